@@ -1,0 +1,208 @@
+// Package status is the picture that pgweir gives of itself: plain values, and
+// nothing that could change them. The console, the HTTP endpoints and the
+// metrics all render one Snapshot, so that their numbers cannot disagree.
+//
+// It knows no protocol, no pool and no socket, and imports nothing of ours;
+// whoever owns the facts (package proxy) fills it in.
+package status
+
+import "time"
+
+// Detail says how much of a Snapshot is wanted: the lists of clients and
+// backends cost their length, and most readers do not need them.
+type Detail uint8
+
+const (
+	// Counts fills everything but Clients and Servers.
+	Counts Detail = iota
+	// Full fills Clients and Servers too.
+	Full
+)
+
+// Snapshot is one consistent reading.
+type Snapshot struct {
+	At        time.Time // when it was taken
+	Started   time.Time // when this process began to serve
+	Version   string    // pgweir's own version, "0.1.0"
+	Databases []Database
+	Users     []User
+	Pools     []Pool   // in order of database, then user; the console's own pool is among them
+	Clients   []Client // with Full only
+	Servers   []Server // with Full only
+	Lists     Lists
+	Savings   Savings
+	Config    []Setting // in the order of the documentation
+	// Ready tells whether clients can be served; if not, NotReady says why.
+	Ready    bool
+	NotReady string
+}
+
+// Pool is one database and user with their backends. Times are as PgBouncer's
+// SHOW POOLS has them.
+type Pool struct {
+	Database, User string
+	Mode           string // "session", "transaction", "statement"
+	Size           int    // pool_size
+
+	ClientsActive        int // holding a backend, or idle with nothing asked
+	ClientsWaiting       int // asked for a backend and not given one yet
+	ClientsActiveCancel  int // cancel requests passed on, not yet answered
+	ClientsWaitingCancel int // cancel requests not yet passed on
+	ServersActive        int // lent to a client
+	ServersActiveCancel  int // connections that carry a cancel request
+	ServersBeingCanceled int // held back until a cancel on its way has arrived
+	ServersIdle          int
+	ServersUsed          int           // waiting for a check before use; pgweir has none
+	ServersTested        int           // being reset after use
+	ServersLogin         int           // being opened
+	ServersClosing       int           // being closed; still a process of PostgreSQL's
+	MaxWait              time.Duration // how long the first in the waiting line has waited
+	Paused               bool
+
+	Totals   Totals // since the start
+	Averages Totals // per second over the last stats period; durations are per query, transaction or wait
+	// Waits is how long clients waited for a backend: cumulative counts for
+	// upper bounds WaitBounds, the last for +Inf.
+	Waits []uint64
+	// ClientsPeak, BackendsPeak and SavedPeak are the highest values seen since the start.
+	ClientsPeak, BackendsPeak, SavedPeak int
+	// BackendMemory is what this pool's backends hold for themselves, in bytes; -1 if unknown.
+	BackendMemory int64
+}
+
+// WaitBounds are the upper bounds of Pool.Waits, in seconds, without +Inf.
+var WaitBounds = []float64{0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60}
+
+// Clients is how many clients are connected to this pool.
+func (p *Pool) Clients() int { return p.ClientsActive + p.ClientsWaiting }
+
+// Backends is how many processes of PostgreSQL's this pool accounts for:
+// open, opening and closing.
+func (p *Pool) Backends() int {
+	return p.ServersActive + p.ServersBeingCanceled + p.ServersIdle + p.ServersUsed +
+		p.ServersTested + p.ServersLogin + p.ServersClosing
+}
+
+// Totals are the counters of SHOW STATS.
+type Totals struct {
+	ServerAssignments int64 // times a client was lent a backend
+	Transactions      int64
+	Queries           int64
+	Received          int64         // bytes from clients
+	Sent              int64         // bytes to clients
+	TransactionTime   time.Duration // backends spent in transactions, idle in them too
+	QueryTime         time.Duration // backends spent working
+	WaitTime          time.Duration // clients spent waiting for a backend
+	ClientParses      int64
+	ServerParses      int64
+	Binds             int64
+	ClientLogins      int64
+	ServerLogins      int64 // backends opened (not in SHOW STATS; for forks avoided)
+	Errors            int64 // ErrorResponse messages passed to clients (metrics only)
+}
+
+// Add adds o to t.
+func (t *Totals) Add(o *Totals) {
+	t.ServerAssignments += o.ServerAssignments
+	t.Transactions += o.Transactions
+	t.Queries += o.Queries
+	t.Received += o.Received
+	t.Sent += o.Sent
+	t.TransactionTime += o.TransactionTime
+	t.QueryTime += o.QueryTime
+	t.WaitTime += o.WaitTime
+	t.ClientParses += o.ClientParses
+	t.ServerParses += o.ServerParses
+	t.Binds += o.Binds
+	t.ClientLogins += o.ClientLogins
+	t.ServerLogins += o.ServerLogins
+	t.Errors += o.Errors
+}
+
+// Conn is what SHOW CLIENTS and SHOW SERVERS have in common.
+type Conn struct {
+	ID              uint64 // never used again; stands in the log too
+	User, Database  string
+	State           string // clients: active, waiting, active_cancel_req, waiting_cancel_req, login; servers: active, active_cancel, being_canceled, idle, used, tested, login, new, closing
+	Addr            string // "unix" for a Unix socket
+	Port            int
+	LocalAddr       string
+	LocalPort       int
+	ConnectTime     time.Time
+	RequestTime     time.Time     // when the last request began; zero if none
+	Wait            time.Duration // clients: how long it has been waiting for a backend
+	CloseNeeded     bool
+	Link            uint64 // ID of the other side, 0 if none
+	RemotePID       int    // servers: PostgreSQL's process; clients on a Unix socket: the peer
+	TLS             string // "", or as "TLSv1.3/TLS_AES_128_GCM_SHA256"
+	ApplicationName string
+	Prepared        int    // prepared statements held
+	Replication     string // "none", "logical" or "physical"
+}
+
+// Client is a connection of an application to pgweir.
+type Client struct{ Conn }
+
+// Server is a connection of pgweir to a backend.
+type Server struct{ Conn }
+
+// Database is one [databases.NAME] in force, or one that came to be through "*".
+type Database struct {
+	Name           string
+	Host           string // "" for PostgreSQL's default socket folder
+	Port           int
+	Database       string // the name on the server
+	ForceUser      string
+	PoolSize       int
+	MinPoolSize    int
+	ReservePool    int
+	ServerLifetime time.Duration
+	PoolMode       string // "" unless set for this database
+	MaxConnections int    // max_db_connections; 0 is no limit
+	Connections    int    // backends open, opening and closing
+	Clients        int
+	Paused         bool
+	Disabled       bool
+}
+
+// User is one user that pgweir knows: from the configuration, or with a pool.
+type User struct {
+	Name           string
+	PoolSize       int    // 0 unless set for this user
+	PoolMode       string // "" unless set for this user
+	MaxConnections int    // max_user_connections; 0 is no limit
+	Connections    int    // backends
+	Clients        int
+}
+
+// Lists are the counts of SHOW LISTS.
+type Lists struct {
+	Databases, Users, Pools                int
+	FreeClients, UsedClients, LoginClients int
+	FreeServers, UsedServers               int
+}
+
+// Setting is one row of SHOW CONFIG.
+type Setting struct {
+	Key, Value, Default string
+	Changeable          bool // takes effect at RELOAD, without a restart
+}
+
+// Savings is what the pool saves against one backend for each client.
+type Savings struct {
+	Clients  int
+	Backends int
+	Saved    int     // Clients − Backends, never below 0
+	Ratio    float64 // Clients / Backends; 0 if there are no backends
+
+	Peak struct{ Clients, Backends, Saved int }
+
+	ClientLogins int64 // processes that PostgreSQL would have had to start
+	ServerLogins int64 // processes that it did start
+
+	// BackendMemory is what one backend of ours holds for itself, on average, in
+	// bytes; MemorySaved is Saved times that. Both are -1 when MemorySource is "unknown".
+	BackendMemory int64
+	MemorySaved   int64
+	MemorySource  string // "measured", "estimated", "unknown"
+}

@@ -1,0 +1,72 @@
+# Two commands matter: `make demo` and `make test`. `make help` lists the rest.
+
+GO       ?= go
+BIN      := bin/pgweir
+ARGS     ?=
+FUZZTIME ?= 30s
+
+# The packages in which goroutines share memory; they are tested with -race.
+RACE := pool|session|loop|proxy|console|auth|child
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-versions bench fuzz fmt lint clean install-postgres need-go
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: need-go ## Build bin/pgweir
+	@mkdir -p bin
+	$(GO) build -trimpath -o $(BIN) ./cmd/pgweir
+
+demo: need-go ## Show on a throwaway PostgreSQL what pgweir saves (ARGS="--clients 500 --once")
+	@scripts/install-postgres server psql
+	@$(MAKE) --no-print-directory build
+	@$(BIN) demo $(ARGS)
+
+test: need-go ## Run every check and every test against the installed PostgreSQL
+	@scripts/install-postgres server psql pgbench psycopg2
+	@$(MAKE) --no-print-directory lint
+	@echo "== tests with the race detector"
+	$(GO) test -race $$($(GO) list ./... | grep -E '/($(RACE))$$')
+	@echo "== tests"
+	$(GO) test $$($(GO) list ./... | grep -vE '/($(RACE)|integration)$$')
+	@echo "== integration tests"
+	$(GO) test -count=1 ./integration/...
+
+test-versions: need-go ## Repeat the integration tests against PostgreSQL 14 to 18
+	@scripts/install-postgres psql pgbench psycopg2
+	@scripts/test-versions
+
+bench: build ## Measure pgweir beside the poolers that are installed
+	@scripts/install-postgres server psql pgbench
+	@scripts/bench $(ARGS)
+
+fuzz: need-go ## Run every fuzz test for FUZZTIME (30s) each
+	@scripts/fuzz $(FUZZTIME)
+
+fmt: need-go ## Format the Go files
+	gofmt -w $$($(GO) list -f '{{.Dir}}' ./...)
+
+lint: need-go ## Check format, vet (Linux and macOS) and staticcheck
+	@echo "== gofmt"
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
+	if [ -n "$$unformatted" ]; then \
+		echo "not formatted (make fmt does it):"; echo "$$unformatted"; exit 1; \
+	fi
+	@echo "== go vet"
+	$(GO) vet ./...
+	@echo "== go vet for macOS"
+	GOOS=darwin $(GO) vet ./...
+	@echo "== staticcheck"
+	$(GO) tool staticcheck ./...
+
+clean: ## Delete what was built
+	rm -rf bin dist
+
+install-postgres: ## Install PostgreSQL's programs and what the tests need, where they are missing
+	@scripts/install-postgres server psql pgbench psycopg2
+
+need-go:
+	@command -v $(GO) >/dev/null || { \
+		echo "pgweir is built with Go 1.26 or later, and there is no '$(GO)' here."; \
+		echo "See https://go.dev/doc/install, or set GO=/path/to/go."; exit 1; }

@@ -1,0 +1,188 @@
+package auth
+
+import (
+	"crypto/rand"
+	"errors"
+
+	"pgweir/wire"
+)
+
+// step is where an Exchange stands.
+//
+//	stepStart ─ Start ─┬─ Trust ──────────────────────────────────────────► stepDone
+//	                   ├─ Plain ─► stepPassword ─ password ───────────────► stepDone
+//	                   ├─ MD5 ───► stepMD5 ────── response ───────────────► stepDone
+//	                   └─ SCRAM ─► stepInitial ── client-first ─► stepProof ─ client-final ─► stepDone
+//	                                    └─ no data ─► stepFirst ──────▲
+//
+// An error leads to stepDone too.
+type step uint8
+
+const (
+	stepStart step = iota
+	stepPassword
+	stepMD5
+	stepInitial // the SASLInitialResponse
+	stepFirst   // the client-first message, after a SASLInitialResponse without data
+	stepProof   // the client-final message
+	stepDone
+)
+
+// Exchange is the conversation of one login. It is used by one goroutine.
+type Exchange struct {
+	user    *user
+	step    step
+	method  Method // of this exchange: what the client is asked for
+	doomed  bool   // the user is unknown, or has no secret
+	salt    [4]byte
+	server  *wire.SCRAMServer
+	key     []byte
+	clear   string
+	stopped error
+}
+
+// Begin begins the login of a client that says it is this user.
+func (u *Users) Begin(name string) *Exchange {
+	x := &Exchange{method: u.method, user: u.known[name]}
+	if u.method == Trust {
+		return x
+	}
+	if x.user == nil || x.user.secret.kind == NoSecret {
+		x.user = u.stranger(name)
+		x.doomed = true
+	}
+	if u.method == MD5 && x.user.secret.kind == SCRAMSecret {
+		x.method = SCRAM
+	}
+	return x
+}
+
+// Start appends the Authentication request. done says that the client is in
+// already, and nothing was appended. AuthenticationOk is the caller's to send.
+// It is called once, before Receive.
+func (x *Exchange) Start(dst []byte) (out []byte, done bool) {
+	if x.step != stepStart {
+		panic("bug: Exchange.Start called twice")
+	}
+	switch x.method {
+	case Plain:
+		x.step = stepPassword
+		return wire.AppendAuthCleartext(dst), false
+	case MD5:
+		x.step = stepMD5
+		rand.Read(x.salt[:]) // never fails: crypto/rand ends the program if it must
+		return wire.AppendAuthMD5(dst, x.salt), false
+	case SCRAM:
+		x.step = stepInitial
+		return wire.AppendAuthSASL(dst, wire.MechanismSCRAM), false
+	}
+	x.step = stepDone
+	return dst, true
+}
+
+// Receive takes the body of the client's next 'p' message (PasswordMessage,
+// SASLInitialResponse or SASLResponse) and appends the answer, if there is one.
+// done says that the client has proven who it is; the caller then sends
+// AuthenticationOk after what was appended.
+//
+// An error ends the login. It is a FATAL *wire.Error: 28P01, in the same words
+// for a wrong password and an unknown user; 08P01 for a message out of place or
+// malformed; 0A000 for a SCRAM feature that is not supported.
+func (x *Exchange) Receive(dst, body []byte) (out []byte, done bool, err error) {
+	out, err = x.receive(dst, body)
+	if err != nil {
+		x.step, x.stopped = stepDone, err
+		return dst, false, err
+	}
+	return out, x.step == stepDone, nil
+}
+
+func (x *Exchange) receive(dst, body []byte) ([]byte, error) {
+	switch x.step {
+	case stepPassword, stepMD5:
+		password, err := wire.DecodePassword(body)
+		if err != nil {
+			return nil, err
+		}
+		return dst, x.checkPassword(password)
+	case stepInitial:
+		mechanism, data, err := wire.DecodeSASLInitial(body)
+		if err != nil {
+			return nil, err
+		}
+		if mechanism != wire.MechanismSCRAM {
+			return nil, wire.Fatalf(wire.CodeProtocolViolation, "client selected an invalid SASL authentication mechanism")
+		}
+		if data == nil {
+			x.step = stepFirst
+			return wire.AppendAuthSASLContinue(dst, nil), nil
+		}
+		return x.first(dst, data)
+	case stepFirst:
+		return x.first(dst, body)
+	case stepProof:
+		return x.proof(dst, body)
+	}
+	if x.stopped != nil {
+		return nil, x.stopped
+	}
+	return nil, wire.Fatalf(wire.CodeProtocolViolation, "unexpected password message")
+}
+
+func (x *Exchange) checkPassword(password string) error {
+	name, secret := x.user.name, x.user.secret
+	var ok bool
+	if x.step == stepMD5 {
+		ok = wire.CheckMD5(secret.md5(name), password, x.salt)
+	} else {
+		// No user has an empty password in PostgreSQL, so none logs in with it.
+		ok = secret.fits(name, password) && password != ""
+	}
+	if !ok || x.doomed {
+		return x.refused()
+	}
+	if x.step == stepPassword {
+		x.clear = password
+	}
+	x.step = stepDone
+	return nil
+}
+
+func (x *Exchange) first(dst, message []byte) ([]byte, error) {
+	x.server = wire.NewSCRAMServer(x.user.scram(), wire.SCRAMNonce())
+	answer, err := x.server.First(message)
+	if err != nil {
+		return nil, err
+	}
+	x.step = stepProof
+	return wire.AppendAuthSASLContinue(dst, answer), nil
+}
+
+func (x *Exchange) proof(dst, message []byte) ([]byte, error) {
+	answer, key, err := x.server.Final(message)
+	if errors.Is(err, wire.ErrSCRAMProof) || err == nil && x.doomed {
+		return nil, x.refused()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if x.user.secret.kind == SCRAMSecret {
+		x.key = key
+	}
+	x.step = stepDone
+	return wire.AppendAuthSASLFinal(dst, answer), nil
+}
+
+func (x *Exchange) refused() error {
+	return wire.Fatalf(wire.CodeInvalidPassword, "password authentication failed for user \"%s\"", x.user.name)
+}
+
+// ClientKey is the client's SCRAM key after a login against a stored SCRAM
+// secret: it logs in to a server that stores the same secret. It is nil before,
+// and after any other login: the key that fits a secret which we derived from a
+// plain password fits no server's, and there the password itself is known.
+func (x *Exchange) ClientKey() []byte { return x.key }
+
+// Password is the password that the client has sent in clear text, after a
+// login by the method Plain; otherwise it is empty.
+func (x *Exchange) Password() string { return x.clear }

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"pgweir/auth"
+	"pgweir/config"
+)
+
+// newCheckCmd is `pgweir check`: it validates a configuration, and compares
+// what its pools can open with what the servers have to give.
+func newCheckCmd() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Validate a configuration, and compare its pools with what the servers have",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ck := checker{out: cmd.OutOrStdout(), ask: askServer}
+			return ck.run(cmd.Context(), path)
+		},
+		// Problems are printed here, one on a line.
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", "config.toml", "the configuration file")
+	return cmd
+}
+
+// errCheckFailed says only that: the problems have been printed.
+var errCheckFailed = errors.New("the configuration has problems")
+
+type checker struct {
+	out io.Writer
+	ask func(context.Context, serverLogin) (serverLimits, error)
+}
+
+// run reads the configuration and prints its problems (the error is then
+// errCheckFailed), or "ok" with a summary and the warnings.
+func (ck *checker) run(ctx context.Context, path string) error {
+	c, err := config.Load(path)
+	if err != nil {
+		fmt.Fprintln(ck.out, err)
+		return errCheckFailed
+	}
+	users, err := knownUsers(c)
+	if err != nil {
+		fmt.Fprintln(ck.out, err)
+		return errCheckFailed
+	}
+	fmt.Fprintf(ck.out, "%s: ok\n", path)
+	writeSummary(ck.out, c, len(users))
+	for _, d := range c.Demand(sorted(users)) {
+		ck.server(ctx, c, &d, users)
+	}
+	return nil
+}
+
+// knownUsers is everybody who can log in, with the secret ("" if none is known).
+func knownUsers(c *config.Config) (map[string]string, error) {
+	users := map[string]string{}
+	entries, err := auth.ParseAuthFile(c.AuthFile, c.AuthFileData)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		users[e.Name] = e.Secret
+	}
+	for name, user := range c.Users {
+		if _, err := auth.ParseSecret(user.Password); err != nil {
+			return nil, fmt.Errorf("%s: user %q: password: %w", c.Path, name, err)
+		}
+		if user.Password != "" || users[name] == "" {
+			users[name] = user.Password
+		}
+	}
+	return users, nil
+}
+
+func sorted(users map[string]string) []string {
+	names := make([]string, 0, len(users))
+	for name := range users {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func writeSummary(out io.Writer, c *config.Config, users int) {
+	var listens []string
+	for _, addr := range c.ListenAddr {
+		listens = append(listens, addr+" port "+strconv.Itoa(c.ListenPort))
+	}
+	if c.UnixSocketDir != "" {
+		listens = append(listens, filepath.Join(c.UnixSocketDir, ".s.PGSQL."+strconv.Itoa(c.ListenPort)))
+	}
+	if len(listens) == 0 {
+		listens = append(listens, "nothing: no client can connect (listen_addr and unix_socket_dir are empty)")
+	}
+	fmt.Fprintf(out, "listens on: %s\n", strings.Join(listens, ", "))
+	if c.HTTPListen != "" {
+		fmt.Fprintf(out, "HTTP on: %s\n", c.HTTPListen)
+	}
+	fmt.Fprintf(out, "clients: at most %d, auth_type %s, users known: %d\n", c.MaxClientConn, c.AuthType, users)
+
+	if len(c.Databases) == 0 {
+		fmt.Fprintln(out, "warning: no [databases.NAME]: clients can reach the console only")
+		return
+	}
+	fmt.Fprintln(out, "databases:")
+	names := make([]string, 0, len(c.Databases))
+	for name := range c.Databases {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		db := c.Databases[name]
+		target := db.DBName
+		if target == "" {
+			target = "the name asked for"
+		}
+		pools := "a pool for each user"
+		if db.User != "" {
+			pools = "one pool, user " + db.User
+		}
+		fmt.Fprintf(out, "  %s: %s on %s, %s mode, size %d, %s\n",
+			name, target, serverName(db.Host, db.Port), c.PoolModeFor(db, db.User), c.PoolSizeFor(db, db.User), pools)
+	}
+}
+
+// serverName is a server as messages name it.
+func serverName(host string, port int) string {
+	db := config.Database{Host: host, Port: port}
+	_, address := db.Address()
+	return address
+}
+
+// server compares what one server's pools can open with what it has, and
+// prints the result.
+func (ck *checker) server(ctx context.Context, c *config.Config, d *config.Demand, users map[string]string) {
+	name := serverName(d.Host, d.Port)
+	fmt.Fprintf(ck.out, "server %s: the pools can open %d backends\n", name, d.Total)
+	for _, term := range d.Terms() {
+		fmt.Fprintf(ck.out, "  %s\n", term)
+	}
+	if d.Open {
+		fmt.Fprintln(ck.out, "  and more where a database or user that is not named here gets a pool of its own")
+	}
+	limits, err := ck.firstAnswer(ctx, serverLogins(c, d, users))
+	if err != nil {
+		fmt.Fprintf(ck.out, "warning: server %s: not compared with its max_connections: %s\n", name, err)
+		return
+	}
+	for _, warning := range compare(d, limits) {
+		fmt.Fprintf(ck.out, "warning: server %s: %s\n", name, warning)
+	}
+}
+
+// firstAnswer asks as each login in turn; the error is the first one's.
+func (ck *checker) firstAnswer(ctx context.Context, logins []serverLogin) (serverLimits, error) {
+	var first error
+	for _, login := range logins {
+		limits, err := ck.ask(ctx, login)
+		if err == nil {
+			return limits, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if unreachable(err) {
+			break
+		}
+	}
+	if first == nil {
+		first = errors.New("no user with a plain-text password is known")
+	}
+	return serverLimits{}, first
+}
+
+// compare lists what the pools can open beyond what the server gives.
+func compare(d *config.Demand, l serverLimits) []string {
+	var warnings []string
+	if given := l.given(); d.Total > given {
+		warnings = append(warnings, fmt.Sprintf(
+			"the pools can open %d backends, but it gives %d (max_connections %d − superuser_reserved_connections %d − reserved_connections %d)",
+			d.Total, given, l.maxConnections, l.superuserReserved, l.reserved))
+	}
+	for _, over := range exceeding(d.OfUsers(), l.roles) {
+		warnings = append(warnings, fmt.Sprintf("the pools of user %q can open %d backends, but the role has CONNECTION LIMIT %d", over.name, over.demand, over.limit))
+	}
+	for _, over := range exceeding(d.OfDatabases(), l.databases) {
+		warnings = append(warnings, fmt.Sprintf("the pools of database %q can open %d backends, but it has CONNECTION LIMIT %d", over.name, over.demand, over.limit))
+	}
+	return warnings
+}
+
+type excess struct {
+	name          string
+	demand, limit int
+}
+
+// exceeding is where demand is above the limit of the same name, in order of names.
+func exceeding(demand, limits map[string]int) []excess {
+	var out []excess
+	for name, limit := range limits {
+		if demand[name] > limit {
+			out = append(out, excess{name, demand[name], limit})
+		}
+	}
+	slices.SortFunc(out, func(a, b excess) int { return strings.Compare(a.name, b.name) })
+	return out
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"pgweir/auth"
+	"pgweir/config"
+)
+
+// askTimeout bounds the login to a server and the questions together.
+const askTimeout = 3 * time.Second
+
+// maxLogins is how many users are tried on one server: enough to pass by a
+// stale password, too few to look like an attack.
+const maxLogins = 3
+
+// serverLogin is how to log in to a server.
+type serverLogin struct {
+	host     string // as net.Dial or libpq take it; a folder is a Unix socket's
+	port     int
+	user     string
+	password string // "" if none is known; the server may trust us
+	dbname   string
+	tls      serverTLS
+}
+
+type serverTLS struct{ mode, caFile, certFile, keyFile string }
+
+// serverLimits is what a server has to give.
+type serverLimits struct {
+	maxConnections    int
+	superuserReserved int
+	reserved          int            // reserved_connections, from version 16; else 0
+	roles             map[string]int // rolconnlimit, where there is one that binds
+	databases         map[string]int // datconnlimit, where there is one
+}
+
+// given is how many connections ordinary roles can have together.
+func (l serverLimits) given() int {
+	return max(0, l.maxConnections-l.superuserReserved-l.reserved)
+}
+
+// serverLogins are the ways to log in to d's server, the likeliest first:
+// databases with a user of their own, then users whose password is known in
+// plain text.
+func serverLogins(c *config.Config, d *config.Demand, users map[string]string) []serverLogin {
+	base := serverLogin{port: d.Port, tls: serverTLS{
+		mode: c.ServerTLSSSLMode, caFile: c.ServerTLSCAFile, certFile: c.ServerTLSCertFile, keyFile: c.ServerTLSKeyFile}}
+	var forced, known []serverLogin
+	for _, part := range d.Databases {
+		db := part.Database
+		login := base
+		login.host = db.Host
+		if dir, ok := db.SocketDir(); ok {
+			login.host = dir
+		}
+		login.dbname = db.DBName
+		if login.dbname == "" {
+			login.dbname = "postgres" // "*" leads to any; this one is nearly always there
+		}
+		if db.User != "" {
+			login.user, login.password = db.User, db.Password
+			if login.password == "" && isPlain(users[db.User]) {
+				login.password = users[db.User]
+			}
+			forced = append(forced, login)
+			continue
+		}
+		for _, user := range sorted(users) {
+			if !isPlain(users[user]) {
+				continue
+			}
+			login.user, login.password = user, users[user]
+			known = append(known, login)
+		}
+	}
+	logins := append(forced, known...)
+	return logins[:min(len(logins), maxLogins)]
+}
+
+// isPlain reports whether a secret, known to be well-formed, is the password
+// itself, or none.
+func isPlain(text string) bool {
+	secret, err := auth.ParseSecret(text)
+	return err == nil && (secret.Kind() == auth.PlainSecret || secret.Kind() == auth.NoSecret)
+}
+
+// connString is the login in libpq's form: keywords and quoted values.
+func (l serverLogin) connString() string {
+	var b strings.Builder
+	add := func(key, value string) {
+		if value == "" {
+			return
+		}
+		value = strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value)
+		fmt.Fprintf(&b, "%s='%s' ", key, value)
+	}
+	add("host", l.host)
+	add("port", strconv.Itoa(l.port))
+	add("user", l.user)
+	add("password", l.password)
+	add("dbname", l.dbname)
+	add("sslmode", l.tls.mode)
+	if strings.HasPrefix(l.tls.mode, "verify-") {
+		add("sslrootcert", l.tls.caFile) // with it, libpq's rules turn "require" into "verify-ca"
+	}
+	add("sslcert", l.tls.certFile)
+	add("sslkey", l.tls.keyFile)
+	add("connect_timeout", strconv.Itoa(int(askTimeout/time.Second)))
+	add("application_name", "pgweir check")
+	return b.String()
+}
+
+// askServer logs in and reads the server's limits.
+func askServer(ctx context.Context, login serverLogin) (serverLimits, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, login.connString())
+	if err != nil {
+		return serverLimits{}, shortened(login, err)
+	}
+	defer conn.Close(ctx)
+
+	var l serverLimits
+	err = conn.QueryRow(ctx, `
+		select current_setting('max_connections')::int,
+		       current_setting('superuser_reserved_connections')::int,
+		       coalesce(current_setting('reserved_connections', true), '0')::int`).
+		Scan(&l.maxConnections, &l.superuserReserved, &l.reserved)
+	if err != nil {
+		return serverLimits{}, shortened(login, err)
+	}
+	// Superusers are bound by neither limit.
+	if l.roles, err = readLimits(ctx, conn,
+		`select rolname::text, rolconnlimit from pg_catalog.pg_roles where rolconnlimit >= 0 and not rolsuper`); err != nil {
+		return serverLimits{}, shortened(login, err)
+	}
+	if l.databases, err = readLimits(ctx, conn,
+		`select datname::text, datconnlimit from pg_catalog.pg_database where datconnlimit >= 0`); err != nil {
+		return serverLimits{}, shortened(login, err)
+	}
+	return l, nil
+}
+
+func readLimits(ctx context.Context, conn *pgx.Conn, query string) (map[string]int, error) {
+	rows, err := conn.Query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	limits := map[string]int{}
+	var name string
+	var limit int
+	_, err = pgx.ForEachRow(rows, []any{&name, &limit}, func() error {
+		limits[name] = limit
+		return nil
+	})
+	return limits, err
+}
+
+// askError is a failed question, in one line and without the password.
+type askError struct {
+	text string
+	err  error
+}
+
+func (e *askError) Error() string { return e.text }
+func (e *askError) Unwrap() error { return e.err }
+
+// shortened says as whom it was tried, and the innermost reason: pgx repeats
+// one for each address and TLS mode, over several lines.
+func shortened(login serverLogin, err error) error {
+	reason := err.Error()
+	var pgErr *pgconn.PgError
+	var opErr *net.OpError
+	switch {
+	case errors.As(err, &pgErr):
+		reason = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
+	case errors.Is(err, context.DeadlineExceeded):
+		reason = fmt.Sprintf("no answer within %s", askTimeout)
+	case errors.As(err, &opErr):
+		reason = opErr.Err.Error()
+	default:
+		reason = strings.Join(strings.Fields(reason), " ")
+	}
+	return &askError{text: fmt.Sprintf("as user %q to database %q: %s", login.user, login.dbname, reason), err: err}
+}
+
+// unreachable reports whether err came from the network, so that another user
+// would fare no better.
+func unreachable(err error) bool {
+	var opErr *net.OpError
+	var dnsErr *net.DNSError
+	return errors.As(err, &opErr) || errors.As(err, &dnsErr) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,197 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// finish does what needs more than one setting, or the file system: it
+// completes the configuration and notes what does not fit together.
+func (p *parser) finish() {
+	p.resolvePaths()
+	p.listeners()
+	p.authentication()
+	p.clientTLS()
+	p.serverTLS()
+	p.poolSizes()
+	for name, db := range p.config.Databases {
+		p.database([]string{"databases", name}, db)
+	}
+	for i, name := range p.config.IgnoreStartupParameters {
+		p.config.IgnoreStartupParameters[i] = strings.ToLower(name)
+	}
+}
+
+// resolvePaths makes relative paths start at the configuration file's folder.
+func (p *parser) resolvePaths() {
+	for i := range settings {
+		if s := &settings[i]; s.kind == kindPath {
+			path := s.at(p.config).(*string)
+			if *path != "" && !filepath.IsAbs(*path) {
+				*path = filepath.Join(filepath.Dir(p.config.Path), *path)
+			}
+		}
+	}
+}
+
+// maxSocketPath is how long a Unix socket's path may be on Linux (sun_path).
+const maxSocketPath = 107
+
+func (p *parser) listeners() {
+	c := p.config
+	for _, addr := range c.ListenAddr {
+		if addr != "*" && !isHost(addr) {
+			p.problem([]string{"listen_addr"}, `listen_addr: %s is not an address, a name or "*" (the port is listen_port's)`, quote(addr))
+		}
+	}
+	socket := filepath.Join(c.UnixSocketDir, ".s.PGSQL."+strconv.Itoa(c.ListenPort))
+	if c.UnixSocketDir != "" && len(socket) > maxSocketPath {
+		p.problem([]string{"unix_socket_dir"}, "unix_socket_dir: the socket's path would have %d bytes, and the system takes %d at most", len(socket), maxSocketPath)
+	}
+	if c.HTTPListen != "" && !isHostPort(c.HTTPListen) {
+		p.problem([]string{"http_listen"}, `http_listen: %s is not an address and a port such as "127.0.0.1:9127"`, quote(c.HTTPListen))
+	}
+}
+
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil && (host == "" || isHost(host))
+}
+
+// isHost reports whether s is an IP address, or could be a name: resolving it
+// is left to when it is used.
+func isHost(s string) bool {
+	address, _, _ := strings.Cut(s, "%") // fe80::1%eth0
+	if net.ParseIP(address) != nil {
+		return true
+	}
+	for _, c := range []byte(s) {
+		if !(isBareKey(string(c)) || c == '.') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 253 // RFC 1035, 2.3.4
+}
+
+func (p *parser) authentication() {
+	c := p.config
+	if c.AuthFile != "" {
+		data, err := readFile(c.AuthFile)
+		if err != nil {
+			p.problem([]string{"auth_file"}, "auth_file: %s: %s", printable(c.AuthFile), err)
+		}
+		c.AuthFileData = data
+	}
+	if c.AuthType != "any" {
+		return
+	}
+	for name, db := range c.Databases {
+		if db.User == "" {
+			path := []string{"databases", name}
+			p.problem(path, `%s: needs a user, as auth_type is "any"`, dotted(path))
+		}
+	}
+}
+
+func (p *parser) clientTLS() {
+	c := p.config
+	c.ClientTLSCertificate = p.keyPair("client_tls_cert_file", c.ClientTLSCertFile, "client_tls_key_file", c.ClientTLSKeyFile)
+	mode := []string{"client_tls_sslmode"}
+	switch {
+	case c.ClientTLSCertFile != "" && c.ClientTLSKeyFile != "":
+		if !p.given("client_tls_sslmode") {
+			c.ClientTLSSSLMode = "prefer"
+		}
+	case c.ClientTLSSSLMode != "disable":
+		p.problem(mode, "client_tls_sslmode: %q needs client_tls_cert_file and client_tls_key_file", c.ClientTLSSSLMode)
+	}
+}
+
+func (p *parser) serverTLS() {
+	c := p.config
+	c.ServerTLSCertificate = p.keyPair("server_tls_cert_file", c.ServerTLSCertFile, "server_tls_key_file", c.ServerTLSKeyFile)
+	if c.ServerTLSCAFile == "" {
+		return
+	}
+	data, err := readFile(c.ServerTLSCAFile)
+	if err != nil {
+		p.problem([]string{"server_tls_ca_file"}, "server_tls_ca_file: %s: %s", printable(c.ServerTLSCAFile), err)
+		return
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(data) {
+		p.problem([]string{"server_tls_ca_file"}, "server_tls_ca_file: %s: no certificate in PEM form in it", printable(c.ServerTLSCAFile))
+		return
+	}
+	c.ServerTLSRoots = roots
+}
+
+// keyPair reads a certificate and its key; nil if none are named, or if they
+// are no good.
+func (p *parser) keyPair(certName, certPath, keyName, keyPath string) *tls.Certificate {
+	switch {
+	case certPath == "" && keyPath == "":
+		return nil
+	case certPath == "":
+		p.problem([]string{keyName}, "%s: set without %s", keyName, certName)
+		return nil
+	case keyPath == "":
+		p.problem([]string{certName}, "%s: set without %s", certName, keyName)
+		return nil
+	}
+	cert, certErr := readFile(certPath)
+	if certErr != nil {
+		p.problem([]string{certName}, "%s: %s: %s", certName, printable(certPath), certErr)
+	}
+	key, keyErr := readFile(keyPath)
+	if keyErr != nil {
+		p.problem([]string{keyName}, "%s: %s: %s", keyName, printable(keyPath), keyErr)
+	}
+	if certErr != nil || keyErr != nil {
+		return nil
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		p.problem([]string{certName}, "%s: %s with %s: %s", certName, printable(certPath), printable(keyPath), strings.TrimPrefix(err.Error(), "tls: "))
+		return nil
+	}
+	return &pair
+}
+
+// poolSizes finds minimums above their own pool's size. A minimum from a
+// wider setting is capped instead (MinPoolSizeFor): it was not meant for that pool alone.
+func (p *parser) poolSizes() {
+	c := p.config
+	if c.MinPoolSize > c.DefaultPoolSize {
+		p.problem([]string{"min_pool_size"}, "min_pool_size: %d is more than default_pool_size, %d", c.MinPoolSize, c.DefaultPoolSize)
+	}
+	for name, db := range c.Databases {
+		size, of := c.DefaultPoolSize, "default_pool_size"
+		if db.PoolSize != nil {
+			size, of = *db.PoolSize, "pool_size"
+		}
+		if db.MinPoolSize != nil && *db.MinPoolSize > size {
+			path := []string{"databases", name, "min_pool_size"}
+			p.problem(path, "%s: %d is more than %s, %d", dotted(path), *db.MinPoolSize, of, size)
+		}
+	}
+}
+
+func (p *parser) database(path []string, db *Database) {
+	if host := db.Host; host != "" && !strings.HasPrefix(host, "/") && !isHost(host) {
+		path := append(path[:len(path):len(path)], "host")
+		p.problem(path, `%s: %s is not a name, an address or a folder beginning with "/"`, dotted(path), quote(host))
+	}
+	if db.Password != "" && db.User == "" {
+		path := append(path[:len(path):len(path)], "password")
+		p.problem(path, "%s: set without user, whose password it is", dotted(path))
+	}
+}

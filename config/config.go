@@ -1,0 +1,119 @@
+// Package config reads config.toml into an immutable value.
+//
+// It knows every setting: its name, type, default, range and meaning (one table
+// in settings.go drives parsing, hints, SHOW CONFIG and the documentation), and
+// how a database's and a user's own settings override the general ones. It
+// knows nothing of what the settings do: no protocol, no pool, no socket, no
+// format of the auth_file, and it imports nothing of ours.
+//
+// Bad input gives Problems: all that is wrong at once, each with file and line.
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io/fs"
+	"time"
+)
+
+// Config is one configuration file, read and checked. It is never changed after
+// Load or Parse returned it: a reload makes a new one. The fields bear the
+// settings' names; settings.go says what each means. A duration of 0 is "off"
+// or "at once", as the setting's description says.
+type Config struct {
+	Path string // as given to Load or Parse
+
+	ListenAddr     []string // addresses and names; "*" is every address, IPv4 and IPv6; none: no TCP
+	ListenPort     int      // 0: any free port
+	ListenBacklog  int
+	UnixSocketDir  string // "": no Unix socket
+	UnixSocketMode fs.FileMode
+	HTTPListen     string // host:port; "": no HTTP
+	MaxClientConn  int
+	Workers        int // event loops; 0: as many as the load needs ("auto")
+
+	AuthType     string // "trust", "password", "plain", "md5", "scram-sha-256" or "any"
+	AuthFile     string // its path, absolute or from the current folder; "": none
+	AuthFileData []byte // the auth_file's bytes as read with this configuration; nil if none is named
+	AdminUsers   []string
+	StatsUsers   []string
+
+	// Defaults for all pools; PoolModeFor and the like answer for a given one.
+	PoolMode           string // "session", "transaction" or "statement"
+	DefaultPoolSize    int
+	MinPoolSize        int
+	ReservePoolSize    int
+	ReservePoolTimeout time.Duration
+	MaxDBConnections   int    // 0: no limit
+	MaxUserConnections int    // 0: no limit
+	ServerResetQuery   string // "": none
+	SessionState       string // "pin" or "off"
+
+	// IgnoreStartupParameters are the startup parameters that are dropped, in lower case.
+	IgnoreStartupParameters []string
+
+	QueryWaitTimeout     time.Duration // 0: never
+	ClientLoginTimeout   time.Duration // 0: never
+	ClientMessageTimeout time.Duration // 0: never
+	ServerIdleTimeout    time.Duration // 0: never
+	ServerLifetime       time.Duration // 0: a backend serves one lease only
+	ServerConnectTimeout time.Duration // never 0
+	ServerLoginRetry     time.Duration // 0: no pause
+	ShutdownTimeout      time.Duration // 0: transactions are not waited for
+
+	ClientTLSSSLMode  string // "disable", "allow", "prefer" or "require"
+	ClientTLSKeyFile  string
+	ClientTLSCertFile string
+	ServerTLSSSLMode  string // "disable", "allow", "prefer", "require", "verify-ca" or "verify-full"
+	ServerTLSCAFile   string
+	ServerTLSCertFile string
+	ServerTLSKeyFile  string
+
+	// What the files above held when this configuration was read; nil if none
+	// is named. With ServerTLSRoots nil, the system's roots are meant.
+	ClientTLSCertificate *tls.Certificate
+	ServerTLSCertificate *tls.Certificate
+	ServerTLSRoots       *x509.CertPool
+
+	LogLevel          string // "debug", "info", "warn" or "error"
+	LogFormat         string // "text" or "json"
+	LogConnections    bool
+	LogDisconnections bool
+	StatsPeriod       time.Duration // never 0
+
+	Databases map[string]*Database // by the name that clients ask for; "*" is the fallback
+	Users     map[string]*User
+}
+
+// Database is one [databases.NAME]. Pointers are nil, and strings empty, where
+// the general setting holds.
+type Database struct {
+	Name     string // as clients ask for it
+	Host     string // name, address, or a socket folder beginning with "/"; "": PostgreSQL's usual socket folder
+	Port     int
+	DBName   string // on the server; in the entry "*" it is empty until Config.Database fills it in
+	User     string // the user that all backends log in as; "": the client's own
+	Password string // for User
+
+	PoolSize         *int
+	MinPoolSize      *int
+	ReservePoolSize  *int
+	PoolMode         string
+	MaxDBConnections *int // 0: no limit
+	ServerLifetime   *time.Duration
+}
+
+// User is one [users.NAME]. Pointers are nil, and strings empty, where the
+// database's or the general setting holds.
+type User struct {
+	Name     string
+	Password string // plain, "md5…" or "SCRAM-SHA-256$…"; "": none here
+
+	PoolMode           string
+	PoolSize           *int
+	MaxUserConnections *int // 0: no limit
+}
+
+// IsConsole reports whether name is the admin console's: a client that asks for
+// this database gets the console, and no [databases.NAME] may bear it.
+func IsConsole(name string) bool { return name == "pgweir" || name == "pgbouncer" }

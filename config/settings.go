@@ -1,0 +1,248 @@
+package config
+
+import "time"
+
+// spec is what a setting is, wherever it stands.
+type spec struct {
+	name    string
+	kind    kind
+	def     any   // as TOML gives it; nil in a table where "unset" is the default
+	min     int64 // for numbers and durations (nanoseconds), inclusive
+	max     int64
+	choices []string
+	doc     string // one line of the documentation
+}
+
+// setting is a spec and its place in a T: Config, Database or User.
+type setting[T any] struct {
+	spec
+	group   string       // of the documentation; top-level settings only
+	restart bool         // a change takes effect at a restart only
+	at      func(*T) any // a pointer to its field
+}
+
+const (
+	maxBackends = 262143 // the largest max_connections that PostgreSQL accepts
+	maxDuration = int64(365 * 24 * time.Hour)
+)
+
+var (
+	poolModes      = []string{"session", "transaction", "statement"}
+	clientSSLModes = []string{"disable", "allow", "prefer", "require"}
+	serverSSLModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+)
+
+// settings are those at the top level, in the order of the documentation.
+var settings = []setting[Config]{
+	{group: "Listening", restart: true, at: func(c *Config) any { return &c.ListenAddr },
+		spec: spec{name: "listen_addr", kind: kindList, def: "127.0.0.1",
+			doc: `The addresses or names on which clients are accepted. "*" is every address, IPv4 and IPv6; an empty list is no TCP.`}},
+	{group: "Listening", restart: true, at: func(c *Config) any { return &c.ListenPort },
+		spec: spec{name: "listen_port", kind: kindInt, def: int64(6432), min: 0, max: 65535,
+			doc: "The port of every address, and the number in the Unix socket's name. 0 is any free port."}},
+	{group: "Listening", restart: true, at: func(c *Config) any { return &c.ListenBacklog },
+		spec: spec{name: "listen_backlog", kind: kindInt, def: int64(4096), min: 1, max: 65535,
+			doc: "How many connections the kernel holds until they are accepted; it may have a lower limit of its own."}},
+	{group: "Listening", restart: true, at: func(c *Config) any { return &c.UnixSocketDir },
+		spec: spec{name: "unix_socket_dir", kind: kindPath, def: "/tmp",
+			doc: `The folder of the Unix socket (.s.PGSQL.<port>). "" is no Unix socket.`}},
+	{group: "Listening", restart: true, at: func(c *Config) any { return &c.UnixSocketMode },
+		spec: spec{name: "unix_socket_mode", kind: kindMode, def: "0777",
+			doc: "The file mode of the Unix socket: who may connect through it."}},
+	{group: "Listening", restart: true, at: func(c *Config) any { return &c.HTTPListen },
+		spec: spec{name: "http_listen", kind: kindText, def: "127.0.0.1:9127",
+			doc: `The address and port of the status page, the metrics and the health checks. "" is none.`}},
+	{group: "Listening", at: func(c *Config) any { return &c.MaxClientConn },
+		spec: spec{name: "max_client_conn", kind: kindInt, def: int64(10000), min: 1, max: 1000000,
+			doc: "How many clients may be connected; a further one is refused with SQLSTATE 53300."}},
+	{group: "Listening", restart: true, at: func(c *Config) any { return &c.Workers },
+		spec: spec{name: "workers", kind: kindWorkers, def: "auto", min: 1, max: 256,
+			doc: `How many event loops serve the clients. "auto" takes as few as the load needs.`}},
+
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthType },
+		spec: spec{name: "auth_type", kind: kindChoice, def: "md5",
+			choices: []string{"trust", "password", "plain", "md5", "scram-sha-256", "any"},
+			doc:     `How clients prove who they are. "plain" is "password"; "md5" uses SCRAM for a user whose secret is SCRAM; "trust" asks for nothing, but the user must be known; "any" takes every name, and every database needs a user of its own.`}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthFile },
+		spec: spec{name: "auth_file", kind: kindPath, def: "",
+			doc: "A file of users and secrets in PgBouncer's format, read besides [users.NAME]."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AdminUsers },
+		spec: spec{name: "admin_users", kind: kindList, def: "",
+			doc: "The users who may do everything on the console."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.StatsUsers },
+		spec: spec{name: "stats_users", kind: kindList, def: "",
+			doc: "The users who may read on the console."}},
+
+	{group: "Pools", at: func(c *Config) any { return &c.PoolMode },
+		spec: spec{name: "pool_mode", kind: kindChoice, def: "session", choices: poolModes,
+			doc: "When a backend returns to its pool: as the client leaves, at the end of each transaction, or after each statement."}},
+	{group: "Pools", at: func(c *Config) any { return &c.DefaultPoolSize },
+		spec: spec{name: "default_pool_size", kind: kindInt, def: int64(20), min: 1, max: maxBackends,
+			doc: "How many backends a pool (one database and one user) may have."}},
+	{group: "Pools", at: func(c *Config) any { return &c.MinPoolSize },
+		spec: spec{name: "min_pool_size", kind: kindInt, def: int64(0), min: 0, max: maxBackends,
+			doc: "How many backends a pool keeps open; a smaller pool size caps it."}},
+	{group: "Pools", at: func(c *Config) any { return &c.ReservePoolSize },
+		spec: spec{name: "reserve_pool_size", kind: kindInt, def: int64(0), min: 0, max: maxBackends,
+			doc: "How many backends a pool may open beyond its size when a client has waited for reserve_pool_timeout."}},
+	{group: "Pools", at: func(c *Config) any { return &c.ReservePoolTimeout },
+		spec: spec{name: "reserve_pool_timeout", kind: kindDuration, def: "5s", min: 0, max: maxDuration,
+			doc: "How long a client waits before the reserve is used. 0: the reserve is not used."}},
+	{group: "Pools", at: func(c *Config) any { return &c.MaxDBConnections },
+		spec: spec{name: "max_db_connections", kind: kindInt, def: int64(0), min: 0, max: maxBackends,
+			doc: "How many backends all pools of one database may have together. 0: no limit."}},
+	{group: "Pools", at: func(c *Config) any { return &c.MaxUserConnections },
+		spec: spec{name: "max_user_connections", kind: kindInt, def: int64(0), min: 0, max: maxBackends,
+			doc: "How many backends all pools of one user may have together. 0: no limit."}},
+	{group: "Pools", at: func(c *Config) any { return &c.ServerResetQuery },
+		spec: spec{name: "server_reset_query", kind: kindText, def: "DISCARD ALL",
+			doc: `What is run on a backend that a client of session mode has left. "" is nothing.`}},
+	{group: "Pools", at: func(c *Config) any { return &c.SessionState },
+		spec: spec{name: "session_state", kind: kindChoice, def: "pin", choices: []string{"pin", "off"},
+			doc: `What becomes of session state in transaction mode. "pin": a client that leaves some behind keeps its backend until that is gone; "off": nothing is watched, as in PgBouncer.`}},
+	{group: "Pools", at: func(c *Config) any { return &c.IgnoreStartupParameters },
+		spec: spec{name: "ignore_startup_parameters", kind: kindList, def: "",
+			doc: "Startup parameters of clients that are dropped instead of being passed on."}},
+
+	{group: "Timeouts", at: func(c *Config) any { return &c.QueryWaitTimeout },
+		spec: spec{name: "query_wait_timeout", kind: kindDuration, def: "120s", min: 0, max: maxDuration,
+			doc: "How long a client may wait for a backend. 0: for ever."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.ClientLoginTimeout },
+		spec: spec{name: "client_login_timeout", kind: kindDuration, def: "60s", min: 0, max: maxDuration,
+			doc: "How long a client may take to log in. 0: for ever."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.ClientMessageTimeout },
+		spec: spec{name: "client_message_timeout", kind: kindDuration, def: "30s", min: 0, max: maxDuration,
+			doc: "How long a message that does not fit a client's buffer may stall half-way, holding a backend. 0: for ever."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.ServerIdleTimeout },
+		spec: spec{name: "server_idle_timeout", kind: kindDuration, def: "600s", min: 0, max: maxDuration,
+			doc: "How long a backend may be idle before it is closed. 0: for ever."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.ServerLifetime },
+		spec: spec{name: "server_lifetime", kind: kindDuration, def: "3600s", min: 0, max: maxDuration,
+			doc: "How old a backend may be when it is given back; an older one is closed. 0: every backend is used once."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.ServerConnectTimeout },
+		spec: spec{name: "server_connect_timeout", kind: kindDuration, def: "15s", min: int64(10 * time.Millisecond), max: maxDuration,
+			doc: "How long it may take to connect and log in to PostgreSQL."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.ServerLoginRetry },
+		spec: spec{name: "server_login_retry", kind: kindDuration, def: "15s", min: 0, max: maxDuration,
+			doc: "How long to wait after a login to PostgreSQL failed before the next try; clients that come in between get the reason at once."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.ShutdownTimeout },
+		spec: spec{name: "shutdown_timeout", kind: kindDuration, def: "30s", min: 0, max: maxDuration,
+			doc: "How long SIGTERM lets transactions finish. 0: not at all."}},
+
+	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSSSLMode },
+		spec: spec{name: "client_tls_sslmode", kind: kindChoice, def: "disable", choices: clientSSLModes,
+			doc: `TLS with clients: refused, used when asked for ("allow" and "prefer"), or demanded. When key and certificate are set and this is not, it is "prefer".`}},
+	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSKeyFile },
+		spec: spec{name: "client_tls_key_file", kind: kindPath, def: "",
+			doc: "The private key shown to clients (PEM)."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSCertFile },
+		spec: spec{name: "client_tls_cert_file", kind: kindPath, def: "",
+			doc: "The certificate shown to clients, with its chain (PEM)."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSSSLMode },
+		spec: spec{name: "server_tls_sslmode", kind: kindChoice, def: "prefer", choices: serverSSLModes,
+			doc: "TLS with PostgreSQL over TCP, as libpq's sslmode."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSCAFile },
+		spec: spec{name: "server_tls_ca_file", kind: kindPath, def: "",
+			doc: "The root certificates for verify-ca and verify-full (PEM). Not set: the system's."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSCertFile },
+		spec: spec{name: "server_tls_cert_file", kind: kindPath, def: "",
+			doc: "The certificate shown to PostgreSQL (PEM)."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSKeyFile },
+		spec: spec{name: "server_tls_key_file", kind: kindPath, def: "",
+			doc: "The private key that belongs to it (PEM)."}},
+
+	{group: "Logs and statistics", at: func(c *Config) any { return &c.LogLevel },
+		spec: spec{name: "log_level", kind: kindChoice, def: "info", choices: []string{"debug", "info", "warn", "error"},
+			doc: "The least serious messages that are logged."}},
+	{group: "Logs and statistics", restart: true, at: func(c *Config) any { return &c.LogFormat },
+		spec: spec{name: "log_format", kind: kindChoice, def: "text", choices: []string{"text", "json"},
+			doc: "The form of the log's lines."}},
+	{group: "Logs and statistics", at: func(c *Config) any { return &c.LogConnections },
+		spec: spec{name: "log_connections", kind: kindBool, def: true,
+			doc: "Log a line for each login of a client."}},
+	{group: "Logs and statistics", at: func(c *Config) any { return &c.LogDisconnections },
+		spec: spec{name: "log_disconnections", kind: kindBool, def: true,
+			doc: "Log a line when a client leaves, with the reason."}},
+	{group: "Logs and statistics", at: func(c *Config) any { return &c.StatsPeriod },
+		spec: spec{name: "stats_period", kind: kindDuration, def: "60s", min: int64(time.Second), max: maxDuration,
+			doc: "The period over which averages are taken."}},
+}
+
+// databaseSettings are those of a [databases.NAME].
+var databaseSettings = []setting[Database]{
+	{at: func(d *Database) any { return &d.Host },
+		spec: spec{name: "host", kind: kindText, def: "",
+			doc: `A name, an address, or a socket folder beginning with "/". Not set: PostgreSQL's usual socket folder (/var/run/postgresql if it exists, else /tmp).`}},
+	{at: func(d *Database) any { return &d.Port },
+		spec: spec{name: "port", kind: kindInt, def: int64(5432), min: 1, max: 65535,
+			doc: "PostgreSQL's port."}},
+	{at: func(d *Database) any { return &d.DBName },
+		spec: spec{name: "dbname", kind: kindText, def: "",
+			doc: `The database's name on the server. Not set: NAME; for "*" the name that the client asked for.`}},
+	{at: func(d *Database) any { return &d.User },
+		spec: spec{name: "user", kind: kindText, def: "",
+			doc: "The user that every backend logs in as, so that there is one pool. Not set: the client's own, and a pool for each."}},
+	{at: func(d *Database) any { return &d.Password },
+		spec: spec{name: "password", kind: kindText, def: "",
+			doc: "The password for user. Not set: the one known from [users.NAME] or auth_file."}},
+	{at: func(d *Database) any { return &d.PoolSize },
+		spec: spec{name: "pool_size", kind: kindInt, min: 1, max: maxBackends,
+			doc: "As default_pool_size, for this database."}},
+	{at: func(d *Database) any { return &d.MinPoolSize },
+		spec: spec{name: "min_pool_size", kind: kindInt, min: 0, max: maxBackends,
+			doc: "As the general one, for this database."}},
+	{at: func(d *Database) any { return &d.ReservePoolSize },
+		spec: spec{name: "reserve_pool_size", kind: kindInt, min: 0, max: maxBackends,
+			doc: "As the general one, for this database."}},
+	{at: func(d *Database) any { return &d.PoolMode },
+		spec: spec{name: "pool_mode", kind: kindChoice, choices: poolModes,
+			doc: "As the general one, for this database."}},
+	{at: func(d *Database) any { return &d.MaxDBConnections },
+		spec: spec{name: "max_db_connections", kind: kindInt, min: 0, max: maxBackends,
+			doc: "As the general one, for this database. 0: no limit here, whatever the general one says."}},
+	{at: func(d *Database) any { return &d.ServerLifetime },
+		spec: spec{name: "server_lifetime", kind: kindDuration, min: 0, max: maxDuration,
+			doc: "As the general one, for this database."}},
+}
+
+// userSettings are those of a [users.NAME].
+var userSettings = []setting[User]{
+	{at: func(u *User) any { return &u.Password },
+		spec: spec{name: "password", kind: kindText, def: "",
+			doc: `What the user must know: the password itself, "md5…" or "SCRAM-SHA-256$…". It comes before the auth_file's.`}},
+	{at: func(u *User) any { return &u.PoolMode },
+		spec: spec{name: "pool_mode", kind: kindChoice, choices: poolModes,
+			doc: "As the general one, for this user; it comes before the database's."}},
+	{at: func(u *User) any { return &u.PoolSize },
+		spec: spec{name: "pool_size", kind: kindInt, min: 1, max: maxBackends,
+			doc: "As default_pool_size, for this user's pools; it comes before the database's."}},
+	{at: func(u *User) any { return &u.MaxUserConnections },
+		spec: spec{name: "max_user_connections", kind: kindInt, min: 0, max: maxBackends,
+			doc: "As the general one, for this user. 0: no limit here, whatever the general one says."}},
+}
+
+// Row is one setting as SHOW CONFIG shows it; values are as one would write
+// them, without quotes.
+type Row struct {
+	Key, Value, Default string
+	Changeable          bool // takes effect at a reload, without a restart
+}
+
+// Settings lists every top-level setting, in the order of the documentation.
+func (c *Config) Settings() []Row {
+	rows := make([]Row, len(settings))
+	for i := range settings {
+		s := &settings[i]
+		def, err := s.parse(s.def)
+		if err != nil {
+			panic("bug: the default of " + s.name + ": " + err.Error())
+		}
+		rows[i] = Row{
+			Key:        s.name,
+			Value:      s.format(load(s.at(c))),
+			Default:    s.format(def),
+			Changeable: !s.restart,
+		}
+	}
+	return rows
+}

@@ -1,0 +1,56 @@
+package console
+
+import (
+	"net"
+
+	"pgweir/status"
+)
+
+// Access is what a client of the console may do.
+type Access uint8
+
+const (
+	// Stats may SHOW everything but FDS (PgBouncer's stats_users).
+	Stats Access = iota
+	// Admin may do all (PgBouncer's admin_users).
+	Admin
+)
+
+// ShutdownMode says what SHUTDOWN waits for.
+type ShutdownMode uint8
+
+const (
+	// ShutdownImmediate ends at once: SHUTDOWN.
+	ShutdownImmediate ShutdownMode = iota
+	// WaitForServers ends when every backend has been given back: SHUTDOWN WAIT_FOR_SERVERS.
+	WaitForServers
+	// WaitForClients ends when every client has gone: SHUTDOWN WAIT_FOR_CLIENTS.
+	WaitForClients
+)
+
+// Control is what the console asks of the rest of the program. Its methods are
+// called from the goroutine of each console connection, many at a time.
+//
+// An error that is or wraps a *wire.Error reaches the client with its own
+// SQLSTATE; any other gets the one named at the method.
+type Control interface {
+	// Snapshot reads the figures. The console does not change what it returns.
+	Snapshot(status.Detail) *status.Snapshot
+	// Reload reads the configuration again. After an error nothing has changed. F0000.
+	Reload() error
+	// Shutdown begins to shut down and returns; it does not wait for the end. 55000.
+	Shutdown(mode ShutdownMode) error
+	// Set changes one setting of the configuration while the program runs. 22023.
+	Set(key, value string) error
+	// KillClient disconnects the client with this status.Conn.ID. 42704.
+	KillClient(id uint64) error
+}
+
+// Serve answers one client of the console, from just after its ReadyForQuery
+// until it says Terminate or hangs up, or the connection is closed by us: all
+// of these return nil. It returns an error for a connection that failed and for
+// a client that broke the protocol, which has then been told so. It does not
+// close conn, and it starts no goroutine.
+func Serve(conn net.Conn, access Access, user string, ctl Control) error {
+	return newSession(conn, access, user, ctl).serve()
+}

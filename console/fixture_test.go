@@ -1,0 +1,143 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"pgweir/status"
+	"pgweir/wire"
+)
+
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("CET", 3600) // times of the tables are local
+	os.Exit(m.Run())
+}
+
+// fakeControl gives a snapshot made by hand and writes down what it is asked.
+type fakeControl struct {
+	mu        sync.Mutex
+	calls     []string
+	reloadErr error
+}
+
+func (c *fakeControl) note(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls = append(c.calls, fmt.Sprintf(format, args...))
+}
+
+func (c *fakeControl) takeCalls() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	calls := c.calls
+	c.calls = nil
+	return calls
+}
+
+func (c *fakeControl) Snapshot(d status.Detail) *status.Snapshot {
+	s := fixture()
+	if d == status.Counts {
+		s.Clients, s.Servers = nil, nil
+	}
+	return s
+}
+
+func (c *fakeControl) Reload() error {
+	c.note("Reload")
+	return c.reloadErr
+}
+
+func (c *fakeControl) Shutdown(mode ShutdownMode) error {
+	c.note("Shutdown %d", mode)
+	return nil
+}
+
+func (c *fakeControl) Set(key, value string) error {
+	c.note("Set %q %q", key, value)
+	if key == "no_such_key" {
+		return errors.New(`unknown setting "no_such_key"`)
+	}
+	return nil
+}
+
+func (c *fakeControl) KillClient(id uint64) error {
+	c.note("KillClient %d", id)
+	switch id {
+	case 1:
+		return nil
+	case 2:
+		return fmt.Errorf("kill: %w", wire.Fatalf("57P03", "shutting down already"))
+	}
+	return fmt.Errorf("no client has the id %d", id)
+}
+
+func fixture() *status.Snapshot {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s := &status.Snapshot{
+		At:      at,
+		Started: at.Add(-time.Hour),
+		Version: "0.1.0",
+		Ready:   true,
+		Databases: []status.Database{
+			{Name: "app", Host: "10.0.0.5", Port: 5432, Database: "app_prod", PoolSize: 20, MinPoolSize: 2,
+				ServerLifetime: time.Hour, PoolMode: "transaction", MaxConnections: 40, Connections: 7, Clients: 150},
+			{Name: "old", Port: 5432, Database: "old", ForceUser: "reader", PoolSize: 5, ServerLifetime: time.Hour,
+				Paused: true, Disabled: true},
+		},
+		Users: []status.User{
+			{Name: "alice", PoolSize: 8, PoolMode: "session", MaxConnections: 10, Connections: 7, Clients: 150},
+			{Name: "bob"},
+		},
+		Pools: []status.Pool{
+			{Database: "app", User: "alice", Mode: "transaction", Size: 20,
+				ClientsActive: 140, ClientsWaiting: 10, ClientsActiveCancel: 1, ClientsWaitingCancel: 2,
+				ServersActive: 5, ServersActiveCancel: 1, ServersBeingCanceled: 1, ServersIdle: 2, ServersUsed: 0,
+				ServersTested: 1, ServersLogin: 3, ServersClosing: 4, MaxWait: 2500 * time.Millisecond,
+				Totals: status.Totals{ServerAssignments: 90, Transactions: 100, Queries: 300, Received: 4000, Sent: 1 << 40,
+					TransactionTime: 5 * time.Second, QueryTime: 4 * time.Second, WaitTime: time.Second,
+					ClientParses: 11, ServerParses: 12, Binds: 13, ClientLogins: 1000, ServerLogins: 16},
+				Averages: status.Totals{ServerAssignments: 9, Transactions: 10, Queries: 30, Received: 400, Sent: 500,
+					TransactionTime: 50 * time.Millisecond, QueryTime: 40 * time.Millisecond, WaitTime: 10 * time.Millisecond,
+					ClientParses: 1, ServerParses: 2, Binds: 3, ClientLogins: 4},
+				ClientsPeak: 160, BackendsPeak: 20, SavedPeak: 142, BackendMemory: 16 * 2 << 20},
+			{Database: "app", User: "bob", Mode: "session", Size: 5, BackendMemory: -1,
+				Totals:   status.Totals{Transactions: 1, QueryTime: time.Millisecond, ClientLogins: 1, ServerLogins: 1},
+				Averages: status.Totals{Transactions: 10, TransactionTime: 150 * time.Millisecond, QueryTime: time.Millisecond}},
+			{Database: "pgweir", User: "admin", Mode: "statement", ClientsActive: 1, BackendMemory: -1},
+		},
+		Clients: []status.Client{
+			{Conn: status.Conn{ID: 1, User: "alice", Database: "app", State: "active", Addr: "192.0.2.7", Port: 40001,
+				LocalAddr: "192.0.2.1", LocalPort: 6432, ConnectTime: at.Add(-time.Minute), RequestTime: at.Add(-time.Second),
+				Link: 9, TLS: "TLSv1.3/TLS_AES_128_GCM_SHA256", ApplicationName: "psql", Prepared: 3, Replication: "none"}},
+			{Conn: status.Conn{ID: 2, User: "alice", Database: "app", State: "active", Addr: "unix", LocalAddr: "unix",
+				LocalPort: 6432, ConnectTime: at.Add(-time.Minute), RemotePID: 4711, Replication: "none"}},
+			{Conn: status.Conn{ID: 3, User: "alice", Database: "app", State: "waiting", Addr: "192.0.2.7", Port: 40003,
+				LocalAddr: "192.0.2.1", LocalPort: 6432, ConnectTime: at.Add(-time.Minute), Wait: 2500 * time.Millisecond}},
+			{Conn: status.Conn{ID: 4, State: "login", Addr: "192.0.2.7", Port: 40004, LocalAddr: "192.0.2.1",
+				LocalPort: 6432, ConnectTime: at}},
+		},
+		Servers: []status.Server{
+			{Conn: status.Conn{ID: 9, User: "alice", Database: "app", State: "active", Addr: "10.0.0.5", Port: 5432,
+				LocalAddr: "192.0.2.1", LocalPort: 51000, ConnectTime: at.Add(-time.Hour), RequestTime: at,
+				CloseNeeded: true, Link: 1, RemotePID: 815, Replication: "none"}},
+			{Conn: status.Conn{ID: 1 << 33, User: "alice", Database: "app", State: "idle", Addr: "10.0.0.5", Port: 5432,
+				LocalAddr: "192.0.2.1", LocalPort: 51001, ConnectTime: at.Add(-time.Hour), RemotePID: 816, Replication: "none"}},
+			{Conn: status.Conn{ID: 11, User: "alice", Database: "app", State: "login", Addr: "10.0.0.5", Port: 5432,
+				LocalAddr: "192.0.2.1", LocalPort: 51002, ConnectTime: at, Replication: "none"}},
+		},
+		Lists: status.Lists{Databases: 2, Users: 2, Pools: 3, FreeClients: 50, UsedClients: 151, LoginClients: 1,
+			FreeServers: 4, UsedServers: 16},
+		Savings: status.Savings{Clients: 150, Backends: 16, Saved: 134, Ratio: 9.375, ClientLogins: 1001, ServerLogins: 17,
+			BackendMemory: 2 << 20, MemorySaved: 134 * 2 << 20, MemorySource: "measured"},
+		Config: []status.Setting{
+			{Key: "listen_port", Value: "6432", Default: "6432"},
+			{Key: "default_pool_size", Value: "20", Default: "20", Changeable: true},
+		},
+	}
+	s.Savings.Peak.Clients, s.Savings.Peak.Backends, s.Savings.Peak.Saved = 161, 21, 142
+	return s
+}

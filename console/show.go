@@ -1,0 +1,132 @@
+package console
+
+import "pgweir/status"
+
+// A field is the name and type of a column.
+type field struct {
+	name string
+	oid  uint32
+}
+
+// A result is the rows of one SHOW. row(i, j) is the value of column j in row i.
+type result struct {
+	rows int
+	cell func(row, column int) value
+}
+
+// A table is what one SHOW gives, known before any figure is read: Describe
+// asks for the fields alone.
+type table interface {
+	fields() []field
+	detail() status.Detail
+	read(*status.Snapshot) result
+}
+
+// A column is one column of a table whose rows are made from R.
+type column[R any] struct {
+	field
+	value func(*R) value
+}
+
+// view is a table: where its rows come from, and its columns in their order.
+type view[R any] struct {
+	needs   status.Detail
+	rows    func(*status.Snapshot) []R
+	columns []column[R]
+}
+
+func (v view[R]) detail() status.Detail { return v.needs }
+
+func (v view[R]) fields() []field {
+	out := make([]field, len(v.columns))
+	for i := range v.columns {
+		out[i] = v.columns[i].field
+	}
+	return out
+}
+
+func (v view[R]) read(s *status.Snapshot) result {
+	var rows []R
+	if v.rows != nil {
+		rows = v.rows(s)
+	}
+	return result{
+		rows: len(rows),
+		cell: func(row, column int) value { return v.columns[column].value(&rows[row]) },
+	}
+}
+
+func text[R any](name string, get func(*R) string) column[R] {
+	return column[R]{field{name, oidText}, func(r *R) value { return value{text: get(r)} }}
+}
+
+// textOrNull is text, and NULL where there is none.
+func textOrNull[R any](name string, get func(*R) string) column[R] {
+	return column[R]{field{name, oidText}, func(r *R) value {
+		s := get(r)
+		return value{text: s, null: s == ""}
+	}}
+}
+
+func int4[R any](name string, get func(*R) int) column[R] {
+	return column[R]{field{name, oidInt4}, func(r *R) value { return value{number: int64(get(r))} }}
+}
+
+func int8[R any](name string, get func(*R) int64) column[R] {
+	return column[R]{field{name, oidInt8}, func(r *R) value { return value{number: get(r)} }}
+}
+
+// int8OrNull is int8, and NULL for what is below 0: unknown.
+func int8OrNull[R any](name string, get func(*R) int64) column[R] {
+	return column[R]{field{name, oidInt8}, func(r *R) value {
+		n := get(r)
+		return value{number: n, null: n < 0}
+	}}
+}
+
+func float8[R any](name string, get func(*R) float64) column[R] {
+	return column[R]{field{name, oidFloat8}, func(r *R) value { return value{real: get(r)} }}
+}
+
+func numeric[R any](name string, get func(*R) int64) column[R] {
+	return column[R]{field{name, oidNumeric}, func(r *R) value { return value{number: get(r)} }}
+}
+
+// nulls is a column that has its place in the table and never a value.
+func nulls[R any](name string) column[R] {
+	return column[R]{field{name, oidText}, func(*R) value { return value{null: true} }}
+}
+
+// none is a column of a table that has no rows here.
+func none(name string, oid uint32) column[struct{}] {
+	return column[struct{}]{field{name, oid}, func(*struct{}) value { return value{null: true} }}
+}
+
+// tables are the tables of SHOW by name, in the order of SHOW HELP.
+var tables = []struct {
+	name  string
+	table table
+}{
+	{"pools", poolsTable},
+	{"clients", clientsTable},
+	{"servers", serversTable},
+	{"sockets", socketsTable},
+	{"active_sockets", activeSocketsTable},
+	{"stats", statsTable},
+	{"stats_totals", statsTotalsTable},
+	{"stats_averages", statsAveragesTable},
+	{"totals", totalsTable},
+	{"savings", savingsTable},
+	{"databases", databasesTable},
+	{"users", usersTable},
+	{"lists", listsTable},
+	{"config", configTable},
+	{"version", versionTable},
+	{"state", stateTable},
+	{"mem", memTable},
+	{"fds", fdsTable},
+	{"dns_hosts", dnsHostsTable},
+	{"dns_zones", dnsZonesTable},
+	{"peers", peersTable},
+	{"peer_pools", peerPoolsTable},
+}

@@ -1,0 +1,125 @@
+package console
+
+import (
+	"strconv"
+
+	"pgweir/status"
+)
+
+// databasesTable is SHOW DATABASES; server_lifetime is in seconds.
+var databasesTable = view[status.Database]{
+	rows: func(s *status.Snapshot) []status.Database { return s.Databases },
+	columns: []column[status.Database]{
+		text("name", func(d *status.Database) string { return d.Name }),
+		textOrNull("host", func(d *status.Database) string { return d.Host }),
+		int4("port", func(d *status.Database) int { return d.Port }),
+		text("database", func(d *status.Database) string { return d.Database }),
+		textOrNull("force_user", func(d *status.Database) string { return d.ForceUser }),
+		int4("pool_size", func(d *status.Database) int { return d.PoolSize }),
+		int4("min_pool_size", func(d *status.Database) int { return d.MinPoolSize }),
+		int4("reserve_pool_size", func(d *status.Database) int { return d.ReservePool }),
+		int4("server_lifetime", func(d *status.Database) int { return wholeSeconds(d.ServerLifetime) }),
+		textOrNull("pool_mode", func(d *status.Database) string { return d.PoolMode }),
+		nulls[status.Database]("load_balance_hosts"),
+		int4("max_connections", func(d *status.Database) int { return d.MaxConnections }),
+		int4("current_connections", func(d *status.Database) int { return d.Connections }),
+		int4("max_client_connections", func(*status.Database) int { return 0 }),
+		int4("current_client_connections", func(d *status.Database) int { return d.Clients }),
+		int4("paused", func(d *status.Database) int { return zeroOrOne(d.Paused) }),
+		int4("disabled", func(d *status.Database) int { return zeroOrOne(d.Disabled) }),
+	},
+}
+
+// usersTable is SHOW USERS. The sizes are TEXT, empty unless set for the user.
+var usersTable = view[status.User]{
+	rows: func(s *status.Snapshot) []status.User { return s.Users },
+	columns: []column[status.User]{
+		text("name", func(u *status.User) string { return u.Name }),
+		text("pool_size", func(u *status.User) string { return sizeOrEmpty(u.PoolSize) }),
+		text("reserve_pool_size", func(*status.User) string { return "" }),
+		textOrNull("pool_mode", func(u *status.User) string { return u.PoolMode }),
+		int4("max_user_connections", func(u *status.User) int { return u.MaxConnections }),
+		int4("current_connections", func(u *status.User) int { return u.Connections }),
+		int4("max_user_client_connections", func(*status.User) int { return 0 }),
+		int4("current_client_connections", func(u *status.User) int { return u.Clients }),
+	},
+}
+
+func sizeOrEmpty(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// listed is a row of SHOW LISTS.
+type listed struct {
+	name  string
+	items int
+}
+
+var listsTable = view[listed]{
+	rows: func(s *status.Snapshot) []listed {
+		l := &s.Lists
+		return []listed{
+			{"databases", l.Databases},
+			{"users", l.Users},
+			{"peers", 0},
+			{"pools", l.Pools},
+			{"peer_pools", 0},
+			{"free_clients", l.FreeClients},
+			{"used_clients", l.UsedClients},
+			{"login_clients", l.LoginClients},
+			{"free_servers", l.FreeServers},
+			{"used_servers", l.UsedServers},
+			{"dns_names", 0},
+			{"dns_zones", 0},
+			{"dns_queries", 0},
+			{"dns_pending", 0},
+		}
+	},
+	columns: []column[listed]{
+		text("list", func(l *listed) string { return l.name }),
+		int4("items", func(l *listed) int { return l.items }),
+	},
+}
+
+var configTable = view[status.Setting]{
+	rows: func(s *status.Snapshot) []status.Setting { return s.Config },
+	columns: []column[status.Setting]{
+		text("key", func(c *status.Setting) string { return c.Key }),
+		text("value", func(c *status.Setting) string { return c.Value }),
+		text("default", func(c *status.Setting) string { return c.Default }),
+		text("changeable", func(c *status.Setting) string { return yesOrNo(c.Changeable) }),
+	},
+}
+
+var versionTable = view[string]{
+	rows:    func(s *status.Snapshot) []string { return []string{"pgweir " + s.Version} },
+	columns: []column[string]{text("version", func(v *string) string { return *v })},
+}
+
+// pair is a row of SHOW STATE.
+type pair struct{ key, value string }
+
+// stateTable is SHOW STATE: paused when every database is.
+var stateTable = view[pair]{
+	rows: func(s *status.Snapshot) []pair {
+		paused := len(s.Databases) > 0
+		for i := range s.Databases {
+			paused = paused && s.Databases[i].Paused
+		}
+		return []pair{{"active", yesOrNo(!paused)}, {"paused", yesOrNo(paused)}, {"suspended", "no"}}
+	},
+	columns: []column[pair]{
+		text("key", func(p *pair) string { return p.key }),
+		text("value", func(p *pair) string { return p.value }),
+	},
+}
+
+func yesOrNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,130 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// stage is one of the two measurements.
+type stage struct {
+	number int
+	title  string
+	dsn    string
+	opts   Options
+	eye    *observer
+	view   *view
+}
+
+// figures are a stage's result.
+type figures struct {
+	clients               int
+	most                  sample // the highest of all samples, logins included
+	connect50, connect99  time.Duration
+	latency50, latency99  time.Duration // of whole transactions
+	transactionsPerSecond float64
+	errors                int64
+	lastError             string
+}
+
+// outcome is a stage's figures, with its clients still running.
+type outcome struct {
+	figures figures
+	load    *load
+}
+
+// memoryEvery is how many samples there are to one with memory, which costs a
+// walk over every backend's page tables.
+const memoryEvery = 5
+
+// loginDeadline is how long all the clients may take to connect.
+const loginDeadline = time.Minute
+
+// measure lets the clients connect, watches them for opts.Phase, and leaves
+// them running; on an error they are stopped.
+func measure(ctx context.Context, s stage) (_ *outcome, err error) {
+	l, err := startLoad(s.dsn, s.opts.Clients)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			l.stop()
+		}
+	}()
+	s.view.print("", s.view.heading(s.number, s.title))
+	s.view.begin()
+	defer s.view.end()
+
+	var most sample
+	var used memory // of the backends, when it was last asked for
+	begin := time.Now()
+	w := l.current.Load()
+	measuring := false
+	tick := time.NewTicker(sampleInterval)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		withMemory := n%memoryEvery == 0
+		now, err := s.eye.sample(ctx, withMemory)
+		if err != nil {
+			return nil, err
+		}
+		most.most(now)
+		if withMemory {
+			used = now.backendMemory
+		}
+		now.backendMemory = used
+		progress := "connecting"
+		if measuring {
+			progress = fmt.Sprintf("%.0f s of %.0f s", min(time.Since(w.begin), s.opts.Phase).Seconds(), s.opts.Phase.Seconds())
+		}
+		s.view.live(picture{load: l, window: w, sample: now, label: s.label(), progress: progress})
+		switch {
+		case measuring && time.Since(w.begin) >= s.opts.Phase:
+			last, err := s.eye.sample(ctx, true)
+			if err != nil {
+				return nil, err
+			}
+			most.most(last)
+			return &outcome{s.figures(l, w, most), l}, nil
+		case !measuring && l.connected.Load() == int64(s.opts.Clients):
+			w, measuring, n = l.measure(), true, -1 // and with memory next time
+		case !measuring && time.Since(begin) > loginDeadline:
+			return nil, fmt.Errorf("only %d of %d clients could connect (%s)", l.connected.Load(), s.opts.Clients, l.reason())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.eye.weirGone():
+			return nil, s.eye.weir.died()
+		case <-tick.C:
+		}
+	}
+}
+
+func (s stage) label() string {
+	if s.number == 1 {
+		return "direct"
+	}
+	return "pooled"
+}
+
+func (s stage) figures(l *load, w *window, most sample) figures {
+	f := figures{
+		clients: s.opts.Clients, most: most,
+		transactionsPerSecond: w.rate(),
+		errors:                l.errors.Load(),
+		lastError:             l.reason(),
+	}
+	f.connect50, f.connect99 = l.connects.quantile(0.5), l.connects.quantile(0.99)
+	f.latency50, f.latency99 = w.latency.quantile(0.5), w.latency.quantile(0.99)
+	return f
+}
+
+// reason is the last error that a client met.
+func (l *load) reason() string {
+	if text := l.lastError.Load(); text != nil {
+		return *text
+	}
+	return "no error"
+}

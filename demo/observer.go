@@ -1,0 +1,121 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"pgweir/cluster"
+)
+
+const sampleInterval = 200 * time.Millisecond
+
+// sample is one look from outside.
+type sample struct {
+	byServer      int    // client backends as pg_stat_activity has them
+	byTable       int    // as the process table has them
+	backendMemory memory // of them all; zero value if it was not asked for
+	weirMemory    memory
+}
+
+// most keeps the highest of each figure.
+func (s *sample) most(o sample) {
+	s.byServer = max(s.byServer, o.byServer)
+	s.byTable = max(s.byTable, o.byTable)
+	s.backendMemory = s.backendMemory.most(o.backendMemory)
+	s.weirMemory = s.weirMemory.most(o.weirMemory)
+}
+
+// memory is an amount of bytes, or not known.
+type memory struct {
+	bytes int64
+	known bool
+}
+
+func (m memory) most(o memory) memory {
+	if !o.known {
+		return m
+	}
+	return memory{max(m.bytes, o.bytes), true}
+}
+
+// observer counts backends on a connection of its own, straight to PostgreSQL,
+// which it leaves out of the count.
+type observer struct {
+	db   *cluster.Cluster
+	weir *weir // nil as long as there is none
+	conn *pgx.Conn
+}
+
+func newObserver(ctx context.Context, db *cluster.Cluster) (*observer, error) {
+	conn, err := pgx.Connect(ctx, db.DSN("postgres")+"&application_name=pgweir+demo+observer")
+	if err != nil {
+		return nil, err
+	}
+	return &observer{db: db, conn: conn}, nil
+}
+
+func (o *observer) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = o.conn.Close(ctx) // the server is about to go
+}
+
+// sample looks once. Memory costs a walk over the processes' page tables, so
+// it is not asked for every time.
+func (o *observer) sample(ctx context.Context, withMemory bool) (sample, error) {
+	const sql = `select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`
+	var s sample
+	if err := o.conn.QueryRow(ctx, sql).Scan(&s.byServer); err != nil {
+		return s, fmt.Errorf("asking pg_stat_activity: %w", err)
+	}
+	pids, err := o.db.BackendPIDs()
+	if err != nil {
+		return s, fmt.Errorf("reading the process table: %w", err)
+	}
+	own := int(o.conn.PgConn().PID())
+	pids = slices.DeleteFunc(pids, func(pid int) bool { return pid == own })
+	s.byTable = len(pids)
+	if withMemory {
+		s.backendMemory = memoryOf(pids)
+		if o.weir != nil {
+			s.weirMemory = memoryOf([]int{o.weir.process.PID()})
+		}
+	}
+	return s, nil
+}
+
+// weirGone is closed when pgweir has ended; nil, which is never ready, while
+// there is none.
+func (o *observer) weirGone() <-chan struct{} {
+	if o.weir == nil {
+		return nil
+	}
+	return o.weir.process.Done()
+}
+
+// waitForNone waits until the last backend of the clients that have just left
+// is gone.
+func (o *observer) waitForNone(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s, err := o.sample(ctx, false)
+		if err != nil {
+			return err
+		}
+		if s.byServer == 0 && s.byTable == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d backends of clients that left do not end", max(s.byServer, s.byTable))
+		case <-tick.C:
+		}
+	}
+}

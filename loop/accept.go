@@ -1,0 +1,49 @@
+package loop
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// acceptAtOnce bounds how many connections one event accepts, so that a storm
+// of logins leaves room for those who are in.
+const acceptAtOnce = 64
+
+// Listener accepts connections on a loop.
+type Listener struct {
+	conn   Conn
+	accept func(fd int, peer unix.Sockaddr)
+	failed func(error)
+}
+
+// Listen accepts connections from a listening, non-blocking descriptor, which
+// the Listener owns from now on. Each is given to accept as a non-blocking
+// descriptor, which accept owns. A failure that is not the peer's (no more
+// descriptors, say) goes to failed, and is tried again at the next event. On
+// the loop's thread.
+func (l *Loop) Listen(fd int, accept func(fd int, peer unix.Sockaddr), failed func(error)) (*Listener, error) {
+	n := &Listener{accept: accept, failed: failed}
+	n.conn.Init(fd, nil)
+	n.conn.accepts = n
+	return n, l.Add(&n.conn)
+}
+
+// Close stops accepting.
+func (n *Listener) Close() { n.conn.Close() }
+
+func (n *Listener) ready() {
+	for range acceptAtOnce {
+		fd, peer, err := accept(int(n.conn.fd))
+		switch err {
+		case nil:
+			n.accept(fd, peer)
+		case syscall.EAGAIN:
+			return
+		case syscall.EINTR, syscall.ECONNABORTED:
+		default:
+			n.failed(err)
+			return
+		}
+	}
+}

@@ -1,0 +1,378 @@
+package loop
+
+import (
+	"io"
+	"sync/atomic"
+	"syscall"
+)
+
+// Handler is who is told what happens to a connection, always on the thread
+// of the loop that the connection is on.
+type Handler interface {
+	// Received is given all bytes that have come and have not been consumed
+	// yet, and returns how many of them it consumes. p belongs to the loop and
+	// may not be kept. What is left comes again in front of the next bytes.
+	Received(c *Conn, p []byte) int
+	// Drained says that all that Send had to keep has been written.
+	Drained(c *Conn)
+	// Ended says that the peer has closed its side (io.EOF) or that the
+	// connection broke. Nothing more is received; the handler closes it.
+	Ended(c *Conn, err error)
+}
+
+// parked is the owner of a connection that any loop may claim.
+const parked = 0
+
+// Conn is one descriptor on a loop. Its methods may be called on that loop's
+// thread only, but for Claim.
+type Conn struct {
+	// home is the loop whose poller watches c, owner the number of the loop
+	// that may touch it, or parked. They differ only while c changes hands.
+	home    atomic.Pointer[Loop]
+	owner   atomic.Int32
+	fd      int32
+	gen     uint32 // tells c from others that had the same descriptor
+	outOff  int32
+	handler Handler
+	in      []byte // received and not consumed; nil if none
+	out     []byte // to be sent from outOff on; nil if nothing is
+	tls     *TLS
+	accepts *Listener // accepts instead of reading
+
+	paused     bool // by Pause
+	full       bool // in is full: as if paused
+	registered bool // the poller knows of it
+	reading    bool // and watches for bytes
+	writing    bool // and for room to write
+	queued     bool // in the loop's list of those to receive again
+	closed     bool
+	ended      bool
+}
+
+var generations atomic.Uint32
+
+// Init makes c the connection of a non-blocking descriptor, which it owns
+// from now on. It is on no loop before Add.
+func (c *Conn) Init(fd int, h Handler) {
+	c.fd, c.handler, c.gen = int32(fd), h, generations.Add(1)
+}
+
+// FD is the descriptor.
+func (c *Conn) FD() int { return int(c.fd) }
+
+// Loop is the loop that c is on, or nil.
+func (c *Conn) Loop() *Loop { return c.home.Load() }
+
+// SetHandler changes who is told.
+func (c *Conn) SetHandler(h Handler) { c.handler = h }
+
+// Add puts c on the loop and begins to read. On the loop's thread.
+func (l *Loop) Add(c *Conn) error {
+	for int(c.fd) >= len(l.conns) {
+		l.conns = append(l.conns, make([]*Conn, 256)...)
+	}
+	l.conns[c.fd] = c
+	c.home.Store(l)
+	c.owner.Store(l.id)
+	l.count.Add(1)
+	c.registered = false
+	if err := c.watch(); err != nil {
+		c.Remove()
+		return err
+	}
+	if (len(c.in) > 0 || c.tls != nil) && !c.paused {
+		c.Again()
+	}
+	return nil
+}
+
+// Remove takes c off its loop; it keeps its descriptor and its bytes.
+func (c *Conn) Remove() {
+	l := c.home.Load()
+	if l == nil {
+		return
+	}
+	if c.registered {
+		l.poller.remove(c.fd)
+		c.registered = false
+	}
+	l.conns[c.fd] = nil
+	c.home.Store(nil)
+	l.count.Add(-1)
+}
+
+// Park leaves c with its loop, which goes on watching it, but lets any other
+// loop claim it. If something comes, its loop claims it back and tells the
+// handler.
+func (c *Conn) Park() { c.owner.Store(parked) }
+
+// Claim makes a parked connection the caller's, on l, whose thread it must
+// be. It is false if another loop was faster, or if c's own loop has just
+// claimed it back because something came.
+func (c *Conn) Claim(l *Loop) bool {
+	if !c.owner.CompareAndSwap(parked, l.id) {
+		return false
+	}
+	from := c.home.Load()
+	if from == l {
+		return true
+	}
+	// The old loop's table keeps a stale entry, which dispatch sees through.
+	if c.registered {
+		from.poller.remove(c.fd)
+	}
+	from.count.Add(-1)
+	return l.Add(c) == nil
+}
+
+// Close closes the descriptor; what has not been sent is lost.
+func (c *Conn) Close() {
+	if c.closed {
+		return
+	}
+	if c.tls != nil {
+		c.tls.CloseWrite() // says that the end is meant; comes back to sendRaw
+	}
+	sysClose(c.Release())
+}
+
+// Release takes c off its loop for good and gives its descriptor to the
+// caller, who has to close it.
+func (c *Conn) Release() (fd int) {
+	l := c.home.Load()
+	c.closed = true
+	if l != nil {
+		c.Remove()
+		l.bufs.put(c.in)
+		l.bufs.put(c.out)
+	}
+	c.in, c.out = nil, nil
+	return int(c.fd)
+}
+
+// Closed tells whether Close or Release has been called.
+func (c *Conn) Closed() bool { return c.closed }
+
+// Kept is how many bytes have been received and not consumed.
+func (c *Conn) Kept() int { return len(c.in) }
+
+// Congested tells that the peer takes bytes more slowly than they come.
+func (c *Conn) Congested() bool { return len(c.out) > 0 }
+
+// Unsent is how many bytes Send had to keep.
+func (c *Conn) Unsent() int { return len(c.out) - int(c.outOff) }
+
+// Pause stops reading: whoever takes the bytes cannot take more of them.
+func (c *Conn) Pause() {
+	c.paused = true
+	c.watch()
+}
+
+// Resume ends Pause; kept bytes are received again first.
+func (c *Conn) Resume() {
+	if !c.paused {
+		return
+	}
+	c.paused = false
+	c.watch()
+	if len(c.in) > 0 || c.tls != nil {
+		c.Again()
+	}
+}
+
+// Again has the kept bytes received again, soon, though no new ones have come.
+func (c *Conn) Again() {
+	if l := c.home.Load(); l != nil && !c.queued {
+		c.queued = true
+		l.again = append(l.again, c)
+	}
+}
+
+// watch brings the poller's idea of c up to date. A descriptor of which
+// nothing is wanted is not watched at all: epoll would report its end over and
+// over.
+func (c *Conn) watch() (err error) {
+	l := c.home.Load()
+	if l == nil {
+		return nil
+	}
+	read, write := !c.paused && !c.full && !c.ended, len(c.out) > 0
+	switch {
+	case c.registered && read == c.reading && write == c.writing:
+		return nil
+	case !read && !write:
+		if c.registered {
+			err = l.poller.remove(c.fd)
+		}
+		c.registered = false
+	case c.registered:
+		err = l.poller.set(c.fd, c.gen, read, write)
+	default:
+		err = l.poller.add(c.fd, c.gen, read, write)
+		c.registered = err == nil
+	}
+	c.reading, c.writing = read, write
+	return err
+}
+
+// receive reads once and tells the handler. What more there is the poller
+// will say again, so that one busy peer does not keep the others waiting.
+func (c *Conn) receive() {
+	if c.accepts != nil {
+		c.accepts.ready()
+		return
+	}
+	if c.tls != nil {
+		c.receiveTLS()
+		return
+	}
+	l := c.home.Load()
+	if !c.reading {
+		return
+	}
+	kept := copy(l.buf, c.in)
+	n, err := sysRead(int(c.fd), l.buf[kept:kept+readSize])
+	switch {
+	case n > 0:
+		c.deliver(l.buf[:kept+n])
+	case err == nil:
+		c.end(io.EOF)
+	case err == syscall.EAGAIN || err == syscall.EINTR:
+	default:
+		c.end(err)
+	}
+}
+
+// deliverKept gives the handler what it has left over before.
+func (c *Conn) deliverKept() {
+	if c.paused {
+		return
+	}
+	l := c.home.Load()
+	if len(c.in) > 0 {
+		n := copy(l.buf, c.in)
+		c.deliver(l.buf[:n])
+	}
+	if c.tls != nil && !c.closed && c.home.Load() == l {
+		c.receiveTLS()
+	}
+}
+
+// deliver calls the handler and keeps what it leaves. p is in the loop's
+// buffer, and holds the kept bytes already.
+func (c *Conn) deliver(p []byte) {
+	n := c.handler.Received(c, p)
+	l := c.home.Load()
+	if c.closed {
+		return
+	}
+	if l == nil {
+		// The handler has taken c off the loop; the rest goes along.
+		c.in = append([]byte(nil), p[n:]...)
+		return
+	}
+	rest := p[n:]
+	if len(rest) == 0 {
+		if c.in != nil {
+			l.bufs.put(c.in)
+			c.in = nil
+		}
+	} else if n > 0 || len(rest) != len(c.in) {
+		if cap(c.in) < len(rest) {
+			l.bufs.put(c.in)
+			c.in = l.bufs.get(len(rest))
+		}
+		c.in = append(c.in[:0], rest...)
+	}
+	if full := len(c.in) >= MaxKept; full != c.full {
+		c.full = full
+		c.watch()
+		if !full && c.tls != nil {
+			c.Again() // there may be decrypted bytes, of which the poller knows nothing
+		}
+	}
+}
+
+// end tells the handler that nothing more will come.
+func (c *Conn) end(err error) {
+	if c.ended || c.closed {
+		return
+	}
+	c.ended = true
+	c.watch()
+	c.handler.Ended(c, err)
+}
+
+// Send writes p, or keeps what the kernel does not take now; p is the
+// caller's again when Send returns.
+func (c *Conn) Send(p []byte) {
+	if c.tls != nil {
+		if !c.closed {
+			c.tls.Write(p) // comes back to sendRaw
+		}
+		return
+	}
+	c.sendRaw(p)
+}
+
+func (c *Conn) sendRaw(p []byte) {
+	if c.closed || len(p) == 0 {
+		return
+	}
+	l := c.home.Load()
+	if len(c.out) == 0 {
+		n, err := sysWrite(int(c.fd), p)
+		if n == len(p) {
+			return
+		}
+		if err != nil && err != syscall.EAGAIN && err != syscall.EINTR {
+			// The reading side will learn of it too; here it only means
+			// that the bytes are lost.
+			c.broken(err)
+			return
+		}
+		p = p[max(n, 0):]
+		c.outOff = 0
+	}
+	if l == nil {
+		c.out = append(c.out, p...)
+		return
+	}
+	c.out = l.bufs.add(c.out, p)
+	c.watch()
+}
+
+// broken has the handler told of a failed write, but not in the middle of
+// what it is doing.
+func (c *Conn) broken(err error) {
+	if l := c.home.Load(); l != nil && !c.ended {
+		l.Post(func() {
+			if c.home.Load() == l {
+				c.end(err)
+			}
+		})
+	}
+}
+
+// flush writes what Send kept.
+func (c *Conn) flush() {
+	if len(c.out) == 0 {
+		return
+	}
+	n, err := sysWrite(int(c.fd), c.out[c.outOff:])
+	if err != nil && err != syscall.EAGAIN && err != syscall.EINTR {
+		c.home.Load().bufs.put(c.out)
+		c.out, c.outOff = nil, 0
+		c.watch()
+		c.end(err)
+		return
+	}
+	c.outOff += int32(max(n, 0))
+	if int(c.outOff) < len(c.out) {
+		return
+	}
+	c.home.Load().bufs.put(c.out)
+	c.out, c.outOff = nil, 0
+	c.watch()
+	c.handler.Drained(c)
+}

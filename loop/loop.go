@@ -1,0 +1,224 @@
+package loop
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// readSize is how much is read at once. Large results come in large
+	// pieces, and each read costs a system call however small it is.
+	readSize = 128 << 10
+	// MaxKept is how much a handler may leave unconsumed: with that much
+	// kept, a connection is not read any further until some is consumed.
+	MaxKept = 64 << 10
+)
+
+// tickEvery is how often Options.Tick is called while nothing happens.
+const tickEvery = 200 * time.Millisecond
+
+// event is what the poller says of one descriptor.
+type event struct {
+	fd       int32
+	gen      uint32 // Conn.gen at the time of its registration
+	readable bool   // bytes, the end, or an error: a read will tell
+	writable bool
+}
+
+// poller is readiness, as the kernel tells it: epoll or kqueue. Reading is
+// level-triggered. All but wake are called on the loop's thread, or, for a
+// connection that has been claimed, on the claiming loop's (remove).
+type poller interface {
+	add(fd int32, gen uint32, read, write bool) error
+	set(fd int32, gen uint32, read, write bool) error
+	remove(fd int32) error
+	// poll appends what is ready to evs. It does not block; sleep does, for
+	// at most the given time, and wake ends a sleep from another goroutine.
+	poll(evs []event) []event
+	sleep(evs []event, d time.Duration) []event
+	wake()
+	close()
+}
+
+// loops numbers the loops, from 1 on.
+var loops atomic.Int32
+
+// Options of a loop.
+type Options struct {
+	// Tick is called on the loop's thread every now and then (five times a
+	// second), for whatever has a deadline.
+	Tick func(now time.Duration)
+}
+
+// Loop serves the connections that are on it, on one thread of its own.
+type Loop struct {
+	opts   Options
+	id     int32
+	poller poller
+	conns  []*Conn // by descriptor
+	count  atomic.Int64
+	base   time.Time
+	now    time.Duration
+	// buf is what everything is read into: room for what a handler left over
+	// (MaxKept) and one read behind it.
+	buf   []byte
+	bufs  buffers
+	evs   []event
+	again []*Conn // to be received again without waiting for more bytes
+	tick  time.Duration
+
+	mail struct {
+		sync.Mutex
+		box []func()
+	}
+	hasMail  atomic.Bool
+	sleeping atomic.Bool
+	slept    atomic.Int64 // nanoseconds spent with nothing to do
+	stopped  bool
+	done     chan struct{}
+}
+
+// New makes a loop. It does nothing before Run.
+func New(opts Options) (*Loop, error) {
+	p, err := newPoller()
+	if err != nil {
+		return nil, fmt.Errorf("event loop: %w", err)
+	}
+	return &Loop{
+		opts: opts, id: loops.Add(1), poller: p, base: time.Now(),
+		buf: make([]byte, MaxKept+readSize), done: make(chan struct{}),
+	}, nil
+}
+
+// Run serves until Stop. The thread is the loop's alone: the kernel then keeps
+// its caches warm, and the scheduler never moves it.
+func (l *Loop) Run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(l.done)
+	l.now = time.Since(l.base)
+	for !l.stopped {
+		l.evs = l.poller.poll(l.evs[:0])
+		if len(l.evs) == 0 && len(l.again) == 0 {
+			l.sleep()
+		} else {
+			l.now = time.Since(l.base)
+		}
+		for i := range l.evs {
+			l.dispatch(&l.evs[i])
+		}
+		l.redeliver()
+		if l.hasMail.Load() {
+			l.readMail()
+		}
+		if l.now >= l.tick {
+			l.tick = l.now + tickEvery
+			if l.opts.Tick != nil {
+				l.opts.Tick(l.now)
+			}
+		}
+	}
+	l.poller.close()
+}
+
+// sleep waits for something to happen, no longer than until the next tick.
+func (l *Loop) sleep() {
+	l.sleeping.Store(true)
+	if l.hasMail.Load() {
+		l.sleeping.Store(false)
+		l.now = time.Since(l.base)
+		return
+	}
+	before := time.Since(l.base)
+	if wait := l.tick - before; wait > 0 {
+		l.evs = l.poller.sleep(l.evs[:0], wait)
+	}
+	l.sleeping.Store(false)
+	l.now = time.Since(l.base)
+	l.slept.Add(int64(l.now - before))
+}
+
+// Now is when the present batch of events was met, since the loop was made.
+// Only on the loop's thread.
+func (l *Loop) Now() time.Duration { return l.now }
+
+// Time is Now as a time of day.
+func (l *Loop) Time() time.Time { return l.base.Add(l.now) }
+
+// Slept is how long the loop has had nothing to do since it was made. Any
+// goroutine may ask.
+func (l *Loop) Slept() time.Duration { return time.Duration(l.slept.Load()) }
+
+// Len is how many connections are on the loop. Any goroutine may ask.
+func (l *Loop) Len() int { return int(l.count.Load()) }
+
+// Post has f called on the loop's thread soon. Any goroutine may post. After
+// Stop, f may never be called.
+func (l *Loop) Post(f func()) {
+	l.mail.Lock()
+	l.mail.box = append(l.mail.box, f)
+	l.mail.Unlock()
+	l.hasMail.Store(true)
+	if l.sleeping.Load() {
+		l.poller.wake()
+	}
+}
+
+func (l *Loop) readMail() {
+	l.hasMail.Store(false)
+	l.mail.Lock()
+	box := l.mail.box
+	l.mail.box = nil
+	l.mail.Unlock()
+	for _, f := range box {
+		f()
+	}
+}
+
+// Stop ends Run when the present batch is done; connections stay as they are.
+func (l *Loop) Stop() {
+	l.Post(func() { l.stopped = true })
+}
+
+// Done is closed when Run has returned.
+func (l *Loop) Done() <-chan struct{} { return l.done }
+
+func (l *Loop) dispatch(e *event) {
+	if int(e.fd) >= len(l.conns) {
+		return
+	}
+	c := l.conns[e.fd]
+	// The batch may be older than what has happened since it was read: the
+	// connection closed, its descriptor given to another, or gone to
+	// another loop.
+	if c == nil || c.gen != e.gen || !l.owns(c) {
+		return
+	}
+	if e.writable {
+		c.flush()
+	}
+	if e.readable && !c.closed && c.home.Load() == l {
+		c.receive()
+	}
+}
+
+// owns makes sure that c is this loop's, and claims it back if it is parked.
+func (l *Loop) owns(c *Conn) bool {
+	return c.owner.Load() == l.id || c.owner.CompareAndSwap(parked, l.id) && c.home.Load() == l
+}
+
+// redeliver gives kept bytes to the handlers that asked for them again.
+func (l *Loop) redeliver() {
+	for i := 0; i < len(l.again); i++ {
+		c := l.again[i]
+		l.again[i] = nil
+		c.queued = false
+		if !c.closed && c.home.Load() == l && l.owns(c) {
+			c.deliverKept()
+		}
+	}
+	l.again = l.again[:0]
+}

@@ -1,0 +1,132 @@
+package loop
+
+import (
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// epoll is the poller of Linux.
+type epoll struct {
+	fd  int
+	efd int // eventfd that ends a sleep
+	evs [256]unix.EpollEvent
+}
+
+func newPoller() (poller, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	efd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	p := &epoll{fd: fd, efd: efd}
+	if err := p.add(int32(efd), 0, true, false); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func interest(read, write bool) (m uint32) {
+	if read {
+		m = unix.EPOLLIN | unix.EPOLLRDHUP
+	}
+	if write {
+		m |= unix.EPOLLOUT
+	}
+	return m
+}
+
+// The generation rides in the second half of the event's data.
+
+func (p *epoll) add(fd int32, gen uint32, read, write bool) error {
+	e := unix.EpollEvent{Events: interest(read, write), Fd: fd, Pad: int32(gen)}
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(fd), &e)
+}
+
+func (p *epoll) set(fd int32, gen uint32, read, write bool) error {
+	e := unix.EpollEvent{Events: interest(read, write), Fd: fd, Pad: int32(gen)}
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, int(fd), &e)
+}
+
+func (p *epoll) remove(fd int32) error {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, int(fd), nil)
+}
+
+// poll asks without blocking, and therefore without telling the scheduler.
+func (p *epoll) poll(evs []event) []event {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.evs[0])), uintptr(len(p.evs)), 0, 0, 0)
+	if errno != 0 {
+		return evs
+	}
+	return p.collect(evs, int(n))
+}
+
+func (p *epoll) sleep(evs []event, d time.Duration) []event {
+	ms := int((d + time.Millisecond - 1) / time.Millisecond)
+	n, err := unix.EpollWait(p.fd, p.evs[:], ms)
+	if err != nil {
+		return evs
+	}
+	return p.collect(evs, n)
+}
+
+func (p *epoll) collect(evs []event, n int) []event {
+	for i := range p.evs[:n] {
+		e := &p.evs[i]
+		if int(e.Fd) == p.efd {
+			var b [8]byte
+			unix.Read(p.efd, b[:])
+			continue
+		}
+		evs = append(evs, event{
+			fd: e.Fd, gen: uint32(e.Pad),
+			readable: e.Events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
+			writable: e.Events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0,
+		})
+	}
+	return evs
+}
+
+func (p *epoll) wake() {
+	one := [8]byte{1}
+	unix.Write(p.efd, one[:])
+}
+
+func (p *epoll) close() {
+	unix.Close(p.efd)
+	unix.Close(p.fd)
+}
+
+// sysRead and sysWrite are for non-blocking descriptors: they return at once,
+// so the scheduler need not hear of them.
+
+func sysRead(fd int, p []byte) (int, error) {
+	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}
+
+func sysWrite(fd int, p []byte) (int, error) {
+	// Not write(2): a peer that has gone would raise SIGPIPE.
+	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}
+
+func sysClose(fd int) { unix.Close(fd) }
+
+func accept(fd int) (int, unix.Sockaddr, error) {
+	return unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+}

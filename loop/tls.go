@@ -1,0 +1,166 @@
+package loop
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// recordsAtOnce bounds how many TLS records one event may decrypt.
+const recordsAtOnce = 16
+
+// TLS is the encryption of a connection. The handshake is done on an ordinary
+// goroutine and a blocking net.Conn; then Conn.AttachTLS goes on without
+// blocking. That crypto/tls allows it rests on a documented behaviour: an
+// error of the underlying Read that calls itself temporary leaves the TLS
+// connection intact.
+type TLS struct {
+	*tls.Conn
+	under *under
+}
+
+// ServerTLS is the TLS of a connection that was accepted.
+func ServerTLS(conn net.Conn, config *tls.Config) *TLS {
+	u := &under{Conn: conn}
+	return &TLS{Conn: tls.Server(u, config), under: u}
+}
+
+// ClientTLS is the TLS of a connection that was dialled.
+func ClientTLS(conn net.Conn, config *tls.Config) *TLS {
+	u := &under{Conn: conn}
+	return &TLS{Conn: tls.Client(u, config), under: u}
+}
+
+// Describe names the version and the cipher suite, as "TLSv1.3/TLS_AES_128_GCM_SHA256".
+func (t *TLS) Describe() string {
+	s := t.ConnectionState()
+	version := map[uint16]string{tls.VersionTLS12: "TLSv1.2", tls.VersionTLS13: "TLSv1.3"}[s.Version]
+	return version + "/" + tls.CipherSuiteName(s.CipherSuite)
+}
+
+// under is what crypto/tls reads from and writes to: a blocking net.Conn
+// first, a loop's connection afterwards.
+type under struct {
+	net.Conn
+	conn *Conn
+}
+
+// wouldBlock is the error of a read without bytes.
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "no bytes yet" }
+func (wouldBlock) Timeout() bool   { return true }
+func (wouldBlock) Temporary() bool { return true }
+
+func (u *under) Read(p []byte) (int, error) {
+	if u.conn == nil {
+		return u.Conn.Read(p)
+	}
+	n, err := sysRead(u.conn.FD(), p)
+	switch {
+	case n > 0:
+		return n, nil
+	case err == nil:
+		return 0, io.EOF
+	case err == syscall.EAGAIN || err == syscall.EINTR:
+		return 0, wouldBlock{}
+	}
+	return 0, err
+}
+
+func (u *under) Write(p []byte) (int, error) {
+	if u.conn == nil {
+		return u.Conn.Write(p)
+	}
+	u.conn.sendRaw(p)
+	return len(p), nil
+}
+
+// SetDeadline and its kin bind the handshake only.
+
+func (u *under) SetDeadline(t time.Time) error {
+	if u.conn == nil {
+		return u.Conn.SetDeadline(t)
+	}
+	return nil
+}
+
+func (u *under) SetReadDeadline(t time.Time) error  { return u.SetDeadline(t) }
+func (u *under) SetWriteDeadline(t time.Time) error { return u.SetDeadline(t) }
+
+// AttachTLS has everything that c receives and sends go through t, whose
+// handshake is done. The net.Conn of the handshake is no longer used.
+func (c *Conn) AttachTLS(t *TLS) {
+	t.under.Conn, t.under.conn = nil, c
+	c.tls = t
+}
+
+// TLS is the connection's encryption, or nil.
+func (c *Conn) TLS() *TLS { return c.tls }
+
+func (c *Conn) receiveTLS() {
+	l := c.home.Load()
+	for range recordsAtOnce {
+		if !c.reading {
+			return
+		}
+		kept := copy(l.buf, c.in)
+		n, err := c.tls.Read(l.buf[kept : kept+readSize])
+		if n > 0 {
+			c.deliver(l.buf[:kept+n])
+			if c.closed || c.home.Load() != l || c.tls == nil {
+				return
+			}
+		}
+		switch err.(type) {
+		case nil:
+		case wouldBlock:
+			return
+		default:
+			c.end(err)
+			return
+		}
+	}
+	c.Again()
+}
+
+// NetConn makes a blocking net.Conn of a non-blocking descriptor, which it
+// takes over.
+func NetConn(fd int) (net.Conn, error) {
+	f := os.NewFile(uintptr(fd), "socket")
+	defer f.Close()
+	return net.FileConn(f)
+}
+
+// DupNetConn is NetConn of a copy: fd stays the caller's.
+func DupNetConn(fd int) (net.Conn, error) {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	return NetConn(dup)
+}
+
+// TakeFD gives the descriptor of a net.Conn to the caller and closes the rest
+// of it, so that the Go runtime's own poller forgets it.
+func TakeFD(conn net.Conn) (fd int, err error) {
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	if cerr := raw.Control(func(p uintptr) {
+		fd, err = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0)
+	}); cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return -1, os.NewSyscallError("dup", err)
+	}
+	conn.Close()
+	return fd, nil
+}

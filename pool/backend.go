@@ -1,0 +1,128 @@
+package pool
+
+import (
+	"net"
+	"time"
+
+	"pgweir/wire"
+
+	"github.com/jackc/puddle/v2"
+)
+
+// Backend is one connection to PostgreSQL that has logged in.
+type Backend struct {
+	ID      uint64
+	PID     uint32 // the server process
+	Key     []byte // for a CancelRequest
+	Params  []wire.Param
+	Vars    *wire.Vars
+	TLS     string // "", or as loop.TLS.Describe says
+	Opened  time.Time
+	Address Address // where it is connected to
+
+	// Conn is the connection until Host.Adopt takes it, and again once the
+	// Host has given it back to Discard.
+	Conn net.Conn
+	// Host is for the Host to hang its own side on.
+	Host any
+
+	pool    *Pool
+	variant *Variant
+	res     *puddle.Resource[*Backend]
+	expires time.Duration // since the epoch; 0 for never
+	stamp   int           // Pool.generation at the opening
+
+	// Guarded by the pool's lock; see Pool.Contended.
+	contended, dead bool
+}
+
+// Pool is the pool that the backend belongs to.
+func (b *Backend) Pool() *Pool { return b.pool }
+
+// Address is where a server listens, and how to speak with it.
+type Address struct {
+	Network string // "tcp" or "unix"
+	Addr    string // host:port, or the socket's path
+	Host    string // the host's name, for its certificate
+	TLS     TLS
+}
+
+// Host takes the backends in whose login is done. Its methods are called
+// without any lock held, on goroutines of the pool's.
+type Host interface {
+	// Adopt takes b.Conn over and watches it from now on. When it returns, b
+	// may be lent to anyone, claimed from wherever the Host put it.
+	Adopt(b *Backend) error
+	// Evict gives up an idle backend that has been taken out of the pool for
+	// that: soon the Host calls Pool.Discard.
+	Evict(b *Backend)
+}
+
+// Taker waits for a backend. Its methods are called on any goroutine, without
+// any lock held.
+type Taker interface {
+	// Grant lends b to the taker, which has left the waiting line.
+	Grant(b *Backend)
+	// Refuse says why there will be none; the taker has left the line.
+	Refuse(e *wire.Error)
+}
+
+// Waiter is a place in the waiting line; it is part of whoever waits, so that
+// waiting allocates nothing. One Waiter is in one line at most.
+type Waiter struct {
+	Taker   Taker
+	Variant *Variant
+
+	next, prev *Waiter
+	since      time.Duration
+	number     uint64 // of this wait; 0 while it is in no line
+	// fresh: no backend that is there will do, one must be opened with just
+	// these parameters, because what the server says to them is not known yet.
+	fresh   []wire.Param
+	welcome string // the key under which the answer is kept
+	opening bool   // a backend is being opened on its account
+}
+
+// line is the waiting line, first in first out.
+type line struct {
+	head, tail *Waiter
+	n          int
+}
+
+func (l *line) push(w *Waiter) {
+	w.next, w.prev = nil, l.tail
+	if l.tail == nil {
+		l.head = w
+	} else {
+		l.tail.next = w
+	}
+	l.tail = w
+	l.n++
+}
+
+func (l *line) pushFront(w *Waiter) {
+	w.prev, w.next = nil, l.head
+	if l.head == nil {
+		l.tail = w
+	} else {
+		l.head.prev = w
+	}
+	l.head = w
+	l.n++
+}
+
+func (l *line) remove(w *Waiter) {
+	if w.prev == nil {
+		l.head = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		l.tail = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.next, w.prev, w.number = nil, nil, 0
+	w.fresh, w.opening = nil, false
+	l.n--
+}

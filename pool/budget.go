@@ -1,0 +1,87 @@
+package pool
+
+import "sync"
+
+// Budget counts backends, open, opening and closing, across all pools, and
+// keeps to the caps of each database (max_db_connections) and each user
+// (max_user_connections). It is asked before a backend is opened and told
+// after it has gone, never on the path of a query.
+type Budget struct {
+	mu        sync.Mutex
+	databases map[string]int
+	users     map[string]int
+	pools     map[*Pool]bool
+	// starved are the pools that were refused, in order, and have to be
+	// asked again when something is given back.
+	starved []*Pool
+}
+
+// NewBudget makes an empty one.
+func NewBudget() *Budget {
+	return &Budget{databases: map[string]int{}, users: map[string]int{}, pools: map[*Pool]bool{}}
+}
+
+// take takes one backend's worth; if that would exceed a cap, it remembers
+// the pool and is false.
+func (g *Budget) take(p *Pool, maxDatabase, maxUser int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if maxDatabase > 0 && g.databases[p.Database] >= maxDatabase ||
+		maxUser > 0 && g.users[p.User] >= maxUser {
+		for _, q := range g.starved {
+			if q == p {
+				return false
+			}
+		}
+		g.starved = append(g.starved, p)
+		return false
+	}
+	g.databases[p.Database]++
+	g.users[p.User]++
+	return true
+}
+
+// give gives one back and returns the pools that may try again.
+func (g *Budget) give(p *Pool) []*Pool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.databases[p.Database]--
+	g.users[p.User]--
+	starved := g.starved
+	g.starved = nil
+	return starved
+}
+
+// makeRoom closes the backend that has been idle longest among the other pools
+// that share a cap with p. What it frees is p's to take, as p has been noted
+// as starved.
+func (g *Budget) makeRoom(p *Pool) {
+	s := p.Settings()
+	g.mu.Lock()
+	var others []*Pool
+	for q := range g.pools {
+		if q != p && (s.MaxDatabase > 0 && q.Database == p.Database || s.MaxUser > 0 && q.User == p.User) {
+			others = append(others, q)
+		}
+	}
+	g.mu.Unlock()
+	for _, q := range others {
+		if q.evictIdle() {
+			return
+		}
+	}
+}
+
+// Database is how many backends a database has, by the name that clients use.
+func (g *Budget) Database(name string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.databases[name]
+}
+
+// User is how many backends a user has.
+func (g *Budget) User(name string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.users[name]
+}

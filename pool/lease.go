@@ -1,0 +1,253 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"pgweir/wire"
+)
+
+// Lease lends an idle backend, or puts w in the waiting line and is nil: then
+// w.Taker hears of it. now is the time since the epoch. If the server has just
+// refused a login and there is no backend at all, the reason comes at once.
+//
+// If fresh is not nil, a backend is opened with these startup parameters, so
+// that Variant knows the server's answer to them afterwards.
+func (p *Pool) Lease(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend, *wire.Error) {
+	p.mu.Lock()
+	v := w.Variant
+	if fresh == nil && v.idle > 0 && !p.ahead(v) {
+		b := p.takeIdle(v)
+		p.mu.Unlock()
+		return b, nil
+	}
+	if e := p.failure.refuses(now); e != nil && p.lent+p.idle+p.opening == 0 {
+		p.mu.Unlock()
+		return nil, e
+	}
+	p.waits++
+	w.number, w.since = p.waits, now
+	if fresh != nil {
+		w.fresh = fresh
+		_, wish, _ := split(fresh)
+		if simpleName(wish[wire.VarApplicationName]) {
+			wish[wire.VarApplicationName] = ""
+		}
+		w.welcome = wishKey(wish)
+	}
+	p.line.push(w)
+	full := p.idle == 0 && p.settings.Reserve == 0 && p.slots() >= p.settings.Size
+	p.mu.Unlock()
+	if !full {
+		p.provision()
+	}
+	return nil, nil
+}
+
+// ahead tells whether somebody waits for an idle backend of this variant.
+func (p *Pool) ahead(v *Variant) bool {
+	for w := p.line.head; w != nil; w = w.next {
+		if w.Variant == v && w.fresh == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// takeIdle lends one of a variant's idle backends. There is one.
+func (p *Pool) takeIdle(v *Variant) *Backend {
+	res, err := v.puddle.TryAcquire(context.Background())
+	if err != nil {
+		panic("bug: an idle backend is not in its puddle: " + err.Error())
+	}
+	b := res.Value()
+	b.res = res
+	v.idle--
+	p.idle--
+	p.lent++
+	return b
+}
+
+// Leave takes w out of the waiting line; it is false if w is in none, because
+// a backend or a refusal is on its way to it.
+func (p *Pool) Leave(w *Waiter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.number == 0 {
+		return false
+	}
+	p.line.remove(w)
+	return true
+}
+
+// Return ends the lease of a backend that is clean. If somebody waits for it,
+// it is lent to them at once and they are returned; else it is idle, and park
+// is called before anybody else can take it.
+func (p *Pool) Return(b *Backend, now time.Duration, park func()) *Waiter {
+	p.mu.Lock()
+	if p.unfit(b, now) {
+		p.mu.Unlock()
+		park()
+		p.host.Evict(b)
+		return nil
+	}
+	if w := p.nextFor(b.variant, now); w != nil {
+		p.line.remove(w)
+		p.mu.Unlock()
+		return w
+	}
+	if head := p.line.head; head != nil && !head.opening && p.closing == 0 {
+		// Nobody has a use for b, and whoever is first needs its place.
+		p.mu.Unlock()
+		park()
+		p.host.Evict(b)
+		return nil
+	}
+	park()
+	p.release(b)
+	p.mu.Unlock()
+	return nil
+}
+
+// release makes b idle.
+func (p *Pool) release(b *Backend) {
+	b.res.Release()
+	b.variant.idle++
+	p.idle++
+	p.lent--
+}
+
+// unfit tells whether a backend should not be lent again.
+func (p *Pool) unfit(b *Backend, now time.Duration) bool {
+	return p.closed || b.stamp != p.generation || b.expires > 0 && now > b.expires ||
+		p.slots() > p.settings.Size+p.settings.Reserve
+}
+
+// nextFor is who gets a backend of this variant that has come back. If nobody
+// waits for one, but somebody for another, it is nil, and b has to make room.
+func (p *Pool) nextFor(v *Variant, now time.Duration) *Waiter {
+	head := p.line.head
+	if head == nil || head.Variant == v && head.fresh == nil {
+		return head
+	}
+	if !head.opening && p.closing == 0 && now-head.since > overtake {
+		return nil
+	}
+	for w := head.next; w != nil; w = w.next {
+		if w.Variant == v && w.fresh == nil {
+			return w
+		}
+	}
+	return nil
+}
+
+// Contended puts w back into the line, in front, because claim, which makes
+// the backend that was lent to it w's own, is false: just now its owner is
+// being told something about it. When that is over, Checked or Lost says so.
+// It is true if the claim has succeeded after all.
+func (p *Pool) Contended(w *Waiter, b *Backend, now time.Duration, claim func() bool) bool {
+	p.mu.Lock()
+	dead := b.dead
+	if !dead && claim() {
+		p.mu.Unlock()
+		return true
+	}
+	p.waits++
+	w.number, w.since = p.waits, now
+	p.line.pushFront(w)
+	if !dead {
+		b.contended = true
+	}
+	p.mu.Unlock()
+	if dead {
+		p.host.Evict(b)
+	}
+	return false
+}
+
+// Checked says that something has come for an idle backend, and that it is
+// well and parked again.
+func (p *Pool) Checked(b *Backend, now time.Duration) {
+	p.mu.Lock()
+	if !b.contended {
+		p.mu.Unlock()
+		return
+	}
+	b.contended = false
+	w := p.nextFor(b.variant, now)
+	if w == nil {
+		p.release(b)
+		p.mu.Unlock()
+		return
+	}
+	p.line.remove(w)
+	p.mu.Unlock()
+	w.Taker.Grant(b)
+}
+
+// Lost says that an idle backend has gone. The caller owns it and has to
+// Discard it if Lost is true; else somebody has just been lent it, and hears
+// from Contended.
+func (p *Pool) Lost(b *Backend) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b.contended {
+		b.contended = false
+		return true
+	}
+	found := false
+	for _, q := range p.takeAllIdle(b.variant) {
+		if q == b {
+			found = true
+		} else {
+			p.putBack(q)
+		}
+	}
+	if !found {
+		b.dead = true
+	}
+	return found
+}
+
+// takeAllIdle lends all idle backends of a variant, the one that has been
+// idle longest first.
+func (p *Pool) takeAllIdle(v *Variant) []*Backend {
+	all := v.puddle.AcquireAllIdle()
+	out := make([]*Backend, 0, len(all))
+	for i := len(all) - 1; i >= 0; i-- {
+		b := all[i].Value()
+		b.res = all[i]
+		out = append(out, b)
+	}
+	n := len(out)
+	v.idle -= n
+	p.idle -= n
+	p.lent += n
+	return out
+}
+
+// putBack makes a backend idle again as if it had not been taken.
+func (p *Pool) putBack(b *Backend) {
+	b.res.ReleaseUnused()
+	b.variant.idle++
+	p.idle++
+	p.lent--
+}
+
+// Discard ends a lease, and the backend. b.Conn is the connection again, on
+// which the caller has said Terminate, if it could; busy tells that it may be
+// still working, so that it has to be told to stop.
+func (p *Pool) Discard(b *Backend, busy bool) {
+	p.mu.Lock()
+	p.lent--
+	p.closing++
+	p.mu.Unlock()
+	if busy {
+		go func() {
+			p.CancelQuery(b)
+			b.res.Destroy()
+		}()
+		return
+	}
+	b.res.Destroy() // calls destruct on a goroutine of its own
+}

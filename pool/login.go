@@ -1,0 +1,216 @@
+package pool
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"pgweir/wire"
+)
+
+// maxLoginMessage bounds what the server may send in one message of a login.
+const maxLoginMessage = 64 << 10
+
+// login opens a connection to the server and logs in with these startup
+// parameters, on the calling goroutine. Errors are *wire.Error: the server's
+// own as they came, or ours.
+func login(s *Settings, params []wire.Param, wrap Secure) (*Backend, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.ConnectTimeout)
+	defer cancel()
+	b, err := attempt(ctx, s, params, wrap, false)
+	if e, ok := err.(*wire.Error); ok && s.Address.TLS.Mode == TLSAllow &&
+		s.Address.Network == "tcp" && e.Code == wire.CodeInvalidAuthorization {
+		// The server may insist on TLS.
+		if again, err2 := attempt(ctx, s, params, wrap, true); err2 == nil {
+			return again, nil
+		}
+	}
+	return b, err
+}
+
+func attempt(ctx context.Context, s *Settings, params []wire.Param, wrap Secure, mustTLS bool) (*Backend, error) {
+	conn, err := dial(ctx, s.Address)
+	if err != nil {
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	conn.SetDeadline(deadline)
+	secured := conn
+	if mustTLS {
+		secured, err = negotiate(conn, s.Address, wrap, true)
+	} else {
+		secured, err = secure(conn, s.Address, wrap)
+	}
+	if err == nil {
+		l := loginConn{conn: secured, r: bufio.NewReaderSize(secured, 4096), settings: s}
+		var b *Backend
+		if b, err = l.run(params); err == nil {
+			secured.SetDeadline(time.Time{})
+			b.Conn, b.Address = secured, s.Address
+			if t, ok := secured.(Secured); ok {
+				b.TLS = t.Describe()
+			}
+			return b, nil
+		}
+	}
+	conn.Close()
+	return nil, err
+}
+
+// loginConn is one login under way.
+type loginConn struct {
+	conn     net.Conn
+	r        *bufio.Reader
+	settings *Settings
+	scram    *wire.SCRAMClient
+}
+
+func (l *loginConn) run(params []wire.Param) (*Backend, error) {
+	all := append([]wire.Param{
+		{Name: "user", Value: l.settings.Credentials.User},
+		{Name: "database", Value: l.settings.DBName},
+	}, params...)
+	start, err := wire.AppendStartup(nil, wire.Protocol30, all)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.send(start); err != nil {
+		return nil, err
+	}
+	b := &Backend{Vars: new(wire.Vars)}
+	for {
+		typ, body, err := l.receive()
+		if err != nil {
+			return nil, err
+		}
+		switch typ {
+		case 'R':
+			if err := l.authenticate(body); err != nil {
+				return nil, err
+			}
+		case 'S':
+			name, value, err := wire.DecodeParameterStatus(body)
+			if err != nil {
+				return nil, err
+			}
+			b.Params = append(b.Params, wire.Param{Name: string(name), Value: string(value)})
+			if i := wire.VarIndex(name); i >= 0 {
+				b.Vars[i] = string(value)
+			}
+		case 'K':
+			pid, key, err := wire.DecodeBackendKeyData(body)
+			if err != nil {
+				return nil, err
+			}
+			b.PID, b.Key = pid, slices.Clone(key)
+		case 'Z':
+			if l.r.Buffered() > 0 {
+				return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent more than its ReadyForQuery")
+			}
+			return b, nil
+		case 'E':
+			e, err := wire.DecodeError(body)
+			if err != nil {
+				return nil, err
+			}
+			return nil, e
+		case 'N', 'v':
+			// Notices of a login have nobody to go to; and what the server
+			// does not know of the protocol has not been asked of it.
+		default:
+			return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q during the login", typ)
+		}
+	}
+}
+
+func (l *loginConn) send(p []byte) error {
+	if _, err := l.conn.Write(p); err != nil {
+		return broken(err)
+	}
+	return nil
+}
+
+func (l *loginConn) receive() (byte, []byte, error) {
+	var h [wire.HeaderLen]byte
+	if _, err := io.ReadFull(l.r, h[:]); err != nil {
+		return 0, nil, broken(err)
+	}
+	typ, total := wire.Header(h[:])
+	if total == 0 || total > maxLoginMessage {
+		return 0, nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of impossible length during the login")
+	}
+	body := make([]byte, total-wire.HeaderLen)
+	if _, err := io.ReadFull(l.r, body); err != nil {
+		return 0, nil, broken(err)
+	}
+	return typ, body, nil
+}
+
+// authenticate answers one Authentication message.
+func (l *loginConn) authenticate(body []byte) error {
+	kind, rest, err := wire.DecodeAuthentication(body)
+	if err != nil {
+		return err
+	}
+	c := &l.settings.Credentials
+	switch kind {
+	case wire.AuthOK:
+		return nil
+	case wire.AuthCleartext:
+		if c.Password == "" {
+			return l.lacking("a password")
+		}
+		return l.send(wire.AppendPassword(nil, c.Password))
+	case wire.AuthMD5:
+		secret := c.MD5
+		if c.Password != "" {
+			secret = wire.MD5Secret(c.User, c.Password)
+		}
+		if secret == "" {
+			return l.lacking("a password")
+		}
+		return l.send(wire.AppendPassword(nil, wire.MD5Response(secret, [4]byte(rest))))
+	case wire.AuthSASL:
+		mechanisms, err := wire.DecodeSASLMechanisms(rest)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(mechanisms, wire.MechanismSCRAM) {
+			return wire.Fatalf(wire.CodeFeatureNotSupported, "the server offers no SASL mechanism that is known here")
+		}
+		switch {
+		case c.Password != "":
+			l.scram = wire.NewSCRAMClient(c.Password, wire.SCRAMNonce())
+		case len(c.ClientKey) > 0:
+			l.scram = wire.NewSCRAMClientKeys(c.ClientKey, c.ServerKey, wire.SCRAMNonce())
+		default:
+			return l.lacking("a password")
+		}
+		return l.send(wire.AppendSASLInitialResponse(nil, wire.MechanismSCRAM, l.scram.First()))
+	case wire.AuthSASLContinue:
+		if l.scram == nil {
+			break
+		}
+		answer, err := l.scram.Continue(rest)
+		if err != nil {
+			return err
+		}
+		return l.send(wire.AppendSASLResponse(nil, answer))
+	case wire.AuthSASLFinal:
+		if l.scram == nil {
+			break
+		}
+		return l.scram.Final(rest)
+	}
+	return wire.Fatalf(wire.CodeFeatureNotSupported, "the server asks for an authentication (%d) that is not supported here", kind)
+}
+
+func (l *loginConn) lacking(what string) error {
+	e := wire.Fatalf(wire.CodeInvalidPassword, "the server asks for %s of user %q, and none is known",
+		what, l.settings.Credentials.User)
+	e.Hint = "Set password in [users] or [databases], or let the client log in with scram-sha-256 and the same secret."
+	return e
+}

@@ -1,0 +1,269 @@
+package pool
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"pgweir/wire"
+
+	"github.com/jackc/puddle/v2"
+)
+
+// overtake is how long the first in the line may be overtaken by those behind
+// it for whom a backend with the right startup parameters comes back. Without
+// it, clients with unlike parameters would have a backend closed and another
+// opened at every turn.
+const overtake = 100 * time.Millisecond
+
+// puddleSize is the size of each variant's puddle: none that would ever bind,
+// because all variants of a pool share the pool's own size, which may change.
+const puddleSize = 1 << 20
+
+// Settings of a pool; all may change at a reload.
+type Settings struct {
+	Size           int // pool_size
+	MinSize        int // min_pool_size
+	Reserve        int // reserve_pool_size
+	ReserveTimeout time.Duration
+	QueryWait      time.Duration // query_wait_timeout; 0 for ever
+	IdleTimeout    time.Duration // server_idle_timeout; 0 for never
+	Lifetime       time.Duration // server_lifetime; 0 for ever
+	ConnectTimeout time.Duration // server_connect_timeout
+	LoginRetry     time.Duration // server_login_retry
+	MaxDatabase    int           // max_db_connections; 0 for no cap
+	MaxUser        int           // max_user_connections; 0 for no cap
+	Address        Address
+	DBName         string // the database's name on the server
+	Credentials    wire.Credentials
+}
+
+// Pool lends the backends of one database and user.
+type Pool struct {
+	Database, User string // as clients name them
+
+	host   Host
+	secure Secure
+	budget *Budget
+	epoch  time.Time
+	ids    func() uint64
+
+	// mu guards all below. It is held for short, on the path of every lease;
+	// no call out of the package is made under it, but for puddle's.
+	mu         sync.Mutex
+	settings   Settings
+	generation int // of the settings that make older backends unfit
+	variants   map[string]*Variant
+	line       line
+	waits      uint64 // numbers the Waiters' waits
+
+	opening, closing, lent, idle int
+	failure                      failure
+	closed                       bool
+	logins                       int64
+}
+
+// Variant is a set of startup parameters that backends cannot change.
+type Variant struct {
+	key      string
+	params   []wire.Param
+	puddle   *puddle.Pool[*Backend]
+	idle     int
+	welcomes map[string]*Welcome
+}
+
+// Welcome is what the server says to a client's startup parameters.
+type Welcome struct {
+	Params []wire.Param // all ParameterStatus messages, in order
+	Vars   *wire.Vars
+}
+
+// maxWelcomes bounds what is remembered for each variant.
+const maxWelcomes = 256
+
+// New makes a pool. It opens nothing before somebody waits. Times are counted
+// from the epoch, and ids numbers backends.
+func New(database, user string, host Host, secure Secure, budget *Budget, epoch time.Time, ids func() uint64, s Settings) *Pool {
+	p := &Pool{
+		Database: database, User: user, host: host, secure: secure, budget: budget, epoch: epoch, ids: ids,
+		settings: s, variants: map[string]*Variant{},
+	}
+	budget.mu.Lock()
+	budget.pools[p] = true
+	budget.mu.Unlock()
+	return p
+}
+
+// Set puts new settings in force. Backends that are connected to another
+// server, or as another user, are closed when they come back.
+func (p *Pool) Set(s Settings) {
+	p.mu.Lock()
+	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User ||
+		s.Credentials.Password != p.settings.Credentials.Password {
+		p.generation++
+		for _, v := range p.variants {
+			clear(v.welcomes)
+		}
+	}
+	p.settings = s
+	p.failure = failure{}
+	p.mu.Unlock()
+	p.provision()
+}
+
+// SetClientKeys remembers what a client's SCRAM login has revealed, for logins
+// to a server that has the same secret.
+func (p *Pool) SetClientKeys(clientKey, serverKey []byte) {
+	p.mu.Lock()
+	p.settings.Credentials.ClientKey, p.settings.Credentials.ServerKey = clientKey, serverKey
+	p.mu.Unlock()
+}
+
+// SetPassword remembers the clear text password of a client's login likewise.
+func (p *Pool) SetPassword(password string) {
+	p.mu.Lock()
+	p.settings.Credentials.Password = password
+	p.mu.Unlock()
+}
+
+// Settings in force.
+func (p *Pool) Settings() Settings {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.settings
+}
+
+// Variant finds the variant for a client's startup parameters, and what the
+// server says to them, if that is known; if not, Lease has to be told.
+func (p *Pool) Variant(params []wire.Param) (*Variant, *Welcome) {
+	fixed, wish, key := split(params)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := p.variants[key]
+	if v == nil {
+		v = &Variant{key: key, params: fixed, welcomes: map[string]*Welcome{}}
+		pd, err := puddle.NewPool(&puddle.Config[*Backend]{
+			Constructor: func(ctx context.Context) (*Backend, error) { return p.construct(ctx, v) },
+			Destructor:  p.destruct,
+			MaxSize:     puddleSize,
+		})
+		if err != nil {
+			panic("bug: " + err.Error())
+		}
+		v.puddle = pd
+		p.variants[key] = v
+	}
+	return v, v.welcome(wish)
+}
+
+// split tells the parameters in wire.Vars from the others. The key names the
+// others.
+func split(params []wire.Param) (fixed []wire.Param, wish wire.Vars, key string) {
+	var b strings.Builder
+	for _, q := range params {
+		if i := wire.VarIndex([]byte(q.Name)); i >= 0 {
+			wish[i] = q.Value
+		} else {
+			fixed = append(fixed, q)
+		}
+	}
+	slices.SortStableFunc(fixed, func(a, b wire.Param) int { return strings.Compare(a.Name, b.Name) })
+	for _, q := range fixed {
+		b.WriteString(q.Name)
+		b.WriteByte(0)
+		b.WriteString(q.Value)
+		b.WriteByte(0)
+	}
+	return fixed, wish, b.String()
+}
+
+// Wish is the key of what a client wants of wire.Vars.
+func wishKey(w wire.Vars) string { return strings.Join(w[:], "\x00") }
+
+// simpleName tells whether the server takes an application_name as it is:
+// printable ASCII and short enough not to be cut.
+func simpleName(s string) bool {
+	if len(s) > 63 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// welcome finds the server's answer to a wish, or makes it of another answer
+// if the difference is but in values that are known to be the server's own.
+func (v *Variant) welcome(wish wire.Vars) *Welcome {
+	name := wish[wire.VarApplicationName]
+	if simpleName(name) {
+		wish[wire.VarApplicationName] = ""
+	}
+	if w := v.welcomes[wishKey(wish)]; w != nil {
+		return w.named(name)
+	}
+	base := v.welcomes[wishKey(wire.Vars{})]
+	if base == nil || !simpleName(name) {
+		return nil
+	}
+	vars := *base.Vars
+	for i, value := range wish {
+		if value == "" {
+			continue
+		}
+		known := false
+		for _, w := range v.welcomes {
+			known = known || w.Vars[i] == value
+		}
+		if !known {
+			return nil
+		}
+		vars[i] = value
+	}
+	w := base.with(&vars)
+	v.keep(wishKey(wish), w)
+	return w.named(name)
+}
+
+func (v *Variant) keep(key string, w *Welcome) {
+	if len(v.welcomes) >= maxWelcomes {
+		clear(v.welcomes)
+	}
+	v.welcomes[key] = w
+}
+
+// named is w for a client with this application_name.
+func (w *Welcome) named(name string) *Welcome {
+	if !simpleName(name) || w.Vars[wire.VarApplicationName] == name {
+		return w
+	}
+	return w.with(w.Vars.With(wire.VarApplicationName, name))
+}
+
+func (w *Welcome) with(vars *wire.Vars) *Welcome {
+	params := slices.Clone(w.Params)
+	for i := range params {
+		if k := wire.VarIndex([]byte(params[i].Name)); k >= 0 {
+			params[i].Value = vars[k]
+		}
+	}
+	return &Welcome{Params: params, Vars: vars}
+}
+
+// learn remembers what the server said to a wish.
+func (p *Pool) learn(v *Variant, key string, b *Backend) {
+	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v.keep(key, w)
+	// Others may be waiting for just that; any backend will do for them now.
+	for q := p.line.head; q != nil; q = q.next {
+		if q.Variant == v && q.fresh != nil && q.welcome == key {
+			q.fresh = nil
+		}
+	}
+}

@@ -1,0 +1,25 @@
+// Package session is one client's conversation with PostgreSQL as a pure state
+// machine: bytes in, bytes out, 'I need a backend', 'I am done with it'. It
+// does no I/O, starts no goroutine and reads no clock, so that it can be
+// tested, fuzzed and simulated without a socket; and it imports only wire.
+//
+// It knows the protocol from the end of the login on. It must not know what a
+// pool is, which client this is, or where bytes come from.
+//
+// The phases:
+//
+//	       Client: a whole message            Lease
+//	Idle ─────────────────────────▶ Waiting ────────▶ Active
+//	 ▲  ◀───────────────────────────  │                │ │
+//	 │        Refuse, Withdraw                         │ │ Gone, and the backend is clean
+//	 └─────────────────────────────────────────────────┘ └────────▶ Resetting ──▶ Ended
+//	       ReadyForQuery 'I', nothing owed, no state left
+//
+// Session mode never goes back to Idle: it is Active from the login on. Gone
+// in Idle and Waiting leads to Ended, and so does a broken protocol anywhere.
+//
+// What keeps the answers apart is one queue of what the backend owes, in the
+// order in which it was asked (queue.go). Whatever pgweir itself puts between
+// the client's messages has an entry of its own there, and its answers go
+// nowhere.
+package session

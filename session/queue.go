@@ -1,0 +1,119 @@
+package session
+
+// entry is one message on its way to the backend for which an answer is owed.
+type entry byte
+
+// The client's own messages have the protocol's letters. What pgweir puts in
+// between has small ones: its answers are not the client's.
+const (
+	entQuery    entry = 'Q' // RowDescription … CommandComplete …, ReadyForQuery
+	entSync     entry = 'S' // ReadyForQuery
+	entFunction entry = 'F' // FunctionCallResponse, ReadyForQuery
+	entParse    entry = 'P' // ParseComplete
+	entBind     entry = 'B' // BindComplete
+	entDescribe entry = 'D' // [ParameterDescription], RowDescription or NoData
+	entExecute  entry = 'E' // DataRow …, CommandComplete, EmptyQueryResponse or PortalSuspended
+	entClose    entry = 'C' // CloseComplete
+	entCopyEnd  entry = 'c' // CopyDone or CopyFail: nothing; marks the place
+
+	entSetVars   entry = 'v' // a Query that sets Vars
+	entQuestion  entry = 'q' // a Query that asks what state is left
+	entReset     entry = 'r' // a Query of the clean-up after the client has gone
+	entPrepare   entry = 'p' // a Parse of the unnamed statement, made again
+	entUnprepare entry = 'u' // a Close of an unnamed statement that is not the client's
+)
+
+// endsWithReady tells which answers end with ReadyForQuery.
+func (e entry) endsWithReady() bool {
+	switch e {
+	case entQuery, entSync, entFunction, entSetVars, entQuestion, entReset:
+		return true
+	}
+	return false
+}
+
+// queue holds what the backend owes, in the order in which it was asked. It
+// needs no memory of its own as long as it stays short.
+type queue struct {
+	buf   []entry
+	head  int
+	small [8]entry
+}
+
+func (q *queue) len() int { return len(q.buf) - q.head }
+
+// first is the entry whose answer is due now, 0 if nothing is owed.
+func (q *queue) first() entry {
+	if q.head == len(q.buf) {
+		return 0
+	}
+	return q.buf[q.head]
+}
+
+func (q *queue) push(e entry) {
+	if q.head == len(q.buf) {
+		q.buf, q.head = q.small[:0], 0
+	} else if len(q.buf) == cap(q.buf) && q.head > len(q.buf)/2 {
+		q.buf = q.buf[:copy(q.buf, q.buf[q.head:])]
+		q.head = 0
+	}
+	q.buf = append(q.buf, e)
+}
+
+// pop removes the first entry, and the marks that are first then.
+func (q *queue) pop() {
+	q.head++
+	q.dropMarks()
+}
+
+func (q *queue) dropMarks() {
+	for q.first() == entCopyEnd {
+		q.head++
+	}
+}
+
+// skipToSync drops what a backend skips after an error in the extended
+// protocol; it is false if the Sync has not been sent yet.
+func (q *queue) skipToSync() bool {
+	for q.len() > 0 {
+		if q.first() == entSync {
+			return true
+		}
+		q.head++
+	}
+	return false
+}
+
+// swallowSyncs removes the Syncs that a backend in copy-in mode ignores: those
+// after the first entry, up to the end of the copy. It tells whether that end
+// has been sent.
+func (q *queue) swallowSyncs() (ended bool) {
+	kept := q.head + 1
+	for i := q.head + 1; i < len(q.buf); i++ {
+		switch e := q.buf[i]; {
+		case ended:
+			q.buf[kept] = e
+			kept++
+		case e == entCopyEnd:
+			ended = true
+		case e == entSync:
+		default:
+			q.buf[kept] = e
+			kept++
+		}
+	}
+	q.buf = q.buf[:kept]
+	return ended
+}
+
+// owesReady tells whether a ReadyForQuery will come.
+func (q *queue) owesReady() bool {
+	for _, e := range q.buf[q.head:] {
+		if e.endsWithReady() {
+			return true
+		}
+	}
+	return false
+}
+
+func (q *queue) clear() { q.buf, q.head = q.small[:0], 0 }

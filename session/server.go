@@ -1,0 +1,234 @@
+package session
+
+import "pgweir/wire"
+
+// maxDecoded is how long a message that is to be decoded may be, in bytes. A
+// longer one is passed on unread.
+const maxDecoded = 64 << 10
+
+// Server is given what has come from the backend and has not been consumed
+// before, and returns how much of it is consumed.
+func (s *Session) Server(in []byte, o *Out) int {
+	pos, sent := 0, 0 // as in Client
+	for s.phase == Active || s.phase == Resetting {
+		if s.serverLeft > 0 {
+			n := min(int(s.serverLeft), len(in)-pos)
+			if s.swallowing {
+				o.ToClient.add(in[sent:pos])
+				sent = pos + n
+			}
+			s.serverLeft -= int32(n)
+			pos += n
+			if s.serverLeft > 0 {
+				break
+			}
+			s.swallowing = false
+		}
+		rest := in[pos:]
+		if len(rest) < wire.HeaderLen {
+			break
+		}
+		typ, total := wire.Header(rest)
+		if total == 0 {
+			o.ToClient.add(in[sent:pos])
+			s.fail(wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of impossible length"), o)
+			return len(in)
+		}
+		n := min(total, len(rest))
+		if typ != 'D' && typ != 'd' {
+			if n < total && total <= maxDecoded && decoded(typ) {
+				break
+			}
+			o.ToClient.add(in[sent:pos])
+			sent = pos
+			if s.answer(typ, rest[wire.HeaderLen:n], n == total, o) {
+				if s.phase == Ended {
+					return len(in)
+				}
+				sent = pos + n
+				s.swallowing = true
+			}
+		} else if e := s.owed.first(); e == entQuestion || s.phase == Resetting {
+			if n < total && total <= maxDecoded {
+				break
+			}
+			s.question.row(rest[wire.HeaderLen:n])
+			o.ToClient.add(in[sent:pos])
+			sent = pos + n
+			s.swallowing = true
+		}
+		s.serverLeft = int32(total - n)
+		if s.serverLeft == 0 {
+			s.swallowing = false
+		}
+		pos += n
+	}
+	o.ToClient.add(in[min(sent, pos):pos])
+	if pos == len(in) {
+		s.settle(o)
+	}
+	return pos
+}
+
+// decoded tells the types whose bodies are looked at.
+func decoded(typ byte) bool {
+	switch typ {
+	case 'Z', 'S', 'E', 'C':
+		return true
+	}
+	return false
+}
+
+// answer settles what one message of the server's answers. It is true if the
+// message is not to be passed on to the client. body may be but the start of
+// it, if whole is false.
+func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow bool) {
+	first := s.owed.first()
+	switch typ {
+	case '1', '2', '3', 't':
+		switch {
+		case typ == '1' && first == entParse, typ == '2' && first == entBind, typ == '3' && first == entClose:
+			s.owed.pop()
+		case typ == '1' && first == entPrepare, typ == '3' && first == entUnprepare:
+			s.owed.pop()
+			return true
+		}
+	case 'T', 'n':
+		if first == entDescribe {
+			s.owed.pop()
+		}
+	case 'C', 'I', 's':
+		if first == entExecute {
+			s.owed.pop()
+		}
+		if typ == 'C' && whole && s.config.Watch && (first == entQuery || first == entExecute) {
+			s.completed(body)
+		}
+	case 'G':
+		s.copyIn = !s.owed.swallowSyncs()
+	case 'W':
+		s.copyIn = true
+	case 'E':
+		return s.failed(first, body, whole, o)
+	case 'Z':
+		return s.ready(first, body, o)
+	case 'S':
+		if whole {
+			s.reported(body)
+		}
+		return s.phase == Resetting || first == entSetVars
+	case 'N', 'A':
+		return s.phase == Resetting || first == entSetVars
+	}
+	switch first {
+	case entSetVars, entQuestion, entReset:
+		return true
+	}
+	return false
+}
+
+// ready: the backend has answered a message, and may have answered them all.
+func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
+	for first != 0 && !first.endsWithReady() {
+		s.owed.pop() // not answered, for a reason of the server's own
+		first = s.owed.first()
+	}
+	if len(body) != 1 || first == 0 && s.config.Mode != SessionMode {
+		s.fail(wire.Fatalf(wire.CodeProtocolViolation, "the server sent a ReadyForQuery that nobody waits for"), o)
+		return true
+	}
+	s.tx = body[0]
+	s.copyIn = false
+	if first != 0 {
+		s.owed.pop()
+	}
+	switch first {
+	case entSetVars:
+		s.link.Vars = s.vars // reported one by one as well, but not the equal ones
+		return true
+	case entQuestion:
+		s.answered(o)
+		return true
+	case entReset:
+		if s.owed.len() == 0 {
+			s.phase = Ended
+			clean := s.tx == 'I' && !s.failedReset
+			o.Release, o.Drop = clean, !clean
+		}
+		return true
+	}
+	o.Queries++
+	if s.tx == 'I' {
+		o.Transactions++
+	} else if s.config.Mode == StatementMode {
+		s.fail(wire.Fatalf(wire.CodeFeatureNotSupported,
+			"transaction blocks are not supported in statement mode"), o)
+		return true
+	}
+	o.Answered = s.owed.len() == 0
+	return false
+}
+
+// failed: the backend answers with an error, and skips what belongs to it.
+func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow bool) {
+	s.copyIn = false
+	switch first {
+	case entSetVars:
+		// The values are PostgreSQL's own words, so this hardly happens; but
+		// the client's query must not run with other settings than its own.
+		e, err := wire.DecodeError(body)
+		if err != nil {
+			e = wire.Fatalf(wire.CodeInvalidParameterValue, "the client's settings cannot be set on the server")
+		}
+		e.Severity, e.Localized = "FATAL", ""
+		s.fail(e, o)
+		return true
+	case entQuestion:
+		s.question.failed = true
+		return true
+	case entReset:
+		s.failedReset = true
+		return true
+	}
+	o.Errors++
+	if first != entQuery && first != entFunction && first != entSync && first != 0 {
+		s.skipping = !s.owed.skipToSync()
+	}
+	if whole {
+		if e := s.refusal(body); e != nil {
+			s.refused--
+			o.ToClient.addError(e)
+			return true
+		}
+	}
+	if first == entParse || first == entPrepare {
+		s.unnamed, s.unnamedHere = nil, true
+	}
+	return false
+}
+
+// reported: the backend says that a setting has another value now.
+func (s *Session) reported(body []byte) {
+	name, value, err := wire.DecodeParameterStatus(body)
+	if err != nil {
+		return
+	}
+	s.link.Report(name, value)
+	if i := wire.VarIndex(name); i >= 0 && s.phase == Active && s.owed.first() != entSetVars {
+		s.vars = s.link.Vars
+	}
+}
+
+// Report notes a ParameterStatus of the backend's.
+func (l *Link) Report(name, value []byte) {
+	if i := wire.VarIndex(name); i >= 0 && l.Vars[i] != string(value) {
+		l.Vars = l.Vars.With(i, string(value))
+	}
+	for i := range l.Params {
+		if l.Params[i].Name == string(name) {
+			l.Params[i].Value = string(value)
+			return
+		}
+	}
+	l.Params = append(l.Params, wire.Param{Name: string(name), Value: string(value)})
+}

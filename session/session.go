@@ -1,0 +1,251 @@
+package session
+
+import "pgweir/wire"
+
+// Mode is when a lease ends.
+type Mode uint8
+
+const (
+	SessionMode     Mode = iota // when the client goes
+	TransactionMode             // when its transaction is over
+	StatementMode               // the same, and blocks of several statements are refused
+)
+
+func (m Mode) String() string {
+	return [...]string{"session", "transaction", "statement"}[m]
+}
+
+// Phase is where a conversation stands; see the package comment.
+type Phase uint8
+
+const (
+	Idle Phase = iota
+	Waiting
+	Active
+	Resetting
+	Ended
+)
+
+// MaxMessage is how long a message may be, in bytes, to be passed on whole:
+// until it has come, it takes no backend. A longer one is passed on as it
+// comes, once that much of it is there.
+const MaxMessage = 64 << 10
+
+// Config is what all sessions of a pool have in common. It is never changed.
+type Config struct {
+	Mode Mode
+	// Watch has the session look for state that a transaction leaves behind
+	// (session_state other than off; not in session mode).
+	Watch bool
+	// ResetQuery cleans a backend up after a client that had it for itself
+	// (server_reset_query); "" for none.
+	ResetQuery string
+}
+
+// Link is what a session has to know of the backend that it is lent.
+type Link struct {
+	Vars *wire.Vars // what is set there now
+	// Params are all parameters that the server has reported, Vars included.
+	Params []wire.Param
+}
+
+// Session is the conversation. The zero value is not ready; see Init.
+type Session struct {
+	config *Config
+	link   *Link      // in Active and Resetting
+	vars   *wire.Vars // what the client has set
+	owed   queue
+
+	// unnamed is the Parse message that made the client's unnamed statement,
+	// nil if there is none, so that it can be made again on another backend.
+	unnamed []byte
+
+	clientLeft int32 // bytes still to come of a client's message that is passed on in parts
+	serverLeft int32 // the same of the server's
+	hints      wire.Hints
+	// unnamedHints are those of the unnamed statement.
+	unnamedHints wire.Hints
+	refused      int32 // named Parses sent to fail; see refuseParse
+
+	phase       Phase
+	tx          byte // transaction status of the last ReadyForQuery
+	pin         pinState
+	discarding  bool // clientLeft is not passed on
+	swallowing  bool // serverLeft is not passed on
+	skipping    bool // the backend skips all up to a Sync, which has not been sent
+	copyIn      bool // the backend reads CopyData
+	unnamedHere bool // this backend has the unnamed statement, or none
+	draining    bool // the client said Terminate; its last answers are on the way
+	failedReset bool
+	question    answer
+}
+
+// Init makes s the conversation of a client whose settings are vars.
+func (s *Session) Init(c *Config, vars *wire.Vars) {
+	*s = Session{config: c, vars: vars, tx: 'I'}
+	s.owed.clear()
+}
+
+// Phase tells where the conversation stands.
+func (s *Session) Phase() Phase { return s.phase }
+
+// Mode is the pool's mode.
+func (s *Session) Mode() Mode { return s.config.Mode }
+
+// Vars are the client's settings now.
+func (s *Session) Vars() *wire.Vars { return s.vars }
+
+// Owes tells whether the client waits for an answer.
+func (s *Session) Owes() bool { return s.owed.len() > 0 }
+
+// InTransaction tells whether the backend is in a transaction block.
+func (s *Session) InTransaction() bool { return s.phase == Active && s.tx != 'I' }
+
+// Pinned tells whether the client keeps its backend for state that it left there.
+func (s *Session) Pinned() bool { return s.pin != unpinned }
+
+// MidMessage tells whether a message of the client's has been passed on in
+// part, and the rest has not come yet. In a COPY that is nothing unusual, and
+// does not count.
+func (s *Session) MidMessage() bool { return s.clientLeft > 0 && !s.discarding && !s.copyIn }
+
+// Lease gives the backend that was asked for. The client's messages are fed
+// next, with Client, and go out in the same write as what is put before them
+// here.
+func (s *Session) Lease(l *Link, o *Out) {
+	s.phase, s.link, s.tx = Active, l, 'I'
+	s.unnamedHere, s.hints, s.pin, s.refused = false, 0, unpinned, 0
+	if s.vars == l.Vars {
+		return
+	}
+	if *s.vars == *l.Vars {
+		l.Vars = s.vars // found equal faster the next time
+		return
+	}
+	var text [512]byte
+	sql := s.vars.AppendSet(text[:0], l.Vars)
+	if len(sql) == 0 {
+		return
+	}
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
+	s.owed.push(entSetVars)
+}
+
+// Withdraw takes back the wish for a backend: the waiting line has been left.
+func (s *Session) Withdraw() { s.phase = Idle }
+
+// Refuse answers what the client asked for with an error instead of a backend:
+// everything up to and including the first message that ends with
+// ReadyForQuery. in is what Client was given and did not consume, and the
+// bytes consumed are returned. The client stays.
+func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
+	s.phase = Idle
+	refusal := *e
+	refusal.Severity, refusal.Localized = "ERROR", ""
+	o.ToClient.addError(&refusal)
+	o.Errors++
+	o.Answered = true
+	typ, total := wire.Header(in)
+	n := min(total, len(in))
+	s.clientLeft, s.discarding = int32(total-n), true
+	switch typ {
+	case 'Q', 'F':
+		o.ToClient.addReady('I')
+	default:
+		s.skipping = true // up to the Sync, and that is ours to answer
+	}
+	return n
+}
+
+// Lost says that the backend has gone of itself. The client has seen the
+// server's last words, if there were any; it can only go too, as it would
+// have to without a pooler.
+func (s *Session) Lost(said bool, o *Out) {
+	if s.phase == Active && !said && !s.draining {
+		o.ToClient.addError(wire.Fatalf(wire.CodeConnectionFailure,
+			"server closed the connection unexpectedly"))
+	}
+	s.phase = Ended
+	o.Drop, o.EndClient = true, true
+}
+
+// Gone says that the client has closed its connection, or is to be closed.
+func (s *Session) Gone(o *Out) {
+	switch s.phase {
+	case Active:
+		if s.draining && s.owed.owesReady() {
+			return // it said so before, and what it asked for is carried out
+		}
+		s.leave(o)
+	case Resetting, Ended:
+		return
+	default:
+		s.phase = Ended
+	}
+	o.EndClient = true
+}
+
+// leave gives the backend up after the client has gone: cleaned, if that can
+// be done without waiting for the client's own work, else to be closed.
+func (s *Session) leave(o *Out) {
+	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn {
+		s.phase = Ended
+		o.Drop, o.Busy = true, s.owed.len() > 0
+		return
+	}
+	reset := s.config.ResetQuery
+	if s.config.Mode != SessionMode && s.pin != unpinned {
+		reset = "DISCARD ALL"
+	}
+	b := o.ToServer.own()
+	if s.tx != 'I' {
+		// Not in one message with the other: DISCARD ALL may not stand in a block.
+		b = wire.AppendQuery(b, "ROLLBACK")
+		s.owed.push(entReset)
+	}
+	if reset != "" {
+		b = wire.AppendQuery(b, reset)
+		s.owed.push(entReset)
+	}
+	o.ToServer.keep(b)
+	if s.owed.len() == 0 {
+		s.phase = Ended
+		o.Release = true
+		return
+	}
+	s.phase = Resetting
+}
+
+// fail ends the conversation because one side broke the protocol.
+func (s *Session) fail(e *wire.Error, o *Out) {
+	o.ToClient.addError(e)
+	o.Errors++
+	if s.phase == Active {
+		o.Drop, o.Busy = true, s.owed.len() > 0
+	}
+	s.phase = Ended
+	o.EndClient = true
+}
+
+// settle ends the lease if nothing speaks against it. It is asked whenever all
+// that has come from the server has been dealt with.
+func (s *Session) settle(o *Out) {
+	if s.phase != Active || s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn {
+		return
+	}
+	if s.draining {
+		s.Gone(o)
+		return
+	}
+	if s.tx != 'I' || s.config.Mode == SessionMode {
+		return
+	}
+	if s.hints != 0 && s.config.Watch && !s.clean(o) {
+		return
+	}
+	if s.pin != unpinned {
+		return
+	}
+	s.phase, s.link = Idle, nil
+	o.Release = true
+}

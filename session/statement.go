@@ -1,0 +1,87 @@
+package session
+
+import (
+	"bytes"
+
+	"pgweir/wire"
+)
+
+// maxUnnamed is how long a Parse of the unnamed statement may be, in bytes, to
+// be kept for another backend.
+const maxUnnamed = 16 << 10
+
+// refusedName is the statement that a named Parse is replaced by a Bind of.
+// The backend does not have it, so it answers with an error where the Parse
+// stood, fails the transaction and skips to the Sync, all as it would have
+// done for an error in the Parse; only the error's text is changed on its way.
+const refusedName = "pgweir: named Parse in transaction mode"
+
+// sending is how a message goes to the backend.
+type sending uint8
+
+const (
+	sendAlong   sending = iota // with what comes before it
+	sendBehind                 // what comes before it is sent already, and something behind that
+	sendInstead                // not at all: something else has been sent in its place
+)
+
+// statement looks at the statement's name in a Parse, Bind or Describe when
+// the backend is not the client's own. before is what comes before the
+// message and has not been added to o.ToServer yet.
+func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
+	if s.config.Mode == SessionMode || s.skipping {
+		return sendAlong
+	}
+	body := message[wire.HeaderLen:]
+	switch typ {
+	case 'P':
+		name, _, ok := wire.CString(body)
+		if !ok || len(name) > 0 {
+			o.ToServer.add(before)
+			o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
+			s.refused++
+			return sendInstead
+		}
+		s.unnamedHere = true
+		s.unnamed = s.unnamed[:0]
+		if len(message) <= maxUnnamed {
+			s.unnamed = append(s.unnamed, message...)
+		}
+		return sendAlong
+	case 'B':
+		name, ok := wire.BindStatement(body)
+		if !ok || len(name) > 0 {
+			return sendAlong
+		}
+	case 'D':
+		if len(body) < 2 || body[0] != 'S' || body[1] != 0 {
+			return sendAlong
+		}
+	}
+	if s.unnamedHere {
+		return sendAlong
+	}
+	// The backend's unnamed statement is somebody else's.
+	s.unnamedHere = true
+	o.ToServer.add(before)
+	if len(s.unnamed) > 0 {
+		o.ToServer.keep(append(o.ToServer.own(), s.unnamed...))
+		s.owed.push(entPrepare)
+	} else {
+		o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), ""))
+		s.owed.push(entUnprepare)
+	}
+	return sendBehind
+}
+
+// refusal turns the backend's error about refusedName into what the client is
+// to read; nil if it is another error.
+func (s *Session) refusal(body []byte) *wire.Error {
+	if s.refused == 0 || !bytes.Contains(body, []byte(refusedName)) {
+		return nil
+	}
+	e := wire.Errorf(wire.CodeFeatureNotSupported,
+		"named prepared statements are not supported in %s mode", s.config.Mode)
+	e.Hint = "Use the unnamed statement, or pool_mode = \"session\" for this database or user."
+	return e
+}

@@ -1,0 +1,116 @@
+package web
+
+import (
+	"time"
+
+	"pgweir/status"
+)
+
+// pools is /pools: the fields of status.Pool by their names in snake_case.
+// Durations are in seconds.
+type pools struct {
+	At time.Time `json:"at"`
+	// WaitBounds are the upper bounds of each pool's waits, in seconds; the last
+	// of the waits has none.
+	WaitBounds []float64 `json:"wait_bounds"`
+	Pools      []pool    `json:"pools"`
+}
+
+type pool struct {
+	Database             string   `json:"database"`
+	User                 string   `json:"user"`
+	Mode                 string   `json:"mode"`
+	Size                 int      `json:"size"`
+	ClientsActive        int      `json:"clients_active"`
+	ClientsWaiting       int      `json:"clients_waiting"`
+	ClientsActiveCancel  int      `json:"clients_active_cancel"`
+	ClientsWaitingCancel int      `json:"clients_waiting_cancel"`
+	ServersActive        int      `json:"servers_active"`
+	ServersActiveCancel  int      `json:"servers_active_cancel"`
+	ServersBeingCanceled int      `json:"servers_being_canceled"`
+	ServersIdle          int      `json:"servers_idle"`
+	ServersUsed          int      `json:"servers_used"`
+	ServersTested        int      `json:"servers_tested"`
+	ServersLogin         int      `json:"servers_login"`
+	ServersClosing       int      `json:"servers_closing"`
+	MaxWait              float64  `json:"max_wait"`
+	Paused               bool     `json:"paused"`
+	Totals               totals   `json:"totals"`
+	Averages             totals   `json:"averages"`
+	Waits                []uint64 `json:"waits"`
+	ClientsPeak          int      `json:"clients_peak"`
+	BackendsPeak         int      `json:"backends_peak"`
+	SavedPeak            int      `json:"saved_peak"`
+	BackendMemory        *int64   `json:"backend_memory"` // null if unknown
+}
+
+type totals struct {
+	ServerAssignments int64   `json:"server_assignments"`
+	Transactions      int64   `json:"transactions"`
+	Queries           int64   `json:"queries"`
+	Received          int64   `json:"received"`
+	Sent              int64   `json:"sent"`
+	TransactionTime   float64 `json:"transaction_time"`
+	QueryTime         float64 `json:"query_time"`
+	WaitTime          float64 `json:"wait_time"`
+	ClientParses      int64   `json:"client_parses"`
+	ServerParses      int64   `json:"server_parses"`
+	Binds             int64   `json:"binds"`
+	ClientLogins      int64   `json:"client_logins"`
+	ServerLogins      int64   `json:"server_logins"`
+	Errors            int64   `json:"errors"`
+}
+
+func poolsOf(s *status.Snapshot) pools {
+	out := pools{At: s.At, WaitBounds: status.WaitBounds, Pools: make([]pool, len(s.Pools))}
+	for i := range s.Pools {
+		p := &s.Pools[i]
+		out.Pools[i] = pool{
+			Database:             p.Database,
+			User:                 p.User,
+			Mode:                 p.Mode,
+			Size:                 p.Size,
+			ClientsActive:        p.ClientsActive,
+			ClientsWaiting:       p.ClientsWaiting,
+			ClientsActiveCancel:  p.ClientsActiveCancel,
+			ClientsWaitingCancel: p.ClientsWaitingCancel,
+			ServersActive:        p.ServersActive,
+			ServersActiveCancel:  p.ServersActiveCancel,
+			ServersBeingCanceled: p.ServersBeingCanceled,
+			ServersIdle:          p.ServersIdle,
+			ServersUsed:          p.ServersUsed,
+			ServersTested:        p.ServersTested,
+			ServersLogin:         p.ServersLogin,
+			ServersClosing:       p.ServersClosing,
+			MaxWait:              p.MaxWait.Seconds(),
+			Paused:               p.Paused,
+			Totals:               totalsOf(&p.Totals),
+			Averages:             totalsOf(&p.Averages),
+			Waits:                p.Waits,
+			ClientsPeak:          p.ClientsPeak,
+			BackendsPeak:         p.BackendsPeak,
+			SavedPeak:            p.SavedPeak,
+			BackendMemory:        known(p.BackendMemory),
+		}
+	}
+	return out
+}
+
+func totalsOf(t *status.Totals) totals {
+	return totals{
+		ServerAssignments: t.ServerAssignments,
+		Transactions:      t.Transactions,
+		Queries:           t.Queries,
+		Received:          t.Received,
+		Sent:              t.Sent,
+		TransactionTime:   t.TransactionTime.Seconds(),
+		QueryTime:         t.QueryTime.Seconds(),
+		WaitTime:          t.WaitTime.Seconds(),
+		ClientParses:      t.ClientParses,
+		ServerParses:      t.ServerParses,
+		Binds:             t.Binds,
+		ClientLogins:      t.ClientLogins,
+		ServerLogins:      t.ServerLogins,
+		Errors:            t.Errors,
+	}
+}

@@ -1,0 +1,458 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"pgweir/status"
+)
+
+// fixed is a Source that always gives the same.
+type fixed struct{ s *status.Snapshot }
+
+func (f fixed) Snapshot(status.Detail) *status.Snapshot { return f.s }
+
+func fixture() *status.Snapshot {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s := &status.Snapshot{
+		At: at, Started: at.Add(-90 * time.Minute), Version: "0.1.0", Ready: true,
+		Pools: []status.Pool{
+			{Database: "app", User: "alice", Mode: "transaction", Size: 20, ClientsActive: 140, ClientsWaiting: 10,
+				ClientsActiveCancel: 1, ClientsWaitingCancel: 2, ServersActive: 5, ServersActiveCancel: 1,
+				ServersBeingCanceled: 1, ServersIdle: 2, ServersTested: 1, ServersLogin: 3, ServersClosing: 4,
+				MaxWait: 2500 * time.Millisecond,
+				Totals: status.Totals{ServerAssignments: 90, Transactions: 100, Queries: 300, Received: 4000, Sent: 1 << 40,
+					TransactionTime: 5 * time.Second, QueryTime: 4 * time.Second, WaitTime: 1500 * time.Millisecond,
+					ClientParses: 11, ServerParses: 12, Binds: 13, ClientLogins: 1000, ServerLogins: 16, Errors: 17},
+				Averages:    status.Totals{Queries: 30, QueryTime: 40 * time.Millisecond},
+				Waits:       []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13},
+				ClientsPeak: 160, BackendsPeak: 20, SavedPeak: 142, BackendMemory: 16 * 2 << 20},
+			{Database: "app", User: "<b>bob</b>", Mode: "session", Size: 5, Paused: true, BackendMemory: -1},
+			{Database: "pgweir", User: "admin", Mode: "statement", ClientsActive: 1, BackendMemory: -1},
+		},
+		Savings: status.Savings{Clients: 150, Backends: 16, Saved: 134, Ratio: 9.375, ClientLogins: 1001, ServerLogins: 17,
+			BackendMemory: 2 << 20, MemorySaved: 134 * 2 << 20, MemorySource: "measured"},
+		Lists: status.Lists{LoginClients: 3},
+	}
+	s.Savings.Peak.Clients, s.Savings.Peak.Backends, s.Savings.Peak.Saved = 161, 21, 142
+	return s
+}
+
+// ask asks the handler and gives the answer with its body.
+func ask(t *testing.T, s *status.Snapshot, method, path string) (*http.Response, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	Handler(fixed{s}, "0.1.0").ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	answer := w.Result()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(body)
+}
+
+func TestEveryPathAnswersGetAndHeadAndNothingElse(t *testing.T) {
+	types := map[string]string{"/": "text/html; charset=utf-8", "/savings": "application/json", "/pools": "application/json",
+		"/metrics": "text/plain; version=0.0.4; charset=utf-8", "/healthz": "text/plain; charset=utf-8", "/readyz": "text/plain; charset=utf-8"}
+	for path, contentType := range types {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			answer, _ := ask(t, fixture(), method, path)
+			if answer.StatusCode != http.StatusOK {
+				t.Errorf("%s %s: %s", method, path, answer.Status)
+			}
+			h := answer.Header
+			if got, _, _ := strings.Cut(h.Get("Content-Type"), "; escaping"); got != contentType {
+				t.Errorf("%s %s: %s", method, path, got)
+			}
+			if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "no-store" || h.Get("Content-Security-Policy") == "" {
+				t.Errorf("%s %s: %v", method, path, h)
+			}
+		}
+		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
+			if answer, _ := ask(t, fixture(), method, path); answer.StatusCode != http.StatusMethodNotAllowed {
+				t.Errorf("%s %s: %s", method, path, answer.Status)
+			}
+		}
+	}
+	for _, path := range []string{"/nothing", "/savings/x", "/metrics/", "/page.html"} {
+		if answer, _ := ask(t, fixture(), http.MethodGet, path); answer.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %s", path, answer.Status)
+		}
+	}
+}
+
+func TestSavingsHasTheKeysThatProgramsRelyOn(t *testing.T) {
+	_, body := ask(t, fixture(), http.MethodGet, "/savings")
+	want := `{
+  "clients": 150,
+  "backends": 16,
+  "saved": 134,
+  "ratio": 9.375,
+  "peak": {
+    "clients": 161,
+    "backends": 21,
+    "saved": 142
+  },
+  "client_logins_total": 1001,
+  "server_logins_total": 17,
+  "backend_memory_bytes": 2097152,
+  "memory_saved_bytes": 281018368,
+  "memory_source": "measured",
+  "pools": [
+    {
+      "database": "app",
+      "user": "alice",
+      "clients": 150,
+      "backends": 16,
+      "saved": 134,
+      "ratio": 9.375,
+      "peak": {
+        "clients": 160,
+        "backends": 20,
+        "saved": 142
+      },
+      "client_logins_total": 1000,
+      "server_logins_total": 16,
+      "backend_memory_bytes": 2097152,
+      "memory_saved_bytes": 281018368,
+      "memory_source": "measured"
+    },
+    {
+      "database": "app",
+      "user": "\u003cb\u003ebob\u003c/b\u003e",
+      "clients": 0,
+      "backends": 0,
+      "saved": 0,
+      "ratio": 0,
+      "peak": {
+        "clients": 0,
+        "backends": 0,
+        "saved": 0
+      },
+      "client_logins_total": 0,
+      "server_logins_total": 0,
+      "backend_memory_bytes": null,
+      "memory_saved_bytes": null,
+      "memory_source": "unknown"
+    }
+  ]
+}
+`
+	if body != want {
+		t.Errorf("got %s", body)
+	}
+}
+
+func TestUnknownMemoryIsNullAndNever0(t *testing.T) {
+	s := fixture()
+	s.Savings.BackendMemory, s.Savings.MemorySaved, s.Savings.MemorySource = -1, -1, "unknown"
+	s.Pools = s.Pools[:1]
+	_, body := ask(t, s, http.MethodGet, "/savings")
+	if n := strings.Count(body, `_bytes": null`); n != 4 {
+		t.Errorf("%d are null: %s", n, body)
+	}
+	if n := strings.Count(body, `"memory_source": "unknown"`); n != 2 {
+		t.Errorf("%d sources are unknown", n)
+	}
+	_, metrics := ask(t, s, http.MethodGet, "/metrics")
+	if strings.Contains(metrics, "memory_saved_bytes") || strings.Contains(metrics, "backend_memory_bytes") {
+		t.Error("the metrics claim to know")
+	}
+	_, page := ask(t, s, http.MethodGet, "/")
+	if strings.Contains(page, "of memory") {
+		t.Error("the page claims to know")
+	}
+}
+
+func TestSavingsWithoutPoolsIsAnEmptyListAndNotNull(t *testing.T) {
+	for _, path := range []string{"/savings", "/pools"} {
+		if _, body := ask(t, &status.Snapshot{}, http.MethodGet, path); !strings.Contains(body, `"pools": []`) {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+}
+
+func TestPoolsHasEveryFieldOfAPoolInSnakeCase(t *testing.T) {
+	_, body := ask(t, fixture(), http.MethodGet, "/pools")
+	var got struct {
+		At    time.Time
+		Pools []map[string]any
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !got.At.Equal(fixture().At) || len(got.Pools) != 3 {
+		t.Fatalf("%v, %d pools", got.At, len(got.Pools))
+	}
+	compare(t, "pool", reflect.ValueOf(fixture().Pools[0]), got.Pools[0])
+	if got.Pools[1]["backend_memory"] != nil {
+		t.Errorf("unknown memory is %v", got.Pools[1]["backend_memory"])
+	}
+}
+
+// compare checks that an object has every field of a struct, with its value.
+func compare(t *testing.T, where string, want reflect.Value, got map[string]any) {
+	t.Helper()
+	if want.NumField() != len(got) {
+		t.Errorf("%s has %d keys for %d fields", where, len(got), want.NumField())
+	}
+	for i := range want.NumField() {
+		key := snake(want.Type().Field(i).Name)
+		v, ok := got[key]
+		if !ok {
+			t.Errorf("%s has no %s", where, key)
+			continue
+		}
+		switch f := want.Field(i); x := f.Interface().(type) {
+		case status.Totals:
+			compare(t, where+"."+key, f, v.(map[string]any))
+		case time.Duration:
+			if v != x.Seconds() {
+				t.Errorf("%s.%s is %v, want %v", where, key, v, x.Seconds())
+			}
+		case []uint64:
+			if len(v.([]any)) != len(x) || v.([]any)[4] != float64(x[4]) {
+				t.Errorf("%s.%s is %v", where, key, v)
+			}
+		case string, bool:
+			if v != x {
+				t.Errorf("%s.%s is %v, want %v", where, key, v, x)
+			}
+		default:
+			if v != float64(f.Int()) {
+				t.Errorf("%s.%s is %v, want %v", where, key, v, x)
+			}
+		}
+	}
+}
+
+func snake(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+func TestMetricsAreWellNamed(t *testing.T) {
+	problems, err := testutil.GatherAndLint(newRegistry(fixed{fixture()}, "0.1.0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestMetricsCarryTheFigures(t *testing.T) {
+	_, body := ask(t, fixture(), http.MethodGet, "/metrics")
+	for _, line := range []string{
+		`pgweir_build_info{version="0.1.0"} 1`,
+		`pgweir_ready 1`,
+		`pgweir_clients 150`,
+		`pgweir_backends 16`,
+		`pgweir_saved_backends 134`,
+		`pgweir_peak_saved_backends 142`,
+		`pgweir_login_clients 3`,
+		`pgweir_backend_memory_bytes 2.097152e+06`,
+		`pgweir_memory_saved_bytes 2.81018368e+08`,
+		`pgweir_pool_clients{database="app",state="active",user="alice"} 140`,
+		`pgweir_pool_clients{database="app",state="waiting",user="alice"} 10`,
+		`pgweir_pool_backends{database="app",state="active",user="alice"} 5`,
+		`pgweir_pool_backends{database="app",state="closing",user="alice"} 4`,
+		`pgweir_pool_cancel_requests{database="app",state="waiting",user="alice"} 2`,
+		`pgweir_pool_size{database="app",user="alice"} 20`,
+		`pgweir_pool_paused{database="app",user="<b>bob</b>"} 1`,
+		`pgweir_pool_max_wait_seconds{database="app",user="alice"} 2.5`,
+		`pgweir_pool_wait_seconds_bucket{database="app",user="alice",le="0.0001"} 1`,
+		`pgweir_pool_wait_seconds_bucket{database="app",user="alice",le="60"} 12`,
+		`pgweir_pool_wait_seconds_bucket{database="app",user="alice",le="+Inf"} 13`,
+		`pgweir_pool_wait_seconds_count{database="app",user="alice"} 13`,
+		`pgweir_pool_wait_seconds_sum{database="app",user="alice"} 1.5`,
+		`pgweir_transactions_total{database="app",user="alice"} 100`,
+		`pgweir_queries_total{database="app",user="alice"} 300`,
+		`pgweir_received_bytes_total{database="app",user="alice"} 4000`,
+		`pgweir_sent_bytes_total{database="app",user="alice"} 1.099511627776e+12`,
+		`pgweir_transaction_seconds_total{database="app",user="alice"} 5`,
+		`pgweir_query_seconds_total{database="app",user="alice"} 4`,
+		`pgweir_errors_total{database="app",user="alice"} 17`,
+		`pgweir_client_logins_total{database="app",user="alice"} 1000`,
+		`pgweir_server_logins_total{database="app",user="alice"} 16`,
+	} {
+		if !strings.Contains(body, "\n"+line+"\n") {
+			t.Errorf("there is no %s", line)
+		}
+	}
+	for _, name := range []string{"go_goroutines", "process_cpu_seconds_total"} {
+		if !strings.Contains(body, name) {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	if strings.Contains(body, `pgweir_pool_wait_seconds_count{database="pgweir"`) {
+		t.Error("the console's pool, which counts no waits, has some")
+	}
+}
+
+func TestTheStatesOfBackendsAddUpToBackends(t *testing.T) {
+	p := fixture().Pools[0]
+	p.ServersUsed = 7
+	sum := 0
+	for _, b := range backendStates {
+		sum += b.count(&p)
+	}
+	if sum != p.Backends() {
+		t.Errorf("%d, want %d", sum, p.Backends())
+	}
+}
+
+func TestANameThatIsNotUTF8DoesNotHarmTheMetrics(t *testing.T) {
+	s := fixture()
+	s.Pools[1].User = "b\xffb"
+	answer, body := ask(t, s, http.MethodGet, "/metrics")
+	if answer.StatusCode != http.StatusOK || !strings.Contains(body, `pgweir_pool_size{database="app",user="b\\xffb"} 5`) {
+		t.Errorf("%s", answer.Status)
+	}
+}
+
+// counting is a Source that counts how often it is read.
+type counting struct {
+	fixed
+	reads int
+}
+
+func (c *counting) Snapshot(d status.Detail) *status.Snapshot {
+	c.reads++
+	return c.fixed.Snapshot(d)
+}
+
+func TestOneRequestReadsOneSnapshot(t *testing.T) {
+	src := &counting{fixed: fixed{fixture()}}
+	h := Handler(src, "0.1.0")
+	for _, path := range []string{"/", "/savings", "/pools", "/metrics", "/readyz"} {
+		src.reads = 0
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
+		if src.reads != 1 {
+			t.Errorf("%s reads %d snapshots", path, src.reads)
+		}
+	}
+}
+
+func TestReadyzSaysWhyNot(t *testing.T) {
+	s := fixture()
+	s.Ready, s.NotReady = false, "shutting down"
+	answer, body := ask(t, s, http.MethodGet, "/readyz")
+	if answer.StatusCode != http.StatusServiceUnavailable || body != "not ready: shutting down\n" {
+		t.Errorf("%s %q", answer.Status, body)
+	}
+	if answer, body := ask(t, s, http.MethodGet, "/healthz"); answer.StatusCode != http.StatusOK || body != "ok\n" {
+		t.Errorf("%s %q", answer.Status, body)
+	}
+	if _, page := ask(t, s, http.MethodGet, "/"); !strings.Contains(page, "not ready: shutting down") {
+		t.Error("the page says nothing of it")
+	}
+}
+
+func TestThePageShowsTheSavingAndEscapesNames(t *testing.T) {
+	_, body := ask(t, fixture(), http.MethodGet, "/")
+	for _, want := range []string{
+		"<h1>134</h1>", "9.4 clients on each", "268.0 MiB of memory", "(measured)", "up 1h30m0s",
+		"<b>150</b> <small>peak 161</small>", "<b>16</b> <small>peak 21</small>", "width: 10.67%",
+		"984 processes fewer", "<td>2.5s</td>", "&lt;b&gt;bob&lt;/b&gt;", `http-equiv="refresh" content="2"`, "paused",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	for _, unwanted := range []string{"<b>bob</b>", "<script", "admin", "ZgotmplZ", "http://", "https://"} {
+		if strings.Contains(body, unwanted) {
+			t.Errorf("there is %s", unwanted)
+		}
+	}
+	if _, body := ask(t, &status.Snapshot{Savings: status.Savings{MemorySaved: -1}}, http.MethodGet, "/"); !strings.Contains(body, "No pool yet") {
+		t.Error("without pools the page says nothing of it")
+	}
+}
+
+func TestByteSizeIsReadable(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 bytes", 1023: "1023 bytes", 1536: "1.5 KiB", 268 << 20: "268.0 MiB",
+		3 << 29: "1.5 GiB", 5 << 40: "5.0 TiB"} {
+		if got := byteSize(n); got != want {
+			t.Errorf("%d: %s", n, got)
+		}
+	}
+}
+
+func TestServeStopsWithItsContextOnceRequestsUnderWayHaveEnded(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- Serve(ctx, ln, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			close(begun)
+			<-goOn
+			writeText(w, http.StatusOK, "ok")
+		}))
+	}()
+	answered := make(chan string, 1)
+	go func() {
+		answer, err := http.Get("http://" + ln.Addr().String() + "/")
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer answer.Body.Close()
+		body, _ := io.ReadAll(answer.Body)
+		answered <- string(body)
+	}()
+	<-begun
+	cancel()
+	// It has stopped listening before the request under way ends.
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			break
+		}
+		conn.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("it still listens")
+		}
+	}
+	close(goOn)
+	if body := <-answered; body != "ok\n" {
+		t.Errorf("the request under way got %q", body)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	if err := Serve(t.Context(), ln, http.NotFoundHandler()); err == nil {
+		t.Error("it returned nil")
+	}
+}

@@ -1,0 +1,110 @@
+package wire
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+)
+
+// gs2None is the header of a client that does not bind the channel, and
+// gs2None64 is how the final message repeats it.
+const (
+	gs2None   = "n,,"
+	gs2None64 = "biws"
+)
+
+// SCRAMClient is the client's side of one exchange:
+//
+//  1. First → the client's first message
+//  2. the server's first message → Continue → the client's final message
+//  3. the server's final message → Final
+//
+// Errors are FATAL *Errors. 08P01 is a server that breaks the protocol, 08001
+// one that refuses, or that does not know the password either.
+type SCRAMClient struct {
+	password             string
+	clientKey, serverKey []byte // given, or derived from password
+	nonce                string
+	authMessage          string
+}
+
+// NewSCRAMClient begins an exchange with a password. The nonce must be fresh,
+// see SCRAMNonce.
+func NewSCRAMClient(password, nonce string) *SCRAMClient {
+	return &SCRAMClient{password: password, nonce: nonce}
+}
+
+// NewSCRAMClientKeys begins an exchange with the keys of a password that is
+// not known. They fit only if the server's secret has the salt and the
+// iterations with which they were derived.
+func NewSCRAMClientKeys(clientKey, serverKey []byte, nonce string) *SCRAMClient {
+	return &SCRAMClient{clientKey: bytes.Clone(clientKey), serverKey: bytes.Clone(serverKey), nonce: nonce}
+}
+
+// First returns the client's first message. Its user name is empty, as
+// PostgreSQL takes the startup packet's.
+func (c *SCRAMClient) First() []byte { return []byte(gs2None + c.firstBare()) }
+
+func (c *SCRAMClient) firstBare() string { return "n=,r=" + c.nonce }
+
+// Continue reads the server's first message and returns the client's final
+// one. It derives the keys from a password, which takes as many iterations as
+// the server says, and refuses more than MaxSCRAMIterations.
+func (c *SCRAMClient) Continue(serverFirst []byte) (clientFinal []byte, err error) {
+	msg := string(serverFirst)
+	if strings.HasPrefix(msg, "m=") {
+		return nil, malformed("SCRAM", "server requires an unsupported extension")
+	}
+	nonce, rest, ok := scramAttr(msg, 'r')
+	if !ok || !scramNonceOK(nonce) {
+		return nil, malformed("SCRAM", "nonce expected")
+	}
+	if !strings.HasPrefix(nonce, c.nonce) || len(nonce) == len(c.nonce) {
+		return nil, malformed("SCRAM", "server's nonce does not extend ours")
+	}
+	salt64, rest, ok := scramAttr(rest, 's')
+	salt, err := base64.StdEncoding.DecodeString(salt64)
+	if !ok || err != nil || len(salt) == 0 {
+		return nil, malformed("SCRAM", "salt expected")
+	}
+	count, _, ok := scramAttr(rest, 'i') // optional extensions may follow
+	if !ok {
+		return nil, malformed("SCRAM", "iteration count expected")
+	}
+	iterations, err := parseIterations(count)
+	if err != nil {
+		return nil, malformed("SCRAM", "%v", err)
+	}
+
+	if c.clientKey == nil {
+		c.clientKey, c.serverKey = scramKeys(c.password, salt, iterations)
+	}
+	withoutProof := "c=" + gs2None64 + ",r=" + nonce
+	c.authMessage = c.firstBare() + "," + msg + "," + withoutProof
+	stored := sha256.Sum256(c.clientKey)
+	proof := xorBytes(c.clientKey, hmacSHA256(stored[:], c.authMessage))
+	return []byte(withoutProof + ",p=" + base64.StdEncoding.EncodeToString(proof)), nil
+}
+
+// Final reads the server's final message and checks that the server knows the
+// password too.
+func (c *SCRAMClient) Final(serverFinal []byte) error {
+	if c.authMessage == "" {
+		return malformed("SCRAM", "final message without a first one")
+	}
+	msg := string(serverFinal)
+	if reason, _, ok := scramAttr(msg, 'e'); ok {
+		return Fatalf(CodeCannotConnect, "server refused the SCRAM exchange: %.100q", reason)
+	}
+	signature64, _, ok := scramAttr(msg, 'v')
+	signature, err := base64.StdEncoding.DecodeString(signature64)
+	if !ok || err != nil || len(signature) != sha256.Size {
+		return malformed("SCRAM", "signature expected")
+	}
+	if !hmac.Equal(signature, hmacSHA256(c.serverKey, c.authMessage)) {
+		return Fatalf(CodeCannotConnect, "server does not know the password: its SCRAM signature is wrong")
+	}
+	return nil
+}

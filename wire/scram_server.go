@@ -1,0 +1,132 @@
+package wire
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
+// ErrSCRAMProof says that the client does not know the password. It is an
+// *Error with SQLSTATE 28P01; whoever knows the user's name words it anew.
+var ErrSCRAMProof error = Fatalf(CodeInvalidPassword, "password authentication failed")
+
+// SCRAMServer is the server's side of one exchange:
+//
+//  1. the client's first message   → First → the server's first message
+//  2. the client's final message   → Final → the server's final message
+type SCRAMServer struct {
+	secret SCRAMSecret
+	nonce  string // ours; after First the client's and ours
+
+	gs2         string // the header that the final message must repeat
+	clientFirst string // without the header
+	serverFirst string
+}
+
+// NewSCRAMServer begins an exchange. The nonce must be fresh, see SCRAMNonce.
+func NewSCRAMServer(secret SCRAMSecret, nonce string) *SCRAMServer {
+	return &SCRAMServer{secret: secret, nonce: nonce}
+}
+
+// First reads the client's first message and returns the answer. The user name
+// in the message is not looked at, as in PostgreSQL: the startup packet's
+// counts. An error is a FATAL *Error, 08P01 or 0A000.
+func (s *SCRAMServer) First(clientFirst []byte) (serverFirst []byte, err error) {
+	if s.serverFirst != "" {
+		panic("bug: SCRAMServer.First called twice")
+	}
+	msg := string(clientFirst)
+	if strings.IndexByte(msg, 0) >= 0 {
+		return nil, malformed("SCRAM", "a NUL in the text")
+	}
+	if len(msg) < 2 {
+		return nil, malformed("SCRAM", "too short")
+	}
+	switch {
+	case msg[0] == 'p':
+		return nil, Fatalf(CodeProtocolViolation, "client requires SCRAM channel binding, but it is not supported")
+	case msg[0] != 'n' && msg[0] != 'y': // y: the client could bind, but was not offered it
+		return nil, malformed("SCRAM", "unexpected channel-binding flag")
+	case msg[1] != ',':
+		return nil, malformed("SCRAM", "comma expected after the channel-binding flag")
+	}
+	authzid, bare, ok := strings.Cut(msg[2:], ",")
+	if !ok {
+		return nil, malformed("SCRAM", "no end of the header")
+	}
+	if strings.HasPrefix(authzid, "a=") {
+		return nil, Fatalf(CodeFeatureNotSupported, "client uses authorization identity, but it is not supported")
+	}
+	if authzid != "" {
+		return nil, malformed("SCRAM", "unexpected attribute in the header")
+	}
+	if strings.HasPrefix(bare, "m=") {
+		return nil, Fatalf(CodeFeatureNotSupported, "client requires an unsupported SCRAM extension")
+	}
+	_, rest, ok := scramAttr(bare, 'n')
+	if !ok {
+		return nil, malformed("SCRAM", "user name expected")
+	}
+	clientNonce, _, ok := scramAttr(rest, 'r') // optional extensions may follow
+	if !ok || !scramNonceOK(clientNonce) {
+		return nil, malformed("SCRAM", "nonce expected")
+	}
+	s.gs2 = msg[:len(msg)-len(bare)]
+	s.clientFirst = bare
+	s.nonce = clientNonce + s.nonce
+	s.serverFirst = "r=" + s.nonce +
+		",s=" + base64.StdEncoding.EncodeToString(s.secret.Salt) +
+		",i=" + strconv.Itoa(s.secret.Iterations)
+	return []byte(s.serverFirst), nil
+}
+
+// Final reads the client's final message, checks its proof, and returns the
+// answer that proves the server in turn. clientKey is the client's key: with
+// it one can log in to a server that stores the same secret. The error is
+// ErrSCRAMProof for a wrong proof, a FATAL *Error with 08P01 for a message
+// that is malformed or belongs to another exchange.
+func (s *SCRAMServer) Final(clientFinal []byte) (serverFinal, clientKey []byte, err error) {
+	if s.serverFirst == "" {
+		panic("bug: SCRAMServer.Final called before First")
+	}
+	msg := string(clientFinal)
+	binding, rest, ok := scramAttr(msg, 'c')
+	if !ok {
+		return nil, nil, malformed("SCRAM", "channel binding expected")
+	}
+	if binding != base64.StdEncoding.EncodeToString([]byte(s.gs2)) {
+		return nil, nil, malformed("SCRAM", "channel binding does not repeat the header")
+	}
+	nonce, _, ok := scramAttr(rest, 'r')
+	if !ok || nonce != s.nonce {
+		return nil, nil, malformed("SCRAM", "nonce does not match")
+	}
+	// Extensions may stand before the proof, which is the last attribute.
+	at := strings.LastIndex(msg, ",p=")
+	if at < 0 {
+		return nil, nil, malformed("SCRAM", "proof expected")
+	}
+	proof, err := base64.StdEncoding.Strict().DecodeString(msg[at+3:])
+	if err != nil || len(proof) != sha256.Size {
+		return nil, nil, malformed("SCRAM", "malformed proof")
+	}
+
+	authMessage := s.clientFirst + "," + s.serverFirst + "," + msg[:at]
+	clientKey = xorBytes(proof, hmacSHA256(s.secret.StoredKey, authMessage))
+	stored := sha256.Sum256(clientKey)
+	if subtle.ConstantTimeCompare(stored[:], s.secret.StoredKey) != 1 {
+		return nil, nil, ErrSCRAMProof
+	}
+	signature := hmacSHA256(s.secret.ServerKey, authMessage)
+	return []byte("v=" + base64.StdEncoding.EncodeToString(signature)), clientKey, nil
+}
+
+// FitsPassword tells, in constant time once the keys are derived, whether the
+// secret is the password's. It takes as long as DeriveSCRAMSecret.
+func (s SCRAMSecret) FitsPassword(password string) bool {
+	_, serverKey := scramKeys(password, s.Salt, s.Iterations)
+	return hmac.Equal(serverKey, s.ServerKey)
+}

@@ -1,0 +1,22 @@
+package wire
+
+// The SQLSTATEs that pgweir itself reports or tells apart (PostgreSQL's
+// documentation, appendix "PostgreSQL Error Codes").
+const (
+	CodeCannotConnect         = "08001"
+	CodeConnectionFailure     = "08006"
+	CodeProtocolViolation     = "08P01"
+	CodeFeatureNotSupported   = "0A000"
+	CodeInvalidParameterValue = "22023"
+	CodeInvalidStatementName  = "26000"
+	CodeInvalidAuthorization  = "28000"
+	CodeInvalidPassword       = "28P01"
+	CodeInvalidCatalogName    = "3D000"
+	CodeInsufficientPrivilege = "42501"
+	CodeSyntaxError           = "42601"
+	CodeTooManyConnections    = "53300"
+	CodeQueryCanceled         = "57014"
+	CodeAdminShutdown         = "57P01"
+	CodeCannotConnectNow      = "57P03"
+	CodeConfigFileError       = "F0000"
+)

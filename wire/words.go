@@ -1,0 +1,282 @@
+package wire
+
+// Hints says which session state the statements of a text may touch. A hint
+// that is set may be wrong: it comes from words, not from a parse tree. One
+// that is not set can be relied on, but for what functions and DO blocks of
+// the server do inside.
+type Hints uint32
+
+const (
+	// HintSet: SET of a setting of the session, SET ROLE and SET SESSION
+	// AUTHORIZATION included; not SET LOCAL, SET TRANSACTION, SET CONSTRAINTS.
+	HintSet Hints = 1 << iota
+	// HintSetConfig: a call of set_config whose third argument is not just true.
+	HintSetConfig
+	// HintReset: RESET.
+	HintReset
+	// HintDiscard: DISCARD.
+	HintDiscard
+	// HintAdvisoryLock: an advisory lock that outlives its transaction.
+	HintAdvisoryLock
+	// HintAdvisoryUnlock: pg_advisory_unlock, _shared and _all.
+	HintAdvisoryUnlock
+	// HintTemp: a temporary table, view or sequence, or the schema pg_temp.
+	HintTemp
+	// HintHold: a cursor WITH HOLD.
+	HintHold
+	// HintListen: LISTEN.
+	HintListen
+	// HintUnlisten: UNLISTEN.
+	HintUnlisten
+	// HintPrepare: PREPARE of a statement, not PREPARE TRANSACTION.
+	HintPrepare
+	// HintDeallocate: DEALLOCATE.
+	HintDeallocate
+	// HintLoad: LOAD of a library.
+	HintLoad
+	// HintDo: DO.
+	HintDo
+	// HintCall: CALL.
+	HintCall
+	// HintSequence: lastval, currval or setseed; nextval is none.
+	HintSequence
+	// HintDblink: a function of the extension dblink, which keeps connections.
+	HintDblink
+)
+
+// Scan reads the words of a text of SQL, of one statement or several. Words in
+// strings and comments do not count; those that open a statement count only
+// there. A text that ends in the midst of a token is read as far as it goes.
+// Nothing is allocated, and the time taken is linear in the length.
+//
+// Strings are read as with standard_conforming_strings = on, and the text as
+// an encoding whose bytes below 128 are ASCII always, as UTF-8.
+func Scan(sql []byte) Hints { return scan(sql, false) }
+
+// ScanNonconforming is Scan for a session with standard_conforming_strings =
+// off, in which a backslash escapes in every string.
+func ScanNonconforming(sql []byte) Hints { return scan(sql, true) }
+
+func scan(sql []byte, backslashes bool) Hints {
+	var hints Hints
+	atStart := true            // no token of this statement was seen
+	prevStart, prevEnd := 0, 0 // the word before
+	// What looking ahead may cost in all, so that calls nested in each other's
+	// arguments take linear time.
+	lookahead := 4 * len(sql)
+
+	for i := 0; i < len(sql); {
+		c := sql[i]
+		class := classes[c]
+		if class == classSpace { // the most frequent, ahead of the switch
+			i++
+			continue
+		}
+		switch class {
+		case classWord:
+			start := i
+			for i++; i < len(sql) && inWord[sql[i]]; i++ {
+			}
+			word := sql[start:i]
+			if len(word) == 1 && i < len(sql) && sql[i] == '\'' && c|0x20 == 'e' {
+				i = skipEscapeStrings(sql, i)
+				atStart = false
+				continue
+			}
+			if len(word) > 1 && mayBeWord(word) {
+				switch h := lookUp(word); h {
+				case 0:
+				case HintSetConfig:
+					if hints&HintSetConfig == 0 && !isLocalSetConfig(sql[i:], backslashes, &lookahead) {
+						hints |= h
+					}
+				case HintTemp:
+					if word[0]|0x20 == 'p' || opensTemp(sql[prevStart:prevEnd]) {
+						hints |= h
+					}
+				case HintHold:
+					if isWord(sql[prevStart:prevEnd], "with") {
+						hints |= h
+					}
+				case HintSet:
+					if atStart && !isTransactionSet(sql[i:]) {
+						hints |= h
+					}
+				case HintPrepare:
+					if atStart && !isPrepareTransaction(sql[i:]) {
+						hints |= h
+					}
+				default:
+					if atStart || h&startHints == 0 {
+						hints |= h
+					}
+				}
+			}
+			atStart = false
+			prevStart, prevEnd = start, i
+		case classSemicolon:
+			atStart = true
+			i++
+		case classOther:
+			if c == '-' || c == '/' {
+				if end := skipComment(sql, i); end > i {
+					i = end
+					continue
+				}
+			}
+			atStart = false
+			i++
+		case classDigit:
+			atStart = false
+			i = skipNumber(sql, i)
+		case classQuote:
+			atStart = false
+			if backslashes {
+				i = skipEscapeStrings(sql, i)
+			} else {
+				i = skipQuoted(sql, i)
+			}
+		case classDouble:
+			atStart = false
+			end := skipQuoted(sql, i)
+			hints |= quotedHints(sql, i, end, backslashes, &lookahead)
+			i = end
+		case classDollar:
+			atStart = false
+			i = skipDollar(sql, i)
+		}
+	}
+	return hints
+}
+
+// startHints are the hints of words that count only where a statement starts.
+const startHints = HintSet | HintReset | HintDiscard | HintListen | HintUnlisten |
+	HintPrepare | HintDeallocate | HintLoad | HintDo | HintCall
+
+// opensTemp tells whether TEMP after this word makes something temporary:
+// CREATE TEMP, CREATE OR REPLACE TEMP, CREATE LOCAL TEMP, SELECT INTO TEMP. A
+// column called temp goes through.
+func opensTemp(prev []byte) bool {
+	switch len(prev) {
+	case 4:
+		return isWord(prev, "into")
+	case 5:
+		return isWord(prev, "local")
+	case 6:
+		return isWord(prev, "create") || isWord(prev, "global")
+	case 7:
+		return isWord(prev, "replace")
+	}
+	return false
+}
+
+// isTransactionSet reads on after SET: is it one of those that end with the
+// transaction? SET local.x is not, that is a setting of an extension's.
+func isTransactionSet(sql []byte) bool {
+	word, rest := nextWord(sql)
+	switch {
+	case isWord(word, "local"),
+		isWord(word, "transaction"),
+		isWord(word, "constraints"):
+		rest = skipBlank(rest)
+		return len(rest) == 0 || rest[0] != '.'
+	}
+	return false
+}
+
+func isPrepareTransaction(sql []byte) bool {
+	word, _ := nextWord(sql)
+	return isWord(word, "transaction")
+}
+
+// nextWord returns the word after blanks and comments, nil if there is none,
+// and what follows it.
+func nextWord(sql []byte) (word, rest []byte) {
+	sql = skipBlank(sql)
+	if len(sql) == 0 || classes[sql[0]] != classWord {
+		return nil, sql
+	}
+	n := 1
+	for n < len(sql) && inWord[sql[n]] {
+		n++
+	}
+	return sql[:n], sql[n:]
+}
+
+// isLocalSetConfig reads the arguments after set_config: is the third just the
+// word true? It takes what it reads off budget, and says no when that is gone.
+func isLocalSetConfig(sql []byte, backslashes bool, budget *int) bool {
+	rest := skipBlank(sql)
+	if len(rest) == 0 || rest[0] != '(' {
+		*budget -= len(sql) - len(rest)
+		return false
+	}
+	i := len(sql) - len(rest) + 1
+	begin := 0
+	defer func() { *budget -= i - begin }()
+	depth, commas := 1, 0
+	for i < len(sql) && i < *budget {
+		switch c := sql[i]; {
+		case classes[c] == classQuote && backslashes:
+			i = skipEscapeStrings(sql, i)
+		case classes[c] == classQuote, classes[c] == classDouble:
+			i = skipQuoted(sql, i)
+		case classes[c] == classDollar:
+			i = skipDollar(sql, i)
+		case classes[c] == classDigit:
+			i = skipNumber(sql, i)
+		case classes[c] == classWord:
+			start := i
+			for i++; i < len(sql) && inWord[sql[i]]; i++ {
+			}
+			if i-start == 1 && i < len(sql) && sql[i] == '\'' && c|0x20 == 'e' {
+				i = skipEscapeStrings(sql, i)
+			}
+		case c == '(' || c == '[':
+			depth++
+			i++
+		case c == ')' || c == ']':
+			if depth--; depth == 0 {
+				return false
+			}
+			i++
+		case c == ',' && depth == 1:
+			i++
+			if commas++; commas == 2 {
+				word, after := nextWord(sql[i:])
+				after = skipBlank(after)
+				i = len(sql) - len(after)
+				return isWord(word, "true") && len(after) > 0 && after[0] == ')'
+			}
+		default:
+			if end := skipComment(sql, i); end > i {
+				i = end
+			} else {
+				i++
+			}
+		}
+	}
+	return false
+}
+
+// quotedHints looks at the quoted identifier sql[start:end]. A function or a
+// schema can be named so, a key word cannot.
+func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) Hints {
+	if start >= 2 && sql[start-1] == '&' && sql[start-2]|0x20 == 'u' && (start == 2 || !inWord[sql[start-3]]) {
+		// U&"..." may spell any name with escapes, and the escape character
+		// comes only after it. It is too rare to decode.
+		return HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink
+	}
+	if end-start < 2 || !mayBeWord(sql[start+1:end-1]) {
+		return 0
+	}
+	name := sql[start+1 : end-1]
+	switch h := lookUp(name); {
+	case h&startHints != 0, h == HintHold, h == HintTemp && name[0]|0x20 != 'p':
+		return 0
+	case h == HintSetConfig && isLocalSetConfig(sql[end:], backslashes, lookahead):
+		return 0
+	default:
+		return h
+	}
+}

@@ -1,0 +1,252 @@
+package wire
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
+	for _, c := range []struct {
+		sql  string
+		want Hints
+	}{
+		{"", 0},
+		{"select 1", 0},
+		{";;;", 0},
+
+		// SET
+		{"SET search_path = x", HintSet},
+		{"sEt\tsearch_path TO x", HintSet},
+		{"set session work_mem = '1MB'", HintSet},
+		{"set role joe", HintSet},
+		{"set session authorization joe", HintSet},
+		{"set time zone 'UTC'", HintSet},
+		{"set names 'UTF8'", HintSet},
+		{"set session characteristics as transaction read only", HintSet},
+		{"set local work_mem = '1MB'", 0},
+		{"SET LOCAL work_mem = '1MB'", 0},
+		{"set /* x */ -- y\n local work_mem = '1MB'", 0},
+		{"set transaction isolation level serializable", 0},
+		{"set constraints all deferred", 0},
+		{"set local.guc = 1", HintSet},
+		{"set transaction /* */ . guc = 1", HintSet},
+		{`set "local" = 1`, HintSet},
+		{"set", HintSet},
+		{"update t set x = 1", 0},
+		{"alter role joe set work_mem = 1", 0},
+		{"select 1; set x = 1", HintSet},
+		{"select 1;/* a */set x = 1", HintSet},
+		{"-- set\nset x = 1", HintSet},
+		{"/* a /* b */ set x = 1; */ select 1", 0},
+		{"/* a /* b */ c */ set x = 1", HintSet},
+		{"select ';set x=1'", 0},
+		{`select ";set x=1"`, 0},
+		{"select settings", 0},
+		{"sett x", 0},
+		{"set$ x", 0},
+		{"séT x", 0},
+
+		// strings
+		{"select 'a''; set x=1; --'", 0},
+		{`select 'a\'; set x=1; --'`, HintSet},
+		{`select E'a\'; set x=1; --'`, 0},
+		{`select e'a''\'; set x=1; --'`, 0},
+		{`select E'a\\'; set x=1`, HintSet},
+		{`select fee'a\'; set x=1; --'`, HintSet},
+		{"select E'a'\n'b\\'; set x=1; --'", 0},
+		{"select E'a' -- it's\n 'b\\'; set x=1; --'", 0},
+		{"select E'a' 'b\\'; set x=1; --'", HintSet},
+		{`select U&'a\'; set x=1; --'`, HintSet},
+		{"select $$; set x=1; $$", 0},
+		{"select $a$ $b$ $$; set x=1; $a$", 0},
+		{"select $a$ $a$; set x=1", HintSet},
+		{"select $1; set x=1; select $1", HintSet},
+		{"select a$b$; set x=1; $b$", HintSet},
+		{"select $é1$; set x=1; $é1$", 0},
+		{"select $; set x=1; $", HintSet},
+		{"select 1.5e10; set x=1", HintSet},
+		{"select 'open; set x=1", 0},
+		{"select $$open; set x=1", 0},
+		{"select /* open; set x=1", 0},
+		{"select -- open; set x=1", 0},
+		{"select E'open\\", 0},
+
+		// set_config
+		{"select set_config('a', 'b', false)", HintSetConfig},
+		{"select set_config('a', 'b', true)", 0},
+		{"select SET_CONFIG ( 'a' , 'b' , /* x */ TRUE )", 0},
+		{"select pg_catalog.set_config('a', 'b', true)", 0},
+		{`select "set_config"('a', 'b', true)`, 0},
+		{`select "set_config"('a', 'b', false)`, HintSetConfig},
+		{"select set_config('a', 'b', $1)", HintSetConfig},
+		{"select set_config('a', 'b', true and false)", HintSetConfig},
+		{"select set_config('a', 'b', 't')", HintSetConfig},
+		{"select set_config('a', 'b')", HintSetConfig},
+		{"select set_config", HintSetConfig},
+		{"select set_config(", HintSetConfig},
+		{"select set_config('a', 'b', true", HintSetConfig},
+		{"select set_config('a,,(', f(1, 2, array[3, 4]), true)", 0},
+		{`select set_config(E'\',', $q$,$q$ || "x,", true)`, 0},
+		{"select set_config('a', set_config('b', 'c', false), true)", HintSetConfig},
+		{"select set_config('a', set_config('b', 'c', true), true)", 0},
+		{"select set_config(1.5, -- ,\n 'x', true)", 0},
+		{"select 'set_config'", 0},
+
+		// the others that open a statement
+		{"reset all", HintReset},
+		{"alter role joe reset all", 0},
+		{"discard all", HintDiscard},
+		{"listen c", HintListen},
+		{"notify c", 0},
+		{"unlisten *", HintUnlisten},
+		{"prepare p as select 1", HintPrepare},
+		{"prepare transaction 'x'", 0},
+		{"PREPARE /* */ TRANSACTION 'x'", 0},
+		{"deallocate all", HintDeallocate},
+		{"load 'x'", HintLoad},
+		{"do $$ begin end $$", HintDo},
+		{"insert into t values (1) on conflict do nothing", 0},
+		{"call p()", HintCall},
+		{"begin; listen c; commit; deallocate x", HintListen | HintDeallocate},
+
+		// functions, anywhere
+		{"select pg_advisory_lock(1)", HintAdvisoryLock},
+		{"select PG_ADVISORY_LOCK_SHARED(1)", HintAdvisoryLock},
+		{"select pg_try_advisory_lock(1)", HintAdvisoryLock},
+		{"select pg_try_advisory_lock_shared(1)", HintAdvisoryLock},
+		{"select pg_advisory_xact_lock(1)", 0},
+		{"select pg_try_advisory_xact_lock_shared(1)", 0},
+		{"select pg_advisory_unlock(1)", HintAdvisoryUnlock},
+		{"select pg_advisory_unlock_shared(1)", HintAdvisoryUnlock},
+		{"select pg_advisory_unlock_all()", HintAdvisoryUnlock},
+		{`select "pg_advisory_lock"(1)`, HintAdvisoryLock},
+		{`select U&"pg\005fadvisory_lock"(1)`, HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink},
+		{`select 1&"x"`, 0},
+		{"select nextval('s')", 0},
+		{"select lastval()", HintSequence},
+		{"select currval('s'), setseed(0)", HintSequence},
+		{"select dblink_connect('x')", HintDblink},
+		{"select * from dblink('x', 'y')", HintDblink},
+		{"select * from dblin", 0},
+
+		// temporary things
+		{"create temp table t (x int)", HintTemp},
+		{"CREATE TEMPORARY SEQUENCE s", HintTemp},
+		{"create or replace temp view v as select 1", HintTemp},
+		{"create local temp table t (x int)", HintTemp},
+		{"create global temporary table t (x int)", HintTemp},
+		{"create /* x */ temp table t (x int)", HintTemp},
+		{"select 1 into temp t", HintTemp},
+		{"create table pg_temp.t (x int)", HintTemp},
+		{`create table "pg_temp".t (x int)`, HintTemp},
+		{"select * from pg_temp_3.t", HintTemp},
+		{"select temp from weather", 0},
+		{`select "temp" from weather`, 0},
+
+		// cursors
+		{"declare c cursor with hold for select 1", HintHold},
+		{"declare c cursor without hold for select 1", 0},
+		{"select hold from t", 0},
+	} {
+		if got := Scan([]byte(c.sql)); got != c.want {
+			t.Errorf("Scan(%q) = %b, want %b", c.sql, got, c.want)
+		}
+	}
+}
+
+func TestScanNonconformingReadsBackslashesInEveryString(t *testing.T) {
+	for _, c := range []struct {
+		sql  string
+		want Hints
+	}{
+		{`select 'a\'; set x=1; --'`, 0},
+		{`select 'a\''; set x=1; --'`, HintSet},
+		{`select set_config('\',', 'b', true)`, 0},
+		{`select "a\"; set x=1`, HintSet},
+	} {
+		if got := ScanNonconforming([]byte(c.sql)); got != c.want {
+			t.Errorf("ScanNonconforming(%q) = %b, want %b", c.sql, got, c.want)
+		}
+	}
+}
+
+func TestEveryHintWordIsFoundInEitherCase(t *testing.T) {
+	for _, w := range hintWords {
+		for _, text := range []string{w.text, strings.ToUpper(w.text)} {
+			word := []byte(strings.ReplaceAll(text, "*", ""))
+			if !mayBeWord(word) || lookUp(word) != w.hint {
+				t.Errorf("%s is not found", word)
+			}
+		}
+		if strings.HasSuffix(w.text, "*") {
+			word := []byte(strings.ReplaceAll(w.text, "*", strings.Repeat("x", 100)))
+			if !mayBeWord(word) || lookUp(word) != w.hint {
+				t.Errorf("%s is not found", word)
+			}
+		}
+		if len(w.text) > maxWordLen {
+			t.Errorf("%s is longer than maxWordLen", w.text)
+		}
+	}
+}
+
+func TestScanTakesLinearTimeOnNestedCalls(t *testing.T) {
+	const depth = 20000
+	nested := strings.Repeat("set_config('a',", depth) + "'x'" + strings.Repeat(",true)", depth)
+	start := time.Now()
+	Scan([]byte(nested))
+	// Quadratic time would be a minute; linear is a few milliseconds.
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("%d nested calls took %v", depth, took)
+	}
+}
+
+func FuzzScan(f *testing.F) {
+	for _, s := range []string{
+		"", "select 1; set x = 'y'", `select E'a\'`, "$a$ $a", "/* /* */", "--", "U&\"x\"",
+		"set_config('a', $$b$$, true)", "prepare transaction", "'", `"`, "E'a'\n'b", "set", "1e", "$1a",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, sql []byte) {
+		before := bytes.Clone(sql)
+		h := Scan(sql)
+		ScanNonconforming(sql)
+		if !bytes.Equal(before, sql) {
+			t.Fatal("Scan changed its argument")
+		}
+		// A text that is put behind a whole statement reads as before.
+		if got := Scan(append([]byte("select 1 /* x */;"), sql...)); got != h {
+			t.Fatalf("%b alone, %b as the second statement", h, got)
+		}
+		// What comes after a text can add hints. It takes none away but where
+		// it completes a last word or call.
+		if got := Scan(append(bytes.Clone(sql), ";"...)); got != h {
+			t.Fatalf("%b alone, %b with a semicolon", h, got)
+		}
+	})
+}
+
+var benchSQL = []struct{ name, sql string }{
+	{"select", "SELECT abalance FROM pgbench_accounts WHERE aid = 12345;"},
+	{"long", strings.Repeat(`select o.id, o.created_at, c."name", coalesce(sum(i.price * i.quantity), 0) as total
+  from orders o join customers c on c.id = o.customer_id left join items i on i.order_id = o.id
+  where o.state in ('open', 'paid', 'shipped') and c.country = $1 and o.created_at >= $2
+  group by o.id, o.created_at, c."name" order by total desc limit 100 /* report */`, 10)},
+	{"literal", "insert into t values ('" + strings.Repeat("x", 4000) + "')"},
+}
+
+func BenchmarkScan(b *testing.B) {
+	for _, c := range benchSQL {
+		b.Run(c.name, func(b *testing.B) {
+			sql := []byte(c.sql)
+			b.SetBytes(int64(len(sql)))
+			b.ReportAllocs()
+			for b.Loop() {
+				Scan(sql)
+			}
+		})
+	}
+}

@@ -71,33 +71,36 @@ func TestServeReturnsAnErrorWhenTheClientLeavesInMidMessage(t *testing.T) {
 }
 
 func TestAMessageThatDoesNotComeWholeInTimeEndsTheConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // the clock is synctest's: days pass at once
 		client, server := net.Pipe()
 		done := make(chan error, 1)
 		go func() {
-			done <- Serve(server, Admin, "admin", &fakeControl{})
+			err := Serve(server, Admin, "admin", &fakeControl{})
 			server.Close()
+			done <- err
 		}()
-		// An idle client is welcome for a day.
-		time.Sleep(24 * time.Hour)
-		if _, err := client.Write(frame('Q', "SHOW VERSION\x00")); err != nil {
-			t.Fatal(err)
-		}
-		for typ := byte(0); typ != 'Z'; {
-			var err error
-			if typ, _, err = readFrame(client); err != nil {
+		for range 2 { // an idle client is welcome for days
+			<-time.After(24 * time.Hour)
+			if _, err := client.Write(frame('Q', "SHOW VERSION\x00")); err != nil {
 				t.Fatal(err)
 			}
+			for typ := byte(0); typ != 'Z'; {
+				var err error
+				if typ, _, err = readFrame(client); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
-		time.Sleep(24 * time.Hour)
 		start := time.Now()
+		written := make(chan struct{})
 		go func() {
+			defer close(written)
 			// A byte a second, until the connection ends.
 			for _, c := range frame('Q', strings.Repeat("x", 1000)) {
 				if _, err := client.Write([]byte{c}); err != nil {
 					return
 				}
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 			}
 		}()
 		typ, body, err := readFrame(client)
@@ -113,7 +116,7 @@ func TestAMessageThatDoesNotComeWholeInTimeEndsTheConnection(t *testing.T) {
 		if err := <-done; err == nil {
 			t.Error("Serve returned nil")
 		}
-		client.Close()
+		<-written
 	})
 }
 

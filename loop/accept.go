@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"net"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -46,4 +48,29 @@ func (n *Listener) ready() {
 			return
 		}
 	}
+}
+
+// TakeListener gives the descriptor of a net.Listener to the caller and closes
+// the rest of it.
+func TakeListener(l net.Listener) (fd int, err error) {
+	raw, err := l.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd, err = dup(raw)
+	l.Close()
+	return fd, err
+}
+
+// dup copies a descriptor.
+func dup(raw syscall.RawConn) (fd int, err error) {
+	if cerr := raw.Control(func(p uintptr) {
+		fd, err = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0)
+	}); cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return -1, os.NewSyscallError("dup", err)
+	}
+	return fd, nil
 }

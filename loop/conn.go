@@ -33,6 +33,7 @@ type Conn struct {
 	fd      int32
 	gen     uint32 // tells c from others that had the same descriptor
 	outOff  int32
+	moved   uint32 // counts reads and writes that got on
 	handler Handler
 	in      []byte // received and not consumed; nil if none
 	out     []byte // to be sent from outOff on; nil if nothing is
@@ -107,11 +108,11 @@ func (c *Conn) Remove() {
 func (c *Conn) Park() { c.owner.Store(parked) }
 
 // Claim makes a parked connection the caller's, on l, whose thread it must
-// be. It is false if another loop was faster, or if c's own loop has just
+// be; it may be so already. It is false if another loop was faster, or if c's own loop has just
 // claimed it back because something came.
 func (c *Conn) Claim(l *Loop) bool {
 	if !c.owner.CompareAndSwap(parked, l.id) {
-		return false
+		return c.owner.Load() == l.id
 	}
 	from := c.home.Load()
 	if from == l {
@@ -161,6 +162,10 @@ func (c *Conn) Congested() bool { return len(c.out) > 0 }
 
 // Unsent is how many bytes Send had to keep.
 func (c *Conn) Unsent() int { return len(c.out) - int(c.outOff) }
+
+// Moved is a number that changes whenever bytes have come, or kept ones have
+// been taken by the peer.
+func (c *Conn) Moved() uint32 { return c.moved }
 
 // Pause stops reading: whoever takes the bytes cannot take more of them.
 func (c *Conn) Pause() {
@@ -234,6 +239,7 @@ func (c *Conn) receive() {
 	n, err := sysRead(int(c.fd), l.buf[kept:kept+readSize])
 	switch {
 	case n > 0:
+		c.moved++
 		c.deliver(l.buf[:kept+n])
 	case err == nil:
 		c.end(io.EOF)
@@ -261,28 +267,26 @@ func (c *Conn) deliverKept() {
 // deliver calls the handler and keeps what it leaves. p is in the loop's
 // buffer, and holds the kept bytes already.
 func (c *Conn) deliver(p []byte) {
-	n := c.handler.Received(c, p)
 	l := c.home.Load()
+	if c.in != nil {
+		l.bufs.put(c.in)
+		c.in = nil
+	}
+	n := c.handler.Received(c, p)
+	if c.owner.Load() != l.id {
+		return // parked, and perhaps another loop's by now
+	}
 	if c.closed {
 		return
 	}
-	if l == nil {
+	rest := p[n:]
+	if c.home.Load() == nil {
 		// The handler has taken c off the loop; the rest goes along.
-		c.in = append([]byte(nil), p[n:]...)
+		c.in = append([]byte(nil), rest...)
 		return
 	}
-	rest := p[n:]
-	if len(rest) == 0 {
-		if c.in != nil {
-			l.bufs.put(c.in)
-			c.in = nil
-		}
-	} else if n > 0 || len(rest) != len(c.in) {
-		if cap(c.in) < len(rest) {
-			l.bufs.put(c.in)
-			c.in = l.bufs.get(len(rest))
-		}
-		c.in = append(c.in[:0], rest...)
+	if len(rest) > 0 {
+		c.in = append(l.bufs.get(len(rest)), rest...)
 	}
 	if full := len(c.in) >= MaxKept; full != c.full {
 		c.full = full
@@ -367,7 +371,10 @@ func (c *Conn) flush() {
 		c.end(err)
 		return
 	}
-	c.outOff += int32(max(n, 0))
+	if n > 0 {
+		c.outOff += int32(n)
+		c.moved++
+	}
 	if int(c.outOff) < len(c.out) {
 		return
 	}

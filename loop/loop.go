@@ -148,6 +148,9 @@ func (l *Loop) Now() time.Duration { return l.now }
 // Time is Now as a time of day.
 func (l *Loop) Time() time.Time { return l.base.Add(l.now) }
 
+// Elapsed is the time now since the loop was made. Any goroutine may ask.
+func (l *Loop) Elapsed() time.Duration { return time.Since(l.base) }
+
 // Slept is how long the loop has had nothing to do since it was made. Any
 // goroutine may ask.
 func (l *Loop) Slept() time.Duration { return time.Duration(l.slept.Load()) }

@@ -153,14 +153,55 @@ func TakeFD(conn net.Conn) (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	if cerr := raw.Control(func(p uintptr) {
-		fd, err = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0)
-	}); cerr != nil {
-		err = cerr
-	}
-	if err != nil {
-		return -1, os.NewSyscallError("dup", err)
+	if fd, err = dup(raw); err != nil {
+		return -1, err
 	}
 	conn.Close()
 	return fd, nil
+}
+
+// TakeFD gives the descriptor of the blocking connection under t to the caller
+// and closes the rest of it.
+func (t *TLS) TakeFD() (int, error) { return TakeFD(t.under.Conn) }
+
+// Detach takes c off its loop for good and makes a blocking net.Conn of it,
+// with what has been received and not consumed, and what has not been sent.
+func (c *Conn) Detach() (net.Conn, error) {
+	in := append([]byte(nil), c.in...)
+	out := append([]byte(nil), c.out[min(int(c.outOff), len(c.out)):]...)
+	t := c.tls
+	c.tls = nil
+	conn, err := NetConn(c.Release())
+	if err != nil {
+		return nil, err
+	}
+	if len(out) > 0 {
+		if _, err := conn.Write(out); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	if t != nil {
+		t.under.Conn, t.under.conn = conn, nil
+		conn = t
+	}
+	if len(in) > 0 {
+		conn = &prefixed{Conn: conn, in: in}
+	}
+	return conn, nil
+}
+
+// prefixed reads some bytes before those of the connection.
+type prefixed struct {
+	net.Conn
+	in []byte
+}
+
+func (p *prefixed) Read(b []byte) (int, error) {
+	if len(p.in) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.in)
+	p.in = p.in[n:]
+	return n, nil
 }

@@ -29,7 +29,7 @@ type Backend struct {
 	pool    *Pool
 	variant *Variant
 	res     *puddle.Resource[*Backend]
-	expires time.Duration // since the epoch; 0 for never
+	expires time.Duration // since the epoch
 	stamp   int           // Pool.generation at the opening
 
 	// Guarded by the pool's lock; see Pool.Contended.

@@ -119,7 +119,7 @@ func (p *Pool) release(b *Backend) {
 
 // unfit tells whether a backend should not be lent again.
 func (p *Pool) unfit(b *Backend, now time.Duration) bool {
-	return p.closed || b.stamp != p.generation || b.expires > 0 && now > b.expires ||
+	return p.closed || b.stamp != p.generation || now > b.expires ||
 		p.slots() > p.settings.Size+p.settings.Reserve
 }
 

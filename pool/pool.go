@@ -30,7 +30,7 @@ type Settings struct {
 	ReserveTimeout time.Duration
 	QueryWait      time.Duration // query_wait_timeout; 0 for ever
 	IdleTimeout    time.Duration // server_idle_timeout; 0 for never
-	Lifetime       time.Duration // server_lifetime; 0 for ever
+	Lifetime       time.Duration // server_lifetime; 0: each backend serves one lease
 	ConnectTimeout time.Duration // server_connect_timeout
 	LoginRetry     time.Duration // server_login_retry
 	MaxDatabase    int           // max_db_connections; 0 for no cap

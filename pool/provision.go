@@ -178,9 +178,7 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	}
 	b.ID, b.pool, b.variant, b.stamp = p.ids(), p, v, stamp
 	b.Opened = time.Now()
-	if s.Lifetime > 0 {
-		b.expires = time.Since(p.epoch) + s.Lifetime
-	}
+	b.expires = time.Since(p.epoch) + s.Lifetime
 	if err := p.host.Adopt(b); err != nil {
 		b.Conn.Close()
 		return nil, err

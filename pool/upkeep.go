@@ -118,6 +118,13 @@ func (p *Pool) Drain() {
 	}
 }
 
+// Waiting tells whether anybody waits for a backend.
+func (p *Pool) Waiting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.line.head != nil
+}
+
 // Counts is one reading of a pool.
 type Counts struct {
 	Opening, Idle, Lent, Closing int

@@ -107,9 +107,9 @@ func (s *Session) local(typ byte, o *Out) bool {
 }
 
 // terminate: the client has said good-bye. What it asked for before is still
-// carried out, as PostgreSQL would.
+// carried out, as PostgreSQL would. A COPY that waits for its data cannot be.
 func (s *Session) terminate(o *Out) {
-	if s.owed.owesReady() {
+	if s.owed.owesReady() && !s.copyIn {
 		s.draining = true
 		return
 	}
@@ -121,48 +121,60 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	if s.skipping && typ != 'S' {
 		return // the backend does not look at it
 	}
-	if s.owed.len() == 0 {
-		o.Asked = true
-	}
+	waits := s.owed.owesClient()
 	switch typ {
 	case 'Q':
-		s.unnamed, s.unnamedHere = nil, true // gone with every simple query, whoever's it was
+		s.unnamed, s.unsynced = nil, false // the one is gone, the other committed, with every simple query
 		s.owed.push(entQuery)
 		if s.config.Watch {
 			s.watch(message[wire.HeaderLen:])
 		}
 	case 'S':
 		s.skipping = false
+		s.unnamedSent = false
 		if !s.copyIn {
+			s.unsynced = false
 			s.owed.push(entSync)
 		}
 	case 'P':
 		o.Parses++
+		s.unsynced = true
 		s.owed.push(entParse)
-		if s.config.Watch {
-			_, text, _ := wire.CString(message[wire.HeaderLen:])
+		name, text, _ := wire.CString(message[wire.HeaderLen:])
+		if s.config.Watch && len(name) == 0 { // the others are refused
 			s.unnamedHints = s.watch(text)
 		}
 	case 'B':
 		o.Binds++
 		s.hints |= s.unnamedHints // it may be the unnamed statement, run again
+		s.unsynced = true
 		s.owed.push(entBind)
 	case 'D':
+		s.unsynced = true
 		s.owed.push(entDescribe)
 	case 'E':
+		s.unsynced = true
 		s.owed.push(entExecute)
 	case 'C':
+		s.unsynced = true
 		s.owed.push(entClose)
 		if string(message[wire.HeaderLen:]) == "S\x00" {
 			s.unnamed = nil
 		}
 	case 'F':
+		s.unsynced = false
 		s.owed.push(entFunction)
+		if s.config.Watch {
+			s.hints |= wire.HintCall // which function it is cannot be told
+		}
 	case 'c', 'f':
 		if s.copyIn {
 			s.copyIn = false
 		} else if s.owed.len() > 0 {
 			s.owed.push(entCopyEnd)
 		}
+	}
+	if !waits && s.owed.owesClient() {
+		o.Asked = true
 	}
 }

@@ -20,8 +20,7 @@ type Out struct {
 	// What happened, for the statistics.
 	Queries, Transactions, Errors, Parses, Binds int64
 	// Asked: the client has begun to wait for an answer; Answered: the last
-	// one that it waited for has come. LeftIdle: the backend is idle in a
-	// transaction or pinned.
+	// one that it waited for has come.
 	Asked, Answered bool
 	// Pinned is set when the client keeps its backend from now on.
 	Pinned string
@@ -31,7 +30,16 @@ type Out struct {
 func (o *Out) Reset() {
 	server, client := o.ToServer.copied, o.ToClient.copied
 	*o = Out{}
-	o.ToServer.copied, o.ToClient.copied = server[:0], client[:0]
+	o.ToServer.copied, o.ToClient.copied = emptied(server), emptied(client)
+}
+
+// emptied is b to be filled anew, unless it has grown so large that it is
+// better given back.
+func emptied(b []byte) []byte {
+	if cap(b) > maxGather {
+		return nil
+	}
+	return b[:0]
 }
 
 // gather collects bytes to be sent. Bytes that lie behind each other in the
@@ -41,7 +49,7 @@ type gather struct {
 	copied []byte
 }
 
-// maxGather is how much room a gather keeps for the next step.
+// maxGather is how much room a gather keeps for the next step, in bytes.
 const maxGather = 64 << 10
 
 func (g *gather) add(p []byte) {

@@ -1,5 +1,7 @@
 package session
 
+import "slices"
+
 // entry is one message on its way to the backend for which an answer is owed.
 type entry byte
 
@@ -42,6 +44,16 @@ type queue struct {
 
 func (q *queue) len() int { return len(q.buf) - q.head }
 
+// owesClient tells whether an answer of the client's own is owed.
+func (q *queue) owesClient() bool {
+	for _, e := range q.buf[q.head:] {
+		if e < 'a' {
+			return true
+		}
+	}
+	return false
+}
+
 // first is the entry whose answer is due now, 0 if nothing is owed.
 func (q *queue) first() entry {
 	if q.head == len(q.buf) {
@@ -73,21 +85,33 @@ func (q *queue) dropMarks() {
 }
 
 // skipToSync drops what a backend skips after an error in the extended
-// protocol; it is false if the Sync has not been sent yet.
-func (q *queue) skipToSync() bool {
+// protocol. synced is false if the Sync has not been sent yet; parse tells
+// that a Parse was among what was dropped.
+func (q *queue) skipToSync() (synced, parse bool) {
 	for q.len() > 0 {
-		if q.first() == entSync {
-			return true
+		switch q.first() {
+		case entSync:
+			return true, parse
+		case entParse:
+			parse = true
 		}
 		q.head++
 	}
-	return false
+	return false, parse
+}
+
+// has tells whether an answer of this kind is owed.
+func (q *queue) has(e entry) bool {
+	return slices.Contains(q.buf[q.head:], e)
 }
 
 // swallowSyncs removes the Syncs that a backend in copy-in mode ignores: those
 // after the first entry, up to the end of the copy. It tells whether that end
 // has been sent.
 func (q *queue) swallowSyncs() (ended bool) {
+	if q.len() == 0 {
+		return false
+	}
 	kept := q.head + 1
 	for i := q.head + 1; i < len(q.buf); i++ {
 		switch e := q.buf[i]; {

@@ -1,6 +1,10 @@
 package session
 
-import "pgweir/wire"
+import (
+	"bytes"
+
+	"pgweir/wire"
+)
 
 // maxDecoded is how long a message that is to be decoded may be, in bytes. A
 // longer one is passed on unread.
@@ -87,10 +91,14 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 	switch typ {
 	case '1', '2', '3', 't':
 		switch {
-		case typ == '1' && first == entParse, typ == '2' && first == entBind, typ == '3' && first == entClose:
+		case typ == '1' && first == entParse:
+			s.owed.pop()
+			s.unnamedHere = true
+		case typ == '2' && first == entBind, typ == '3' && first == entClose:
 			s.owed.pop()
 		case typ == '1' && first == entPrepare, typ == '3' && first == entUnprepare:
 			s.owed.pop()
+			s.unnamedHere = true
 			return true
 		}
 	case 'T', 'n':
@@ -106,6 +114,9 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		}
 	case 'G':
 		s.copyIn = !s.owed.swallowSyncs()
+		if first == entExecute && !s.owed.has(entSync) {
+			s.unsynced = true
+		}
 	case 'W':
 		s.copyIn = true
 	case 'E':
@@ -150,11 +161,6 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 		s.answered(o)
 		return true
 	case entReset:
-		if s.owed.len() == 0 {
-			s.phase = Ended
-			clean := s.tx == 'I' && !s.failedReset
-			o.Release, o.Drop = clean, !clean
-		}
 		return true
 	}
 	o.Queries++
@@ -192,7 +198,11 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	}
 	o.Errors++
 	if first != entQuery && first != entFunction && first != entSync && first != 0 {
-		s.skipping = !s.owed.skipToSync()
+		synced, parse := s.owed.skipToSync()
+		s.skipping = !synced
+		if parse && first != entParse && !s.owed.has(entParse) {
+			s.unnamed = nil // that Parse was skipped; what there was before is not known here
+		}
 	}
 	if whole {
 		if e := s.refusal(body); e != nil {
@@ -201,9 +211,10 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 			return true
 		}
 	}
-	if first == entParse || first == entPrepare {
-		s.unnamed, s.unnamedHere = nil, true
+	if (first == entParse || first == entPrepare) && !s.owed.has(entParse) {
+		s.unnamed = nil
 	}
+	s.lastWords = s.lastWords || bytes.Contains(body, []byte("\x00VFATAL\x00")) || bytes.Contains(body, []byte("\x00VPANIC\x00"))
 	return false
 }
 

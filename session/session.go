@@ -65,7 +65,7 @@ type Session struct {
 	hints      wire.Hints
 	// unnamedHints are those of the unnamed statement.
 	unnamedHints wire.Hints
-	refused      int32 // named Parses sent to fail; see refuseParse
+	refused      int32 // named Parses sent to fail; see refusedName
 
 	phase       Phase
 	tx          byte // transaction status of the last ReadyForQuery
@@ -74,7 +74,10 @@ type Session struct {
 	swallowing  bool // serverLeft is not passed on
 	skipping    bool // the backend skips all up to a Sync, which has not been sent
 	copyIn      bool // the backend reads CopyData
-	unnamedHere bool // this backend has the unnamed statement, or none
+	unsynced    bool // extended messages were sent behind the last Sync: the backend has begun a transaction
+	unnamedHere bool // this backend has the unnamed statement, or none, for it has said so
+	unnamedSent bool // it will, unless it fails before the next Sync
+	lastWords   bool // the server has told the client why it closes the connection
 	draining    bool // the client said Terminate; its last answers are on the way
 	failedReset bool
 	question    answer
@@ -96,7 +99,7 @@ func (s *Session) Mode() Mode { return s.config.Mode }
 func (s *Session) Vars() *wire.Vars { return s.vars }
 
 // Owes tells whether the client waits for an answer.
-func (s *Session) Owes() bool { return s.owed.len() > 0 }
+func (s *Session) Owes() bool { return s.owed.owesClient() }
 
 // InTransaction tells whether the backend is in a transaction block.
 func (s *Session) InTransaction() bool { return s.phase == Active && s.tx != 'I' }
@@ -109,12 +112,17 @@ func (s *Session) Pinned() bool { return s.pin != unpinned }
 // does not count.
 func (s *Session) MidMessage() bool { return s.clientLeft > 0 && !s.discarding && !s.copyIn }
 
+// MidAnswer tells whether a message of the server's has been passed on to the
+// client in part: nothing else can be said to it now.
+func (s *Session) MidAnswer() bool { return s.serverLeft > 0 && !s.swallowing }
+
 // Lease gives the backend that was asked for. The client's messages are fed
 // next, with Client, and go out in the same write as what is put before them
 // here.
 func (s *Session) Lease(l *Link, o *Out) {
 	s.phase, s.link, s.tx = Active, l, 'I'
-	s.unnamedHere, s.hints, s.pin, s.refused = false, 0, unpinned, 0
+	s.unnamedHere, s.unnamedSent, s.unsynced = false, false, false
+	s.hints, s.pin, s.refused = 0, unpinned, 0
 	if s.vars == l.Vars {
 		return
 	}
@@ -161,7 +169,7 @@ func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
 // server's last words, if there were any; it can only go too, as it would
 // have to without a pooler.
 func (s *Session) Lost(said bool, o *Out) {
-	if s.phase == Active && !said && !s.draining {
+	if s.phase == Active && !said && !s.lastWords && !s.draining && !s.MidAnswer() {
 		o.ToClient.addError(wire.Fatalf(wire.CodeConnectionFailure,
 			"server closed the connection unexpectedly"))
 	}
@@ -188,13 +196,13 @@ func (s *Session) Gone(o *Out) {
 // leave gives the backend up after the client has gone: cleaned, if that can
 // be done without waiting for the client's own work, else to be closed.
 func (s *Session) leave(o *Out) {
-	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn {
+	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced {
 		s.phase = Ended
 		o.Drop, o.Busy = true, s.owed.len() > 0
 		return
 	}
 	reset := s.config.ResetQuery
-	if s.config.Mode != SessionMode && s.pin != unpinned {
+	if s.config.Mode != SessionMode && (s.pin != unpinned || s.hints != 0) {
 		reset = "DISCARD ALL"
 	}
 	b := o.ToServer.own()
@@ -218,9 +226,11 @@ func (s *Session) leave(o *Out) {
 
 // fail ends the conversation because one side broke the protocol.
 func (s *Session) fail(e *wire.Error, o *Out) {
-	o.ToClient.addError(e)
+	if s.phase != Resetting && !s.MidAnswer() {
+		o.ToClient.addError(e)
+	}
 	o.Errors++
-	if s.phase == Active {
+	if s.phase == Active || s.phase == Resetting {
 		o.Drop, o.Busy = true, s.owed.len() > 0
 	}
 	s.phase = Ended
@@ -230,11 +240,20 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 // settle ends the lease if nothing speaks against it. It is asked whenever all
 // that has come from the server has been dealt with.
 func (s *Session) settle(o *Out) {
-	if s.phase != Active || s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn {
+	if s.phase == Resetting && s.owed.len() == 0 && s.serverLeft == 0 {
+		s.phase = Ended
+		clean := s.tx == 'I' && !s.failedReset
+		o.Release, o.Drop = clean, !clean
+	}
+	if s.phase != Active {
 		return
 	}
-	if s.draining {
-		s.Gone(o)
+	if s.draining && (s.copyIn || !s.owed.owesReady()) {
+		s.leave(o)
+		o.EndClient = true
+		return
+	}
+	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced {
 		return
 	}
 	if s.tx != 'I' || s.config.Mode == SessionMode {

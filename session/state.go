@@ -66,10 +66,17 @@ func (a *answer) row(body []byte) {
 // watch looks for hints in a statement's text; body is that of a Query, or of
 // a Parse behind its name.
 func (s *Session) watch(text []byte) wire.Hints {
-	if i := bytes.IndexByte(text, 0); i >= 0 {
-		text = text[:i]
+	end := bytes.IndexByte(text, 0)
+	if end >= 0 {
+		text = text[:end]
 	}
-	h := wire.Scan(text) &^ wire.HintSequence
+	var h wire.Hints
+	if s.vars[wire.VarStandardConformingStrings] == "off" {
+		h = wire.ScanNonconforming(text)
+	} else {
+		h = wire.Scan(text)
+	}
+	h &^= wire.HintSequence
 	if h&wire.HintSet != 0 {
 		switch settingOf(text) {
 		case settingFollowed:
@@ -77,6 +84,9 @@ func (s *Session) watch(text []byte) wire.Hints {
 		case settingUnseen:
 			h |= hintsBlind
 		}
+	}
+	if end < 0 {
+		h |= hintsToAsk // it goes on, unseen
 	}
 	s.hints |= h
 	return h
@@ -97,6 +107,7 @@ func (s *Session) clean(o *Out) bool {
 	case h&hintsToAsk != 0, s.pin == pinned && h&hintsToFree != 0:
 		s.question = answer{}
 		o.ToServer.keep(append(o.ToServer.own(), question...))
+		s.unnamedHere = false // gone, as with every simple query
 		s.owed.push(entQuestion)
 		return false
 	}

@@ -42,15 +42,14 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 			s.refused++
 			return sendInstead
 		}
-		s.unnamedHere = true
+		s.unnamedSent = true
 		s.unnamed = s.unnamed[:0]
 		if len(message) <= maxUnnamed {
 			s.unnamed = append(s.unnamed, message...)
 		}
 		return sendAlong
 	case 'B':
-		name, ok := wire.BindStatement(body)
-		if !ok || len(name) > 0 {
+		if name, _ := wire.BindStatement(body); len(name) > 0 {
 			return sendAlong
 		}
 	case 'D':
@@ -58,11 +57,11 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 			return sendAlong
 		}
 	}
-	if s.unnamedHere {
+	if s.unnamedHere || s.unnamedSent {
 		return sendAlong
 	}
 	// The backend's unnamed statement is somebody else's.
-	s.unnamedHere = true
+	s.unnamedSent = true
 	o.ToServer.add(before)
 	if len(s.unnamed) > 0 {
 		o.ToServer.keep(append(o.ToServer.own(), s.unnamed...))

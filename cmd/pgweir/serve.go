@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"pgweir/config"
+	"pgweir/console"
+	"pgweir/proxy"
+	"pgweir/web"
+	"pgweir/wire"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// gcPercent keeps the heap close to what is alive: an idle client should cost
+// its few hundred bytes and not twice that, and on the path of a query nothing
+// is allocated, so that collections are rare.
+const gcPercent = 40
+
+func newServeCmd() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Accept clients and pool their connections",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return serve(path, os.Stderr)
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", "config.toml", "the configuration file")
+	return cmd
+}
+
+func serve(path string, logs io.Writer) error {
+	c, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	level := new(slog.LevelVar)
+	setLevel(level, c.LogLevel)
+	log := newLogger(logs, c.LogFormat, level)
+
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	raiseFileLimit(log, c.MaxClientConn)
+
+	front := &frontDesk{log: log, level: level, path: path, stop: make(chan stopRequest, 1)}
+	p, err := proxy.New(c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load})
+	if err != nil {
+		return err
+	}
+	front.proxy = p
+
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+
+	var httpListener net.Listener
+	if c.HTTPListen != "" {
+		if httpListener, err = net.Listen("tcp", c.HTTPListen); err != nil {
+			return fmt.Errorf("http_listen: %w", err)
+		}
+	}
+	if err := p.Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if httpListener != nil {
+		log.Info("serving HTTP", "addr", httpListener.Addr().String())
+		go func() {
+			if err := web.Serve(ctx, httpListener, web.Handler(p, version)); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				log.Error("HTTP stopped", "err", err)
+			}
+		}()
+	}
+	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
+
+	stopping := false
+	for {
+		select {
+		case s := <-signals:
+			switch {
+			case s == syscall.SIGHUP:
+				p.Reload() // logs what came of it
+			case stopping:
+				log.Warn("second signal, ending at once", "signal", s.String())
+				p.Close()
+				return nil
+			default:
+				stopping = true
+				p.Drain(p.Config().ShutdownTimeout)
+			}
+		case r := <-front.stop:
+			stopping = true
+			if r.atOnce {
+				p.Close()
+				return nil
+			}
+			p.Drain(p.Config().ShutdownTimeout)
+		case <-p.Stopped():
+			cancel()
+			p.Close()
+			log.Info("pgweir has stopped")
+			return nil
+		}
+	}
+}
+
+// frontDesk is what the console and the signals ask for things.
+type frontDesk struct {
+	log   *slog.Logger
+	level *slog.LevelVar
+	path  string
+	proxy *proxy.Proxy
+	stop  chan stopRequest
+}
+
+type stopRequest struct{ atOnce bool }
+
+func (f *frontDesk) load() (*config.Config, error) {
+	c, err := config.Load(f.path)
+	if err != nil {
+		return nil, err
+	}
+	setLevel(f.level, c.LogLevel)
+	return c, nil
+}
+
+// Welcome and Serve are for proxy.Console.
+
+func (f *frontDesk) Welcome(dst []byte) []byte { return console.Welcome(dst, version) }
+
+func (f *frontDesk) Serve(conn net.Conn, admin bool, user string) error {
+	access := console.Stats
+	if admin {
+		access = console.Admin
+	}
+	return console.Serve(conn, access, user, consoleControl{f.proxy, f})
+}
+
+// consoleControl is for console.Control.
+type consoleControl struct {
+	*proxy.Proxy
+	desk *frontDesk
+}
+
+func (c consoleControl) Shutdown(mode console.ShutdownMode) error {
+	select {
+	case c.desk.stop <- stopRequest{atOnce: mode == console.ShutdownImmediate}:
+		return nil
+	default:
+		return errors.New("already shutting down")
+	}
+}
+
+func (c consoleControl) Set(key, _ string) error {
+	for _, row := range c.Config().Settings() {
+		if row.Key == key {
+			return wire.Errorf(wire.CodeFeatureNotSupported,
+				"\"%s\" is set in the configuration file; RELOAD puts a change in force", key)
+		}
+	}
+	return wire.Errorf(wire.CodeInvalidParameterValue, "unknown setting \"%s\"", key)
+}
+
+func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+func setLevel(v *slog.LevelVar, name string) {
+	var l slog.Level
+	if l.UnmarshalText([]byte(name)) == nil {
+		v.Set(l)
+	}
+}
+
+// raiseFileLimit asks for as many descriptors as the clients and backends may
+// need, and says so if they cannot be had.
+func raiseFileLimit(log *slog.Logger, clients int) {
+	need := uint64(clients) + 1000
+	var lim unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) != nil || lim.Cur >= need {
+		return
+	}
+	want := lim
+	want.Cur = min(need, lim.Max)
+	if unix.Setrlimit(unix.RLIMIT_NOFILE, &want) != nil || want.Cur < need {
+		log.Warn("fewer file descriptors than max_client_conn may need", "have", want.Cur, "need", need)
+	}
+}
+

@@ -1,0 +1,87 @@
+package proxy
+
+import (
+	"crypto/subtle"
+
+	"pgweir/session"
+	"pgweir/wire"
+)
+
+var errCanceled = wire.Errorf(wire.CodeQueryCanceled, "canceling statement due to user request")
+
+// maxCancels bounds how many cancel requests are on their way to one backend:
+// more would not cancel it any better.
+const maxCancels = 2
+
+// cancel carries a CancelRequest out: it reaches the query that the client of
+// this key is waiting for now, and nothing else. done is called when it has
+// arrived, or is not meant for anybody here.
+func (p *Proxy) cancel(pid uint32, key []byte, done func()) {
+	c := p.bearer(pid, key)
+	if c == nil {
+		done()
+		return
+	}
+	c.worker.Load().post(func() { c.cancel(done) })
+}
+
+// bearer finds the client that was told this key.
+func (p *Proxy) bearer(pid uint32, key []byte) *client {
+	candidates := p.servers.byPID(pid)
+	if c := p.clients.at(pid); c != nil {
+		candidates = append(candidates, c)
+	}
+	for _, c := range candidates {
+		if c.hasKey(p, pid, key) {
+			return c
+		}
+	}
+	return nil
+}
+
+// hasKey compares in constant time. What it reads of the client was written
+// before the client was told the key.
+func (c *client) hasKey(p *Proxy, pid uint32, key []byte) bool {
+	if !c.keyed.Load() {
+		return false
+	}
+	return subtle.ConstantTimeCompare(p.cancelKey(c, pid), key) == 1 && (c.ownBackend || pid == c.slot+1)
+}
+
+// cancel is carried out on the client's loop.
+func (c *client) cancel(done func()) {
+	w := c.worker.Load()
+	if c.state != clientOpen || c.login != nil {
+		done()
+		return
+	}
+	s := c.server
+	switch {
+	case s == nil && c.sess.Phase() == session.Waiting:
+		if c.pool.pool.Leave(&c.wait) {
+			c.refusal = errCanceled
+			c.conn.Again()
+		}
+		done()
+	case s != nil && c.sess.Owes() && s.cancels < maxCancels:
+		s.cancels++
+		p := c.pool
+		p.cancels.Add(1)
+		go func() {
+			if err := p.pool.CancelQuery(s.b); err != nil {
+				w.proxy.log.Warn("a cancel request could not be passed on", "client", c.id, "backend", s.b.ID, "err", err)
+			}
+			p.cancels.Add(-1)
+			w.post(func() {
+				s.cancels--
+				if s.held && s.cancels == 0 && !s.gone {
+					s.held = false
+					w.giveBack(s)
+				}
+			})
+			done()
+		}()
+	default:
+		done()
+	}
+}

@@ -1,0 +1,272 @@
+package proxy
+
+import (
+	"net"
+	"sync/atomic"
+	"time"
+
+	"pgweir/loop"
+	"pgweir/pool"
+	"pgweir/session"
+	"pgweir/wire"
+)
+
+// client is one connection of an application. Its fields belong to the thread
+// of its loop, except where they never change after the login.
+type client struct {
+	conn   loop.Conn
+	sess   session.Session
+	wait   pool.Waiter
+	worker atomic.Pointer[worker]
+	pool   *clientPool
+	server *server // lent to it
+	login  *login  // nil once it is in
+	// refusal is why it gets no backend, until its session has been told.
+	refusal *wire.Error
+
+	id       uint64
+	user     string
+	since    time.Duration // connected; once closing is set: since then
+	asked    time.Duration // the query under way began
+	begun    time.Duration // the transaction under way began; 0 if none
+	progress time.Duration // when checkStall last saw it get on
+	moved    uint32        // the connection's Moved then
+	slot     uint32        // in the registry
+	secret   uint32        // the first bytes of its cancel key
+	peer     peer
+	state    clientState
+
+	console     atomic.Pointer[net.Conn] // its connection, if it is a client of the console
+	keyed       atomic.Bool              // it was told its cancel key
+	longKey     bool                     // it was told a long cancel key
+	ownBackend  bool                     // it was told its backend's process ID
+	replication bool
+}
+
+// clientState is how far a client is from its end.
+type clientState uint8
+
+const (
+	clientOpen    clientState = iota
+	clientClosing             // to be closed when it has been sent everything
+	clientClosed
+)
+
+// Received feeds the session, and gets it a backend when it needs one.
+func (c *client) Received(_ *loop.Conn, p []byte) int {
+	if c.login != nil {
+		return c.login.received(p)
+	}
+	if c.state != clientOpen {
+		return len(p)
+	}
+	w := c.worker.Load()
+	o := &w.out
+	n := 0
+	for {
+		o.Reset()
+		if c.refusal != nil {
+			if c.sess.Phase() == session.Waiting {
+				n += c.sess.Refuse(c.refusal, p[n:], o)
+			}
+			c.refusal = nil
+			c.apply(o)
+			o.Reset()
+		}
+		if c.server != nil && c.sess.Phase() == session.Waiting {
+			c.sess.Lease(&c.server.link, o)
+		}
+		n += c.sess.Client(p[n:], o)
+		need := o.NeedBackend
+		c.apply(o)
+		if !need {
+			break
+		}
+		if e := c.acquire(w); e != nil {
+			c.refusal = e
+		} else if c.server == nil {
+			break
+		}
+	}
+	c.pool.stats[w.index].totals.Received += int64(n)
+	return n
+}
+
+// Drained: the client has taken all; its backend may be read again.
+func (c *client) Drained(*loop.Conn) {
+	switch {
+	case c.state == clientClosing:
+		c.finish()
+	case c.server != nil:
+		c.server.conn.Resume()
+	}
+}
+
+// Ended: the client has closed its connection, or it broke.
+func (c *client) Ended(*loop.Conn, error) {
+	switch {
+	case c.login != nil:
+		c.login.ended()
+	case c.state == clientClosing:
+		c.finish()
+	case c.state == clientOpen:
+		c.leave()
+	}
+}
+
+// leave has the session give up what it holds, and closes the client.
+func (c *client) leave() {
+	if c.sess.Phase() == session.Waiting {
+		if c.server != nil {
+			c.release()
+		} else {
+			c.pool.pool.Leave(&c.wait) // if it is too late for that, granted gives the backend back
+		}
+	}
+	o := &c.worker.Load().out
+	o.Reset()
+	c.sess.Gone(o)
+	c.apply(o)
+}
+
+// apply does what a step of the session wants done.
+func (c *client) apply(o *session.Out) {
+	w := c.worker.Load()
+	s := c.server
+	if b := o.ToServer.Bytes(); len(b) > 0 && s != nil {
+		s.conn.Send(b)
+		if s.conn.Congested() {
+			c.conn.Pause()
+		}
+	}
+	if b := o.ToClient.Bytes(); len(b) > 0 {
+		c.pool.stats[w.index].totals.Sent += int64(len(b))
+		c.conn.Send(b)
+		if c.conn.Congested() && s != nil && c.state == clientOpen {
+			s.conn.Pause()
+		}
+	}
+	c.count(w, o)
+	if o.Pinned != "" {
+		w.proxy.log.Info("client keeps its backend", "client", c.id, "backend", s.b.ID, "for", o.Pinned)
+	}
+	if o.Release {
+		c.release()
+	}
+	if o.Drop {
+		c.drop(o.Busy)
+	}
+	if o.EndClient {
+		c.end()
+	}
+}
+
+// count keeps the statistics.
+func (c *client) count(w *worker, o *session.Out) {
+	if o.Asked {
+		c.asked = w.now()
+		if c.begun == 0 {
+			c.begun = c.asked
+		}
+	}
+	if o.Queries == 0 && o.Parses == 0 && o.Binds == 0 && o.Errors == 0 {
+		return
+	}
+	t := &c.pool.stats[w.index].totals
+	t.Queries += o.Queries
+	t.Transactions += o.Transactions
+	t.ClientParses += o.Parses
+	t.ServerParses += o.Parses
+	t.Binds += o.Binds
+	t.Errors += o.Errors
+	if o.Answered {
+		t.QueryTime += w.now() - c.asked
+		if o.Transactions > 0 {
+			t.TransactionTime += w.now() - c.begun
+			c.begun = 0
+		}
+	}
+}
+
+// end closes the client as soon as it has been sent everything.
+func (c *client) end() {
+	if c.state != clientOpen {
+		return
+	}
+	w := c.worker.Load()
+	c.state = clientClosing
+	if c.conn.Congested() {
+		c.since = w.now()
+		c.conn.Pause()
+		w.closing[c] = struct{}{}
+		return
+	}
+	c.finish()
+}
+
+// finish closes the client.
+func (c *client) finish() {
+	if c.state == clientClosed {
+		return
+	}
+	c.state = clientClosed
+	w := c.worker.Load()
+	delete(w.closing, c)
+	delete(w.logins, c)
+	c.conn.Close()
+	c.forget()
+}
+
+// forget takes the client off the books.
+func (c *client) forget() {
+	p := c.worker.Load().proxy
+	p.clients.remove(c)
+	in := c.login == nil
+	if in {
+		c.pool.clients.Add(-1)
+	}
+	if p.rules.Load().config.LogDisconnections && in {
+		p.log.Info("client disconnected", "client", c.id, "user", c.user, "database", c.pool.key.database)
+	}
+}
+
+// checkStall ends a client that has a backend and stands still in the midst of
+// a message of its own; and one that takes no bytes of its answer while others
+// wait for the backend.
+func (c *client) checkStall(now, timeout time.Duration) {
+	if c == nil || c.state != clientOpen || c.login != nil {
+		return
+	}
+	stalled := c.sess.MidMessage() && !c.server.conn.Congested()
+	blocked := c.conn.Congested() && c.pool.pool.Waiting()
+	if !stalled && !blocked {
+		c.progress = now
+		return
+	}
+	if m := c.conn.Moved(); m != c.moved {
+		c.moved, c.progress = m, now
+		return
+	}
+	if now-c.progress < timeout {
+		return
+	}
+	e := wire.Fatalf(wire.CodeProtocolViolation, "the rest of a message did not come within client_message_timeout (%v)", timeout)
+	if blocked {
+		e = wire.Fatalf(wire.CodeConnectionFailure, "the client took nothing of its result for client_message_timeout (%v) while others waited", timeout)
+	}
+	c.kill(e)
+}
+
+// kill tells the client why it is closed, and closes it.
+func (c *client) kill(e *wire.Error) {
+	if c.state != clientOpen {
+		return
+	}
+	if c.login != nil {
+		c.login.fail(e)
+		return
+	}
+	c.conn.Send(e.Append(nil))
+	c.leave()
+	c.end() // if the session is still busy with the last answers
+}

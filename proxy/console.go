@@ -1,0 +1,90 @@
+package proxy
+
+import (
+	"net"
+	"os"
+
+	"pgweir/session"
+	"pgweir/wire"
+)
+
+// Console serves the clients of the admin console. Welcome appends its
+// ParameterStatus messages; Serve answers until the client goes, on a
+// goroutine of its own.
+type Console interface {
+	Welcome(dst []byte) []byte
+	Serve(conn net.Conn, admin bool, user string) error
+}
+
+// enterConsole lets a client into the console, if it may.
+func (l *login) enterConsole() bool {
+	c, w := l.c, l.c.worker.Load()
+	p := w.proxy
+	admin := l.rules.admins[l.ask.user] || l.rules.config.AuthType == "any" || l.isSelf()
+	if !admin && !l.rules.stats[l.ask.user] {
+		l.fail(wire.Fatalf(wire.CodeInsufficientPrivilege,
+			"user \"%s\" is neither in admin_users nor in stats_users", l.ask.user))
+		return false
+	}
+	c.user = l.ask.user
+	c.pool = p.consolePool(l.ask.database)
+	c.sess.Init(c.pool.conf.Load(), &wire.Vars{wire.VarApplicationName: l.ask.application})
+	c.secret = randomUint32()
+	c.longKey = l.ask.minor >= 2
+	out := wire.AppendAuthOK(w.buf[:0])
+	out = p.opts.Console.Welcome(out)
+	out = wire.AppendBackendKeyData(out, c.slot+1, p.cancelKey(c, c.slot+1))
+	out = wire.AppendReadyForQuery(out, 'I')
+	w.buf = out[:0]
+	c.conn.Send(out)
+	l.in()
+	w.post(func() { c.serveConsole(w, admin) })
+	return false
+}
+
+// serveConsole takes the client off its loop, and waits on a goroutine until
+// it has gone.
+func (c *client) serveConsole(w *worker, admin bool) {
+	if c.state != clientOpen {
+		return
+	}
+	p := w.proxy
+	conn, err := c.conn.Detach()
+	if err != nil {
+		p.log.Error("a client of the console cannot be served", "client", c.id, "err", err)
+		c.finish()
+		return
+	}
+	c.console.Store(&conn)
+	go func() {
+		if err := p.opts.Console.Serve(conn, admin, c.user); err != nil {
+			p.log.Info("a client of the console was closed", "client", c.id, "err", err)
+		}
+		conn.Close()
+		w.post(c.finish)
+	}()
+}
+
+// isSelf tells whether the client is on a Unix socket, asks for the user
+// "pgweir" (or "pgbouncer"), and runs as the same operating-system user as we
+// do, who could read and change everything here anyway.
+func (l *login) isSelf() bool {
+	if l.ask.user != "pgweir" && l.ask.user != "pgbouncer" || l.c.peer.kind != 0 {
+		return false
+	}
+	uid, err := peerUID(l.c.conn.FD())
+	return err == nil && uid == os.Getuid()
+}
+
+// consolePool is the pool that the console's clients count in.
+func (p *Proxy) consolePool(database string) *clientPool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := poolKey{database, database}
+	cp := p.mu.pools[key]
+	if cp == nil {
+		cp = p.newClientPool(key)
+		cp.conf.Store(&session.Config{Mode: session.StatementMode})
+	}
+	return cp
+}

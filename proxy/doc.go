@@ -1,0 +1,29 @@
+// Package proxy knows who a client is and what it may do now: listeners, the
+// client's login, cancel requests, reload and drain. It joins a session (what
+// a client says) with a pool (which backend it gets) on an event loop (where
+// the bytes come from), and fills in the status snapshot.
+//
+// It must not know how a console command or a metric looks, and it decodes
+// nothing itself.
+//
+//	proxy.go      the whole: loops, pools, registry; New, Serve, Close
+//	worker.go     one event loop with what belongs to it
+//	listen.go     sockets to accept on
+//	login.go      from the first byte to ReadyForQuery
+//	startup.go    what a StartupMessage asks for
+//	client.go     a client that has logged in: feeds its session
+//	lease.go      how a client gets a backend and gives it back
+//	server.go     a backend on a loop
+//	host.go       backends coming from and going to the pool
+//	cancel.go     CancelRequest
+//	console.go    a client of the admin console
+//	reload.go     a new configuration
+//	stop.go       drain and the end
+//	balance.go    how many loops are in use
+//	keeper.go     what time asks for
+//	snapshot.go   the figures
+//
+// Everything about a client or a leased backend happens on the thread of the
+// loop that it is on. Other goroutines (logins to the server, cancels, the
+// console) post to that loop.
+package proxy

@@ -1,0 +1,121 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"pgweir/status"
+)
+
+const (
+	keepEvery   = 200 * time.Millisecond
+	memoryEvery = 5 * time.Second
+)
+
+// peaks are the highest counts seen; the keeper's own, but for reading.
+type peaks struct {
+	clients, backends, saved int
+}
+
+// keep does what time asks for: the pools' upkeep, peaks, averages, and the
+// measuring of backends. It is off the path of every query.
+func (p *Proxy) keep(ctx context.Context) {
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	var b balancer
+	var memory, period time.Time
+	period = time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, cp := range p.pools() {
+				if cp.pool != nil {
+					cp.pool.Upkeep(int(cp.clients.Load()))
+				}
+			}
+			p.notePeaks()
+			p.balance(&b, now)
+			if length := now.Sub(period); length >= p.Config().StatsPeriod {
+				p.average(length)
+				period = now
+			}
+			if now.Sub(memory) >= memoryEvery {
+				p.measure()
+				memory = now
+			}
+		}
+	}
+}
+
+func (p *Proxy) notePeaks() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clients, backends := 0, 0
+	for _, cp := range p.mu.order {
+		if cp.pool == nil {
+			continue
+		}
+		c := cp.pool.Counts()
+		n, k := int(cp.clients.Load()), c.Opening+c.Idle+c.Lent+c.Closing
+		cp.peakClients = max(cp.peakClients, n)
+		cp.peakBackends = max(cp.peakBackends, k)
+		cp.peakSaved = max(cp.peakSaved, n-k)
+		clients += n
+		backends += k
+	}
+	p.peak.clients = max(p.peak.clients, clients)
+	p.peak.backends = max(p.peak.backends, backends)
+	p.peak.saved = max(p.peak.saved, clients-backends)
+}
+
+// average works out the averages of the stats period that ends now.
+func (p *Proxy) average(length time.Duration) {
+	for cp, now := range p.totals() {
+		b := cp.before
+		cp.before = now
+		perSecond := func(n int64) int64 { return int64(float64(n) / length.Seconds()) }
+		mean := func(d time.Duration, n int64) time.Duration {
+			if n <= 0 {
+				return 0
+			}
+			return d / time.Duration(n)
+		}
+		a := status.Totals{
+			ServerAssignments: perSecond(now.ServerAssignments - b.ServerAssignments),
+			Transactions:      perSecond(now.Transactions - b.Transactions),
+			Queries:           perSecond(now.Queries - b.Queries),
+			Received:          perSecond(now.Received - b.Received),
+			Sent:              perSecond(now.Sent - b.Sent),
+			TransactionTime:   mean(now.TransactionTime-b.TransactionTime, now.Transactions-b.Transactions),
+			QueryTime:         mean(now.QueryTime-b.QueryTime, now.Queries-b.Queries),
+			WaitTime:          mean(now.WaitTime-b.WaitTime, now.ServerAssignments-b.ServerAssignments),
+			ClientParses:      perSecond(now.ClientParses - b.ClientParses),
+			ServerParses:      perSecond(now.ServerParses - b.ServerParses),
+			Binds:             perSecond(now.Binds - b.Binds),
+			ClientLogins:      perSecond(now.ClientLogins - b.ClientLogins),
+			ServerLogins:      perSecond(now.ServerLogins - b.ServerLogins),
+			Errors:            perSecond(now.Errors - b.Errors),
+		}
+		p.mu.Lock()
+		cp.averages = a
+		p.mu.Unlock()
+	}
+}
+
+// totals adds up the workers' counters of every pool.
+func (p *Proxy) totals() map[*clientPool]status.Totals {
+	pools := p.pools()
+	out := make(map[*clientPool]status.Totals, len(pools))
+	for _, w := range p.workers {
+		w.do(func() {
+			for _, cp := range pools {
+				t := out[cp]
+				t.Add(&cp.stats[w.index].totals)
+				out[cp] = t
+			}
+		})
+	}
+	return out
+}

@@ -1,0 +1,190 @@
+package proxy
+
+import (
+	"slices"
+	"time"
+
+	"pgweir/pool"
+	"pgweir/status"
+	"pgweir/wire"
+)
+
+// acquire gets the client a backend, or a place in the waiting line. It is
+// given an error if there is no hope.
+func (c *client) acquire(w *worker) *wire.Error {
+	return c.acquireFresh(w, nil)
+}
+
+// acquireFresh is acquire with a backend that has been opened with just these
+// startup parameters, if they are not nil.
+func (c *client) acquireFresh(w *worker, fresh []wire.Param) *wire.Error {
+	b, e := c.pool.pool.Lease(&c.wait, fresh, w.now())
+	if e != nil {
+		return e
+	}
+	if b == nil {
+		return nil
+	}
+	c.claim(w, b)
+	return nil
+}
+
+// claim makes a backend that the pool has lent to the client its loop's.
+func (c *client) claim(w *worker, b *pool.Backend) {
+	s := b.Host.(*server)
+	if !s.conn.Claim(w.loop) && !c.pool.pool.Contended(&c.wait, b, w.now(), func() bool { return s.conn.Claim(w.loop) }) {
+		return
+	}
+	c.take(w, s)
+}
+
+// take begins the lease of a backend that is on the client's own loop.
+func (c *client) take(w *worker, s *server) {
+	c.server = s
+	s.client.Store(c)
+	s.place = len(w.leased)
+	w.leased = append(w.leased, s)
+	st := c.pool.stats[w.index]
+	st.totals.ServerAssignments++
+	if c.asked > 0 {
+		waited := w.now() - c.asked
+		st.totals.WaitTime += waited
+		st.waits[waitBucket(waited)]++
+	}
+}
+
+func waitBucket(d time.Duration) int {
+	if d < 100*time.Microsecond {
+		return 0
+	}
+	i, _ := slices.BinarySearch(status.WaitBounds, d.Seconds())
+	return i
+}
+
+// Grant is called when the client's turn in the waiting line has come; on any
+// goroutine.
+func (c *client) Grant(b *pool.Backend) {
+	w := c.worker.Load()
+	w.post(func() {
+		if c.state != clientOpen {
+			s := b.Host.(*server)
+			if s.conn.Claim(w.loop) {
+				w.giveBack(s)
+			} else if b.Pool().Contended(new(pool.Waiter{Taker: new(nobody{w})}), b, w.now(), func() bool { return s.conn.Claim(w.loop) }) {
+				w.giveBack(s)
+			}
+			return
+		}
+		c.claim(w, b)
+		if c.server != nil {
+			c.proceed()
+		}
+	})
+}
+
+// granted is Grant for a backend that is on the client's own loop already.
+func (c *client) granted(w *worker, s *server) {
+	if c.state != clientOpen {
+		w.giveBack(s)
+		return
+	}
+	c.take(w, s)
+	c.proceed()
+}
+
+// proceed goes on with what the client needed a backend for.
+func (c *client) proceed() {
+	if c.login != nil {
+		c.login.granted()
+		return
+	}
+	c.conn.Again()
+}
+
+// Refuse is called when the client will get no backend; on any goroutine.
+func (c *client) Refuse(e *wire.Error) {
+	c.worker.Load().post(func() {
+		switch {
+		case c.state != clientOpen:
+		case c.login != nil:
+			c.login.fail(e)
+		default:
+			c.refusal = e
+			c.conn.Again()
+		}
+	})
+}
+
+// release ends the lease of a backend that is clean.
+func (c *client) release() {
+	w, s := c.worker.Load(), c.server
+	c.unlease(w, s)
+	c.conn.Resume()
+	switch {
+	case c.replication, s.conn.Congested():
+		s.discard(false)
+	case s.cancels > 0:
+		s.held = true // until the cancels that are on their way have arrived
+	default:
+		w.giveBack(s)
+	}
+}
+
+// drop ends the lease of a backend that nobody can use any more.
+func (c *client) drop(busy bool) {
+	w, s := c.worker.Load(), c.server
+	c.unlease(w, s)
+	s.discard(busy)
+}
+
+func (c *client) unlease(w *worker, s *server) {
+	c.server = nil
+	s.client.Store(nil)
+	s.conn.Resume()
+	last := len(w.leased) - 1
+	w.leased[s.place] = w.leased[last]
+	w.leased[s.place].place = s.place
+	w.leased[last] = nil
+	w.leased = w.leased[:last]
+}
+
+// giveBack returns a backend of this loop to its pool, or hands it to who is
+// next in the line.
+func (w *worker) giveBack(s *server) {
+	next := s.b.Pool().Return(s.b, w.now(), s.park)
+	if next == nil {
+		return
+	}
+	switch t := next.Taker.(type) {
+	case *client:
+		to := t.worker.Load()
+		if to == w {
+			t.granted(w, s)
+			return
+		}
+		s.conn.Remove()
+		to.post(func() {
+			if to.loop.Add(&s.conn) != nil {
+				s.discard(false)
+				return
+			}
+			t.granted(to, s)
+		})
+	case *nobody:
+		w.giveBack(s)
+	}
+}
+
+// nobody stands in the waiting line for a client that has gone while its
+// backend was being handed over, and gives the backend back.
+type nobody struct{ w *worker }
+
+func (n *nobody) Grant(b *pool.Backend) {
+	n.w.post(func() {
+		if s := b.Host.(*server); s.conn.Claim(n.w.loop) {
+			n.w.giveBack(s)
+		}
+	})
+}
+
+func (n *nobody) Refuse(*wire.Error) {}

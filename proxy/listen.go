@@ -1,0 +1,189 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"pgweir/config"
+	"pgweir/loop"
+
+	"golang.org/x/sys/unix"
+)
+
+// listener is one socket that clients connect to.
+type listener struct {
+	addr net.Addr
+	unix string // the socket's path
+	loop *loop.Listener
+	on   *worker
+}
+
+// listen opens all sockets of the configuration, or none.
+func (p *Proxy) listen(c *config.Config) error {
+	var opened []net.Listener
+	fail := func(err error) error {
+		for _, l := range opened {
+			l.Close()
+		}
+		return err
+	}
+	port := c.ListenPort
+	for _, host := range c.ListenAddr {
+		networks := []string{"tcp"}
+		if host == "*" {
+			host, networks = "", []string{"tcp4", "tcp6"}
+		}
+		any := false
+		for i, network := range networks {
+			l, err := new(net.ListenConfig).Listen(context.Background(), network, net.JoinHostPort(host, strconv.Itoa(port)))
+			if err != nil {
+				if any && i > 0 {
+					continue // a machine without IPv6
+				}
+				return fail(fmt.Errorf("listen_addr: %w", err))
+			}
+			any = true
+			opened = append(opened, l)
+			port = l.Addr().(*net.TCPAddr).Port // 0 was any; the others take the same
+		}
+	}
+	if c.UnixSocketDir != "" {
+		path := filepath.Join(c.UnixSocketDir, ".s.PGSQL."+strconv.Itoa(port))
+		l, err := listenUnix(path, c.UnixSocketMode)
+		if err != nil {
+			return fail(fmt.Errorf("unix_socket_dir: %w", err))
+		}
+		opened = append(opened, l)
+	}
+	for _, l := range opened {
+		if err := p.serve(l, c.ListenBacklog); err != nil {
+			return fail(err)
+		}
+	}
+	return nil
+}
+
+// listenUnix makes a Unix socket. One that is left over from a process that
+// has gone is replaced; one that answers is somebody else's.
+func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("another process is listening on %s", path)
+	}
+	if st, err := os.Lstat(path); err == nil && st.Mode().Type() == os.ModeSocket {
+		os.Remove(path)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	if err := os.Chmod(path, mode.Perm()); err != nil {
+		l.Close()
+		os.Remove(path)
+		return nil, err
+	}
+	return l, nil
+}
+
+// serve puts a listening socket on the first loop.
+func (p *Proxy) serve(nl net.Listener, backlog int) error {
+	l := &listener{addr: nl.Addr(), on: p.workers[0]}
+	if a, ok := l.addr.(*net.UnixAddr); ok {
+		l.unix = a.Name
+	}
+	fd, err := loop.TakeListener(nl)
+	if err != nil {
+		return err
+	}
+	unix.Listen(fd, backlog) // changes the backlog of a socket that listens already
+	l.on.do(func() {
+		l.loop, err = l.on.loop.Listen(fd,
+			func(fd int, peer unix.Sockaddr) { p.accept(fd, peer, l) },
+			func(err error) { p.log.Error("accepting a client failed", "err", err) })
+	})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.mu.listeners = append(p.mu.listeners, l)
+	p.mu.Unlock()
+	p.log.Info("listening", "addr", l.addr.String())
+	return nil
+}
+
+// Addrs are the addresses that clients can connect to.
+func (p *Proxy) Addrs() (out []net.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.mu.listeners {
+		out = append(out, l.addr)
+	}
+	return out
+}
+
+func (p *Proxy) closeListeners() {
+	p.mu.Lock()
+	listeners := p.mu.listeners
+	p.mu.listeners = nil
+	p.mu.Unlock()
+	for _, l := range listeners {
+		if l.unix != "" {
+			os.Remove(l.unix)
+		}
+		l.on.do(l.loop.Close)
+	}
+}
+
+// accept takes a new connection in, on the listener's loop.
+func (p *Proxy) accept(fd int, peer unix.Sockaddr, l *listener) {
+	tcp := l.unix == ""
+	if tcp {
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	}
+	w := p.place()
+	c := &client{id: p.nextID(), peer: peerOf(peer)}
+	c.worker.Store(w)
+	c.conn.Init(fd, c)
+	full := p.clients.add(c) > p.rules.Load().config.MaxClientConn
+	if w == l.on {
+		c.begin(full)
+	} else {
+		w.post(func() { c.begin(full) })
+	}
+}
+
+// peer is where a client comes from, in less memory than a net.Addr takes.
+type peer struct {
+	ip   [16]byte
+	port uint16
+	kind byte // 0 Unix socket, 4, 6
+}
+
+func peerOf(a unix.Sockaddr) (p peer) {
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		p.kind, p.port = 4, uint16(a.Port)
+		copy(p.ip[:], a.Addr[:])
+	case *unix.SockaddrInet6:
+		p.kind, p.port, p.ip = 6, uint16(a.Port), a.Addr
+	}
+	return p
+}
+
+// addr is the address as the console shows it.
+func (p peer) addr() string {
+	switch p.kind {
+	case 4:
+		return net.IP(p.ip[:4]).String()
+	case 6:
+		return net.IP(p.ip[:]).String()
+	}
+	return "unix"
+}

@@ -1,0 +1,422 @@
+package proxy
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"pgweir/auth"
+	"pgweir/loop"
+	"pgweir/pool"
+	"pgweir/session"
+	"pgweir/wire"
+)
+
+// A client's login, in order:
+//
+//  1. started: SSLRequest, GSSENCRequest, CancelRequest or StartupMessage
+//  2. TLS handshake, on a goroutine of its own; then 1 again
+//  3. the authentication exchange
+//  4. the pool is found, and what the server says to the startup parameters;
+//     in session mode, and if that is not known, a backend is waited for
+//  5. AuthenticationOk, ParameterStatus, BackendKeyData, ReadyForQuery
+//
+// None of it blocks, but for 2. A client that stands still in 1 to 3 is ended
+// by client_login_timeout.
+
+type loginStage uint8
+
+const (
+	stageStart loginStage = iota
+	stagePassword
+	stageHandshake // no bytes are read here
+	stageBackend   // waits for a backend; query_wait_timeout holds
+	stageCancel    // a CancelRequest, until it has been carried out
+)
+
+// maxPassword bounds a message of the authentication, in bytes.
+const maxPassword = 16 << 10
+
+var errLoginTimeout = wire.Fatalf(wire.CodeProtocolViolation, "canceling authentication due to timeout")
+
+// login is a client that is not in yet.
+type login struct {
+	c        *client
+	stage    loginStage
+	full     bool // there are max_client_conn clients without it
+	rules    *rules
+	start    wire.Startup
+	ask      ask
+	exchange *auth.Exchange
+	params   []wire.Param
+	welcome  *pool.Welcome
+}
+
+// begin starts the login of a client that has just been accepted, on its loop.
+func (c *client) begin(full bool) {
+	w := c.worker.Load()
+	c.since = w.now()
+	c.login = &login{c: c, full: full}
+	w.logins[c] = struct{}{}
+	w.proxy.clients.login.Add(1)
+	if err := w.loop.Add(&c.conn); err != nil {
+		w.proxy.log.Error("a client cannot be served", "client", c.id, "err", err)
+		c.login.ended()
+	}
+}
+
+func (l *login) received(p []byte) int {
+	n := 0
+	for {
+		k, more := 0, false
+		switch l.stage {
+		case stageStart:
+			k, more = l.startup(p[n:])
+		case stagePassword:
+			k, more = l.password(p[n:])
+		}
+		n += k
+		if !more || l.c.state != clientOpen || l.c.login == nil {
+			break
+		}
+	}
+	if l.c.state != clientOpen {
+		return len(p)
+	}
+	if l.c.login == nil && n < len(p) {
+		l.c.conn.Again() // the client's first query has come along
+	}
+	return n
+}
+
+// startup takes one packet of the kind that has no type; more tells that it
+// did and that there may be another.
+func (l *login) startup(p []byte) (n int, more bool) {
+	s, n, err := wire.DecodeStartup(p)
+	if err != nil {
+		l.fail(asError(err))
+		return 0, false
+	}
+	if n == 0 {
+		return 0, false
+	}
+	switch s.Kind {
+	case wire.KindSSLRequest:
+		return n, l.secure(len(p) > n)
+	case wire.KindGSSENCRequest:
+		l.c.conn.Send([]byte{'N'})
+		return n, true
+	case wire.KindCancelRequest:
+		l.stage = stageCancel
+		l.c.worker.Load().proxy.cancel(s.PID, s.Key, func() {
+			l.c.worker.Load().post(l.ended)
+		})
+		return n, false
+	}
+	l.start = s
+	return n, l.authenticate()
+}
+
+// secure answers an SSLRequest.
+func (l *login) secure(trailing bool) bool {
+	w := l.c.worker.Load()
+	t := w.proxy.rules.Load().tls
+	if t.config == nil || l.c.conn.TLS() != nil || l.c.peer.kind == 0 {
+		l.c.conn.Send([]byte{'N'})
+		return true
+	}
+	if trailing {
+		// Somebody who does not have the key could have put it there.
+		l.fail(wire.Fatalf(wire.CodeProtocolViolation, "received unencrypted data after SSL request"))
+		return false
+	}
+	l.c.conn.Send([]byte{'S'})
+	l.stage = stageHandshake
+	w.post(func() { l.handshake(w, t) })
+	return false
+}
+
+// handshake takes the client off its loop and does the TLS handshake on a
+// goroutine, which may block.
+func (l *login) handshake(w *worker, t *tlsRules) {
+	c := l.c
+	if c.state != clientOpen {
+		return
+	}
+	c.conn.Remove()
+	timeout := w.proxy.rules.Load().config.ClientLoginTimeout
+	go func() {
+		conn, err := loop.DupNetConn(c.conn.FD())
+		var encrypted *loop.TLS
+		if err == nil {
+			if timeout > 0 {
+				conn.SetDeadline(time.Now().Add(timeout))
+			}
+			encrypted = loop.ServerTLS(conn, t.config)
+			err = encrypted.Handshake()
+			conn.Close()
+		}
+		w.post(func() {
+			if err == nil {
+				c.conn.AttachTLS(encrypted)
+				l.stage = stageStart
+				err = w.loop.Add(&c.conn)
+			}
+			if err != nil {
+				w.proxy.log.Info("TLS handshake failed", "client", c.id, "addr", c.peer.addr(), "err", err)
+				l.ended()
+			}
+		})
+	}()
+}
+
+// authenticate looks at the StartupMessage and begins the exchange.
+func (l *login) authenticate() bool {
+	c, w := l.c, l.c.worker.Load()
+	l.rules = w.proxy.rules.Load()
+	if l.full {
+		l.fail(wire.Fatalf(wire.CodeTooManyConnections,
+			"no more client connections are allowed (max_client_conn = %d)", l.rules.config.MaxClientConn))
+		return false
+	}
+	if l.rules.tls.required && c.conn.TLS() == nil && c.peer.kind != 0 {
+		l.fail(wire.Fatalf(wire.CodeInvalidAuthorization, "an encrypted connection is required (client_tls_sslmode)"))
+		return false
+	}
+	var e *wire.Error
+	if l.ask, e = readStartup(&l.start, l.rules); e != nil {
+		l.fail(e)
+		return false
+	}
+	if len(l.ask.unknown) > 0 || l.ask.newer {
+		c.conn.Send(wire.AppendNegotiateProtocolVersion(nil, l.ask.minor, l.ask.unknown))
+	}
+	l.start = wire.Startup{}
+	if l.ask.console && l.isSelf() {
+		return l.enter()
+	}
+	l.exchange = l.rules.users.Begin(l.ask.user)
+	out, done := l.exchange.Start(w.buf[:0])
+	w.buf = out[:0]
+	if done {
+		return l.enter()
+	}
+	c.conn.Send(out)
+	l.stage = stagePassword
+	return true
+}
+
+// password takes one message of the exchange.
+func (l *login) password(p []byte) (n int, more bool) {
+	if len(p) < wire.HeaderLen {
+		return 0, false
+	}
+	typ, total := wire.Header(p)
+	if typ != 'p' {
+		l.fail(wire.Fatalf(wire.CodeProtocolViolation, "expected password response, got message type %d", typ))
+		return 0, false
+	}
+	if total == 0 || total > maxPassword {
+		l.fail(wire.Fatalf(wire.CodeProtocolViolation, "invalid length of a password response"))
+		return 0, false
+	}
+	if len(p) < total {
+		return 0, false
+	}
+	w := l.c.worker.Load()
+	out, done, err := l.exchange.Receive(w.buf[:0], p[wire.HeaderLen:total])
+	w.buf = out[:0]
+	if err != nil {
+		w.proxy.log.Info("login failed", "client", l.c.id, "addr", l.c.peer.addr(), "user", l.ask.user, "err", err)
+		l.fail(asError(err))
+		return 0, false
+	}
+	l.c.conn.Send(out)
+	if done {
+		return total, l.enter()
+	}
+	return total, true
+}
+
+// enter: the client has proven who it is. Now it is seen where it wants to go.
+func (l *login) enter() bool {
+	c, w := l.c, l.c.worker.Load()
+	if l.ask.console {
+		return l.enterConsole()
+	}
+	cp, e := w.proxy.poolFor(l.ask.database, l.ask.user, l.rules)
+	if e != nil {
+		l.fail(e)
+		return false
+	}
+	if l.exchange != nil {
+		cp.learn(l.exchange, l.rules, l.ask.user)
+	}
+	c.pool, c.user = cp, l.ask.user
+	c.replication = l.ask.replication != ""
+	l.params = l.ask.params
+	c.wait.Taker = c
+	c.wait.Variant, l.welcome = cp.pool.Variant(l.params)
+	if l.welcome != nil && !l.ownBackend() {
+		l.admit()
+		return true
+	}
+	l.stage = stageBackend
+	var fresh []wire.Param
+	if l.welcome == nil {
+		fresh = l.params
+		if fresh == nil {
+			fresh = []wire.Param{}
+		}
+	}
+	if e := c.acquireFresh(w, fresh); e != nil {
+		l.fail(e)
+		return false
+	}
+	if c.server != nil {
+		l.granted()
+	}
+	return c.login == nil
+}
+
+// ownBackend tells whether the client holds a backend from the login on.
+func (l *login) ownBackend() bool {
+	return l.c.replication || l.c.pool.conf.Load().Mode == session.SessionMode
+}
+
+// granted: the backend has come that was waited for.
+func (l *login) granted() {
+	c := l.c
+	if l.welcome == nil {
+		_, l.welcome = c.pool.pool.Variant(l.params)
+	}
+	if l.welcome == nil {
+		// Forgotten already, for there were many; the backend itself is as good.
+		l.welcome = &pool.Welcome{Params: c.server.link.Params, Vars: c.server.link.Vars}
+	}
+	l.admit()
+}
+
+// admit lets the client in.
+func (l *login) admit() {
+	c, w := l.c, l.c.worker.Load()
+	own := l.ownBackend()
+	conf := c.pool.conf.Load()
+	if c.replication {
+		conf = &replicationConfig
+	}
+	c.sess.Init(conf, l.welcome.Vars)
+	c.secret = randomUint32()
+	c.longKey = l.ask.minor >= 2
+	c.ownBackend = own
+	pid := c.slot + 1
+	if own {
+		pid = c.server.b.PID
+	}
+	out := wire.AppendAuthOK(w.buf[:0])
+	for _, p := range l.welcome.Params {
+		out = wire.AppendParameterStatus(out, p.Name, p.Value)
+	}
+	out = wire.AppendBackendKeyData(out, pid, w.proxy.cancelKey(c, pid))
+	out = wire.AppendReadyForQuery(out, 'I')
+	w.buf = out[:0]
+	c.keyed.Store(true)
+	c.conn.Send(out)
+	l.in()
+	s := c.server
+	if s == nil {
+		return
+	}
+	if !own {
+		c.release() // it was but to learn the server's answer
+		return
+	}
+	o := &w.out
+	o.Reset()
+	c.sess.Lease(&s.link, o)
+	c.apply(o)
+}
+
+// in puts the client on the books.
+func (l *login) in() {
+	c, w := l.c, l.c.worker.Load()
+	delete(w.logins, c)
+	w.proxy.clients.login.Add(-1)
+	c.login = nil
+	c.asked = 0
+	c.since = w.now()
+	c.pool.entered(w)
+	if l.rules.config.LogConnections {
+		w.proxy.log.Info("client connected", "client", c.id, "addr", c.peer.addr(), "user", l.ask.user,
+			"database", l.ask.database, "application", l.ask.application, "tls", c.conn.TLS() != nil)
+	}
+	if c.conn.Kept() > 0 {
+		c.conn.Again()
+	}
+}
+
+// fail tells the client why it is not let in, and closes it.
+func (l *login) fail(e *wire.Error) {
+	if l.c.state != clientOpen {
+		return
+	}
+	fatal := *e
+	if fatal.Severity != "FATAL" && fatal.Severity != "PANIC" {
+		fatal.Severity, fatal.Localized = "FATAL", ""
+	}
+	l.c.conn.Send(fatal.Append(nil))
+	l.giveUp()
+	l.c.end()
+}
+
+// ended closes a client that is not in yet, and has gone.
+func (l *login) ended() {
+	if l.c.state != clientClosed {
+		l.giveUp()
+		l.c.finish()
+	}
+}
+
+// giveUp leaves the waiting line, or gives back what came of it.
+func (l *login) giveUp() {
+	c, w := l.c, l.c.worker.Load()
+	if l.stage == stageBackend {
+		if c.server != nil {
+			c.release()
+		} else {
+			c.pool.pool.Leave(&c.wait)
+		}
+	}
+	if _, ok := w.logins[c]; ok {
+		delete(w.logins, c)
+		w.proxy.clients.login.Add(-1)
+	}
+}
+
+// cancelKey is the secret that a client is told: four bytes in protocol 3.0,
+// and from 3.2 on twenty-eight more that are made of them, so that nothing
+// needs to be kept.
+func (p *Proxy) cancelKey(c *client, pid uint32) []byte {
+	key := binary.BigEndian.AppendUint32(nil, c.secret)
+	if !c.longKey {
+		return key
+	}
+	h := hmac.New(sha256.New, p.secret[:])
+	binary.Write(h, binary.BigEndian, [2]uint32{pid, c.secret})
+	return h.Sum(key)[:32]
+}
+
+func randomUint32() uint32 {
+	var b [4]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint32(b[:])
+}
+
+func asError(err error) *wire.Error {
+	if e, ok := err.(*wire.Error); ok {
+		return e
+	}
+	return wire.Fatalf(wire.CodeProtocolViolation, "%s", err)
+}

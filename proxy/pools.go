@@ -1,0 +1,170 @@
+package proxy
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"pgweir/auth"
+	"pgweir/config"
+	"pgweir/pool"
+	"pgweir/session"
+	"pgweir/status"
+	"pgweir/wire"
+)
+
+// poolKey names a pool: the database as clients name it, and the user that its
+// backends log in as.
+type poolKey struct{ database, user string }
+
+// clientPool is a pool with what the proxy knows of its clients.
+type clientPool struct {
+	key     poolKey
+	pool    *pool.Pool // nil for the console's
+	conf    atomic.Pointer[session.Config]
+	stats   []*poolStats // by worker, whose thread they belong to
+	clients atomic.Int64
+	cancels atomic.Int64 // requests on their way to PostgreSQL
+	memory  atomic.Int64 // what its backends hold, in bytes; -1 for unknown
+	// estimated: memory comes from less than the kernel knows.
+	estimated atomic.Bool
+
+	// The keeper's own.
+	peakClients, peakBackends, peakSaved int
+	before                               status.Totals // at the start of the stats period
+	averages                             status.Totals
+}
+
+// poolStats are counted by one worker.
+type poolStats struct {
+	totals status.Totals
+	waits  [13]uint64 // len(status.WaitBounds) + 1
+	_      [64]byte   // keeps two workers' counters out of one cache line
+}
+
+// replicationConfig is the mode of a client that replicates: it has its
+// backend for itself, and nobody gets it afterwards.
+var replicationConfig = session.Config{Mode: session.SessionMode}
+
+func (p *Proxy) newClientPool(key poolKey) *clientPool {
+	cp := &clientPool{key: key}
+	for range p.workers {
+		cp.stats = append(cp.stats, new(poolStats))
+	}
+	cp.memory.Store(-1)
+	p.mu.pools[key] = cp
+	p.mu.order = append(p.mu.order, cp)
+	return cp
+}
+
+// poolFor finds or makes the pool for a client that has proven to be user.
+func (p *Proxy) poolFor(database, user string, r *rules) (*clientPool, *wire.Error) {
+	db, ok := r.config.Database(database)
+	if !ok {
+		return nil, wire.Fatalf(wire.CodeInvalidCatalogName, "database \"%s\" does not exist", database)
+	}
+	key := poolKey{database, db.PoolUser(user)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if cp := p.mu.pools[key]; cp != nil {
+		return cp, nil
+	}
+	cp := p.newClientPool(key)
+	cp.conf.Store(sessionConfig(r.config, db, key.user))
+	cp.pool = pool.New(key.database, key.user, p, secure, p.budget, p.started, p.nextID, poolSettings(r, db, key.user))
+	return cp, nil
+}
+
+// entered counts a client that has logged in.
+func (cp *clientPool) entered(w *worker) {
+	cp.clients.Add(1)
+	cp.stats[w.index].totals.ClientLogins++
+}
+
+// learn keeps what a client's login has revealed that helps to log in to the
+// server as the same user.
+func (cp *clientPool) learn(x *auth.Exchange, r *rules, user string) {
+	if user != cp.key.user {
+		return
+	}
+	if key := x.ClientKey(); key != nil {
+		if secret, ok := r.users.Secret(user); ok {
+			cp.pool.SetClientKeys(key, secret.Credentials(user).ServerKey)
+		}
+	}
+	if password := x.Password(); password != "" {
+		cp.pool.SetPassword(password)
+	}
+}
+
+func sessionConfig(c *config.Config, db *config.Database, user string) *session.Config {
+	s := &session.Config{ResetQuery: c.ServerResetQuery}
+	switch c.PoolModeFor(db, user) {
+	case "transaction":
+		s.Mode = session.TransactionMode
+	case "statement":
+		s.Mode = session.StatementMode
+	}
+	s.Watch = s.Mode != session.SessionMode && c.SessionState != "off"
+	return s
+}
+
+func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
+	c := r.config
+	network, addr := db.Address()
+	host, _, _ := net.SplitHostPort(addr)
+	s := pool.Settings{
+		Size: c.PoolSizeFor(db, user), MinSize: c.MinPoolSizeFor(db, user), Reserve: c.ReservePoolSizeFor(db),
+		ReserveTimeout: c.ReservePoolTimeout, QueryWait: c.QueryWaitTimeout,
+		IdleTimeout: c.ServerIdleTimeout, Lifetime: c.ServerLifetimeFor(db),
+		ConnectTimeout: c.ServerConnectTimeout, LoginRetry: c.ServerLoginRetry,
+		MaxDatabase: c.MaxDBConnectionsFor(db), MaxUser: c.MaxUserConnectionsFor(user),
+		DBName: db.DBName,
+		Address: pool.Address{Network: network, Addr: addr, Host: host, TLS: pool.TLS{
+			Mode: pool.TLSMode(c.ServerTLSSSLMode),
+			CA:   c.ServerTLSCAFile, Cert: c.ServerTLSCertFile, KeyFile: c.ServerTLSKeyFile,
+		}},
+	}
+	s.Credentials = wire.Credentials{User: user}
+	if secret, ok := r.users.Secret(user); ok {
+		s.Credentials = secret.Credentials(user)
+	}
+	if db.User == user && db.Password != "" {
+		s.Credentials = wire.Credentials{User: user, Password: db.Password}
+	}
+	return s
+}
+
+// pools are all pools, in the order in which they came to be.
+func (p *Proxy) pools() []*clientPool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]*clientPool(nil), p.mu.order...)
+}
+
+// closingTimeout is how long a TCP peer may leave bytes unacknowledged.
+const closingTimeout = 30 * time.Second
+
+// isLocal tells whether a server's processes are this machine's.
+func isLocal(a pool.Address) bool {
+	if a.Network == "unix" {
+		return true
+	}
+	host := strings.Trim(a.Host, "[]")
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// splitAddress is a server's address as the console shows it.
+func splitAddress(a pool.Address) (string, int) {
+	if a.Network == "unix" {
+		_, port, _ := strings.Cut(a.Addr, ".s.PGSQL.")
+		n, _ := strconv.Atoi(port)
+		return "unix", n
+	}
+	host, port, _ := net.SplitHostPort(a.Addr)
+	n, _ := strconv.Atoi(port)
+	return host, n
+}

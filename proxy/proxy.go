@@ -1,0 +1,267 @@
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pgweir/auth"
+	"pgweir/config"
+	"pgweir/pool"
+)
+
+// Options of a Proxy.
+type Options struct {
+	Version string
+	Log     *slog.Logger
+	// Console serves a client of the admin console that has logged in.
+	Console Console
+	// Load reads the configuration again, for Reload.
+	Load func() (*config.Config, error)
+}
+
+// Proxy accepts clients and joins them with backends.
+type Proxy struct {
+	opts    Options
+	log     *slog.Logger
+	started time.Time
+	secret  [32]byte // makes the long cancel keys
+	workers []*worker
+	used    atomic.Int32 // how many of the workers take new clients
+	budget  *pool.Budget
+	serial  atomic.Uint64 // numbers clients and backends
+
+	clients  registry
+	servers  servers
+	draining atomic.Bool
+
+	// rules are what the configuration says, replaced as a whole.
+	rules atomic.Pointer[rules]
+
+	mu struct {
+		sync.Mutex
+		pools     map[poolKey]*clientPool
+		order     []*clientPool // by index
+		listeners []*listener
+		reloading bool
+	}
+	peak    peaks
+	stopped chan struct{} // closed when the last client and backend have gone
+	stop    sync.Once
+	keeper  context.CancelFunc
+	done    sync.WaitGroup
+}
+
+// rules are one configuration in force.
+type rules struct {
+	config *config.Config
+	users  *auth.Users
+	tls    *tlsRules
+	ignore map[string]bool // startup parameters that are dropped, in lower case
+	admins map[string]bool
+	stats  map[string]bool
+}
+
+// New prepares a proxy; it listens nowhere yet.
+func New(c *config.Config, opts Options) (*Proxy, error) {
+	p := &Proxy{opts: opts, log: opts.Log, started: time.Now(), budget: pool.NewBudget(), stopped: make(chan struct{})}
+	rand.Read(p.secret[:])
+	p.mu.pools = map[poolKey]*clientPool{}
+	p.servers.all = map[*server]struct{}{}
+	r, err := newRules(c)
+	if err != nil {
+		return nil, err
+	}
+	p.rules.Store(r)
+	n := c.Workers
+	used := n
+	if n == 0 { // auto
+		n, used = max(1, runtime.NumCPU()/2), 1
+	}
+	for i := range n {
+		w, err := p.newWorker(i)
+		if err != nil {
+			return nil, err
+		}
+		p.workers = append(p.workers, w)
+	}
+	p.used.Store(int32(used))
+	return p, nil
+}
+
+// Start listens and serves. It returns when everything listens.
+func (p *Proxy) Start() error {
+	for _, w := range p.workers {
+		p.done.Go(w.loop.Run)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.keeper = cancel
+	p.done.Go(func() { p.keep(ctx) })
+	if err := p.listen(p.rules.Load().config); err != nil {
+		p.Close()
+		return err
+	}
+	return nil
+}
+
+// Close ends everything at once: listeners, clients, backends, loops.
+func (p *Proxy) Close() {
+	p.closeListeners()
+	for _, w := range p.workers {
+		w.do(func() { p.endAll(w) })
+	}
+	p.keeper()
+	p.finish()
+	for _, w := range p.workers {
+		w.loop.Stop()
+	}
+	p.done.Wait()
+}
+
+// Stopped is closed when a drain has come to its end.
+func (p *Proxy) Stopped() <-chan struct{} { return p.stopped }
+
+func (p *Proxy) finish() { p.stop.Do(func() { close(p.stopped) }) }
+
+// since is the time since the proxy was made: the epoch of pools.
+func (p *Proxy) since() time.Duration { return time.Since(p.started) }
+
+func (p *Proxy) nextID() uint64 { return p.serial.Add(1) }
+
+func newRules(c *config.Config) (*rules, error) {
+	method, err := auth.ParseMethod(c.AuthType)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := auth.ParseAuthFile(c.AuthFile, c.AuthFileData)
+	if err != nil {
+		return nil, err
+	}
+	for name, u := range c.Users {
+		if u.Password != "" {
+			entries = append(entries, auth.Entry{Name: name, Secret: u.Password})
+		}
+	}
+	users, err := auth.New(method, entries)
+	if err != nil {
+		return nil, fmt.Errorf("users: %w", err)
+	}
+	r := &rules{config: c, users: users, ignore: map[string]bool{}, admins: map[string]bool{}, stats: map[string]bool{}}
+	for _, name := range c.IgnoreStartupParameters {
+		r.ignore[name] = true
+	}
+	for _, name := range c.AdminUsers {
+		r.admins[name] = true
+	}
+	for _, name := range c.StatsUsers {
+		r.stats[name] = true
+	}
+	r.tls = newTLSRules(c)
+	go users.Warm()
+	return r, nil
+}
+
+// registry holds all clients. The place of a client in it is the process ID
+// that it is told for its cancel requests, in the modes in which it has no
+// backend of its own.
+type registry struct {
+	sync.Mutex
+	slots []*client
+	free  []uint32
+	n     int
+	peak  int
+	count atomic.Int64
+	login atomic.Int64
+}
+
+func (r *registry) add(c *client) (n int) {
+	r.Lock()
+	defer r.Unlock()
+	if k := len(r.free); k > 0 {
+		c.slot = r.free[k-1]
+		r.free = r.free[:k-1]
+		r.slots[c.slot] = c
+	} else {
+		c.slot = uint32(len(r.slots))
+		r.slots = append(r.slots, c)
+	}
+	r.n++
+	r.count.Store(int64(r.n))
+	return r.n
+}
+
+func (r *registry) remove(c *client) {
+	r.Lock()
+	defer r.Unlock()
+	r.slots[c.slot] = nil
+	r.free = append(r.free, c.slot)
+	r.n--
+	r.count.Store(int64(r.n))
+}
+
+// at is the client of a process ID that we have made.
+func (r *registry) at(pid uint32) *client {
+	r.Lock()
+	defer r.Unlock()
+	if pid == 0 || int(pid) > len(r.slots) {
+		return nil
+	}
+	return r.slots[pid-1]
+}
+
+func (r *registry) all() []*client {
+	r.Lock()
+	defer r.Unlock()
+	out := make([]*client, 0, r.n)
+	for _, c := range r.slots {
+		if c != nil {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// servers holds all backends that are on loops.
+type servers struct {
+	sync.Mutex
+	all map[*server]struct{}
+}
+
+func (r *servers) add(s *server) {
+	r.Lock()
+	r.all[s] = struct{}{}
+	r.Unlock()
+}
+
+func (r *servers) remove(s *server) {
+	r.Lock()
+	delete(r.all, s)
+	r.Unlock()
+}
+
+func (r *servers) list() []*server {
+	r.Lock()
+	defer r.Unlock()
+	out := make([]*server, 0, len(r.all))
+	for s := range r.all {
+		out = append(out, s)
+	}
+	return out
+}
+
+// byPID finds the client that holds the backend of this process ID.
+func (r *servers) byPID(pid uint32) (out []*client) {
+	r.Lock()
+	defer r.Unlock()
+	for s := range r.all {
+		if c := s.client.Load(); s.b.PID == pid && c != nil {
+			out = append(out, c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,64 @@
+package proxy
+
+import (
+	"errors"
+
+	"pgweir/config"
+)
+
+// Reload reads the configuration again and puts it in force: everything that
+// can fail is done first, so that a bad file changes nothing.
+func (p *Proxy) Reload() error {
+	p.mu.Lock()
+	if p.mu.reloading {
+		p.mu.Unlock()
+		return errors.New("a reload is under way already")
+	}
+	p.mu.reloading = true
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.mu.reloading = false
+		p.mu.Unlock()
+	}()
+
+	c, err := p.opts.Load()
+	if err == nil {
+		err = p.Apply(c)
+	}
+	if err != nil {
+		p.log.Error("reload failed; nothing has changed", "err", err)
+		return err
+	}
+	p.log.Info("configuration reloaded")
+	return nil
+}
+
+// Apply puts a configuration in force. Clients that are in stay in; a pool
+// whose database is no longer configured serves them to their end with the
+// settings that it has.
+func (p *Proxy) Apply(c *config.Config) error {
+	r, err := newRules(c)
+	if err != nil {
+		return err
+	}
+	p.rules.Store(r)
+	for _, cp := range p.pools() {
+		if cp.pool == nil {
+			continue
+		}
+		db, ok := c.Database(cp.key.database)
+		if !ok {
+			continue
+		}
+		if db.User != "" && db.User != cp.key.user {
+			continue // new clients go to another pool
+		}
+		cp.conf.Store(sessionConfig(c, db, cp.key.user))
+		cp.pool.Set(poolSettings(r, db, cp.key.user))
+	}
+	return nil
+}
+
+// Config is the configuration in force.
+func (p *Proxy) Config() *config.Config { return p.rules.Load().config }

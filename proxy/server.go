@@ -1,0 +1,125 @@
+package proxy
+
+import (
+	"sync/atomic"
+
+	"pgweir/loop"
+	"pgweir/pool"
+	"pgweir/session"
+	"pgweir/wire"
+)
+
+// server is a backend on a loop.
+type server struct {
+	conn   loop.Conn
+	link   session.Link
+	b      *pool.Backend
+	proxy  *Proxy
+	client atomic.Pointer[client] // who holds it
+	park   func()                 // conn.Park, made once
+
+	place   int  // in worker.leased
+	cancels int  // cancel requests for it that are on their way
+	held    bool // released, but not given back before they have arrived
+	gone    bool
+}
+
+// Received feeds the session of the client that holds the backend.
+func (s *server) Received(_ *loop.Conn, p []byte) int {
+	c := s.client.Load()
+	if c == nil {
+		return s.receivedIdle(p)
+	}
+	o := &c.worker.Load().out
+	o.Reset()
+	n := c.sess.Server(p, o)
+	c.apply(o)
+	return n
+}
+
+// receivedIdle deals with what a backend says of its own accord while nobody
+// holds it: a setting that was changed by a reload, a notice, last words.
+func (s *server) receivedIdle(p []byte) int {
+	n := 0
+	for len(p)-n >= wire.HeaderLen {
+		typ, total := wire.Header(p[n:])
+		if total == 0 || total > loop.MaxKept {
+			s.lost()
+			return len(p)
+		}
+		if len(p)-n < total {
+			break
+		}
+		body := p[n+wire.HeaderLen : n+total]
+		n += total
+		switch typ {
+		case 'S':
+			if name, value, err := wire.DecodeParameterStatus(body); err == nil {
+				s.link.Report(name, value)
+			}
+		case 'N', 'A':
+		case 'E':
+			if e, err := wire.DecodeError(body); err == nil {
+				s.proxy.log.Info("backend says", "backend", s.b.ID, "pid", s.b.PID, "err", e.Error())
+			}
+		default:
+			s.proxy.log.Error("an idle backend sent a message that nobody waits for", "backend", s.b.ID, "type", string(rune(typ)))
+			s.lost()
+			return len(p)
+		}
+	}
+	if !s.held && n == len(p) {
+		w := s.proxy.workerOf(&s.conn)
+		s.conn.Park()
+		s.b.Pool().Checked(s.b, w.now())
+	}
+	return n
+}
+
+// Drained: the backend has taken all; its client may be read again.
+func (s *server) Drained(*loop.Conn) {
+	if c := s.client.Load(); c != nil {
+		c.conn.Resume()
+	}
+}
+
+// Ended: PostgreSQL has closed the connection.
+func (s *server) Ended(*loop.Conn, error) {
+	c := s.client.Load()
+	if c == nil {
+		s.lost()
+		return
+	}
+	o := &c.worker.Load().out
+	o.Reset()
+	c.sess.Lost(false, o)
+	c.apply(o)
+}
+
+// lost: an idle backend has gone.
+func (s *server) lost() {
+	if s.gone {
+		return
+	}
+	if s.held || s.b.Pool().Lost(s.b) {
+		s.discard(false)
+	}
+}
+
+// discard ends the backend.
+func (s *server) discard(busy bool) {
+	if s.gone {
+		return
+	}
+	s.gone = true
+	s.conn.Send(wire.AppendTerminate(nil))
+	s.proxy.servers.remove(s)
+	conn, err := loop.NetConn(s.conn.Release())
+	if err != nil {
+		s.proxy.log.Error("closing a backend", "backend", s.b.ID, "err", err)
+		conn = nil
+	}
+	s.b.Conn = conn
+	s.proxy.log.Debug("backend closed", "backend", s.b.ID, "pid", s.b.PID)
+	s.b.Pool().Discard(s.b, busy)
+}

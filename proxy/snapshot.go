@@ -1,0 +1,295 @@
+package proxy
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"pgweir/config"
+	"pgweir/session"
+	"pgweir/status"
+)
+
+// Snapshot reads everything that is to be told. Each loop is asked on its own
+// thread for what belongs to it; with status.Counts that is little.
+func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
+	s := &status.Snapshot{At: time.Now(), Started: p.started, Version: p.opts.Version}
+	r := p.rules.Load()
+	pools := p.pools()
+	at := map[*clientPool]int{}
+	for i, cp := range pools {
+		s.Pools = append(s.Pools, p.poolStatus(cp))
+		at[cp] = i
+	}
+	clients := p.clients.all()
+	servers := p.servers.list()
+	for _, w := range p.workers {
+		w.do(func() {
+			for i, cp := range pools {
+				st := cp.stats[w.index]
+				s.Pools[i].Totals.Add(&st.totals)
+				for k, n := range st.waits {
+					s.Pools[i].Waits[k] += n
+				}
+			}
+			w.countServers(servers, s, at)
+			if d == status.Full {
+				w.listClients(clients, s)
+				w.listServers(servers, s)
+			}
+		})
+	}
+	for i := range s.Pools {
+		for k := 1; k < len(s.Pools[i].Waits); k++ {
+			s.Pools[i].Waits[k] += s.Pools[i].Waits[k-1]
+		}
+	}
+	p.fillDatabases(s, r.config)
+	p.fillUsers(s, r.config)
+	p.fillSavings(s, pools)
+	for _, row := range r.config.Settings() {
+		s.Config = append(s.Config, status.Setting(row))
+	}
+	slices.SortFunc(s.Pools, func(a, b status.Pool) int {
+		return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.User, b.User))
+	})
+	slices.SortFunc(s.Clients, func(a, b status.Client) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Servers, func(a, b status.Server) int { return cmp.Compare(a.ID, b.ID) })
+	s.Lists = status.Lists{
+		Databases: len(s.Databases), Users: len(s.Users), Pools: len(s.Pools),
+		UsedClients: len(clients), LoginClients: int(p.clients.login.Load()),
+	}
+	for _, q := range s.Pools {
+		s.Lists.FreeServers += q.ServersIdle
+		s.Lists.UsedServers += q.Backends() - q.ServersIdle
+	}
+	s.Ready, s.NotReady = p.ready(s, pools)
+	return s
+}
+
+// ready tells whether clients can be served: not while shutting down, and not
+// while every pool that somebody has used has lost its server.
+func (p *Proxy) ready(s *status.Snapshot, pools []*clientPool) (bool, string) {
+	if p.draining.Load() {
+		return false, "shutting down"
+	}
+	why := ""
+	for _, cp := range pools {
+		if cp.pool == nil {
+			continue
+		}
+		c := cp.pool.Counts()
+		if c.Failure == nil || c.Lent+c.Idle > 0 {
+			return true, ""
+		}
+		why = cp.key.database + ": " + c.Failure.Error()
+	}
+	return why == "", why
+}
+
+func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
+	out := status.Pool{
+		Database: cp.key.database, User: cp.key.user,
+		Mode:  cp.conf.Load().Mode.String(),
+		Waits: make([]uint64, len(status.WaitBounds)+1),
+	}
+	p.mu.Lock()
+	out.ClientsPeak, out.BackendsPeak, out.SavedPeak = cp.peakClients, cp.peakBackends, cp.peakSaved
+	out.Averages = cp.averages
+	p.mu.Unlock()
+	out.ClientsActive = int(cp.clients.Load())
+	out.BackendMemory = cp.memory.Load()
+	if cp.pool == nil {
+		return out
+	}
+	c := cp.pool.Counts()
+	out.Size = cp.pool.Settings().Size
+	out.ClientsWaiting = min(c.Waiting, out.ClientsActive)
+	out.ClientsActive -= out.ClientsWaiting
+	out.ClientsActiveCancel = int(cp.cancels.Load())
+	out.ServersActiveCancel = out.ClientsActiveCancel
+	out.ServersActive, out.ServersIdle = c.Lent, c.Idle
+	out.ServersLogin, out.ServersClosing = c.Opening, c.Closing
+	out.MaxWait = c.MaxWait
+	out.Totals.ServerLogins = c.Logins
+	return out
+}
+
+// countServers tells leased backends apart by what they are doing.
+func (w *worker) countServers(servers []*server, s *status.Snapshot, at map[*clientPool]int) {
+	for _, b := range servers {
+		if b.conn.Loop() != w.loop {
+			continue
+		}
+		c := b.client.Load()
+		if c == nil || c.pool == nil || c.sess.Phase() != session.Resetting {
+			continue
+		}
+		q := &s.Pools[at[c.pool]]
+		q.ServersTested++
+		q.ServersActive = max(0, q.ServersActive-1)
+	}
+}
+
+func (w *worker) listClients(clients []*client, s *status.Snapshot) {
+	p := w.proxy
+	for _, c := range clients {
+		if c.worker.Load() != w || c.state == clientClosed {
+			continue
+		}
+		row := status.Client{Conn: status.Conn{
+			ID: c.id, User: c.user, State: "active", Addr: c.peer.addr(), Port: int(c.peer.port),
+			ConnectTime: p.started.Add(c.since), Replication: "none",
+		}}
+		if c.pool != nil {
+			row.Database = c.pool.key.database
+		}
+		switch {
+		case c.login != nil:
+			row.State = "login"
+			row.User, row.Database = c.login.ask.user, c.login.ask.database
+		case c.sess.Phase() == session.Waiting && c.server == nil:
+			row.State = "waiting"
+			row.Wait = w.now() - c.asked
+		}
+		if c.login == nil {
+			row.ApplicationName = c.sess.Vars()[0]
+		}
+		if c.asked > 0 {
+			row.RequestTime = p.started.Add(c.asked)
+		}
+		if c.server != nil {
+			row.Link = c.server.b.ID
+		}
+		if t := c.conn.TLS(); t != nil {
+			row.TLS = t.Describe()
+		}
+		if c.replication {
+			row.Replication = "physical"
+		}
+		s.Clients = append(s.Clients, row)
+	}
+}
+
+func (w *worker) listServers(servers []*server, s *status.Snapshot) {
+	p := w.proxy
+	for _, b := range servers {
+		if b.conn.Loop() != w.loop {
+			continue
+		}
+		pool := b.b.Pool()
+		a := b.b.Address
+		row := status.Server{Conn: status.Conn{
+			ID: b.b.ID, User: pool.User, Database: pool.Database, State: "idle",
+			ConnectTime: b.b.Opened, RemotePID: int(b.b.PID), TLS: b.b.TLS, Replication: "none",
+		}}
+		row.Addr, row.Port = splitAddress(a)
+		if c := b.client.Load(); c != nil {
+			row.State, row.Link = "active", c.id
+			row.ApplicationName = c.sess.Vars()[0]
+			row.RequestTime = p.started.Add(c.asked)
+			if c.sess.Phase() == session.Resetting {
+				row.State = "tested"
+			}
+		} else if b.held {
+			row.State = "being_canceled"
+		}
+		s.Servers = append(s.Servers, row)
+	}
+}
+
+func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
+	names := map[string]bool{}
+	for name := range c.Databases {
+		if name != "*" {
+			names[name] = true
+		}
+	}
+	clients := map[string]int{}
+	for _, q := range s.Pools {
+		clients[q.Database] += q.Clients()
+		if !config.IsConsole(q.Database) {
+			names[q.Database] = true
+		}
+	}
+	for name := range names {
+		db, ok := c.Database(name)
+		if !ok {
+			continue
+		}
+		user := db.User
+		s.Databases = append(s.Databases, status.Database{
+			Name: name, Host: db.Host, Port: db.Port, Database: db.DBName, ForceUser: user,
+			PoolSize: c.PoolSizeFor(db, user), MinPoolSize: c.MinPoolSizeFor(db, user),
+			ReservePool: c.ReservePoolSizeFor(db), ServerLifetime: c.ServerLifetimeFor(db),
+			PoolMode: db.PoolMode, MaxConnections: c.MaxDBConnectionsFor(db),
+			Connections: p.budget.Database(name), Clients: clients[name],
+		})
+	}
+	slices.SortFunc(s.Databases, func(a, b status.Database) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+func (p *Proxy) fillUsers(s *status.Snapshot, c *config.Config) {
+	clients := map[string]int{}
+	for name := range c.Users {
+		clients[name] = 0
+	}
+	for _, q := range s.Pools {
+		if !config.IsConsole(q.Database) {
+			clients[q.User] += q.Clients()
+		}
+	}
+	for name, n := range clients {
+		u := status.User{
+			Name: name, Clients: n, Connections: p.budget.User(name),
+			MaxConnections: c.MaxUserConnectionsFor(name),
+		}
+		if set := c.Users[name]; set != nil {
+			u.PoolMode = set.PoolMode
+			if set.PoolSize != nil {
+				u.PoolSize = *set.PoolSize
+			}
+		}
+		s.Users = append(s.Users, u)
+	}
+	slices.SortFunc(s.Users, func(a, b status.User) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+func (p *Proxy) fillSavings(s *status.Snapshot, pools []*clientPool) {
+	v := &s.Savings
+	v.BackendMemory, v.MemorySaved, v.MemorySource = -1, -1, "unknown"
+	var memory int64
+	measured, estimated := 0, false
+	for i := range s.Pools {
+		q, cp := &s.Pools[i], pools[i]
+		if cp.pool == nil {
+			continue
+		}
+		v.Clients += q.Clients()
+		v.Backends += q.Backends()
+		v.ClientLogins += q.Totals.ClientLogins
+		v.ServerLogins += q.Totals.ServerLogins
+		if open := q.Backends() - q.ServersLogin - q.ServersClosing; q.BackendMemory >= 0 && open > 0 {
+			memory += q.BackendMemory
+			measured += open
+			estimated = estimated || cp.estimated.Load()
+		}
+	}
+	v.Saved = max(0, v.Clients-v.Backends)
+	if v.Backends > 0 {
+		v.Ratio = float64(v.Clients) / float64(v.Backends)
+	}
+	if measured > 0 {
+		v.BackendMemory = memory / int64(measured)
+		v.MemorySaved = v.BackendMemory * int64(v.Saved)
+		v.MemorySource = "measured"
+		if estimated {
+			v.MemorySource = "estimated"
+		}
+	}
+	p.mu.Lock()
+	v.Peak.Clients = max(p.peak.clients, v.Clients)
+	v.Peak.Backends = max(p.peak.backends, v.Backends)
+	v.Peak.Saved = max(p.peak.saved, v.Saved)
+	p.mu.Unlock()
+}

@@ -1,0 +1,106 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"strings"
+
+	"pgweir/config"
+	"pgweir/wire"
+)
+
+// ask is what a client's StartupMessage asks for.
+type ask struct {
+	user, database string
+	application    string
+	replication    string // the parameter's value, "" for none
+	params         []wire.Param
+	minor          uint32   // of the protocol that is spoken with it
+	newer          bool     // it asked for a newer one
+	unknown        []string // options of the protocol that are not known
+	console        bool
+}
+
+// newestMinor is the newest minor version of protocol 3 that is spoken here.
+const newestMinor = 2
+
+func readStartup(s *wire.Startup, r *rules) (a ask, e *wire.Error) {
+	a.minor = s.Version & 0xffff
+	if a.minor > newestMinor || a.minor == 1 {
+		// 3.1 was never used; who asks for it gets what servers then had.
+		a.newer = true
+		a.minor = min(a.minor-1, newestMinor)
+	}
+	for _, p := range s.Params {
+		switch {
+		case p.Name == "user":
+			a.user = p.Value
+		case p.Name == "database":
+			a.database = p.Value
+		case strings.HasPrefix(p.Name, "_pq_."):
+			a.unknown = append(a.unknown, p.Name)
+		case r.ignore[strings.ToLower(p.Name)]:
+		case p.Name == "replication":
+			if !isFalse(p.Value) {
+				a.replication = p.Value
+				a.params = append(a.params, p)
+			}
+		default:
+			if p.Name == "application_name" {
+				a.application = p.Value
+			}
+			a.params = append(a.params, p)
+		}
+	}
+	a.params = lastOnes(a.params)
+	if a.user == "" {
+		return a, wire.Fatalf(wire.CodeInvalidAuthorization, "no PostgreSQL user name specified in startup packet")
+	}
+	if a.database == "" {
+		a.database = a.user
+	}
+	a.console = config.IsConsole(a.database)
+	return a, nil
+}
+
+// isFalse reads a boolean as PostgreSQL does.
+func isFalse(s string) bool {
+	switch strings.ToLower(s) {
+	case "", "0", "off", "of", "f", "fa", "fal", "fals", "false", "n", "no":
+		return true
+	}
+	return false
+}
+
+// lastOnes keeps the last of parameters that come twice, as PostgreSQL does.
+func lastOnes(params []wire.Param) []wire.Param {
+	out := params[:0]
+	for i, p := range params {
+		again := false
+		for _, q := range params[i+1:] {
+			again = again || strings.EqualFold(p.Name, q.Name)
+		}
+		if !again {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// tlsRules say how clients are encrypted.
+type tlsRules struct {
+	config   *tls.Config // nil for not at all
+	required bool
+}
+
+func newTLSRules(c *config.Config) *tlsRules {
+	t := &tlsRules{}
+	if c.ClientTLSSSLMode == "disable" || c.ClientTLSCertificate == nil {
+		return t
+	}
+	t.config = &tls.Config{
+		Certificates: []tls.Certificate{*c.ClientTLSCertificate},
+		MinVersion:   tls.VersionTLS12,
+	}
+	t.required = c.ClientTLSSSLMode == "require"
+	return t
+}

@@ -1,0 +1,110 @@
+package proxy
+
+import (
+	"fmt"
+	"time"
+
+	"pgweir/session"
+	"pgweir/wire"
+)
+
+var errShutdown = wire.Fatalf(wire.CodeAdminShutdown, "terminating connection due to administrator command")
+
+// Drain stops accepting clients, closes those that are at rest, lets the
+// others finish their transactions until the deadline, then closes them too.
+// Stopped tells when it is over.
+func (p *Proxy) Drain(deadline time.Duration) {
+	if !p.draining.CompareAndSwap(false, true) {
+		return
+	}
+	p.log.Info("shutting down", "deadline", deadline)
+	p.closeListeners()
+	for _, w := range p.workers {
+		w.post(func() { p.endIdle(w) })
+	}
+	go func() {
+		end := time.Now().Add(deadline)
+		for !p.quiet() && time.Now().Before(end) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		for _, w := range p.workers {
+			w.do(func() { p.endAll(w) })
+		}
+		for _, cp := range p.pools() {
+			if cp.pool != nil {
+				cp.pool.Drain()
+			}
+		}
+		// PostgreSQL's processes get a moment to go; nothing depends on it.
+		for end := time.Now().Add(2 * time.Second); len(p.servers.list()) > 0 && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		p.finish()
+	}()
+}
+
+// quiet tells whether all clients have gone, but for the console's.
+func (p *Proxy) quiet() bool {
+	for _, c := range p.clients.all() {
+		if c.console.Load() == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// endIdle closes the clients of a loop that are at rest, or not in yet.
+func (p *Proxy) endIdle(w *worker) {
+	for _, c := range p.clients.all() {
+		if c.worker.Load() != w || c.console.Load() != nil || c.state != clientOpen {
+			continue
+		}
+		if c.login != nil || c.atRest() {
+			c.kill(errShutdown)
+		}
+	}
+}
+
+// atRest tells whether the client waits for nothing and is in no transaction.
+func (c *client) atRest() bool {
+	switch c.sess.Phase() {
+	case session.Idle:
+		return true
+	case session.Active:
+		return !c.sess.Owes() && !c.sess.InTransaction() && !c.sess.MidMessage()
+	}
+	return false
+}
+
+// endAll closes all clients of a loop.
+func (p *Proxy) endAll(w *worker) {
+	for _, c := range p.clients.all() {
+		if c.worker.Load() != w {
+			continue
+		}
+		if conn := c.console.Load(); conn != nil {
+			(*conn).Close()
+			continue
+		}
+		c.kill(errShutdown)
+	}
+}
+
+// KillClient disconnects one client.
+func (p *Proxy) KillClient(id uint64) error {
+	for _, c := range p.clients.all() {
+		if c.id != id {
+			continue
+		}
+		w := c.worker.Load()
+		w.do(func() {
+			if conn := c.console.Load(); conn != nil {
+				(*conn).Close()
+				return
+			}
+			c.kill(errShutdown)
+		})
+		return nil
+	}
+	return fmt.Errorf("no client has the id %d", id)
+}

@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"slices"
+	"time"
+
+	"pgweir/loop"
+	"pgweir/session"
+)
+
+// closeGrace is how long a client that is being closed may take to read its
+// last message.
+const closeGrace = 5 * time.Second
+
+// worker is one event loop with what belongs to it. All but do and post run
+// on the loop's thread.
+type worker struct {
+	proxy *Proxy
+	index int
+	loop  *loop.Loop
+	out   session.Out
+	buf   []byte // for messages made here
+
+	logins  map[*client]struct{} // not logged in yet
+	closing map[*client]struct{} // to be closed when all is sent
+	leased  []*server            // lent to a client of this loop
+
+	skew time.Duration // from the loop's time to the proxy's
+}
+
+func (p *Proxy) newWorker(i int) (*worker, error) {
+	w := &worker{
+		proxy: p, index: i,
+		logins: map[*client]struct{}{}, closing: map[*client]struct{}{},
+	}
+	l, err := loop.New(loop.Options{Tick: w.tick})
+	if err != nil {
+		return nil, err
+	}
+	w.loop = l
+	w.skew = p.since() - l.Elapsed()
+	return w, nil
+}
+
+// now is the time of the present batch of events, since the proxy was made.
+func (w *worker) now() time.Duration { return w.loop.Now() + w.skew }
+
+// post has f called on the loop's thread.
+func (w *worker) post(f func()) { w.loop.Post(f) }
+
+// do has f called on the loop's thread and waits for it. Not from that thread.
+func (w *worker) do(f func()) {
+	done := make(chan struct{})
+	w.loop.Post(func() { f(); close(done) })
+	select {
+	case <-done:
+	case <-w.loop.Done():
+	}
+}
+
+// tick ends what has taken too long.
+func (w *worker) tick(time.Duration) {
+	now := w.now()
+	r := w.proxy.rules.Load()
+	if timeout := r.config.ClientLoginTimeout; timeout > 0 {
+		for c := range w.logins {
+			if now-c.since > timeout && c.login.stage < stageHandshake {
+				c.login.fail(errLoginTimeout)
+			}
+		}
+	}
+	for c := range w.closing {
+		if now-c.since > closeGrace {
+			c.finish()
+		}
+	}
+	if timeout := r.config.ClientMessageTimeout; timeout > 0 {
+		for _, s := range slices.Clone(w.leased) {
+			s.client.Load().checkStall(now, timeout)
+		}
+	}
+	if w.proxy.draining.Load() {
+		w.proxy.endIdle(w)
+	}
+}

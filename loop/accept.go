@@ -22,7 +22,7 @@ type Listener struct {
 // Listen accepts connections from a listening, non-blocking descriptor, which
 // the Listener owns from now on. Each is given to accept as a non-blocking
 // descriptor, which accept owns. A failure that is not the peer's (no more
-// descriptors, say) goes to failed, and is tried again at the next event. On
+// descriptors, say) goes to failed, and is tried again at the next tick. On
 // the loop's thread.
 func (l *Loop) Listen(fd int, accept func(fd int, peer unix.Sockaddr), failed func(error)) (*Listener, error) {
 	n := &Listener{accept: accept, failed: failed}
@@ -36,6 +36,9 @@ func (n *Listener) Close() { n.conn.Close() }
 
 func (n *Listener) ready() {
 	for range acceptAtOnce {
+		if n.conn.closed { // by the last call of accept
+			return
+		}
 		fd, peer, err := accept(int(n.conn.fd))
 		switch err {
 		case nil:
@@ -44,10 +47,24 @@ func (n *Listener) ready() {
 			return
 		case syscall.EINTR, syscall.ECONNABORTED:
 		default:
+			// Whoever waits to be accepted goes on waiting, and the poller
+			// would say so without a pause.
+			n.conn.Pause()
+			l := n.conn.Loop()
+			l.resting = append(l.resting, n)
 			n.failed(err)
 			return
 		}
 	}
+}
+
+// wakeListeners has those try again that have failed.
+func (l *Loop) wakeListeners() {
+	for i, n := range l.resting {
+		l.resting[i] = nil
+		n.conn.Resume()
+	}
+	l.resting = l.resting[:0]
 }
 
 // TakeListener gives the descriptor of a net.Listener to the caller and closes

@@ -11,7 +11,9 @@ import (
 type Handler interface {
 	// Received is given all bytes that have come and have not been consumed
 	// yet, and returns how many of them it consumes. p belongs to the loop and
-	// may not be kept. What is left comes again in front of the next bytes.
+	// may not be kept. What is left comes again in front of the next bytes. p
+	// may be empty: a parked connection has been claimed back for nothing, and
+	// may be parked again.
 	Received(c *Conn, p []byte) int
 	// Drained says that all that Send had to keep has been written.
 	Drained(c *Conn)
@@ -20,14 +22,18 @@ type Handler interface {
 	Ended(c *Conn, err error)
 }
 
-// parked is the owner of a connection that any loop may claim.
-const parked = 0
+// nobody is the owner of a connection that is on no loop. -n is the owner of
+// one that is parked on loop n: so a loop that has known it before can tell
+// that it is parked on another by now.
+const nobody = 0
 
 // Conn is one descriptor on a loop. Its methods may be called on that loop's
 // thread only, but for Claim.
 type Conn struct {
 	// home is the loop whose poller watches c, owner the number of the loop
-	// that may touch it, or parked. They differ only while c changes hands.
+	// that may touch it, or below zero if c is parked. They differ only while
+	// c changes hands. Whoever does not own c may touch nothing else of it, but
+	// for fd and gen, which do not change.
 	home    atomic.Pointer[Loop]
 	owner   atomic.Int32
 	fd      int32
@@ -98,27 +104,49 @@ func (c *Conn) Remove() {
 		c.registered = false
 	}
 	l.conns[c.fd] = nil
+	c.queued = false
 	c.home.Store(nil)
+	c.owner.Store(nobody)
 	l.count.Add(-1)
 }
 
 // Park leaves c with its loop, which goes on watching it, but lets any other
 // loop claim it. If something comes, its loop claims it back and tells the
-// handler.
-func (c *Conn) Park() { c.owner.Store(parked) }
+// handler. Within Received, the handler must have consumed all that it was
+// given. Whoever parks c may not touch it any more before claiming it.
+func (c *Conn) Park() {
+	l := c.home.Load()
+	if l == nil {
+		return
+	}
+	// As Received leaves it behind: afterwards it is too late for that.
+	c.paused, c.full = false, len(c.in) >= MaxKept
+	c.watch()
+	c.owner.Store(-l.id)
+}
 
 // Claim makes a parked connection the caller's, on l, whose thread it must
-// be; it may be so already. It is false if another loop was faster, or if c's own loop has just
-// claimed it back because something came.
+// be; it may be so already. It is false if another loop was faster, or if c's
+// own loop has just claimed it back because something came. If the connection
+// has ended, its handler will hear of it once more.
 func (c *Conn) Claim(l *Loop) bool {
-	if !c.owner.CompareAndSwap(parked, l.id) {
-		return c.owner.Load() == l.id
+	owner := c.owner.Load()
+	if owner == l.id {
+		if c.ended {
+			c.ended = false
+			c.watch()
+		}
+		return true
+	}
+	if owner >= nobody || !c.owner.CompareAndSwap(owner, l.id) {
+		return false
 	}
 	from := c.home.Load()
 	if from == l {
 		return true
 	}
-	// The old loop's table keeps a stale entry, which dispatch sees through.
+	// The old loop's tables keep stale entries, which it sees through.
+	c.queued = false
 	if c.registered {
 		from.poller.remove(c.fd)
 	}
@@ -259,7 +287,7 @@ func (c *Conn) deliverKept() {
 		n := copy(l.buf, c.in)
 		c.deliver(l.buf[:n])
 	}
-	if c.tls != nil && !c.closed && c.home.Load() == l {
+	if l.has(c) && c.tls != nil {
 		c.receiveTLS()
 	}
 }
@@ -272,17 +300,15 @@ func (c *Conn) deliver(p []byte) {
 		l.bufs.put(c.in)
 		c.in = nil
 	}
-	n := c.handler.Received(c, p)
-	if c.owner.Load() != l.id {
-		return // parked, and perhaps another loop's by now
-	}
-	if c.closed {
-		return
-	}
-	rest := p[n:]
-	if c.home.Load() == nil {
-		// The handler has taken c off the loop; the rest goes along.
-		c.in = append([]byte(nil), rest...)
+	l.told = true
+	rest := p[c.handler.Received(c, p):]
+	if !l.has(c) {
+		// Closed or parked, and perhaps another loop's by now; or taken off
+		// the loop, and the rest goes along. A handler that leaves some may
+		// not let another loop add c before it returns.
+		if len(rest) > 0 && c.owner.Load() == nobody && !c.closed {
+			c.in = append([]byte(nil), rest...)
+		}
 		return
 	}
 	if len(rest) > 0 {
@@ -304,6 +330,7 @@ func (c *Conn) end(err error) {
 	}
 	c.ended = true
 	c.watch()
+	c.home.Load().told = true
 	c.handler.Ended(c, err)
 }
 
@@ -351,7 +378,7 @@ func (c *Conn) sendRaw(p []byte) {
 func (c *Conn) broken(err error) {
 	if l := c.home.Load(); l != nil && !c.ended {
 		l.Post(func() {
-			if c.home.Load() == l {
+			if l.has(c) {
 				c.end(err)
 			}
 		})
@@ -381,5 +408,6 @@ func (c *Conn) flush() {
 	c.home.Load().bufs.put(c.out)
 	c.out, c.outOff = nil, 0
 	c.watch()
+	c.home.Load().told = true
 	c.handler.Drained(c)
 }

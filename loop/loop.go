@@ -68,11 +68,16 @@ type Loop struct {
 	bufs  buffers
 	evs   []event
 	again []*Conn // to be received again without waiting for more bytes
+	spare []*Conn // takes turns with again
+	told  bool    // a handler has been called since it was set to false
 	tick  time.Duration
+
+	resting []*Listener // that have failed, until the next tick
 
 	mail struct {
 		sync.Mutex
-		box []func()
+		box    []func()
+		closed bool // the poller's descriptors may be others' by now
 	}
 	hasMail  atomic.Bool
 	sleeping atomic.Bool
@@ -116,11 +121,15 @@ func (l *Loop) Run() {
 		}
 		if l.now >= l.tick {
 			l.tick = l.now + tickEvery
+			l.wakeListeners()
 			if l.opts.Tick != nil {
 				l.opts.Tick(l.now)
 			}
 		}
 	}
+	l.mail.Lock()
+	defer l.mail.Unlock()
+	l.mail.closed = true
 	l.poller.close()
 }
 
@@ -162,10 +171,10 @@ func (l *Loop) Len() int { return int(l.count.Load()) }
 // Stop, f may never be called.
 func (l *Loop) Post(f func()) {
 	l.mail.Lock()
+	defer l.mail.Unlock()
 	l.mail.box = append(l.mail.box, f)
-	l.mail.Unlock()
 	l.hasMail.Store(true)
-	if l.sleeping.Load() {
+	if l.sleeping.Load() && !l.mail.closed {
 		l.poller.wake()
 	}
 }
@@ -197,31 +206,51 @@ func (l *Loop) dispatch(e *event) {
 	// The batch may be older than what has happened since it was read: the
 	// connection closed, its descriptor given to another, or gone to
 	// another loop.
-	if c == nil || c.gen != e.gen || !l.owns(c) {
+	if c == nil || c.gen != e.gen {
 		return
 	}
+	back := l.claimBack(c)
+	if !l.has(c) {
+		return
+	}
+	l.told = false
 	if e.writable {
 		c.flush()
 	}
-	if e.readable && !c.closed && c.home.Load() == l {
+	if e.readable && l.has(c) {
 		c.receive()
+	}
+	if back && !l.told {
+		c.deliver(l.buf[:copy(l.buf, c.in)])
 	}
 }
 
-// owns makes sure that c is this loop's, and claims it back if it is parked.
-func (l *Loop) owns(c *Conn) bool {
-	return c.owner.Load() == l.id || c.owner.CompareAndSwap(parked, l.id) && c.home.Load() == l
-}
+// has tells whether c is this loop's and not parked.
+func (l *Loop) has(c *Conn) bool { return c.owner.Load() == l.id }
+
+// claimBack ends the parking of c, if it is parked here. Its handler has to be
+// told, whatever becomes of it: somebody may have failed to claim c just then,
+// and waits for what the handler does.
+func (l *Loop) claimBack(c *Conn) bool { return c.owner.CompareAndSwap(-l.id, l.id) }
 
 // redeliver gives kept bytes to the handlers that asked for them again.
 func (l *Loop) redeliver() {
-	for i := 0; i < len(l.again); i++ {
-		c := l.again[i]
-		l.again[i] = nil
+	// Those who ask anew meanwhile wait until the poller has been asked, and
+	// the others have had their turn.
+	batch := l.again
+	l.again = l.spare
+	for i, c := range batch {
+		batch[i] = nil
+		back := l.claimBack(c)
+		if !l.has(c) {
+			continue
+		}
 		c.queued = false
-		if !c.closed && c.home.Load() == l && l.owns(c) {
-			c.deliverKept()
+		l.told = false
+		c.deliverKept()
+		if back && !l.told {
+			c.deliver(l.buf[:copy(l.buf, c.in)])
 		}
 	}
-	l.again = l.again[:0]
+	l.spare = batch[:0]
 }

@@ -13,6 +13,8 @@ type epoll struct {
 	fd  int
 	efd int // eventfd that ends a sleep
 	evs [256]unix.EpollEvent
+	// woken: the sleep was ended by wake.
+	woken bool
 }
 
 func newPoller() (poller, error) {
@@ -60,16 +62,21 @@ func (p *epoll) remove(fd int32) error {
 }
 
 // poll asks without blocking, and therefore without telling the scheduler.
-func (p *epoll) poll(evs []event) []event {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
-		uintptr(unsafe.Pointer(&p.evs[0])), uintptr(len(p.evs)), 0, 0, 0)
-	if errno != 0 {
-		return evs
-	}
-	return p.collect(evs, int(n))
-}
+func (p *epoll) poll(evs []event) []event { return p.wait(evs, 0) }
+
+// napLength is how long a sleep is kept from the scheduler, in milliseconds.
+// Under load something is ready long before, and then the detour through the
+// scheduler (which takes the processor away, wakes another thread, and has to
+// give it back) would cost half as much again as the wait itself. A garbage
+// collection that wants the thread meanwhile ends the nap by its signal.
+const napLength = 1
 
 func (p *epoll) sleep(evs []event, d time.Duration) []event {
+	before := len(evs)
+	if evs = p.wait(evs, napLength); len(evs) > before || p.woken {
+		p.woken = false
+		return evs
+	}
 	ms := int((d + time.Millisecond - 1) / time.Millisecond)
 	n, err := unix.EpollWait(p.fd, p.evs[:], ms)
 	if err != nil {
@@ -78,12 +85,22 @@ func (p *epoll) sleep(evs []event, d time.Duration) []event {
 	return p.collect(evs, n)
 }
 
+func (p *epoll) wait(evs []event, ms int) []event {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.evs[0])), uintptr(len(p.evs)), uintptr(ms), 0, 0)
+	if errno != 0 {
+		return evs
+	}
+	return p.collect(evs, int(n))
+}
+
 func (p *epoll) collect(evs []event, n int) []event {
 	for i := range p.evs[:n] {
 		e := &p.evs[i]
 		if int(e.Fd) == p.efd {
 			var b [8]byte
 			unix.Read(p.efd, b[:])
+			p.woken = true
 			continue
 		}
 		evs = append(evs, event{

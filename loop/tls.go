@@ -16,9 +16,8 @@ const recordsAtOnce = 16
 
 // TLS is the encryption of a connection. The handshake is done on an ordinary
 // goroutine and a blocking net.Conn; then Conn.AttachTLS goes on without
-// blocking. That crypto/tls allows it rests on a documented behaviour: an
-// error of the underlying Read that calls itself temporary leaves the TLS
-// connection intact.
+// blocking. That crypto/tls allows it rests on how it treats an error of the
+// underlying Read that calls itself temporary: the TLS connection stays intact.
 type TLS struct {
 	*tls.Conn
 	under *under
@@ -98,35 +97,37 @@ func (u *under) SetWriteDeadline(t time.Time) error { return u.SetDeadline(t) }
 func (c *Conn) AttachTLS(t *TLS) {
 	t.under.Conn, t.under.conn = nil, c
 	c.tls = t
+	c.Again() // the handshake may have read more than its own bytes
 }
 
 // TLS is the connection's encryption, or nil.
 func (c *Conn) TLS() *TLS { return c.tls }
 
+// receiveTLS reads what there is, or enough for once, and then tells the
+// handler: if that parks c, no bytes are left of which the poller knows nothing.
 func (c *Conn) receiveTLS() {
-	l := c.home.Load()
-	for range recordsAtOnce {
-		if !c.reading {
-			return
-		}
-		kept := copy(l.buf, c.in)
-		n, err := c.tls.Read(l.buf[kept : kept+readSize])
-		if n > 0 {
-			c.deliver(l.buf[:kept+n])
-			if c.closed || c.home.Load() != l || c.tls == nil {
-				return
-			}
-		}
-		switch err.(type) {
-		case nil:
-		case wouldBlock:
-			return
-		default:
-			c.end(err)
-			return
-		}
+	if !c.reading {
+		return
 	}
-	c.Again()
+	l := c.home.Load()
+	kept := copy(l.buf, c.in)
+	got, limit := kept, kept+readSize
+	var err error
+	for i := 0; i < recordsAtOnce && got < limit && err == nil; i++ {
+		var n int
+		n, err = c.tls.Read(l.buf[got:limit])
+		got += n
+	}
+	if err == nil {
+		c.Again()
+	}
+	if got > kept {
+		c.moved++
+		c.deliver(l.buf[:got])
+	}
+	if _, wait := err.(wouldBlock); err != nil && !wait && l.has(c) {
+		c.end(err)
+	}
 }
 
 // NetConn makes a blocking net.Conn of a non-blocking descriptor, which it

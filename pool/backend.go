@@ -29,11 +29,12 @@ type Backend struct {
 	pool    *Pool
 	variant *Variant
 	res     *puddle.Resource[*Backend]
-	expires time.Duration // since the epoch
+	opened  time.Duration // since the epoch
 	stamp   int           // Pool.generation at the opening
 
-	// Guarded by the pool's lock; see Pool.Contended.
-	contended, dead bool
+	// Guarded by the pool's lock.
+	used            bool // has been lent
+	contended, dead bool // see Pool.Contended
 }
 
 // Pool is the pool that the backend belongs to.
@@ -79,8 +80,15 @@ type Waiter struct {
 	// fresh: no backend that is there will do, one must be opened with just
 	// these parameters, because what the server says to them is not known yet.
 	fresh   []wire.Param
-	welcome string // the key under which the answer is kept
-	opening bool   // a backend is being opened on its account
+	welcome string   // the key under which the answer is kept
+	opening *opening // a backend is being opened on its account
+}
+
+// cut has w count on its opening no longer.
+func (w *Waiter) cut() {
+	if w.opening != nil {
+		w.opening.w, w.opening = nil, nil
+	}
 }
 
 // line is the waiting line, first in first out.
@@ -123,6 +131,7 @@ func (l *line) remove(w *Waiter) {
 		w.next.prev = w.prev
 	}
 	w.next, w.prev, w.number = nil, nil, 0
-	w.fresh, w.opening = nil, false
+	w.fresh = nil
+	w.cut()
 	l.n--
 }

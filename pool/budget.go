@@ -1,6 +1,9 @@
 package pool
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Budget counts backends, open, opening and closing, across all pools, and
 // keeps to the caps of each database (max_db_connections) and each user
@@ -41,7 +44,8 @@ func (g *Budget) take(p *Pool, maxDatabase, maxUser int) bool {
 	return true
 }
 
-// give gives one back and returns the pools that may try again.
+// give gives one back and returns the pools that may try again, in the order
+// in which they have been refused.
 func (g *Budget) give(p *Pool) []*Pool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -65,11 +69,23 @@ func (g *Budget) makeRoom(p *Pool) {
 		}
 	}
 	g.mu.Unlock()
+	var longest time.Duration
+	var victim *Pool
 	for _, q := range others {
-		if q.evictIdle() {
-			return
+		if d, ok := q.longestIdle(); ok && (victim == nil || d > longest) {
+			longest, victim = d, q
 		}
 	}
+	if victim != nil {
+		victim.evictIdle() // or it has just been lent: then upkeep tries again
+	}
+}
+
+// forget drops a pool that has been drained.
+func (g *Budget) forget(p *Pool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.pools, p)
 }
 
 // Database is how many backends a database has, by the name that clients use.

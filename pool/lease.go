@@ -16,6 +16,10 @@ import (
 func (p *Pool) Lease(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend, *wire.Error) {
 	p.mu.Lock()
 	v := w.Variant
+	if p.closed {
+		p.mu.Unlock()
+		return nil, errDrained
+	}
 	if fresh == nil && v.idle > 0 && !p.ahead(v) {
 		b := p.takeIdle(v)
 		p.mu.Unlock()
@@ -62,6 +66,7 @@ func (p *Pool) takeIdle(v *Variant) *Backend {
 	}
 	b := res.Value()
 	b.res = res
+	b.used = true
 	v.idle--
 	p.idle--
 	p.lent++
@@ -85,28 +90,50 @@ func (p *Pool) Leave(w *Waiter) bool {
 // is called before anybody else can take it.
 func (p *Pool) Return(b *Backend, now time.Duration, park func()) *Waiter {
 	p.mu.Lock()
-	if p.unfit(b, now) {
+	w, evict := p.whither(b, now)
+	switch {
+	case evict:
 		p.mu.Unlock()
 		park()
 		p.host.Evict(b)
 		return nil
-	}
-	if w := p.nextFor(b.variant, now); w != nil {
+	case w != nil:
 		p.line.remove(w)
 		p.mu.Unlock()
 		return w
-	}
-	if head := p.line.head; head != nil && !head.opening && p.closing == 0 {
-		// Nobody has a use for b, and whoever is first needs its place.
-		p.mu.Unlock()
-		park()
-		p.host.Evict(b)
-		return nil
 	}
 	park()
 	p.release(b)
 	p.mu.Unlock()
 	return nil
+}
+
+// whither tells where a backend goes that has come back: to w, or out of the
+// pool, or else to the idle ones.
+func (p *Pool) whither(b *Backend, now time.Duration) (w *Waiter, evict bool) {
+	if p.unfit(b, 0, now) {
+		return nil, true
+	}
+	if w := p.nextFor(b.variant, now); w != nil {
+		return w, false
+	}
+	if p.line.head == nil || !p.needsPlace(p.line.head, now) {
+		return nil, false
+	}
+	p.madeRoom = now
+	return nil, true
+}
+
+// needsPlace tells whether a backend has to be closed for w to get one. While
+// one is being closed, or if the server would not have w now, it is no use.
+func (p *Pool) needsPlace(w *Waiter, now time.Duration) bool {
+	return w.opening == nil && p.closing == 0 && p.mayMakeRoom(now) && p.failure.refuses(now) == nil
+}
+
+// mayMakeRoom tells whether no backend is on its way out already to make room.
+// It may have been lost on the way, so that is not believed for ever.
+func (p *Pool) mayMakeRoom(now time.Duration) bool {
+	return p.madeRoom == 0 || now-p.madeRoom > overtake
 }
 
 // release makes b idle.
@@ -117,10 +144,13 @@ func (p *Pool) release(b *Backend) {
 	p.lent--
 }
 
-// unfit tells whether a backend should not be lent again.
-func (p *Pool) unfit(b *Backend, now time.Duration) bool {
-	return p.closed || b.stamp != p.generation || now > b.expires ||
-		p.slots() > p.settings.Size+p.settings.Reserve
+// unfit tells whether a backend should not be lent again. gone is how many are
+// about to be closed and still count as lent.
+func (p *Pool) unfit(b *Backend, gone int, now time.Duration) bool {
+	s := &p.settings
+	return p.closed || b.stamp != p.generation ||
+		s.Lifetime == 0 && b.used || s.Lifetime > 0 && now-b.opened > s.Lifetime ||
+		p.usable()-gone > s.Size+s.Reserve
 }
 
 // nextFor is who gets a backend of this variant that has come back. If nobody
@@ -130,7 +160,7 @@ func (p *Pool) nextFor(v *Variant, now time.Duration) *Waiter {
 	if head == nil || head.Variant == v && head.fresh == nil {
 		return head
 	}
-	if !head.opening && p.closing == 0 && now-head.since > overtake {
+	if now-head.since > overtake && p.needsPlace(head, now) {
 		return nil
 	}
 	for w := head.next; w != nil; w = w.next {
@@ -152,15 +182,21 @@ func (p *Pool) Contended(w *Waiter, b *Backend, now time.Duration, claim func() 
 		p.mu.Unlock()
 		return true
 	}
-	p.waits++
-	w.number, w.since = p.waits, now
-	p.line.pushFront(w)
+	closed := p.closed
+	if !closed {
+		p.waits++
+		w.number, w.since = p.waits, now
+		p.line.pushFront(w)
+	}
 	if !dead {
 		b.contended = true
 	}
 	p.mu.Unlock()
 	if dead {
 		p.host.Evict(b)
+	}
+	if closed {
+		w.Taker.Refuse(errDrained)
 	}
 	return false
 }
@@ -174,15 +210,19 @@ func (p *Pool) Checked(b *Backend, now time.Duration) {
 		return
 	}
 	b.contended = false
-	w := p.nextFor(b.variant, now)
-	if w == nil {
+	w, evict := p.whither(b, now)
+	switch {
+	case evict:
+		p.mu.Unlock()
+		p.host.Evict(b)
+	case w != nil:
+		p.line.remove(w)
+		p.mu.Unlock()
+		w.Taker.Grant(b)
+	default:
 		p.release(b)
 		p.mu.Unlock()
-		return
 	}
-	p.line.remove(w)
-	p.mu.Unlock()
-	w.Taker.Grant(b)
 }
 
 // Lost says that an idle backend has gone. The caller owns it and has to
@@ -195,16 +235,21 @@ func (p *Pool) Lost(b *Backend) bool {
 		b.contended = false
 		return true
 	}
-	found := false
+	if p.takeOut(b) {
+		return true
+	}
+	b.dead = true
+	return false
+}
+
+// takeOut lends one backend to nobody; false if it is not idle.
+func (p *Pool) takeOut(b *Backend) (found bool) {
 	for _, q := range p.takeAllIdle(b.variant) {
 		if q == b {
 			found = true
 		} else {
 			p.putBack(q)
 		}
-	}
-	if !found {
-		b.dead = true
 	}
 	return found
 }

@@ -16,25 +16,42 @@ const maxLoginMessage = 64 << 10
 
 // login opens a connection to the server and logs in with these startup
 // parameters, on the calling goroutine. Errors are *wire.Error: the server's
-// own as they came, or ours.
-func login(s *Settings, params []wire.Param, wrap Secure) (*Backend, error) {
+// own as they came, or ours. After an error, failed is the connection, if there
+// was one: the server has a process for it until it closes its end.
+func login(s *Settings, params []wire.Param, wrap Secure) (b *Backend, failed net.Conn, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.ConnectTimeout)
 	defer cancel()
-	b, err := attempt(ctx, s, params, wrap, false)
+	b, failed, err = attempt(ctx, s, params, wrap, false)
 	if e, ok := err.(*wire.Error); ok && s.Address.TLS.Mode == TLSAllow &&
 		s.Address.Network == "tcp" && e.Code == wire.CodeInvalidAuthorization {
 		// The server may insist on TLS.
-		if again, err2 := attempt(ctx, s, params, wrap, true); err2 == nil {
-			return again, nil
+		if deadline, ok := ctx.Deadline(); ok {
+			outlast(failed, deadline)
+		}
+		var err2 error
+		if b, failed, err2 = attempt(ctx, s, params, wrap, true); err2 == nil {
+			return b, nil, nil
 		}
 	}
-	return b, err
+	return b, failed, err
 }
 
-func attempt(ctx context.Context, s *Settings, params []wire.Param, wrap Secure, mustTLS bool) (*Backend, error) {
+// outlast waits until the server has closed its end of a connection, which it
+// does when its process goes, and closes ours. The end of what we send is its
+// reason to go if it has not been told before.
+func outlast(conn net.Conn, deadline time.Time) {
+	if c, ok := conn.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+	}
+	conn.SetDeadline(deadline)
+	io.Copy(io.Discard, conn)
+	conn.Close()
+}
+
+func attempt(ctx context.Context, s *Settings, params []wire.Param, wrap Secure, mustTLS bool) (*Backend, net.Conn, error) {
 	conn, err := dial(ctx, s.Address)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)
@@ -53,11 +70,10 @@ func attempt(ctx context.Context, s *Settings, params []wire.Param, wrap Secure,
 			if t, ok := secured.(Secured); ok {
 				b.TLS = t.Describe()
 			}
-			return b, nil
+			return b, nil, nil
 		}
 	}
-	conn.Close()
-	return nil, err
+	return nil, conn, err
 }
 
 // loginConn is one login under way.

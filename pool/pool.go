@@ -54,7 +54,8 @@ type Pool struct {
 	// no call out of the package is made under it, but for puddle's.
 	mu         sync.Mutex
 	settings   Settings
-	generation int // of the settings that make older backends unfit
+	learned    wire.Credentials // by clients' logins; serves where settings has none
+	generation int              // of the settings that make older backends unfit
 	variants   map[string]*Variant
 	line       line
 	waits      uint64 // numbers the Waiters' waits
@@ -62,6 +63,7 @@ type Pool struct {
 	opening, closing, lent, idle int
 	failure                      failure
 	closed                       bool
+	madeRoom                     time.Duration // when a backend was put out for another's sake; 0 once a slot has been taken since
 	logins                       int64
 }
 
@@ -97,19 +99,27 @@ func New(database, user string, host Host, secure Secure, budget *Budget, epoch 
 }
 
 // Set puts new settings in force. Backends that are connected to another
-// server, or as another user, are closed when they come back.
+// server, or as another user, are closed: the idle ones now, the others when
+// they come back.
 func (p *Pool) Set(s Settings) {
+	var evict []*Backend
 	p.mu.Lock()
 	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User ||
 		s.Credentials.Password != p.settings.Credentials.Password {
 		p.generation++
 		for _, v := range p.variants {
 			clear(v.welcomes)
+			if v.idle > 0 {
+				evict = append(evict, p.takeAllIdle(v)...)
+			}
 		}
 	}
 	p.settings = s
 	p.failure = failure{}
 	p.mu.Unlock()
+	for _, b := range evict {
+		p.host.Evict(b)
+	}
 	p.provision()
 }
 
@@ -117,15 +127,27 @@ func (p *Pool) Set(s Settings) {
 // to a server that has the same secret.
 func (p *Pool) SetClientKeys(clientKey, serverKey []byte) {
 	p.mu.Lock()
-	p.settings.Credentials.ClientKey, p.settings.Credentials.ServerKey = clientKey, serverKey
+	p.learned.ClientKey, p.learned.ServerKey = clientKey, serverKey
 	p.mu.Unlock()
 }
 
 // SetPassword remembers the clear text password of a client's login likewise.
 func (p *Pool) SetPassword(password string) {
 	p.mu.Lock()
-	p.settings.Credentials.Password = password
+	p.learned.Password = password
 	p.mu.Unlock()
+}
+
+// credentials for the next login.
+func (p *Pool) credentials() wire.Credentials {
+	c := p.settings.Credentials
+	if c.Password == "" {
+		c.Password = p.learned.Password
+	}
+	if len(c.ClientKey) == 0 {
+		c.ClientKey, c.ServerKey = p.learned.ClientKey, p.learned.ServerKey
+	}
+	return c
 }
 
 // Settings in force.
@@ -259,6 +281,9 @@ func (p *Pool) learn(v *Variant, key string, b *Backend) {
 	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if b.stamp != p.generation {
+		return
+	}
 	v.keep(key, w)
 	// Others may be waiting for just that; any backend will do for them now.
 	for q := p.line.head; q != nil; q = q.next {

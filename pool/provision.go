@@ -3,7 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
-	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -32,15 +32,20 @@ func (f *failure) refuses(now time.Duration) *wire.Error {
 	return nil
 }
 
-// note notes another failure.
-func (f *failure) note(e *wire.Error, now, retry time.Duration) {
+// note notes another failure, and tells whether it begins a pause: logins that
+// were under way when another failed say nothing new.
+func (f *failure) note(e *wire.Error, now, retry time.Duration) bool {
 	f.err = e
+	if now < f.until {
+		return false
+	}
 	f.delay = max(firstPause, 2*f.delay)
 	if absent(e.Code) {
 		f.delay = min(f.delay, restPause)
 	}
 	f.delay = min(f.delay, max(retry, time.Millisecond))
 	f.until = now + f.delay
+	return true
 }
 
 // absent tells the codes of a server that is not there or has no room.
@@ -60,7 +65,7 @@ func (p *Pool) slots() int { return p.opening + p.idle + p.lent + p.closing }
 // limit is how many it may: with the reserve, if somebody has waited long.
 func (p *Pool) limit(now time.Duration) int {
 	s := &p.settings
-	if s.Reserve > 0 && p.line.head != nil && now-p.line.head.since >= s.ReserveTimeout {
+	if s.Reserve > 0 && s.ReserveTimeout > 0 && p.line.head != nil && now-p.line.head.since >= s.ReserveTimeout {
 		return s.Size + s.Reserve
 	}
 	return s.Size
@@ -75,24 +80,34 @@ func (p *Pool) provision() {
 	p.mu.Lock()
 	if p.failure.refuses(now) == nil {
 		for w := p.line.head; w != nil && !p.closed; w = w.next {
-			if w.opening {
+			if w.opening != nil {
 				continue
 			}
 			if p.slots() >= p.limit(now) {
-				if p.closing == 0 {
-					evict = p.otherIdle(w.Variant)
+				if p.closing == 0 && p.mayMakeRoom(now) {
+					evict = p.otherIdle(w)
 				}
 				break
 			}
 			if !p.budget.take(p, p.settings.MaxDatabase, p.settings.MaxUser) {
-				evict = p.otherIdle(w.Variant)
-				starved = evict == nil
+				if p.mayMakeRoom(now) {
+					evict = p.otherIdle(w)
+					starved = evict == nil
+				}
 				break
 			}
-			w.opening = true
+			p.madeRoom = 0
+			o := &opening{params: w.fresh, welcome: w.welcome, w: w}
+			if o.params == nil {
+				o.params, o.welcome = w.Variant.params, wishKey(wire.Vars{})
+			}
+			w.opening = o
 			p.opening++
-			go p.open(w.Variant, w.fresh, w.welcome, w, w.number)
+			go p.open(w.Variant, o)
 		}
+	}
+	if evict != nil || starved {
+		p.madeRoom = now
 	}
 	p.mu.Unlock()
 	if evict != nil {
@@ -103,87 +118,116 @@ func (p *Pool) provision() {
 	}
 }
 
-// otherIdle takes the backend that has been idle longest out of a variant
-// other than v, or out of v itself if it is of no use there.
-func (p *Pool) otherIdle(v *Variant) *Backend {
-	var victim *Backend
-	for _, o := range p.variants {
-		if o.idle == 0 || o == v && p.line.head != nil && p.line.head.fresh == nil {
+// otherIdle takes out the backend that has been idle longest among those that
+// are of no use to w.
+func (p *Pool) otherIdle(w *Waiter) *Backend {
+	return p.oldestIdle(func(v *Variant) bool { return v != w.Variant || w.fresh != nil })
+}
+
+// oldestIdle takes out the backend that has been idle longest in some variants.
+func (p *Pool) oldestIdle(in func(*Variant) bool) *Backend {
+	var oldest *Backend
+	for _, v := range p.variants {
+		if v.idle == 0 || !in(v) {
 			continue
 		}
-		for _, b := range p.takeAllIdle(o) {
-			if victim == nil || o == v {
-				if victim != nil {
-					p.putBack(victim)
-				}
-				victim = b
-			} else {
+		for _, b := range p.takeAllIdle(v) {
+			if oldest == nil || b.res.IdleDuration() > oldest.res.IdleDuration() {
+				oldest, b = b, oldest
+			}
+			if b != nil {
 				p.putBack(b)
 			}
 		}
 	}
-	return victim
+	return oldest
 }
 
-type openParams struct{}
-
-// open opens one backend; a slot and its budget are taken. w waited for it
-// when its wait had that number.
-func (p *Pool) open(v *Variant, fresh []wire.Param, welcome string, w *Waiter, number uint64) {
-	params := fresh
-	if params == nil {
-		params = v.params
-		welcome = wishKey(wire.Vars{})
-	}
-	ctx := context.WithValue(context.Background(), openParams{}, opening{params, welcome})
-	err := v.puddle.CreateResource(ctx)
-	now := time.Since(p.epoch)
-	if err == nil {
-		p.mu.Lock()
-		p.opening--
-		p.idle++
-		v.idle++
-		p.failure = failure{}
-		p.logins++
-		unwanted := p.closed
-		p.mu.Unlock()
-		p.dispatch(v)
-		if unwanted {
-			p.Drain()
-		}
-		return
-	}
-	var e *wire.Error
-	if !errors.As(err, &e) {
-		e = wire.Fatalf(wire.CodeCannotConnect, "%s", err)
-	}
-	p.failed(e, w, number, now)
-	p.slotFreed()
-}
-
+// opening is one backend that is being opened.
 type opening struct {
 	params  []wire.Param
-	welcome string
+	welcome string // the key under which the server's answer is kept
+	// w counts on it, or nobody does; guarded by the pool's lock. Who counts
+	// on an opening has none opened on their account besides.
+	w *Waiter
+
+	b      *Backend // once it has logged in
+	failed net.Conn // if it has not, and the server has still to close it
+}
+
+// openingKey is where the constructor's context has the opening.
+type openingKey struct{}
+
+// open opens one backend; a slot and its budget are taken.
+func (p *Pool) open(v *Variant, o *opening) {
+	err := v.puddle.CreateResource(context.WithValue(context.Background(), openingKey{}, o))
+	now := time.Since(p.epoch)
+	if err != nil {
+		var e *wire.Error
+		if !errors.As(err, &e) {
+			e = wire.Fatalf(wire.CodeCannotConnect, "%s", err)
+		}
+		p.failed(e, o, now)
+		p.outlastFailed(o)
+		p.slotFreed()
+		return
+	}
+	p.mu.Lock()
+	p.opening--
+	p.idle++
+	v.idle++
+	p.failure = failure{}
+	p.logins++
+	if w := o.w; w != nil {
+		// Whoever is first in the line gets it, be it w or not; then w counts
+		// on what is being opened for them.
+		w.cut()
+		if first := p.firstFor(v); first != nil && first != w && first.opening != nil && w.Variant == v && w.fresh == nil {
+			theirs := first.opening
+			first.cut()
+			w.opening, theirs.w = theirs, w
+		}
+	}
+	evict := p.unfit(o.b, 0, now) && p.takeOut(o.b)
+	p.mu.Unlock()
+	if evict {
+		p.host.Evict(o.b)
+	}
+	p.dispatch(v)
+	p.provision()
+}
+
+// firstFor is who gets the next idle backend of a variant.
+func (p *Pool) firstFor(v *Variant) *Waiter {
+	for w := p.line.head; w != nil; w = w.next {
+		if w.Variant == v && w.fresh == nil {
+			return w
+		}
+	}
+	return nil
 }
 
 // construct is the puddle's constructor.
 func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
-	o := ctx.Value(openParams{}).(opening)
+	o := ctx.Value(openingKey{}).(*opening)
 	p.mu.Lock()
 	s, stamp := p.settings, p.generation
+	s.Credentials = p.credentials()
 	p.mu.Unlock()
-	b, err := login(&s, o.params, p.secure)
+	b, failed, err := login(&s, o.params, p.secure)
 	if err != nil {
+		o.failed = failed
 		return nil, err
 	}
 	b.ID, b.pool, b.variant, b.stamp = p.ids(), p, v, stamp
 	b.Opened = time.Now()
-	b.expires = time.Since(p.epoch) + s.Lifetime
+	b.opened = time.Since(p.epoch)
 	if err := p.host.Adopt(b); err != nil {
-		b.Conn.Close()
+		o.failed = b.Conn
 		return nil, err
 	}
 	p.learn(v, o.welcome, b)
+	o.b = b
 	return b, nil
 }
 
@@ -191,14 +235,8 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 func (p *Pool) dispatch(v *Variant) {
 	for {
 		p.mu.Lock()
-		var w *Waiter
-		for q := p.line.head; q != nil && v.idle > 0; q = q.next {
-			if q.Variant == v && q.fresh == nil {
-				w = q
-				break
-			}
-		}
-		if w == nil {
+		w := p.firstFor(v)
+		if w == nil || v.idle == 0 {
 			p.mu.Unlock()
 			return
 		}
@@ -212,21 +250,21 @@ func (p *Pool) dispatch(v *Variant) {
 // failed says why no backend could be opened to those whom it concerns: to the
 // one for whom it was to be, if it could not do with any other, and to all if
 // there is no backend left that they could wait for.
-func (p *Pool) failed(e *wire.Error, w *Waiter, number uint64, now time.Duration) {
+func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 	var refused []Taker
 	p.mu.Lock()
 	p.opening--
-	if concernsAll(e.Code) {
-		p.failure.note(e, now, p.settings.LoginRetry)
+	p.closing++ // until outlastFailed
+	if concernsAll(e.Code) && p.failure.note(e, now, p.settings.LoginRetry) {
 		time.AfterFunc(p.failure.delay, p.provision)
+	}
+	w := o.w
+	if w != nil {
+		w.cut()
 	}
 	for q := p.line.head; q != nil; {
 		next := q.next
-		mine := q == w && q.number == number
-		if mine {
-			q.opening = false
-		}
-		if mine && (q.fresh != nil || !concernsAll(e.Code)) ||
+		if q == w && (q.fresh != nil || !concernsAll(e.Code)) ||
 			concernsAll(e.Code) && p.opening+p.lent+p.idle == 0 {
 			p.line.remove(q)
 			refused = append(refused, q.Taker)
@@ -239,13 +277,26 @@ func (p *Pool) failed(e *wire.Error, w *Waiter, number uint64, now time.Duration
 	}
 }
 
-// slotFreed gives the budget back and lets those try who may wait for it.
+// outlastFailed gives the slot of an opening that failed back, when the server
+// has closed its end; or after some time, for there may be no server at all.
+func (p *Pool) outlastFailed(o *opening) {
+	if o.failed != nil {
+		outlast(o.failed, time.Now().Add(p.Settings().ConnectTimeout))
+	}
+	p.mu.Lock()
+	p.closing--
+	p.mu.Unlock()
+}
+
+// slotFreed gives the budget back and lets those try who may wait for it, those
+// first who have been refused.
 func (p *Pool) slotFreed() {
 	starved := p.budget.give(p)
-	p.provision()
 	for _, q := range starved {
 		q.provision()
 	}
+	p.provision()
+	p.forgotten()
 }
 
 // destruct is the puddle's destructor: it waits until PostgreSQL's process has
@@ -253,9 +304,7 @@ func (p *Pool) slotFreed() {
 // it that a host that is gone does not hold a slot for ever.
 func (p *Pool) destruct(b *Backend) {
 	if b.Conn != nil {
-		b.Conn.SetDeadline(time.Time{})
-		io.Copy(io.Discard, b.Conn)
-		b.Conn.Close()
+		outlast(b.Conn, time.Time{})
 	}
 	p.mu.Lock()
 	p.closing--

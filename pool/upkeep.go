@@ -16,13 +16,17 @@ func (p *Pool) Upkeep(clients int) {
 	p.mu.Lock()
 	s := p.settings
 	if s.QueryWait > 0 {
-		for w := p.line.head; w != nil && now-w.since > s.QueryWait; w = p.line.head {
-			p.line.remove(w)
-			late = append(late, w.Taker)
+		for w := p.line.head; w != nil; {
+			next := w.next
+			if now-w.since > s.QueryWait {
+				p.line.remove(w)
+				late = append(late, w.Taker)
+			}
+			w = next
 		}
 	}
 	for _, v := range p.variants {
-		evict = append(evict, p.expired(v, now)...)
+		evict = p.expired(v, evict, now)
 	}
 	if clients > 0 || p.opening+p.idle+p.lent > 0 {
 		p.fillToMin()
@@ -42,15 +46,16 @@ func (p *Pool) Upkeep(clients int) {
 	}
 }
 
-// expired takes out of a variant what should be closed.
-func (p *Pool) expired(v *Variant, now time.Duration) (out []*Backend) {
+// expired takes out of a variant what should be closed, and appends it to what
+// others have lost.
+func (p *Pool) expired(v *Variant, out []*Backend, now time.Duration) []*Backend {
 	if v.idle == 0 {
-		return nil
+		return out
 	}
 	s := &p.settings
 	for _, b := range p.takeAllIdle(v) {
 		switch {
-		case p.unfit(b, now):
+		case p.unfit(b, len(out), now):
 		case s.IdleTimeout > 0 && b.res.IdleDuration() > s.IdleTimeout && p.usable()-len(out) > s.MinSize:
 		default:
 			p.putBack(b)
@@ -79,42 +84,70 @@ func (p *Pool) fillToMin() {
 			return
 		}
 		p.opening++
-		go p.open(v, nil, "", nil, 0)
+		go p.open(v, &opening{params: v.params, welcome: wishKey(wire.Vars{})})
 	}
 }
 
-// evictIdle closes one idle backend; false if there is none.
-func (p *Pool) evictIdle() bool {
+func anyVariant(*Variant) bool { return true }
+
+// longestIdle is how long a backend has been idle; false if there is none.
+func (p *Pool) longestIdle() (d time.Duration, ok bool) {
 	p.mu.Lock()
-	var victim *Backend
-	for _, v := range p.variants {
-		if v.idle > 0 {
-			victim = p.takeIdle(v)
-			break
-		}
+	defer p.mu.Unlock()
+	b := p.oldestIdle(anyVariant)
+	if b == nil {
+		return 0, false
 	}
-	p.mu.Unlock()
-	if victim == nil {
-		return false
-	}
-	p.host.Evict(victim)
-	return true
+	d = b.res.IdleDuration()
+	p.putBack(b)
+	return d, true
 }
+
+// evictIdle closes the backend that has been idle longest, if there is one.
+func (p *Pool) evictIdle() {
+	p.mu.Lock()
+	victim := p.oldestIdle(anyVariant)
+	p.mu.Unlock()
+	if victim != nil {
+		p.host.Evict(victim)
+	}
+}
+
+var errDrained = wire.Fatalf(wire.CodeAdminShutdown, "terminating connection due to administrator command")
 
 // Drain closes all idle backends, and all others when they come back. Nobody
-// is lent one any more.
+// is lent one any more; those who wait are refused.
 func (p *Pool) Drain() {
 	var evict []*Backend
+	var refused []Taker
 	p.mu.Lock()
 	p.closed = true
+	for w := p.line.head; w != nil; w = p.line.head {
+		p.line.remove(w)
+		refused = append(refused, w.Taker)
+	}
 	for _, v := range p.variants {
 		if v.idle > 0 {
 			evict = append(evict, p.takeAllIdle(v)...)
 		}
 	}
 	p.mu.Unlock()
+	for _, t := range refused {
+		t.Refuse(errDrained)
+	}
 	for _, b := range evict {
 		p.host.Evict(b)
+	}
+	p.forgotten()
+}
+
+// forgotten takes the pool off the budget's list if it has been drained.
+func (p *Pool) forgotten() {
+	p.mu.Lock()
+	over := p.closed && p.slots() == 0
+	p.mu.Unlock()
+	if over {
+		p.budget.forget(p)
 	}
 }
 

@@ -139,9 +139,13 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	case 'P':
 		o.Parses++
 		s.unsynced = true
+		name, text, ok := wire.CString(message[wire.HeaderLen:])
+		if s.refuses(name, ok) {
+			s.owed.push(entRefused)
+			break
+		}
 		s.owed.push(entParse)
-		name, text, _ := wire.CString(message[wire.HeaderLen:])
-		if s.config.Watch && len(name) == 0 { // the others are refused
+		if s.config.Watch {
 			s.unnamedHints = s.watch(text)
 		}
 	case 'B':

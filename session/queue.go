@@ -16,6 +16,7 @@ const (
 	entDescribe entry = 'D' // [ParameterDescription], RowDescription or NoData
 	entExecute  entry = 'E' // DataRow …, CommandComplete, EmptyQueryResponse or PortalSuspended
 	entClose    entry = 'C' // CloseComplete
+	entRefused  entry = 'R' // an error, in place of a named Parse's ParseComplete
 	entCopyEnd  entry = 'c' // CopyDone or CopyFail: nothing; marks the place
 
 	entSetVars   entry = 'v' // a Query that sets Vars

@@ -200,18 +200,17 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	if first != entQuery && first != entFunction && first != entSync && first != 0 {
 		synced, parse := s.owed.skipToSync()
 		s.skipping = !synced
-		if parse && first != entParse && !s.owed.has(entParse) {
-			s.unnamed = nil // that Parse was skipped; what there was before is not known here
+		if parse && !s.owed.has(entParse) {
+			s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here
 		}
 	}
-	if whole {
+	if first == entRefused && whole {
 		if e := s.refusal(body); e != nil {
-			s.refused--
 			o.ToClient.addError(e)
 			return true
 		}
 	}
-	if (first == entParse || first == entPrepare) && !s.owed.has(entParse) {
+	if first == entPrepare && !s.owed.has(entParse) {
 		s.unnamed = nil
 	}
 	s.lastWords = s.lastWords || bytes.Contains(body, []byte("\x00VFATAL\x00")) || bytes.Contains(body, []byte("\x00VPANIC\x00"))

@@ -65,7 +65,6 @@ type Session struct {
 	hints      wire.Hints
 	// unnamedHints are those of the unnamed statement.
 	unnamedHints wire.Hints
-	refused      int32 // named Parses sent to fail; see refusedName
 
 	phase       Phase
 	tx          byte // transaction status of the last ReadyForQuery
@@ -122,7 +121,7 @@ func (s *Session) MidAnswer() bool { return s.serverLeft > 0 && !s.swallowing }
 func (s *Session) Lease(l *Link, o *Out) {
 	s.phase, s.link, s.tx = Active, l, 'I'
 	s.unnamedHere, s.unnamedSent, s.unsynced = false, false, false
-	s.hints, s.pin, s.refused = 0, unpinned, 0
+	s.hints, s.pin = 0, unpinned
 	if s.vars == l.Vars {
 		return
 	}
@@ -248,7 +247,7 @@ func (s *Session) settle(o *Out) {
 	if s.phase != Active {
 		return
 	}
-	if s.draining && (s.copyIn || !s.owed.owesReady()) {
+	if s.draining && s.serverLeft == 0 && (s.copyIn || !s.owed.owesReady()) {
 		s.leave(o)
 		o.EndClient = true
 		return

@@ -152,30 +152,26 @@ const (
 // settingOf tells what kind of setting a text sets that consists of one SET;
 // of other texts it can say nothing certain.
 func settingOf(text []byte) settingKind {
-	rest, ok := bytes.CutSuffix(bytes.TrimSpace(text), []byte(";"))
-	if ok {
-		text = rest
-	}
-	if bytes.IndexByte(text, ';') >= 0 {
+	text = bytes.TrimSpace(text)
+	text = bytes.TrimSuffix(text, []byte(";"))
+	word, rest := cutWord(text)
+	if !bytes.EqualFold(word, []byte("set")) || bytes.IndexByte(text, ';') >= 0 {
+		// Several statements, or a comment ahead of the one.
 		if bytes.IndexByte(text, '.') >= 0 || containsFold(text, "authorization") {
 			return settingUnseen
 		}
 		return settingAsked
 	}
-	word, rest := cutWord(text)
-	if !bytes.EqualFold(word, []byte("set")) {
-		return settingAsked
-	}
 	word, rest = cutWord(rest)
-	if bytes.EqualFold(word, []byte("session")) {
+	for bytes.EqualFold(word, []byte("session")) { // SET SESSION SESSION AUTHORIZATION is one way to say it
 		word, rest = cutWord(rest)
 	}
 	rest = bytes.TrimLeft(rest, " \t\r\n")
 	switch {
-	case bytes.EqualFold(word, []byte("authorization")):
+	case bytes.EqualFold(word, []byte("authorization")), bytes.EqualFold(word, []byte("session_authorization")):
 		return settingUnseen
-	case len(word) == 0, len(rest) > 0 && rest[0] == '.':
-		return settingUnseen
+	case len(word) == 0, len(rest) > 0 && (rest[0] == '.' || rest[0] == '/' || rest[0] == '-'):
+		return settingUnseen // of an extension's, or perhaps: a quoted name, or a comment
 	case wire.VarIndex(word) >= 0:
 		return settingFollowed
 	case bytes.EqualFold(word, []byte("names")):

@@ -35,11 +35,10 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 	body := message[wire.HeaderLen:]
 	switch typ {
 	case 'P':
-		name, _, ok := wire.CString(body)
-		if !ok || len(name) > 0 {
+		name, ok := wire.ParseName(body)
+		if s.refuses(name, ok) {
 			o.ToServer.add(before)
 			o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
-			s.refused++
 			return sendInstead
 		}
 		s.unnamedSent = true
@@ -73,10 +72,16 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 	return sendBehind
 }
 
+// refuses tells whether a Parse of a statement of this name is refused; ok is
+// false if the name does not end in the message.
+func (s *Session) refuses(name []byte, ok bool) bool {
+	return s.config.Mode != SessionMode && (!ok || len(name) > 0)
+}
+
 // refusal turns the backend's error about refusedName into what the client is
 // to read; nil if it is another error.
 func (s *Session) refusal(body []byte) *wire.Error {
-	if s.refused == 0 || !bytes.Contains(body, []byte(refusedName)) {
+	if !bytes.Contains(body, []byte(refusedName)) {
 		return nil
 	}
 	e := wire.Errorf(wire.CodeFeatureNotSupported,

@@ -1,0 +1,251 @@
+package session
+
+import (
+	"testing"
+
+	"pgweir/wire"
+)
+
+var errTimeout = wire.Fatalf("57014", "query_wait_timeout")
+
+func refuse(e *wire.Error) step {
+	return step{does: "refuse", do: func(r *rig) { r.refuse(e) }}
+}
+
+func TestRefusals(t *testing.T) {
+	timeout := failure("57014", "query_wait_timeout")
+	long := query("select '" + string(make([]byte, MaxMessage)) + "'")
+	play(t, []transcript{
+		{"of a query", transactionMode, steps(
+			client(query("select 1")).then("need"),
+			refuse(errTimeout).tells(timeout, ready('I')),
+			begin(query("select 2")),
+		)},
+		{"of the first of two", transactionMode, steps(
+			client(query("select 1"), query("select 2")).then("need"),
+			refuse(errTimeout).tells(timeout, ready('I')).then("need"),
+			leased().asks(query("select 2")),
+		)},
+		{"of a function call", transactionMode, steps(
+			client(call("a")).then("need"),
+			refuse(errTimeout).tells(timeout, ready('I')),
+		)},
+		{"of an extended query", transactionMode, steps(
+			client(parse("", "select 1"), bind("", ""), execute("", 0), syncing, query("select 2")).then("need"),
+			refuse(errTimeout).tells(timeout, ready('I')).then("need"),
+			leased().asks(query("select 2")),
+		)},
+		{"of an extended query whose Sync has not come", transactionMode, steps(
+			client(parse("", "select 1")).then("need"),
+			refuse(errTimeout).tells(timeout),
+			client(bind("", ""), query("skipped"), execute("", 0)),
+			client(syncing).tells(ready('I')),
+			begin(query("select 2")),
+		)},
+		{"of a copy that was sent ahead", transactionMode, steps(
+			client(query("copy t from stdin"), copyData("1\n"), copyDone).then("need"),
+			refuse(errTimeout).tells(timeout, ready('I')),
+			begin(query("select 2")),
+		)},
+		{"of a query that is streamed", transactionMode, steps(
+			client(long[:MaxMessage]).then("need"),
+			refuse(errTimeout).tells(timeout, ready('I')),
+			check("the rest holds nobody up", func(s *Session) bool { return !s.MidMessage() }),
+			client(long[MaxMessage:]),
+			begin(query("select 2")),
+		)},
+		{"by a cancel", transactionMode, steps(
+			client(query("select 1")).then("need"),
+			refuse(wire.Errorf(wire.CodeQueryCanceled, "canceling statement due to user request")).
+				tells(failure("57014", "canceling statement due to user request"), ready('I')),
+		)},
+	})
+}
+
+func TestTerminate(t *testing.T) {
+	play(t, []transcript{
+		{"behind a query, which is carried out", transactionMode, steps(
+			client(query("select 1"), terminate).then("need"),
+			leased().asks(query("select 1")),
+			answers(columns, row("1")),
+			gone(), // the client has closed its side as well
+			answers(complete("SELECT 1"), ready('I')).then("release end"),
+		)},
+		{"behind a query that opens a block", transactionMode, steps(
+			client(query("begin"), terminate).then("need"),
+			leased().asks(query("begin")),
+			answers(complete("BEGIN")),
+			answers(ready('T')).asks(query("ROLLBACK")).then("end"),
+			server(complete("ROLLBACK"), ready('I')).then("release"),
+		)},
+		{"in a block", transactionMode, steps(
+			begin(query("begin")),
+			answers(complete("BEGIN"), ready('T')),
+			client(terminate, query("nonsense")).asks(query("ROLLBACK")).then("end"),
+			server(complete("ROLLBACK"), notice("by the way"), reported("TimeZone", "UTC"), ready('I')).then("release"),
+		)},
+		{"in session mode", sessionMode, steps(
+			leased(),
+			client(terminate).asks(query("DISCARD ALL")).then("end"),
+			server(complete("DISCARD ALL"), ready('I')).then("release"),
+		)},
+		{"in an extended query without Sync", transactionMode, steps(
+			begin(parse("", "select 1")),
+			client(terminate).then("drop busy end"),
+		)},
+		{"in an extended query without Sync that has been answered", transactionMode, steps(
+			begin(parse("", "select 1"), flush),
+			answers(parsed),
+			client(terminate).then("drop end"),
+		)},
+		{"in an extended query without Sync behind a query", transactionMode, steps(
+			begin(query("select 1"), parse("", "select 2")),
+			client(terminate),
+			gone(),
+			answers(complete("SELECT 1")),
+			answers(ready('I')).then("drop busy end"),
+		)},
+		{"in a copy, which cannot end any more", transactionMode, steps(
+			begin(query("copy t from stdin")),
+			answers(copyIn),
+			passes(copyData("1\n")),
+			client(terminate).then("drop busy end"),
+		)},
+		{"behind a copy that turns out later", transactionMode, steps(
+			begin(query("copy t from stdin"), copyData("1\n")),
+			client(terminate),
+			gone(),
+			answers(copyIn).then("drop busy end"),
+		)},
+		{"behind a copy that is whole", transactionMode, steps(
+			begin(query("copy t from stdin"), copyData("1\n"), copyDone),
+			client(terminate),
+			answers(copyIn, complete("COPY 1"), ready('I')).then("release end"),
+		)},
+		{"behind a query whose backend goes", transactionMode, steps(
+			begin(query("select 1")),
+			client(terminate),
+			lost().then("drop end"),
+		)},
+	})
+}
+
+func TestTheClientGoes(t *testing.T) {
+	begun := steps(begin(query("begin")), answers(complete("BEGIN"), ready('T')))
+	discard := Config{Mode: SessionMode, ResetQuery: "DISCARD ALL"}
+	plain := Config{Mode: SessionMode}
+	play(t, []transcript{
+		{"idle", transactionMode, steps(gone().then("end"))},
+		{"with half a query", transactionMode, steps(client(query("select 1")[:9]), gone().then("end"))},
+		{"waiting", transactionMode, steps(client(query("select 1")).then("need"), gone().then("end"), gone())},
+		{"in a query", transactionMode, steps(begin(query("select 1")), gone().then("drop busy end"))},
+		{"in the midst of an answer", transactionMode, steps(
+			begin(query("select 1")), answers(row("12345")[:8]), gone().then("drop busy end"))},
+		{"in a block", transactionMode, steps(
+			begun,
+			gone().asks(query("ROLLBACK")).then("end"),
+			check("it resets", func(s *Session) bool { return s.Phase() == Resetting }),
+			server(complete("ROLLBACK"), ready('I')).then("release"),
+		)},
+		{"in a failed block", transactionMode, steps(
+			begun, passes(query("x")), answers(failure("42601", "x"), ready('E')),
+			gone().asks(query("ROLLBACK")).then("end"),
+			server(complete("ROLLBACK"), ready('I')).then("release"),
+		)},
+		{"in a block, and the rollback fails", transactionMode, steps(
+			begun, gone().asks(query("ROLLBACK")).then("end"),
+			server(failure("XX000", "no"), ready('I')).then("drop"),
+		)},
+		{"in a block, and the rollback leaves it open", transactionMode, steps(
+			begun, gone().asks(query("ROLLBACK")).then("end"),
+			server(complete("ROLLBACK"), ready('T')).then("drop"),
+		)},
+		{"in a block, and the backend goes while it is rolled back", transactionMode, steps(
+			begun, gone().asks(query("ROLLBACK")).then("end"),
+			lost().then("drop end"),
+		)},
+		{"in a block in which a lock was taken that outlives it", transactionMode, steps(
+			begun,
+			passes(query("select pg_advisory_lock(1)")),
+			answers(columns, row(""), complete("SELECT 1"), ready('T')),
+			gone().asks(query("ROLLBACK"), query("DISCARD ALL")).then("end"),
+			server(complete("ROLLBACK"), ready('I')),
+			server(complete("DISCARD ALL"), ready('I')).then("release"),
+		)},
+		{"and the backend says more before it is free", transactionMode, steps(
+			begun,
+			gone().asks(query("ROLLBACK")).then("end"),
+			server(complete("ROLLBACK")),
+			step{do: func(r *rig) {
+				r.cut = func(n int) int { return n }
+				r.server(ready('I') + reported("TimeZone", "CET")[:9])
+			}},
+			server(reported("TimeZone", "CET")[9:]).then("release"),
+		)},
+		{"in a copy", transactionMode, steps(
+			begin(query("copy t from stdin")), answers(copyIn), gone().then("drop busy end"))},
+		{"in half a message of a copy", transactionMode, steps(
+			begin(query("copy t from stdin")), answers(copyIn),
+			client(copyData("1234567")[:8]).asks(copyData("1234567")[:8]), gone().then("drop busy end"))},
+		{"in an extended query without Sync", transactionMode, steps(
+			begin(parse("", "select 1"), flush), answers(parsed), gone().then("drop end"))},
+		{"behind an error without Sync", transactionMode, steps(
+			begin(parse("", "selekt"), flush), answers(failure("42601", "x")), gone().then("drop end"))},
+		{"session mode", discard, steps(
+			leased(),
+			passes(query("select 1")), answers(complete("SELECT 1"), ready('I')),
+			gone().asks(query("DISCARD ALL")).then("end"),
+			server(reported("TimeZone", "UTC"), complete("DISCARD ALL")),
+			gone(),
+			server(ready('I')).then("release"),
+		)},
+		{"session mode in a block", discard, steps(
+			leased(),
+			passes(query("begin")), answers(complete("BEGIN"), ready('T')),
+			gone().asks(query("ROLLBACK"), query("DISCARD ALL")).then("end"),
+			server(complete("ROLLBACK"), ready('I')),
+			server(complete("DISCARD ALL"), ready('I')).then("release"),
+		)},
+		{"session mode, and the reset fails", discard, steps(
+			leased(),
+			gone().asks(query("DISCARD ALL")).then("end"),
+			server(failure("XX000", "no"), ready('I')).then("drop"),
+		)},
+		{"session mode without a reset", plain, steps(leased(), gone().then("release end"))},
+		{"session mode, and the reset answers with rows", Config{Mode: SessionMode, ResetQuery: "SELECT reset()"}, steps(
+			leased(),
+			gone().asks(query("SELECT reset()")).then("end"),
+			server(columns, row("1"), row("2"), complete("SELECT 2"), ready('I')).then("release"),
+		)},
+	})
+}
+
+func TestTheServerGoes(t *testing.T) {
+	broken := fatal("08006", "server closed the connection unexpectedly")
+	shutdown := fatal("57P01", "terminating connection due to administrator command")
+	play(t, []transcript{
+		{"in a query", transactionMode, steps(
+			begin(query("select 1")), lost().tells(broken).then("drop end"))},
+		{"between the statements of a block", transactionMode, steps(
+			begin(query("begin")), answers(complete("BEGIN"), ready('T')), lost().tells(broken).then("drop end"))},
+		{"with its last words said", transactionMode, steps(
+			begin(query("select 1")), answers(shutdown), lost().then("drop end"))},
+		{"with its last words said in a session at rest", sessionMode, steps(
+			leased(), answers(shutdown), lost().then("drop end"))},
+		{"after an error that was not its last word", transactionMode, steps(
+			begin(query("begin")), answers(complete("BEGIN"), ready('T')),
+			passes(query("x")), answers(failure("42601", "FATAL")), lost().tells(broken).then("drop end"))},
+		{"in the midst of a row, of which more cannot be said", transactionMode, steps(
+			begin(query("select 1")), answers(row("1234567890")[:9]), lost().then("drop end"))},
+		{"in a copy", transactionMode, steps(
+			begin(query("copy t from stdin")), answers(copyIn), passes(copyData("1\n")),
+			lost().tells(broken).then("drop end"))},
+		{"in an extended query", transactionMode, steps(
+			begin(parse("", "select 1"), flush), answers(parsed), lost().tells(broken).then("drop end"))},
+		{"while the client streams", transactionMode, steps(
+			client(query(string(make([]byte, MaxMessage)))[:MaxMessage]).then("need"),
+			leased().asks(query(string(make([]byte, MaxMessage)))[:MaxMessage]),
+			lost().tells(broken).then("drop end"),
+			client("xyz"))},
+	})
+}

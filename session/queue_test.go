@@ -1,0 +1,104 @@
+package session
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func newQueue(entries string) *queue {
+	q := new(queue)
+	q.clear()
+	for _, e := range []byte(entries) {
+		q.push(entry(e))
+	}
+	return q
+}
+
+func (q *queue) text() string {
+	b := []byte{}
+	for _, e := range q.buf[q.head:] {
+		b = append(b, byte(e))
+	}
+	return string(b)
+}
+
+func TestQueueKeepsTheOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	q := newQueue("")
+	var want []entry
+	for range 100_000 {
+		if n := rng.IntN(40); len(want) < n {
+			e := entry("QSFPBDEC"[rng.IntN(8)])
+			q.push(e)
+			want = append(want, e)
+		} else if len(want) > 0 {
+			if q.first() != want[0] {
+				t.Fatalf("first is %c, want %c", q.first(), want[0])
+			}
+			q.pop()
+			want = want[1:]
+		}
+		if q.len() != len(want) || !slices.Equal(q.buf[q.head:], want) {
+			t.Fatalf("%q is left, want %q", q.text(), want)
+		}
+	}
+	if cap(q.buf) > 256 {
+		t.Errorf("the queue was never longer than 40, and holds %d", cap(q.buf))
+	}
+}
+
+func TestQueueOfNothing(t *testing.T) {
+	q := newQueue("")
+	if q.first() != 0 || q.swallowSyncs() || q.owesReady() || q.owesClient() || q.has('S') {
+		t.Error("an empty queue holds something")
+	}
+	for range 8 { // to where its first memory ends
+		q.push('P')
+	}
+	for range 8 {
+		q.pop()
+	}
+	if q.swallowSyncs() || q.len() != 0 {
+		t.Error("an empty queue holds something after use")
+	}
+}
+
+func TestQueueSkipsToTheSync(t *testing.T) {
+	for _, c := range []struct {
+		from, to      string
+		synced, parse bool
+	}{
+		{"E", "", false, false},
+		{"ESQ", "SQ", true, false},
+		{"EPBES", "S", true, true},
+		{"EQFcP", "", false, true},
+		{"BESPS", "SPS", true, false},
+		{"pBES", "S", true, false},
+	} {
+		q := newQueue(c.from)
+		synced, parse := q.skipToSync()
+		if q.text() != c.to || synced != c.synced || parse != c.parse {
+			t.Errorf("%s: %s, %v, %v; want %s, %v, %v", c.from, q.text(), synced, parse, c.to, c.synced, c.parse)
+		}
+	}
+}
+
+func TestQueueSwallowsTheSyncsOfACopy(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		ended    bool
+	}{
+		{"E", "E", false},
+		{"ES", "E", false},
+		{"EScS", "ES", true},
+		{"EcS", "ES", true},
+		{"QSScScQ", "QScQ", true},
+		{"QccQ", "QcQ", true},
+	} {
+		q := newQueue(c.from)
+		if ended := q.swallowSyncs(); q.text() != c.to || ended != c.ended {
+			t.Errorf("%s: %s, %v; want %s, %v", c.from, q.text(), ended, c.to, c.ended)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package session
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"pgweir/wire"
+)
+
+// rig is the owner of one session: it keeps what the session does not consume,
+// hands over buffers that end where the bytes end and are overwritten
+// afterwards, and collects what the session says.
+type rig struct {
+	t    testing.TB
+	s    Session
+	link *Link
+	o    Out
+
+	fromClient, fromServer string // come, and not consumed yet
+	toClient, toServer     string
+
+	need, release, drop, busy, end bool
+	pinned                         string
+	total                          Out // the sums of its counts
+	asked, answered                int
+
+	// cut says how many of n bytes come at once.
+	cut func(n int) int
+}
+
+// startVars are the settings that clients and backends of the tests begin with.
+var startVars = wire.Vars{"", "UTF8", "ISO, MDY", "postgres", "UTC", "on"}
+
+func newRig(t testing.TB, config *Config) *rig {
+	vars, there := startVars, startVars
+	r := &rig{t: t, link: &Link{Vars: &there}, cut: func(n int) int { return n }}
+	r.s.Init(config, &vars)
+	return r
+}
+
+// Ways to cut a stream of bytes.
+var cuttings = []struct {
+	name string
+	cut  func() func(n int) int
+}{
+	{"whole", func() func(int) int { return func(n int) int { return n } }},
+	{"byte by byte", func() func(int) int { return func(int) int { return 1 } }},
+	{"cut at random", func() func(int) int {
+		rng := rand.New(rand.NewPCG(1, 2))
+		return func(n int) int { return 1 + rng.IntN(min(n, 40)) }
+	}},
+	{"cut in the header", func() func(int) int {
+		next := 0
+		return func(n int) int { next = next%wire.HeaderLen + 1; return min(n, next) }
+	}},
+}
+
+// took collects what one step has said.
+func (r *rig) took() {
+	r.t.Helper()
+	o := &r.o
+	r.toServer += string(o.ToServer.Bytes())
+	r.toClient += string(o.ToClient.Bytes())
+	if o.Release && o.Drop || (o.Release || o.Drop) && (r.release || r.drop) {
+		r.t.Fatal("a lease ended twice")
+	}
+	if o.NeedBackend && (r.need || r.s.Phase() != Waiting) {
+		r.t.Fatal("a backend was asked for twice, or not waited for")
+	}
+	r.need = r.need || o.NeedBackend
+	r.release = r.release || o.Release
+	r.drop = r.drop || o.Drop
+	r.busy = r.busy || o.Busy
+	r.end = r.end || o.EndClient
+	if o.Pinned != "" {
+		r.pinned = o.Pinned
+	}
+	r.total.Queries += o.Queries
+	r.total.Transactions += o.Transactions
+	r.total.Errors += o.Errors
+	r.total.Parses += o.Parses
+	r.total.Binds += o.Binds
+	if o.Asked {
+		r.asked++
+	}
+	if o.Answered {
+		r.answered++
+	}
+	o.Reset()
+}
+
+// buffer is the bytes as a loop would hand them over.
+func buffer(s string) []byte {
+	b := make([]byte, len(s))
+	copy(b, s)
+	return b[:len(s):len(s)]
+}
+
+func scribble(b []byte) {
+	for i := range b {
+		b[i] = 0xee
+	}
+}
+
+func (r *rig) stepClient() {
+	r.t.Helper()
+	in := buffer(r.fromClient)
+	n := r.s.Client(in, &r.o)
+	r.consumed(n, &r.fromClient)
+	r.took()
+	scribble(in)
+}
+
+func (r *rig) stepServer() {
+	r.t.Helper()
+	in := buffer(r.fromServer)
+	n := r.s.Server(in, &r.o)
+	r.consumed(n, &r.fromServer)
+	r.took()
+	scribble(in)
+}
+
+func (r *rig) consumed(n int, stream *string) {
+	r.t.Helper()
+	if n < 0 || n > len(*stream) {
+		r.t.Fatalf("%d of %d bytes were consumed", n, len(*stream))
+	}
+	*stream = (*stream)[n:]
+}
+
+// next is how many of n bytes come next. The middle of a long message comes
+// faster: it would take quadratic time.
+func (r *rig) next(n int) int {
+	k := r.cut(n)
+	if n > 4<<10 {
+		k = min(n, 3<<10+k)
+	}
+	return k
+}
+
+// client has bytes come from the client, cut.
+func (r *rig) client(bytes string) {
+	r.t.Helper()
+	for len(bytes) > 0 {
+		n := r.next(len(bytes))
+		r.fromClient += bytes[:n]
+		bytes = bytes[n:]
+		r.stepClient()
+	}
+}
+
+// server has bytes come from the backend, cut.
+func (r *rig) server(bytes string) {
+	r.t.Helper()
+	for len(bytes) > 0 {
+		n := r.next(len(bytes))
+		r.fromServer += bytes[:n]
+		bytes = bytes[n:]
+		r.stepServer()
+	}
+}
+
+// lease grants a backend, and feeds what the client has said, into one Out.
+func (r *rig) lease() {
+	r.t.Helper()
+	r.s.Lease(r.link, &r.o)
+	r.stepClient()
+}
+
+// refuse denies it.
+func (r *rig) refuse(e *wire.Error) {
+	r.t.Helper()
+	in := buffer(r.fromClient)
+	n := r.s.Refuse(e, in, &r.o)
+	r.consumed(n, &r.fromClient)
+	r.took()
+	scribble(in)
+	r.stepClient()
+}
+
+// flags names what has been asked of the owner, and forgets it.
+func (r *rig) flags() string {
+	var said []string
+	for _, f := range []struct {
+		flag *bool
+		name string
+	}{{&r.need, "need"}, {&r.release, "release"}, {&r.drop, "drop"}, {&r.busy, "busy"}, {&r.end, "end"}} {
+		if *f.flag {
+			said = append(said, f.name)
+		}
+		*f.flag = false
+	}
+	if r.pinned != "" {
+		said = append(said, "pinned: "+r.pinned)
+		r.pinned = ""
+	}
+	return strings.Join(said, " ")
+}

@@ -1,0 +1,201 @@
+package session
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+)
+
+// script writes what a client says, at random: mostly what drivers say, and
+// some of what they never would. Every statement bears a token of its own.
+type script struct {
+	rng    *rand.Rand
+	name   string
+	tokens int
+	// state: statements that leave state behind; blocks: transaction blocks;
+	// named: named statements, which only session mode has.
+	state, blocks, named bool
+	slow                 bool
+}
+
+func (g *script) token() string {
+	g.tokens++
+	return fmt.Sprintf("%s_%d", g.name, g.tokens)
+}
+
+// one is true once in n times.
+func (g *script) one(n int) bool { return g.rng.IntN(n) == 0 }
+
+func pick[T any](g *script, from ...T) T { return from[g.rng.IntN(len(from))] }
+
+// sql is one statement.
+func (g *script) sql() string {
+	switch n := g.rng.IntN(100); {
+	case n < 40:
+		return fmt.Sprintf("select '%s'", g.token())
+	case n < 50:
+		return fmt.Sprintf("select '%s' from generate_series(1, %d)", g.token(), g.rng.IntN(5))
+	case n < 54:
+		return "selekt_" + g.token()
+	case n < 58:
+		return fmt.Sprintf("select cast('%s' || left(random()::text, 0) as int)", g.token())
+	case n < 62:
+		return fmt.Sprintf("copy (select '%s') to stdout", g.token())
+	case n < 66:
+		return fmt.Sprintf("set application_name = '%s'", g.token())
+	case n < 68:
+		return "set timezone = '" + pick(g, "UTC", "Europe/Rome", "Asia/Tokyo") + "'"
+	case n < 71 && g.slow:
+		return fmt.Sprintf("select '%s' from pg_sleep(0)", g.token())
+	case n < 86:
+		if g.blocks {
+			return pick(g, "begin", "commit", "rollback")
+		}
+	case n < 98:
+		if g.state {
+			return g.leaves()
+		}
+	default:
+		return ""
+	}
+	return fmt.Sprintf("select '%s'", g.token())
+}
+
+// leaves is a statement that leaves state in the session, or takes it back.
+func (g *script) leaves() string {
+	which := g.rng.IntN(2)
+	switch g.rng.IntN(7) {
+	case 0:
+		return fmt.Sprintf("set my.v%d = '%s'", which, g.token())
+	case 1:
+		return fmt.Sprintf("select set_config('my.v%d', '%s', false)", which, g.token())
+	case 2:
+		return fmt.Sprintf("listen c%d", which)
+	case 3:
+		return fmt.Sprintf("unlisten c%d", which)
+	case 4:
+		return fmt.Sprintf("select pg_advisory_unlock(%s%d)", g.number(), which)
+	case 5:
+		return fmt.Sprintf("do $$begin raise notice '%s'; end$$", g.token())
+	default:
+		return fmt.Sprintf("select pg_advisory_lock(%s%d)", g.number(), which)
+	}
+}
+
+// number keeps the locks of different clients apart.
+func (g *script) number() string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, g.name)
+}
+
+// burst is what the client says at once.
+func (g *script) burst() []string {
+	switch n := g.rng.IntN(100); {
+	case n < 30:
+		return []string{query(g.sql())}
+	case n < 34:
+		return []string{query(strings.Join([]string{fmt.Sprintf("select '%s'", g.token()), g.sql2(), fmt.Sprintf("select '%s'", g.token())}, "; "))}
+	case n < 38:
+		return []string{call(g.token())}
+	case n < 42:
+		return g.copySimple()
+	case n < 46:
+		return g.copyExtended()
+	case n < 49 && g.state:
+		if g.one(2) {
+			return []string{syncing, query("discard all")}
+		}
+		return []string{syncing, parse("", "discard all"), bind("", ""), execute("", 0), syncing}
+	case n < 65:
+		sql := g.sql()
+		return []string{parse("", sql), bind("", ""), describe("P", ""), execute("", 0), syncing}
+	case n < 72:
+		return []string{parse("", g.sql()), describe("S", ""), pick(g, syncing, flush), bind("", ""), execute("", 0), syncing}
+	case n < 78:
+		sql := fmt.Sprintf("select '%s' from generate_series(1, %d)", g.token(), 1+g.rng.IntN(5))
+		return []string{parse("", sql), bind("p", ""), execute("p", 2), flush, execute("p", 2), closing("P", "p"), pick(g, syncing, flush)}
+	default:
+		return g.pipeline()
+	}
+}
+
+// sql2 is a statement that may stand among others.
+func (g *script) sql2() string {
+	for {
+		if s := g.sql(); s != "" && !strings.HasPrefix(s, "do ") && !strings.Contains(s, "pg_sleep") {
+			return s
+		}
+	}
+}
+
+// pipeline is any messages of the extended protocol whatever.
+func (g *script) pipeline() (all []string) {
+	name := func() string {
+		if g.named && g.one(3) {
+			return "s"
+		}
+		if g.one(30) {
+			return "s" // an error where there are no named statements
+		}
+		return ""
+	}
+	portal := func() string { return pick(g, "", "", "", "p") }
+	for range 1 + g.rng.IntN(6) {
+		switch g.rng.IntN(12) {
+		case 0, 1, 2:
+			all = append(all, parse("", g.sql()), bind("", ""), execute("", 0))
+		case 3:
+			all = append(all, parse(name(), g.sql()))
+		case 4, 5:
+			all = append(all, bind(portal(), name()))
+		case 6:
+			all = append(all, describe("S", name()))
+		case 7:
+			all = append(all, describe("P", portal()))
+		case 8:
+			all = append(all, execute(portal(), g.rng.IntN(3)))
+		case 9:
+			all = append(all, pick(g, closing("S", name()), closing("P", portal())))
+		case 10:
+			all = append(all, syncing)
+		case 11:
+			all = append(all, pick(g, flush, query(g.sql())))
+		}
+	}
+	if !g.one(6) {
+		all = append(all, syncing)
+	}
+	return all
+}
+
+// data is a copy's, with its end.
+func (g *script) data() (all []string) {
+	for range g.rng.IntN(4) {
+		all = append(all, copyData(pick(g, "1\n", "2\n3\n", "4\n5\n6\n")))
+	}
+	if g.one(4) {
+		all = append(all, copyData("bad\n"), copyData("7\n"))
+	}
+	return append(all, pick(g, copyDone, copyDone, copyDone, copyFail("no")))
+}
+
+func (g *script) copySimple() []string {
+	if g.one(3) {
+		all := []string{query("copy t from stdin; copy t from stdin")}
+		return append(append(all, g.data()...), copyDone)
+	}
+	return append([]string{query("copy t from stdin")}, g.data()...)
+}
+
+func (g *script) copyExtended() []string {
+	all := []string{parse("", "copy t from stdin"), bind("", ""), execute("", 0)}
+	if g.one(2) {
+		all = append(all, syncing)
+	}
+	all = append(all, g.data()...)
+	return append(all, syncing)
+}

@@ -47,6 +47,9 @@ type Conn struct {
 	accepts *Listener // accepts instead of reading
 
 	paused     bool // by Pause
+	gathering  bool // until the loop's gatherEnd: as if paused
+	streaming  bool // by Streaming
+	streak     uint8
 	full       bool // in is full: as if paused
 	registered bool // the poller knows of it
 	reading    bool // and watches for bytes
@@ -103,6 +106,7 @@ func (c *Conn) Remove() {
 		l.poller.remove(c.fd)
 		c.registered = false
 	}
+	c.gathering = false
 	l.conns[c.fd] = nil
 	c.queued = false
 	c.home.Store(nil)
@@ -229,7 +233,7 @@ func (c *Conn) watch() (err error) {
 	if l == nil {
 		return nil
 	}
-	read, write := !c.paused && !c.full && !c.ended, len(c.out) > 0
+	read, write := !c.paused && !c.full && !c.ended && !c.gathering, len(c.out) > 0
 	switch {
 	case c.registered && read == c.reading && write == c.writing:
 		return nil
@@ -268,7 +272,13 @@ func (c *Conn) receive() {
 	switch {
 	case n > 0:
 		c.moved++
+		c.streaming = false
 		c.deliver(l.buf[:kept+n])
+		if c.streaming && n >= gatherFrom {
+			l.gather(c)
+		} else {
+			c.streak = 0
+		}
 	case err == nil:
 		c.end(io.EOF)
 	case err == syscall.EAGAIN || err == syscall.EINTR:

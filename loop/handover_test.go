@@ -276,7 +276,7 @@ func TestThousandsOfHandOversLoseNothing(t *testing.T) {
 	for _, encrypted := range []bool{false, true} {
 		t.Run(map[bool]string{false: "plain", true: "TLS"}[encrypted], func(t *testing.T) {
 			loops := []*Loop{start(t, Options{}), start(t, Options{})}
-			const batons, rounds = 3, 4000
+			const batons, rounds = 3, 1500
 			var servers sync.WaitGroup
 			var all []*baton
 			var dones []chan struct{}

@@ -74,6 +74,9 @@ type Loop struct {
 
 	resting []*Listener // that have failed, until the next tick
 
+	gathering []*Conn       // not read before gatherEnd; see gather.go
+	gatherEnd time.Duration // since base
+
 	mail struct {
 		sync.Mutex
 		box    []func()
@@ -104,6 +107,7 @@ func (l *Loop) Run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(l.done)
+	tuneThread()
 	l.now = time.Since(l.base)
 	for !l.stopped {
 		l.evs = l.poller.poll(l.evs[:0])
@@ -116,6 +120,9 @@ func (l *Loop) Run() {
 			l.dispatch(&l.evs[i])
 		}
 		l.redeliver()
+		if len(l.gathering) > 0 {
+			l.endGathering()
+		}
 		if l.hasMail.Load() {
 			l.readMail()
 		}
@@ -142,7 +149,11 @@ func (l *Loop) sleep() {
 		return
 	}
 	before := time.Since(l.base)
-	if wait := l.tick - before; wait > 0 {
+	wait := l.tick - before
+	if len(l.gathering) > 0 {
+		wait = min(wait, l.gatherEnd-before)
+	}
+	if wait > 0 {
 		l.evs = l.poller.sleep(l.evs[:0], wait)
 	}
 	l.sleeping.Store(false)

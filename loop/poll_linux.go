@@ -72,6 +72,9 @@ func (p *epoll) poll(evs []event) []event { return p.wait(evs, 0) }
 const napLength = 1
 
 func (p *epoll) sleep(evs []event, d time.Duration) []event {
+	if d < time.Millisecond {
+		return p.waitShort(evs, d)
+	}
 	before := len(evs)
 	if evs = p.wait(evs, napLength); len(evs) > before || p.woken {
 		p.woken = false
@@ -92,6 +95,27 @@ func (p *epoll) wait(evs []event, ms int) []event {
 		return evs
 	}
 	return p.collect(evs, int(n))
+}
+
+// waitShort is wait for less than a millisecond. A kernel older than 5.11
+// does not have it, and is asked over and over.
+func (p *epoll) waitShort(evs []event, d time.Duration) []event {
+	ts := unix.NsecToTimespec(int64(d))
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.evs[0])), uintptr(len(p.evs)), uintptr(unsafe.Pointer(&ts)), 0, 0)
+	if errno == unix.ENOSYS {
+		return p.wait(evs, 0)
+	}
+	if errno != 0 {
+		return evs
+	}
+	return p.collect(evs, int(n))
+}
+
+// tuneThread lets the calling thread's short waits be as short as they are
+// meant to be; by default the kernel adds up to 50 µs.
+func tuneThread() {
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1000, 0, 0, 0)
 }
 
 func (p *epoll) collect(evs []event, n int) []event {

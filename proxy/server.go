@@ -33,6 +33,9 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	o := &c.worker.Load().out
 	o.Reset()
 	n := c.sess.Server(p, o)
+	if c.sess.Owes() && o.Queries == 0 {
+		s.conn.Streaming() // nothing has ended in it
+	}
 	c.apply(o)
 	return n
 }

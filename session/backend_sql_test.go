@@ -160,6 +160,12 @@ func (b *backend) run(p *portal, max int, simple, several bool) string {
 	}
 	p.used = true
 	b.begin()
+	if simple {
+		b.portals[""] = p
+	}
+	if s.rows() && p.sent > 0 && p.sent == p.n {
+		return b.give(p, max, "") // it was carried out before
+	}
 	if simple && s.rows() {
 		b.say += columns
 	}

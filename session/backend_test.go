@@ -138,7 +138,6 @@ func (b *backend) handle(typ byte, body string) {
 	switch typ {
 	case 'Q':
 		delete(b.stmts, "")
-		delete(b.portals, "")
 		b.query(parseSQL(cstring(body)))
 	case 'F':
 		b.function(body)
@@ -184,6 +183,7 @@ func (b *backend) query(all []stmt) {
 			b.inQuery = all[i+1:]
 			return
 		}
+		delete(b.portals, "")
 	}
 	b.inQuery = nil
 	b.ready()
@@ -374,6 +374,7 @@ func (b *backend) copyMessage(typ byte, body string) bool {
 		b.say += complete(fmt.Sprintf("COPY %d", b.copied))
 		b.copied = 0
 		if !s.extended {
+			delete(b.portals, "")
 			b.query(b.inQuery)
 		}
 	default:

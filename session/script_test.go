@@ -197,5 +197,6 @@ func (g *script) copyExtended() []string {
 		all = append(all, syncing)
 	}
 	all = append(all, g.data()...)
-	return append(all, syncing)
+	// Without the Close a stray Bind would begin a copy that nobody ends.
+	return append(all, syncing, closing("S", ""), syncing)
 }

@@ -66,8 +66,8 @@ func TestDiff(t *testing.T) {
 	}
 	conv(query("create table t (a int)"), true)
 	bad := 0
-	for seed := range uint64(6000) {
-		g := &script{rng: rand.New(rand.NewPCG(seed, 1)), name: fmt.Sprintf("c%d", seed), state: seed%2 == 0, blocks: seed%3 > 0, named: true, slow: true}
+	for seed := range uint64(12000) {
+		g := &script{rng: rand.New(rand.NewPCG(seed, 2)), name: fmt.Sprintf("c%d", seed), state: seed%2 == 0, blocks: seed%3 > 0, named: true, slow: true}
 		var all []string
 		for range 2 + g.rng.IntN(8) {
 			all = append(all, g.burst()...)

@@ -1,0 +1,14 @@
+// Package integration tests the built program from outside: pgweir as a
+// process of its own, real PostgreSQL servers, real clients. Where it can,
+// PostgreSQL is the oracle: what a client sees through pgweir must be what it
+// sees without it. Numbers of backends are taken from PostgreSQL and from the
+// process table, never from pgweir.
+//
+// It knows pgweir's interfaces only (command line, config.toml, protocol,
+// console, HTTP, signals, log) and must not import the packages that make up
+// the program.
+//
+// PGWEIR_TEST_PG_BIN names the folder of PostgreSQL's programs (initdb and
+// postgres are enough; psql and pgbench are taken from PATH).
+// PGWEIR_TEST_RACE=1 builds the program with the race detector.
+package integration

@@ -1,0 +1,350 @@
+package pool
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+	"time"
+
+	"pgweir/wire"
+)
+
+func TestAServerThatIsNotThereIsSaidSoonAndFoundAgain(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, func(s *Settings) { s.LoginRetry = 50 * time.Millisecond })
+	s.stop()
+	var all []*taker
+	for range 8 {
+		k := h.taker(p)
+		k.ask(p, nil)
+		all = append(all, k)
+	}
+	for _, k := range all {
+		if e := k.refusal(); e.Code != wire.CodeCannotConnect || !strings.Contains(e.Message, s.addr) {
+			t.Error(e)
+		}
+	}
+	if c := p.Counts(); c.Failure == nil || c.Waiting != 0 {
+		t.Errorf("%+v", c)
+	}
+	s.listen()
+	eventually(t, "the pool finds the server again", func() bool {
+		k := h.taker(p)
+		k.ask(p, nil)
+		select {
+		case b := <-k.got:
+			h.giveBack(b)
+			return true
+		case <-k.no:
+			return false
+		}
+	})
+	if c := p.Counts(); c.Failure != nil || c.Idle != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestTheServersOwnErrorIsPassedOnAsItIs(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	own := &wire.Error{Severity: "FATAL", Localized: "FATAL", Code: "3D000", Message: "database \"served\" does not exist",
+		Detail: "It seems to have just been dropped or renamed.", Hint: "Look for it.",
+		Extra: []wire.ErrorField{{Type: 'F', Value: "postinit.c"}, {Type: 'L', Value: "941"}, {Type: 'R', Value: "InitPostgres"}}}
+	s.refuse = func(*startup) *wire.Error { return own }
+	p := h.pool(s, nil)
+	k := h.taker(p)
+	k.ask(p, nil)
+	if e := k.refusal(); string(e.Append(nil)) != string(own.Append(nil)) {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestDuringThePauseTheReasonComesAtOnceAndNoLoginIsTried(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	s.auth, s.password = "password", "right"
+	p := h.pool(s, func(s *Settings) { s.Credentials.Password = "wrong"; s.LoginRetry = time.Hour })
+	k := h.taker(p)
+	k.ask(p, nil)
+	if e := k.refusal(); e.Code != wire.CodeInvalidPassword || e.Message != `password authentication failed for user "user"` {
+		t.Fatal(e)
+	}
+	for range 20 {
+		k := h.taker(p)
+		if b, e := p.Lease(&k.Waiter, nil, h.now()); b != nil || e == nil || e.Code != wire.CodeInvalidPassword {
+			t.Fatal(b, e)
+		}
+	}
+	if n := len(s.logins()); n != 1 {
+		t.Errorf("%d logins", n)
+	}
+	// New settings end the pause.
+	p.Set(h.settings(s, "user", func(s *Settings) { s.Credentials.Password = "right" }))
+	h.giveBack(h.lease(p))
+}
+
+func TestThePauseGrowsAndIsBounded(t *testing.T) {
+	var f failure
+	refused := wire.Fatalf(wire.CodeCannotConnect, "refused")
+	now := time.Duration(0)
+	var delays []time.Duration
+	for range 6 {
+		if !f.note(refused, now, 15*time.Second) {
+			t.Fatal("no pause")
+		}
+		delays = append(delays, f.delay)
+		if f.refuses(now) == nil || f.refuses(f.until) != nil {
+			t.Error("the pause has no bounds")
+		}
+		if f.note(refused, now, 15*time.Second) {
+			t.Error("another failure at the same time makes it longer")
+		}
+		now = f.until
+	}
+	if delays[0] != firstPause || delays[1] != 2*firstPause || delays[5] != restPause {
+		t.Errorf("pauses after refused connections: %v", delays)
+	}
+	f = failure{}
+	password := wire.Fatalf(wire.CodeInvalidPassword, "wrong")
+	for range 20 {
+		f.note(password, now, 15*time.Second)
+		now = f.until
+	}
+	if f.delay != 15*time.Second {
+		t.Errorf("the pause after a wrong password is %v in the end", f.delay)
+	}
+	f = failure{}
+	f.note(password, now, 0)
+	if f.delay != time.Millisecond {
+		t.Errorf("server_login_retry of 0 gives a pause of %v", f.delay)
+	}
+}
+
+func TestAnErrorOfOnesOwnParametersConcernsNobodyElse(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	bad := param("search_path", "bad")
+	s.refuse = func(x *startup) *wire.Error {
+		if v, _ := x.Get("search_path"); v == "bad" {
+			return wire.Fatalf(wire.CodeInvalidParameterValue, "invalid value")
+		}
+		return nil
+	}
+	p := h.pool(s, nil)
+	k := h.taker(p, bad)
+	k.ask(p, nil)
+	if e := k.refusal(); e.Code != wire.CodeInvalidParameterValue {
+		t.Fatal(e)
+	}
+	if p.Counts().Failure != nil {
+		t.Error("taken for the server's failure")
+	}
+	h.giveBack(h.lease(p))
+}
+
+func TestWhileOthersHoldBackendsAFailureLetsOneWait(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, nil)
+	b := h.lease(p)
+	s.set(func(s *server) {
+		s.refuse = func(*startup) *wire.Error {
+			return wire.Fatalf(wire.CodeTooManyConnections, "sorry, too many clients already")
+		}
+	})
+	k := h.taker(p)
+	k.ask(p, nil)
+	eventually(t, "the login has failed", func() bool { return p.Counts().Failure != nil })
+	k.waits()
+	// One who needs a backend of its own hears of it at once.
+	params := []wire.Param{param("TimeZone", "Asia/Tokyo")}
+	own := h.taker(p, params...)
+	own.ask(p, params)
+	if e := own.refusal(); e.Code != wire.CodeTooManyConnections {
+		t.Error(e)
+	}
+	h.giveBack(b)
+	if k.wait() != b {
+		t.Error("another backend")
+	}
+	h.giveBack(b)
+	check(t, p, 0, 1, 0, 0)
+}
+
+func TestABackendIsNotGivenUpForSomebodyWhomTheServerWouldRefuse(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, func(s *Settings) { s.Size = 2; s.LoginRetry = time.Hour })
+	b := h.lease(p)
+	s.set(func(s *server) {
+		s.refuse = func(*startup) *wire.Error { return wire.Fatalf(wire.CodeInvalidPassword, "changed meanwhile") }
+	})
+	first := h.taker(p)
+	first.ask(p, nil)
+	eventually(t, "the login has failed", func() bool { return p.Counts().Failure != nil && p.Counts().Closing == 0 })
+	if !p.Leave(&first.Waiter) {
+		t.Fatal("not in the line")
+	}
+	other := h.taker(p, searchB)
+	other.ask(p, nil)
+	h.giveBack(b)
+	check(t, p, 0, 1, 0, 0)
+	other.waits()
+	if !p.Leave(&other.Waiter) {
+		t.Fatal("not in the line")
+	}
+}
+
+func TestThePoolRecoversByItselfWithoutNewClients(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, func(s *Settings) { s.LoginRetry = 20 * time.Millisecond })
+	b := h.lease(p)
+	s.set(func(s *server) {
+		s.refuse = func(*startup) *wire.Error {
+			return wire.Fatalf(wire.CodeCannotConnectNow, "the database system is starting up")
+		}
+	})
+	k := h.taker(p)
+	k.ask(p, nil)
+	eventually(t, "logins fail", func() bool { return len(s.logins()) > 2 })
+	k.waits()
+	s.set(func(s *server) { s.refuse = nil })
+	if k.wait() == b {
+		t.Error("that one is lent")
+	}
+}
+
+func TestAFailedLoginHoldsItsSlotUntilTheServerHasClosed(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	hold := make(chan struct{})
+	s.holdEnd = hold
+	s.refuse = func(*startup) *wire.Error { return wire.Fatalf("3D000", "no such database") }
+	p := h.pool(s, func(s *Settings) { s.Size = 1; s.LoginRetry = 0 })
+	k := h.taker(p)
+	k.ask(p, nil)
+	k.refusal() // at once
+	check(t, p, 0, 0, 0, 1)
+	s.set(func(s *server) { s.refuse = nil })
+	eventually(t, "the pause is over", func() bool { return p.failureIsOver() })
+	k = h.taker(p)
+	k.ask(p, nil)
+	p.Upkeep(1)
+	k.waits()
+	check(t, p, 0, 0, 0, 1)
+	close(hold)
+	h.giveBack(k.wait())
+	if _, most := s.counts(); most != 1 {
+		t.Errorf("%d processes at once", most)
+	}
+}
+
+func (p *Pool) failureIsOver() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failure.refuses(time.Since(p.epoch)) == nil
+}
+
+func TestAHostThatRefusesABackendGetsItClosed(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	h.refuse.Store(true)
+	p := h.pool(s, func(s *Settings) { s.LoginRetry = 0 })
+	k := h.taker(p)
+	k.ask(p, nil)
+	if e := k.refusal(); e.Code != wire.CodeCannotConnect || !strings.Contains(e.Message, "does not want it") {
+		t.Error(e)
+	}
+	eventually(t, "the slot is free", func() bool { return p.Counts().Closing == 0 })
+	if live, _ := s.counts(); live != 0 {
+		t.Errorf("%d processes", live)
+	}
+	h.refuse.Store(false)
+	eventually(t, "the pause is over", p.failureIsOver)
+	h.giveBack(h.lease(p))
+}
+
+func TestAServerThatSpeaksAnotherLanguageIsRefused(t *testing.T) {
+	message := func(typ byte, length uint32, body string) []byte {
+		return append(binary.BigEndian.AppendUint32([]byte{typ}, length), body...)
+	}
+	for name, c := range map[string]struct {
+		raw  []byte
+		code string
+	}{
+		"nothing":                {[]byte{}, wire.CodeConnectionFailure},
+		"half a header":          {[]byte{'R', 0}, wire.CodeConnectionFailure},
+		"half a message":         {message('S', 100, "abc"), wire.CodeConnectionFailure},
+		"length 0":               {message('R', 0, ""), wire.CodeProtocolViolation},
+		"length 3":               {message('R', 3, ""), wire.CodeProtocolViolation},
+		"length 2^31":            {message('R', 1<<31, ""), wire.CodeProtocolViolation},
+		"length 2^32-1":          {message('R', 1<<32-1, ""), wire.CodeProtocolViolation},
+		"length 64 KB":           {message('S', maxLoginMessage, ""), wire.CodeProtocolViolation},
+		"another type":           {message('T', 6, "\x00\x00"), wire.CodeProtocolViolation},
+		"an empty authenticate":  {message('R', 4, ""), wire.CodeProtocolViolation},
+		"a broken error":         {message('E', 8, "Sxyz"), wire.CodeProtocolViolation},
+		"a broken key":           {message('K', 6, "ab"), wire.CodeProtocolViolation},
+		"a broken status":        {message('S', 7, "abc"), wire.CodeProtocolViolation},
+		"Kerberos":               {message('R', 8, "\x00\x00\x00\x02"), wire.CodeFeatureNotSupported},
+		"GSS":                    {message('R', 8, "\x00\x00\x00\x07"), wire.CodeFeatureNotSupported},
+		"SASL of another kind":   {message('R', 15, "\x00\x00\x00\x0aOTHER\x00\x00")[:16], wire.CodeFeatureNotSupported},
+		"SASL in mid-way":        {message('R', 10, "\x00\x00\x00\x0bxx"), wire.CodeFeatureNotSupported},
+		"SASL at its end":        {message('R', 10, "\x00\x00\x00\x0cxx"), wire.CodeFeatureNotSupported},
+		"more after it is ready": {append(wire.AppendReadyForQuery(nil, 'I'), 'x'), wire.CodeProtocolViolation},
+		"HTTP":                   {[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), wire.CodeProtocolViolation},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := newHost(t), serve(t)
+			s.raw = func(*startup) []byte { return c.raw }
+			p := h.pool(s, nil)
+			k := h.taker(p)
+			k.ask(p, nil)
+			e := k.refusal()
+			if name == "SASL of another kind" && e.Code == wire.CodeProtocolViolation {
+				return // as good: the list has no end
+			}
+			if e.Code != c.code || e.Severity != "FATAL" {
+				t.Error(e)
+			}
+		})
+	}
+}
+
+func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	s.hold = make(chan struct{})
+	p := h.pool(s, func(s *Settings) { s.ConnectTimeout = 30 * time.Millisecond })
+	k := h.taker(p)
+	k.ask(p, nil)
+	if e := k.refusal(); e.Code != wire.CodeCannotConnect || !strings.Contains(e.Message, "server_connect_timeout") {
+		t.Error(e)
+	}
+	eventually(t, "the slot is free", func() bool { return p.Counts().Closing == 0 })
+}
+
+func TestANoticeAndANegotiationDuringTheLoginAreNoFailure(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	var once bool
+	s.raw = func(*startup) []byte {
+		if once {
+			return nil
+		}
+		once = true
+		out := wire.AppendNegotiateProtocolVersion(nil, 0, []string{"_pq_.x"})
+		out = wire.AppendNotice(out, wire.Errorf("00000", "welcome"))
+		out = wire.AppendAuthOK(out)
+		return wire.AppendReadyForQuery(out, 'I')
+	}
+	p := h.pool(s, nil)
+	b := h.lease(p) // without BackendKeyData, which poolers leave out
+	if b.PID != 0 || len(b.Key) != 0 {
+		t.Error(b.PID, b.Key)
+	}
+	h.end(b, false)
+}
+
+func TestStartupParametersThatCannotBeSentAreRefused(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, nil)
+	k := h.taker(p, param("options", strings.Repeat("x", 20_000)))
+	k.ask(p, nil)
+	if e := k.refusal(); e.Code != wire.CodeInvalidParameterValue {
+		t.Error(e)
+	}
+	if p.Counts().Failure != nil {
+		t.Error("taken for the server's failure")
+	}
+}

@@ -1,0 +1,369 @@
+package pool
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pgweir/wire"
+)
+
+// server is a scripted PostgreSQL. It counts a connection from its startup
+// packet until it closes it itself, as a process of PostgreSQL's would count.
+type server struct {
+	t       testing.TB
+	network string
+	addr    string
+
+	mu       sync.Mutex
+	ln       net.Listener
+	auth     string                      // "trust", "password", "md5", "scram-sha-256"
+	password string                      // of every user
+	refuse   func(*startup) *wire.Error  // instead of letting in
+	answers  func(*startup) []wire.Param // more ParameterStatus messages
+	raw      func(*startup) []byte       // sent instead of all that
+	hold     chan struct{}               // logins wait until it is closed
+	holdEnd  chan struct{}               // ends wait until it is closed
+	late     time.Duration               // ends take up to that long
+	tls      *tls.Config                 // nil: answers 'N'
+	ssl      byte                        // answers this to an SSLRequest instead
+	deaf     bool                        // reads nothing after the login but a cancel ends that
+	live     int                         // processes
+	most     int                         // of them at once
+	sessions map[uint32]*serverSession   // logged in, by process ID
+	starts   []*startup                  // startup packets that have come
+	cancels  []uint32                    // process IDs of CancelRequests
+	pids     uint32
+	wg       sync.WaitGroup
+}
+
+type startup struct {
+	wire.Startup
+	tls   bool
+	certs int
+}
+
+type serverSession struct {
+	pid      uint32
+	key      []byte
+	conn     net.Conn
+	start    *startup
+	canceled chan struct{}
+	once     sync.Once
+}
+
+func serve(t testing.TB) *server {
+	t.Helper()
+	return serveOn(t, "unix", t.TempDir()+"/s")
+}
+
+func serveTCP(t testing.TB) *server {
+	t.Helper()
+	return serveOn(t, "tcp", "127.0.0.1:0")
+}
+
+func serveOn(t testing.TB, network, addr string) *server {
+	t.Helper()
+	s := &server{t: t, network: network, addr: addr, auth: "trust", sessions: map[uint32]*serverSession{}}
+	s.listen()
+	t.Cleanup(func() {
+		s.stop()
+		s.wg.Wait()
+	})
+	return s
+}
+
+// listen begins to accept; again after stop.
+func (s *server) listen() {
+	s.t.Helper()
+	ln, err := net.Listen(s.network, s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.ln, s.addr = ln, ln.Addr().String()
+	s.mu.Unlock()
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			s.wg.Add(1)
+			go func() {
+				defer s.wg.Done()
+				s.connection(conn)
+			}()
+		}
+	}()
+}
+
+// stop closes the listening socket and all sessions, as a crash would.
+func (s *server) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ln.Close()
+	for _, x := range s.sessions {
+		x.conn.Close()
+		x.cancel()
+	}
+	for _, gate := range []chan struct{}{s.hold, s.holdEnd} {
+		if gate != nil {
+			select {
+			case <-gate:
+			default:
+				close(gate)
+			}
+		}
+	}
+}
+
+func (s *server) set(f func(*server)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(s)
+}
+
+// counts are the processes there are, and the most that were at once since
+// the last call.
+func (s *server) counts() (live, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	live, most = s.live, s.most
+	s.most = s.live
+	return live, most
+}
+
+func (s *server) logins() []*startup {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.starts)
+}
+
+func (x *serverSession) cancel() { x.once.Do(func() { close(x.canceled) }) }
+
+func (s *server) connection(conn net.Conn) {
+	x := &serverSession{conn: conn, start: new(startup), canceled: make(chan struct{})}
+	counted := false
+	defer func() {
+		if counted {
+			s.end(x)
+		}
+		x.conn.Close()
+	}()
+	for {
+		var head [8]byte
+		if _, err := io.ReadFull(x.conn, head[:]); err != nil {
+			return
+		}
+		packet := make([]byte, binary.BigEndian.Uint32(head[:]))
+		copy(packet, head[:])
+		if _, err := io.ReadFull(x.conn, packet[8:]); err != nil {
+			return
+		}
+		start, _, err := wire.DecodeStartup(packet)
+		if err != nil {
+			s.t.Error(err)
+			return
+		}
+		switch start.Kind {
+		case wire.KindSSLRequest:
+			if !s.answerSSL(x) {
+				return
+			}
+			continue
+		case wire.KindCancelRequest:
+			s.mu.Lock()
+			s.cancels = append(s.cancels, start.PID)
+			if y := s.sessions[start.PID]; y != nil && string(y.key) == string(start.Key) {
+				y.cancel()
+			}
+			s.mu.Unlock()
+			return
+		}
+		x.start.Startup = start
+		break
+	}
+	s.mu.Lock()
+	counted = true
+	s.live++
+	s.most = max(s.most, s.live)
+	s.pids++
+	x.pid = s.pids
+	x.key = []byte{byte(x.pid >> 8), byte(x.pid), 3, 4}
+	s.starts = append(s.starts, x.start)
+	hold := s.hold
+	s.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	if s.letIn(x) {
+		s.talk(x)
+	}
+}
+
+func (s *server) answerSSL(x *serverSession) bool {
+	s.mu.Lock()
+	config, answer := s.tls, s.ssl
+	s.mu.Unlock()
+	switch {
+	case answer != 0:
+		x.conn.Write([]byte{answer})
+		return true
+	case config == nil:
+		x.conn.Write([]byte{'N'})
+		return true
+	}
+	x.conn.Write([]byte{'S'})
+	c := tls.Server(x.conn, config)
+	if err := c.Handshake(); err != nil {
+		return false
+	}
+	x.conn, x.start.tls, x.start.certs = c, true, len(c.ConnectionState().PeerCertificates)
+	return true
+}
+
+// letIn does the login, and is false if it failed.
+func (s *server) letIn(x *serverSession) bool {
+	s.mu.Lock()
+	auth, password, refuse, answers, raw := s.auth, s.password, s.refuse, s.answers, s.raw
+	s.mu.Unlock()
+	send := func(p []byte) { x.conn.Write(p) }
+	if raw != nil {
+		if p := raw(x.start); p != nil {
+			send(p)
+			return false
+		}
+	}
+	user, _ := x.start.Get("user")
+	in := bufio.NewReader(x.conn)
+	receive := func() []byte {
+		var h [wire.HeaderLen]byte
+		if _, err := io.ReadFull(in, h[:]); err != nil {
+			return nil
+		}
+		typ, total := wire.Header(h[:])
+		body := make([]byte, total-wire.HeaderLen)
+		if _, err := io.ReadFull(in, body); err != nil || typ != 'p' {
+			return nil
+		}
+		return body
+	}
+	ok := true
+	switch auth {
+	case "password":
+		send(wire.AppendAuthCleartext(nil))
+		given, _ := wire.DecodePassword(receive())
+		ok = given == password
+	case "md5":
+		salt := [4]byte{1, 2, 3, 4}
+		send(wire.AppendAuthMD5(nil, salt))
+		given, _ := wire.DecodePassword(receive())
+		ok = wire.CheckMD5(wire.MD5Secret(user, password), given, salt)
+	case "scram-sha-256":
+		send(wire.AppendAuthSASL(nil, wire.MechanismSCRAM))
+		ok = s.scram(password, send, receive)
+	}
+	if !ok {
+		send(wire.Fatalf(wire.CodeInvalidPassword, "password authentication failed for user %q", user).Append(nil))
+		return false
+	}
+	if refuse != nil {
+		if e := refuse(x.start); e != nil {
+			send(e.Append(nil))
+			return false
+		}
+	}
+	out := wire.AppendAuthOK(nil)
+	for _, name := range []string{"application_name", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone"} {
+		value := map[string]string{"client_encoding": "UTF8", "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}[name]
+		for _, p := range x.start.Params {
+			if wire.VarIndex([]byte(p.Name)) == wire.VarIndex([]byte(name)) {
+				value = p.Value
+			}
+		}
+		if name == "DateStyle" && value == "ISO" {
+			value = "ISO, MDY" // the server's own words
+		}
+		out = wire.AppendParameterStatus(out, name, value)
+	}
+	out = wire.AppendParameterStatus(out, "server_version", "15.0")
+	if answers != nil {
+		for _, p := range answers(x.start) {
+			out = wire.AppendParameterStatus(out, p.Name, p.Value)
+		}
+	}
+	out = wire.AppendBackendKeyData(out, x.pid, x.key)
+	s.set(func(s *server) { s.sessions[x.pid] = x })
+	send(wire.AppendReadyForQuery(out, 'I'))
+	return true
+}
+
+func (s *server) scram(password string, send func([]byte), receive func() []byte) bool {
+	x := wire.NewSCRAMServer(wire.DeriveSCRAMSecret(password, []byte("some salt"), 4096), wire.SCRAMNonce())
+	_, first, err := wire.DecodeSASLInitial(receive())
+	if err != nil {
+		return false
+	}
+	out, err := x.First(first)
+	if err != nil {
+		s.t.Error(err)
+		return false
+	}
+	send(wire.AppendAuthSASLContinue(nil, out))
+	out, _, err = x.Final(receive())
+	if err != nil {
+		return false
+	}
+	send(wire.AppendAuthSASLFinal(nil, out))
+	return true
+}
+
+// talk reads until Terminate or the end.
+func (s *server) talk(x *serverSession) {
+	s.mu.Lock()
+	deaf := s.deaf
+	s.mu.Unlock()
+	if deaf {
+		<-x.canceled
+	}
+	for {
+		var h [wire.HeaderLen]byte
+		if _, err := io.ReadFull(x.conn, h[:]); err != nil {
+			return
+		}
+		typ, total := wire.Header(h[:])
+		if typ == 'X' {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, x.conn, int64(total-wire.HeaderLen)); err != nil {
+			return
+		}
+	}
+}
+
+// end is a process going: late, and uncounted before its connection is closed.
+func (s *server) end(x *serverSession) {
+	s.mu.Lock()
+	late, hold := s.late, s.holdEnd
+	s.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	if late > 0 {
+		<-time.After(time.Duration(rand.Int64N(int64(late))))
+	}
+	s.mu.Lock()
+	delete(s.sessions, x.pid)
+	s.live--
+	s.mu.Unlock()
+}

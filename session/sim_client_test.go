@@ -1,0 +1,268 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pgweir/wire"
+)
+
+// simClient is a client, the session that it speaks with, and the connection
+// that it believes to have.
+type simClient struct {
+	sim  *sim
+	id   int
+	rig  *rig
+	says [][]string // the bursts still to be said
+
+	sent     []string // messages said
+	at       []int    // and where each begins
+	length   int      // of all that was said
+	outbox   string   // said, and not received by pgweir
+	consumed int
+
+	direct  *backend // carries out what was consumed
+	fed     int      // how many messages it was given
+	refused map[int]*wire.Error
+	got     string   // read, and not a whole message yet
+	expect  []string // what comes next
+	must    int      // how many of those must come even if the client goes
+
+	lease   *simBackend
+	waiting bool
+	bye     bool // it has said Terminate
+	left    bool // it has closed its connection
+	doomed  bool // its backend has died
+	closed  bool
+}
+
+func (s *sim) newClient(id int) *simClient {
+	c := &simClient{sim: s, id: id, refused: map[int]*wire.Error{}}
+	c.rig = newRig(s.t, s.config)
+	vars := startVars
+	vars[wire.VarApplicationName] = fmt.Sprintf("app%d", s.rng.IntN(3))
+	vars[wire.VarTimeZone] = []string{"UTC", "Asia/Tokyo"}[s.rng.IntN(2)]
+	c.rig.s.Init(s.config, &vars)
+	c.direct = newBackend(vars)
+	c.direct.mode = s.config.Mode
+	c.direct.verdict = func(token string) verdict { return s.decided[token] }
+
+	inSession := s.config.Mode == SessionMode
+	g := &script{
+		rng: s.rng, name: fmt.Sprintf("c%d", id), named: inSession, slow: true,
+		state: inSession || s.config.Watch, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
+	}
+	for range 1 + s.rng.IntN(8) {
+		c.says = append(c.says, g.burst())
+	}
+	if s.rng.IntN(40) == 0 {
+		c.says = append(c.says, []string{query("select '" + strings.Repeat("x", MaxMessage+1000) + "'")})
+	}
+	if s.rng.IntN(4) == 0 {
+		// Break off anywhere.
+		last := len(c.says) - 1
+		c.says[last] = c.says[last][:s.rng.IntN(len(c.says[last]))]
+	} else if s.rng.IntN(2) == 0 {
+		c.says = append(c.says, []string{syncing})
+	}
+	c.says = append(c.says, []string{terminate})
+	if inSession {
+		c.waiting = true
+		s.line = append(s.line, c)
+	}
+	return c
+}
+
+func (s *sim) clientEvents(c *simClient, add func(int, func())) {
+	if c.closed || c.left {
+		return
+	}
+	if len(c.says) > 0 {
+		weight := 1 // most wait for their answers
+		if c.answered() {
+			weight = 20
+		}
+		add(weight, c.say)
+	}
+	if c.outbox != "" && (c.lease != nil || s.config.Mode != SessionMode) {
+		add(20, c.deliver)
+	}
+	if s.calm {
+		return
+	}
+	if s.rng.IntN(1000) < 2 {
+		add(2, c.leave)
+	}
+	waits := c.waiting && c.rig.s.Phase() == Waiting
+	if waits && s.rng.IntN(100) < 2 {
+		add(5, func() { c.refuse(errTimeout) })
+	}
+	if s.rng.IntN(100) < 5 {
+		switch {
+		case waits:
+			add(5, func() { c.refuse(wire.Errorf(wire.CodeQueryCanceled, "canceling statement due to user request")) })
+		case c.lease != nil && c.lease.waiting != "" && c.rig.s.Owes():
+			add(20, func() { s.decide(c.lease, canceled) })
+		}
+	}
+}
+
+// say puts the next burst on its way.
+func (c *simClient) say() {
+	burst := c.says[0]
+	c.says = c.says[1:]
+	for _, m := range burst {
+		c.at = append(c.at, c.length)
+		c.sent = append(c.sent, m)
+		c.length += len(m)
+		c.outbox += m
+		c.bye = c.bye || m == terminate
+	}
+	c.sim.happens("client %d says %s", c.id, show(strings.Join(burst, "")))
+}
+
+// deliver has some of it arrive.
+func (c *simClient) deliver() {
+	n := c.sim.cut(len(c.outbox))
+	c.rig.fromClient += c.outbox[:n]
+	c.outbox = c.outbox[n:]
+	c.stepClient()
+	c.sim.stepped(c)
+}
+
+func (c *simClient) stepClient() {
+	had := len(c.rig.fromClient)
+	c.rig.stepClient()
+	c.consumed += had - len(c.rig.fromClient)
+}
+
+func (c *simClient) leaveLine() {
+	if c.waiting {
+		c.waiting = false
+		c.sim.line = slices.DeleteFunc(c.sim.line, func(o *simClient) bool { return o == c })
+	}
+}
+
+// leave closes the connection without a word.
+func (c *simClient) leave() {
+	c.sim.happens("client %d goes", c.id)
+	c.leaveLine()
+	c.left = true
+	c.rig.s.Gone(&c.rig.o)
+	c.sim.stepped(c)
+	c.closed = true // proxy closes it at once, whatever the session still has to do
+}
+
+// refuse has the client wait no more, in vain.
+func (c *simClient) refuse(e *wire.Error) {
+	c.sim.happens("client %d is refused", c.id)
+	c.leaveLine()
+	i, whole := slices.BinarySearch(c.at, c.consumed)
+	if !whole {
+		c.sim.t.Fatalf("client %d is refused in the midst of a message", c.id)
+	}
+	c.refused[i] = e
+	had := len(c.rig.fromClient)
+	c.rig.refuse(e)
+	c.consumed += had - len(c.rig.fromClient)
+	c.sim.stepped(c)
+}
+
+// follow has the direct connection carry out what has been consumed.
+func (c *simClient) follow() {
+	d := c.direct
+	for !d.dead {
+		if d.in == "" {
+			if c.fed == len(c.sent) || c.at[c.fed] >= c.consumed {
+				break
+			}
+			if e := c.refused[c.fed]; e != nil {
+				c.refuseDirectly(e)
+				c.fed++
+				continue
+			}
+			d.in = c.sent[c.fed]
+			c.fed++
+		}
+		if !d.next() {
+			break
+		}
+		c.collect()
+	}
+	c.collect()
+}
+
+// refuseDirectly answers the next message as a connection would that has no
+// backend for it.
+func (c *simClient) refuseDirectly(e *wire.Error) {
+	d := c.direct
+	d.say += failure(e.Code, e.Message)
+	switch c.sent[c.fed][0] {
+	case 'Q', 'F':
+		d.say += ready('I')
+	default:
+		d.skip = true
+	}
+	d.flush()
+}
+
+// collect takes what the direct connection has said: what it has flushed must
+// come, what it has not may.
+func (c *simClient) collect() {
+	all, _ := frames(c.direct.out)
+	c.direct.out = ""
+	// What was expected without having been flushed has been flushed now.
+	c.expect = append(c.expect[:c.must:c.must], all...)
+	c.must = len(c.expect)
+	unflushed, _ := frames(c.direct.say)
+	c.expect = append(c.expect, unflushed...)
+}
+
+// reads holds what comes against what would come directly.
+func (c *simClient) reads(bytes string) {
+	if c.left {
+		return
+	}
+	c.got += bytes
+	all, rest := frames(c.got)
+	c.got = rest
+	if len(all) == 0 {
+		return
+	}
+	c.follow()
+	for _, m := range all {
+		if m == asyncNotice {
+			continue
+		}
+		if len(c.expect) > 0 && c.expect[0] == m {
+			c.expect = c.expect[1:]
+			if c.must--; c.must < 0 {
+				// Ahead of its flush: the direct connection will not say it again.
+				c.direct.say = c.direct.say[len(m):]
+				c.must = 0
+			}
+			continue
+		}
+		if c.doomed && (strings.Contains(m, "\x00VFATAL\x00C57P01\x00") || strings.Contains(m, "\x00VFATAL\x00C08006\x00")) {
+			continue
+		}
+		c.sim.t.Fatalf("client %d reads  %s\ninstead of    %s", c.id, show(m), strings.Join(c.missing(), ""))
+	}
+}
+
+// answered tells whether all that was said has been answered.
+func (c *simClient) answered() bool {
+	if c.outbox != "" || c.rig.fromClient != "" {
+		return false
+	}
+	c.follow()
+	return c.must == 0 && c.direct.in == ""
+}
+
+func (c *simClient) missing() (all []string) {
+	for _, m := range c.expect {
+		all = append(all, show(m))
+	}
+	return all
+}

@@ -1,0 +1,326 @@
+package session
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgweir/wire"
+)
+
+var (
+	simSeeds = flag.Int("seeds", 3000, "how many seeds the simulation plays")
+	simSeed  = flag.Uint64("seed", 0, "play only this seed of the simulation, and tell what happens")
+)
+
+// TestSimulation plays conversations of several clients over a few modelled
+// backends with everything cut, late and in the wrong moment that the seed
+// makes of it, and holds what each client reads against a model of the
+// connection that it believes to have: one of its own.
+//
+// Of the design's invariants it checks, at every step: (1) a client reads the
+// answers to its own messages, in order, and nothing else; (2) a lease is one
+// client's and ends once; (3) a backend is released only at rest; (5) nobody
+// is forgotten; (7) a statement sees its own client's settings and state; (8)
+// what a client leaves behind is gone before the backend is lent again.
+func TestSimulation(t *testing.T) {
+	if *simSeed != 0 {
+		simulate(t, *simSeed, true)
+		return
+	}
+	for seed := range uint64(*simSeeds) {
+		simulate(t, seed+1, false)
+	}
+}
+
+// sim is one seed's world.
+type sim struct {
+	t        *testing.T
+	rng      *rand.Rand
+	config   *Config
+	clients  []*simClient
+	backends []*simBackend
+	line     []*simClient // waiting for a backend, in order of arrival
+	room     int          // how many backends there may be
+	decided  map[string]verdict
+	calm     bool // nothing breaks any more
+	trace    []string
+	verbose  bool
+	steps    int
+}
+
+type simBackend struct {
+	*backend
+	id     int
+	holder *simClient
+	link   *Link
+	gone   bool // it closes its connection when all it said has been read
+}
+
+func simulate(t *testing.T, seed uint64, verbose bool) {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	s := &sim{t: t, rng: rng, room: 1 + rng.IntN(3), decided: map[string]verdict{}, verbose: verbose}
+	s.config = []*Config{&transactionMode, &transactionMode, &unwatched, &sessionMode, &statementMode}[rng.IntN(5)]
+	finished := false
+	defer func() {
+		if finished && !t.Failed() {
+			return
+		}
+		if r := recover(); r != nil {
+			t.Errorf("panic: %v", r)
+			defer panic(r)
+		}
+		t.Logf("seed %d failed after %d steps in %s mode; repeat with: go test ./session -run TestSimulation -seed=%d", seed, s.steps, s.config.Mode, seed)
+		for _, line := range s.trace[max(0, len(s.trace)-60):] {
+			t.Log(line)
+		}
+	}()
+	for i := range 2 + rng.IntN(4) {
+		s.clients = append(s.clients, s.newClient(i))
+	}
+	for s.step() {
+		if s.steps++; s.steps > 1_000_000 {
+			t.Fatal("it does not end")
+		}
+	}
+	s.finish()
+	finished = true
+}
+
+// happens notes what happens for whoever has to understand a failure.
+func (s *sim) happens(format string, args ...any) {
+	if s.verbose {
+		s.trace = append(s.trace, fmt.Sprintf(format, args...))
+	}
+}
+
+// event is something that can happen now, with its weight.
+type event struct {
+	weight int
+	do     func()
+}
+
+// step has one of the things happen that can happen now; it is false if there
+// is none.
+func (s *sim) step() bool {
+	var events []event
+	add := func(weight int, do func()) { events = append(events, event{weight, do}) }
+	for _, c := range s.clients {
+		s.clientEvents(c, add)
+	}
+	for _, b := range s.backends {
+		s.backendEvents(b, add)
+	}
+	if len(s.line) > 0 && (s.idle() != nil || len(s.backends) < s.room) {
+		add(20, s.grant)
+	}
+	if len(events) == 0 {
+		return false
+	}
+	sum := 0
+	for _, e := range events {
+		sum += e.weight
+	}
+	n := s.rng.IntN(sum)
+	for _, e := range events {
+		if n -= e.weight; n < 0 {
+			e.do()
+			break
+		}
+	}
+	return true
+}
+
+func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
+	if len(b.in) >= wire.HeaderLen && b.waiting == "" {
+		add(20, func() {
+			if b.next() {
+				s.happens("backend %d carries a message out: %s", b.id, show(b.say))
+				if s.rng.IntN(20) == 0 {
+					b.flush() // its buffer is full
+				}
+			} else if b.waiting != "" {
+				s.happens("backend %d begins %s", b.id, b.waiting)
+			}
+		})
+	}
+	if b.waiting != "" {
+		add(3, func() { s.decide(b, done) })
+	}
+	c := b.holder
+	switch {
+	case b.out != "" && c != nil:
+		add(20, func() { s.fromServer(b) })
+	case b.out != "": // proxy and pool deal with what an idle backend says
+		add(5, func() { b.out = "" })
+	case b.gone && c != nil:
+		add(10, func() {
+			s.happens("backend %d closes its connection", b.id)
+			c.rig.s.Lost(false, &c.rig.o)
+			s.stepped(c)
+		})
+	case b.gone:
+		add(10, func() { s.backends = slices.DeleteFunc(s.backends, func(o *simBackend) bool { return o == b }) })
+	}
+	if s.calm || b.gone || b.dead {
+		return
+	}
+	if s.rng.IntN(1000) < 3 {
+		add(1, func() { s.kill(b) })
+	}
+	if s.rng.IntN(100) < 3 {
+		add(5, func() { b.out += asyncNotice })
+	}
+}
+
+// decide gives the verdict over the statement that a backend is busy with.
+func (s *sim) decide(b *simBackend, v verdict) {
+	s.happens("%s becomes %d", b.waiting, v)
+	s.decided[b.waiting] = v
+	b.waiting = ""
+}
+
+// kill ends a backend, with a word of explanation or without.
+func (s *sim) kill(b *simBackend) {
+	s.happens("backend %d dies", b.id)
+	b.dead, b.gone, b.waiting = true, true, ""
+	if c := b.holder; c != nil {
+		c.doomed = true
+	}
+	if s.rng.IntN(2) == 0 {
+		b.say += fatal("57P01", "terminating connection due to administrator command")
+		b.flush()
+	} else if s.rng.IntN(2) == 0 {
+		b.out = b.out[:s.rng.IntN(len(b.out)+1)] // in the midst of a message, even
+	}
+}
+
+// fromServer has the session read some of what its backend has said.
+func (s *sim) fromServer(b *simBackend) {
+	c := b.holder
+	n := s.cut(len(b.out))
+	c.rig.fromServer += b.out[:n]
+	b.out = b.out[n:]
+	c.rig.stepServer()
+	s.stepped(c)
+}
+
+// cut is how many of n bytes come at once.
+func (s *sim) cut(n int) int {
+	switch s.rng.IntN(4) {
+	case 0:
+		return n
+	case 1:
+		return 1 + s.rng.IntN(min(n, 7))
+	}
+	return 1 + s.rng.IntN(n)
+}
+
+func (s *sim) idle() *simBackend {
+	for _, b := range s.backends {
+		if b.holder == nil && !b.gone && b.out == "" {
+			return b
+		}
+	}
+	return nil
+}
+
+// grant lends a backend to whoever has waited longest.
+func (s *sim) grant() {
+	c := s.line[0]
+	s.line = s.line[1:]
+	b := s.idle()
+	if b == nil {
+		vars := startVars
+		b = &simBackend{backend: newBackend(vars), id: s.steps, link: &Link{Vars: &vars}}
+		b.verdict = func(token string) verdict { return s.decided[token] }
+		s.backends = append(s.backends, b)
+	}
+	if left := b.dirty(); left != "" {
+		s.t.Fatalf("backend %d is lent while there is still %s", b.id, left)
+	}
+	s.happens("backend %d is lent to client %d", b.id, c.id)
+	b.holder, c.lease, c.waiting = c, b, false
+	c.rig.link = b.link
+	c.rig.s.Lease(b.link, &c.rig.o)
+	c.stepClient()
+	s.stepped(c)
+}
+
+// stepped does what a session wants done, as the proxy would.
+func (s *sim) stepped(c *simClient) {
+	r := c.rig
+	r.took()
+	if r.toServer != "" {
+		if c.lease == nil {
+			s.t.Fatalf("client %d sends without a backend: %s", c.id, show(r.toServer))
+		}
+		s.happens("client %d to backend %d: %s", c.id, c.lease.id, show(r.toServer))
+		if !c.lease.dead {
+			c.lease.in += r.toServer
+		}
+	}
+	if r.toClient != "" {
+		s.happens("to client %d: %s", c.id, show(r.toClient))
+		c.reads(r.toClient)
+	}
+	r.toServer, r.toClient = "", ""
+	if r.need {
+		if c.lease != nil || c.waiting {
+			s.t.Fatalf("client %d asks for a backend and has one, or waits for it", c.id)
+		}
+		c.waiting = true
+		s.line = append(s.line, c)
+	}
+	if r.release || r.drop {
+		b := c.lease
+		if b == nil {
+			s.t.Fatalf("client %d ends a lease that it has not", c.id)
+		}
+		s.happens("client %d ends the lease of backend %d: release %v", c.id, b.id, r.release)
+		if r.release {
+			if left := b.dirty(); left != "" && !b.dead {
+				s.t.Fatalf("client %d releases backend %d while there is still %s", c.id, b.id, left)
+			}
+			if r.fromServer != "" {
+				s.t.Fatalf("client %d releases backend %d in the midst of a message", c.id, b.id)
+			}
+			if *b.link.Vars != b.vars && !b.dead {
+				s.t.Fatalf("backend %d is released with the settings %v, and is believed to have %v", b.id, b.vars, *b.link.Vars)
+			}
+		} else {
+			s.backends = slices.DeleteFunc(s.backends, func(o *simBackend) bool { return o == b })
+		}
+		b.holder, c.lease = nil, nil
+		r.fromServer = ""
+	}
+	if r.end {
+		c.closed = true
+	}
+	r.need, r.release, r.drop, r.busy, r.end, r.pinned = false, false, false, false, false, ""
+	if !c.closed && r.s.Phase() == Ended {
+		s.t.Fatalf("the session of client %d has ended, and it is not closed", c.id)
+	}
+	if n := len(r.fromClient); n >= MaxMessage+(64<<10) {
+		s.t.Fatalf("%d bytes of client %d are held back", n, c.id)
+	}
+}
+
+// finish looks at what is left when nothing can happen any more.
+func (s *sim) finish() {
+	for _, c := range s.clients {
+		if !c.closed {
+			s.t.Fatalf("client %d is forgotten in phase %d: %s has not been consumed, %s not answered", c.id, c.rig.s.Phase(),
+				show(c.rig.fromClient), strings.Join(c.missing(), " "))
+		}
+		if c.lease != nil {
+			s.t.Fatalf("client %d has gone, and backend %d with it", c.id, c.lease.id)
+		}
+	}
+	if len(s.line) > 0 {
+		s.t.Fatal("somebody who has gone is still in the line")
+	}
+}

@@ -266,7 +266,9 @@ func (c *client) kill(e *wire.Error) {
 		c.login.fail(e)
 		return
 	}
-	c.conn.Send(e.Append(nil))
+	if !c.sess.MidAnswer() {
+		c.conn.Send(e.Append(nil))
+	}
 	c.leave()
 	c.end() // if the session is still busy with the last answers
 }

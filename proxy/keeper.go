@@ -37,6 +37,7 @@ func (p *Proxy) keep(ctx context.Context) {
 			}
 			p.notePeaks()
 			p.balance(&b, now)
+			p.probe(now)
 			if length := now.Sub(period); length >= p.Config().StatsPeriod {
 				p.average(length)
 				period = now

@@ -51,6 +51,7 @@ type Proxy struct {
 		reloading bool
 	}
 	peak    peaks
+	reach   reach
 	stopped chan struct{} // closed when the last client and backend have gone
 	stop    sync.Once
 	keeper  context.CancelFunc

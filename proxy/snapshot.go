@@ -63,28 +63,8 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 		s.Lists.FreeServers += q.ServersIdle
 		s.Lists.UsedServers += q.Backends() - q.ServersIdle
 	}
-	s.Ready, s.NotReady = p.ready(s, pools)
+	s.Ready, s.NotReady = p.ready(pools)
 	return s
-}
-
-// ready tells whether clients can be served: not while shutting down, and not
-// while every pool that somebody has used has lost its server.
-func (p *Proxy) ready(s *status.Snapshot, pools []*clientPool) (bool, string) {
-	if p.draining.Load() {
-		return false, "shutting down"
-	}
-	why := ""
-	for _, cp := range pools {
-		if cp.pool == nil {
-			continue
-		}
-		c := cp.pool.Counts()
-		if c.Failure == nil || c.Lent+c.Idle > 0 {
-			return true, ""
-		}
-		why = cp.key.database + ": " + c.Failure.Error()
-	}
-	return why == "", why
 }
 
 func (p *Proxy) poolStatus(cp *clientPool) status.Pool {

@@ -39,6 +39,9 @@ type backend struct {
 	waiting string // the token of such a statement
 	// bare leaves the session's state out of the rows.
 	bare bool
+	// doubt tells that a message was skipped that would have changed the
+	// unnamed statement.
+	doubt bool
 	// mode is set for the model of a direct connection to which pgweir is
 	// compared, and has it say what pgweir says of its own.
 	mode Mode
@@ -121,6 +124,17 @@ func (b *backend) slow(m string) string {
 	return ""
 }
 
+// setsUnnamed tells whether a message makes or drops the unnamed statement.
+func setsUnnamed(typ byte, body string) bool {
+	return typ == 'Q' || typ == 'P' && body[0] == 0 || typ == 'C' && body == "S\x00"
+}
+
+// usesUnnamed tells whether it uses that statement.
+func usesUnnamed(typ byte, body string) bool {
+	_, rest, _ := strings.Cut(body, "\x00")
+	return typ == 'B' && rest[0] == 0 || typ == 'D' && body == "S\x00"
+}
+
 func cstring(body string) string {
 	s, _, _ := strings.Cut(body, "\x00")
 	return s
@@ -133,6 +147,7 @@ func (b *backend) handle(typ byte, body string) {
 		return
 	}
 	if b.skip && typ != 'S' && typ != 'X' {
+		b.doubt = b.doubt || setsUnnamed(typ, body)
 		return
 	}
 	switch typ {
@@ -368,6 +383,8 @@ func (b *backend) copyMessage(typ byte, body string) bool {
 	case 'f':
 		e = failure("57014", "COPY from stdin failed: "+cstring(body))
 	case 'S', 'H':
+	case 'X':
+		b.dead = true
 	case 'c':
 		s := b.copying
 		b.copying = nil
@@ -399,8 +416,14 @@ func (b *backend) dirty() string {
 	if b.tx != 'I' || b.begun {
 		left = append(left, fmt.Sprintf("a transaction (%c, %v)", b.tx, b.begun))
 	}
-	if b.skip || b.copying != nil || b.in != "" || b.say != "" {
-		left = append(left, "unfinished business "+show(b.in)+" "+show(b.say))
+	if b.skip || b.copying != nil || b.say != "" {
+		left = append(left, "unfinished business "+show(b.say))
+	}
+	for _, m := range splitAll(b.in) {
+		// The rest of a copy that has failed is ignored when it comes.
+		if strings.IndexByte("dcfH", m[0]) < 0 {
+			left = append(left, "a question "+show(m))
+		}
 	}
 	for _, m := range splitAll(b.out) {
 		if m != asyncNotice {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+
+	"pgweir/wire"
 )
 
 // script writes what a client says, at random: mostly what drivers say, and
@@ -121,6 +123,37 @@ func (g *script) burst() []string {
 	default:
 		return g.pipeline()
 	}
+}
+
+// part is what a client says at once.
+type part struct {
+	messages []string
+	// waits: not before everything else has been answered. pgweir keeps one
+	// unnamed statement for a client, the one that was sent last. Who uses one
+	// that was sent in front of the last Sync without having seen it succeed
+	// may be told something else than directly (though nobody else's secrets),
+	// and the simulation does not go into that.
+	waits bool
+}
+
+// parts cuts a burst behind each Sync and Query. own tells that the last
+// message's segment has set the unnamed statement.
+func parts(burst []string, own bool) (all []part, _ bool) {
+	var p part
+	for _, m := range burst {
+		typ, body := m[0], m[wire.HeaderLen:]
+		p.waits = p.waits || !own && usesUnnamed(typ, body)
+		own = own || setsUnnamed(typ, body)
+		p.messages = append(p.messages, m)
+		if typ == 'S' || typ == 'Q' {
+			all = append(all, p)
+			p, own = part{}, false
+		}
+	}
+	if len(p.messages) > 0 {
+		all = append(all, p)
+	}
+	return all, own
 }
 
 // sql2 is a statement that may stand among others.

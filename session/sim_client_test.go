@@ -14,7 +14,7 @@ type simClient struct {
 	sim  *sim
 	id   int
 	rig  *rig
-	says [][]string // the bursts still to be said
+	says []part // what is still to be said
 
 	sent     []string // messages said
 	at       []int    // and where each begins
@@ -53,20 +53,24 @@ func (s *sim) newClient(id int) *simClient {
 		rng: s.rng, name: fmt.Sprintf("c%d", id), named: inSession, slow: true,
 		state: inSession || s.config.Watch, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
 	}
+	own := false
 	for range 1 + s.rng.IntN(8) {
-		c.says = append(c.says, g.burst())
+		var all []part
+		all, own = parts(g.burst(), own)
+		c.says = append(c.says, all...)
 	}
 	if s.rng.IntN(40) == 0 {
-		c.says = append(c.says, []string{query("select '" + strings.Repeat("x", MaxMessage+1000) + "'")})
+		long := query("select '" + strings.Repeat("x", MaxMessage+1000) + "'")
+		c.says = append(c.says, part{messages: []string{long}})
 	}
 	if s.rng.IntN(4) == 0 {
 		// Break off anywhere.
-		last := len(c.says) - 1
-		c.says[last] = c.says[last][:s.rng.IntN(len(c.says[last]))]
+		last := &c.says[len(c.says)-1]
+		last.messages = last.messages[:s.rng.IntN(len(last.messages))]
 	} else if s.rng.IntN(2) == 0 {
-		c.says = append(c.says, []string{syncing})
+		c.says = append(c.says, part{messages: []string{syncing}})
 	}
-	c.says = append(c.says, []string{terminate})
+	c.says = append(c.says, part{messages: []string{terminate}})
 	if inSession {
 		c.waiting = true
 		s.line = append(s.line, c)
@@ -79,11 +83,11 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 		return
 	}
 	if len(c.says) > 0 {
-		weight := 1 // most wait for their answers
 		if c.answered() {
-			weight = 20
+			add(20, c.say)
+		} else if !c.says[0].waits {
+			add(2, c.say)
 		}
-		add(weight, c.say)
 	}
 	if c.outbox != "" && (c.lease != nil || s.config.Mode != SessionMode) {
 		add(20, c.deliver)
@@ -110,7 +114,11 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 
 // say puts the next burst on its way.
 func (c *simClient) say() {
-	burst := c.says[0]
+	burst := c.says[0].messages
+	if c.says[0].waits && c.direct.doubt {
+		burst = append([]string{syncing, closing("S", ""), syncing}, burst...)
+		c.direct.doubt = false
+	}
 	c.says = c.says[1:]
 	for _, m := range burst {
 		c.at = append(c.at, c.length)

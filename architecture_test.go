@@ -45,14 +45,15 @@ var imports = map[string][]string{
 	"cluster":       {"cluster/child"},
 	"demo":          {"cluster", "cluster/child"},
 	"cmd/pgweir":    {anything},
-	"integration":   {"cluster"},
+	"integration":   {"cluster", "cluster/child"},
+	"bench":         {"cluster", "cluster/child"},
 }
 
 const anything = "*"
 
 // blackBox are the folders whose tests, too, keep to imports: they are outside
 // of the program that they test.
-var blackBox = []string{".", "integration"}
+var blackBox = []string{".", "integration", "bench"}
 
 // pure are the packages that do no I/O, start no goroutine and read no clock,
 // and forbidden is what they could do it with.
@@ -90,9 +91,15 @@ func (p *listed) folder() string {
 	return strings.TrimPrefix(p.ImportPath, module+"/")
 }
 
+// lists are what list has found, by system.
+var lists = map[string][]*listed{}
+
 // list asks the go command for all packages, as they are on one system.
-func list(t *testing.T, goos string) (out []*listed) {
+func list(t *testing.T, goos string) []*listed {
 	t.Helper()
+	if lists[goos] != nil {
+		return lists[goos]
+	}
 	cmd := exec.Command("go", "list", "-json", "./...")
 	cmd.Env = append(os.Environ(), "GOOS="+goos)
 	data, err := cmd.Output()
@@ -106,11 +113,11 @@ func list(t *testing.T, goos string) (out []*listed) {
 	for d := json.NewDecoder(strings.NewReader(string(data))); ; {
 		p := new(listed)
 		if err := d.Decode(p); err == io.EOF {
-			return out
+			return lists[goos]
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, p)
+		lists[goos] = append(lists[goos], p)
 	}
 }
 

@@ -146,7 +146,7 @@ func (w *weir) finish(t *testing.T) {
 	t.Helper()
 	defer func() {
 		if t.Failed() {
-			t.Logf("pgweir's log:\n%s", w.log.tail(16<<10))
+			t.Logf("pgweir's log:\n%s", w.log.tail(3<<10))
 		}
 	}()
 	err := w.process.Stop(syscall.SIGTERM, stopDeadline)

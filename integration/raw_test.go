@@ -14,6 +14,8 @@ type rawConn struct {
 	net  net.Conn
 	Key  pgproto3.BackendKeyData
 	Vars map[string]string // as reported
+	// Status is that of the last ReadyForQuery that until has seen.
+	Status byte
 }
 
 // rawDial opens a connection without a word said. It is closed when the test ends.

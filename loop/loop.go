@@ -110,10 +110,10 @@ func (l *Loop) Run() {
 	tuneThread()
 	l.now = time.Since(l.base)
 	for !l.stopped {
-		l.evs = l.poller.poll(l.evs[:0])
-		if len(l.evs) == 0 && len(l.again) == 0 {
+		if len(l.again) == 0 {
 			l.sleep()
 		} else {
+			l.evs = l.poller.poll(l.evs[:0])
 			l.now = time.Since(l.base)
 		}
 		for i := range l.evs {
@@ -145,16 +145,18 @@ func (l *Loop) sleep() {
 	l.sleeping.Store(true)
 	if l.hasMail.Load() {
 		l.sleeping.Store(false)
+		l.evs = l.poller.poll(l.evs[:0])
 		l.now = time.Since(l.base)
 		return
 	}
 	before := time.Since(l.base)
+	l.evs = l.evs[:0]
 	wait := l.tick - before
 	if len(l.gathering) > 0 {
 		wait = min(wait, l.gatherEnd-before)
 	}
 	if wait > 0 {
-		l.evs = l.poller.sleep(l.evs[:0], wait)
+		l.evs = l.poller.sleep(l.evs, wait)
 	}
 	l.sleeping.Store(false)
 	l.now = time.Since(l.base)

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -154,6 +155,31 @@ func broken(err error) error {
 		return wire.Fatalf(wire.CodeCannotConnect, "the server did not answer the login within server_connect_timeout")
 	}
 	return wire.Fatalf(wire.CodeConnectionFailure, "the server closed the connection during the login: %v", err)
+}
+
+// The pauses after which stopWork asks again.
+const (
+	firstAsking = 50 * time.Millisecond
+	lastAsking  = 5 * time.Second
+)
+
+// stopWork has PostgreSQL cancel what a discarded backend is doing, until its
+// process has gone: a cancel that overtakes the query that it is meant for does
+// nothing, and there may be several of them.
+func (p *Pool) stopWork(b *Backend) {
+	for pause := firstAsking; ; pause = min(2*pause, lastAsking) {
+		p.CancelQuery(b)
+		if b.Conn == nil {
+			return
+		}
+		if c, ok := b.Conn.(interface{ CloseWrite() error }); ok {
+			c.CloseWrite()
+		}
+		b.Conn.SetReadDeadline(time.Now().Add(pause))
+		if _, err := io.Copy(io.Discard, b.Conn); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+	}
 }
 
 // CancelQuery asks PostgreSQL to cancel what a backend is doing, and returns

@@ -164,6 +164,7 @@ func TestWhileOthersHoldBackendsAFailureLetsOneWait(t *testing.T) {
 		t.Error("another backend")
 	}
 	h.giveBack(b)
+	eventually(t, "the last try is over", func() bool { c := p.Counts(); return c.Opening+c.Closing == 0 })
 	check(t, p, 0, 1, 0, 0)
 }
 

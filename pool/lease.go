@@ -289,7 +289,7 @@ func (p *Pool) Discard(b *Backend, busy bool) {
 	p.mu.Unlock()
 	if busy {
 		go func() {
-			p.CancelQuery(b)
+			p.stopWork(b)
 			b.res.Destroy()
 		}()
 		return

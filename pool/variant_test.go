@@ -68,17 +68,11 @@ func TestManyWhoNeedRoomGetItOneAfterTheOther(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	s.late = 2 * time.Millisecond
 	p := h.pool(s, func(s *Settings) { s.Size = 4 })
+	var lent []*Backend
 	for range 4 {
-		defer h.giveBack(h.lease(p, searchA))
+		lent = append(lent, h.lease(p, searchA))
 	}
-	var idle []*Backend
-	h.mu.Lock()
-	for b := range h.sides {
-		idle = append(idle, b)
-	}
-	h.mu.Unlock()
-	for _, b := range idle {
-		b.Host.(*side).owner.Store(1)
+	for _, b := range lent {
 		h.giveBack(b)
 	}
 	var all []*taker

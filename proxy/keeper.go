@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	keepEvery   = 200 * time.Millisecond
-	memoryEvery = 5 * time.Second
+	keepEvery = 200 * time.Millisecond
+	// Reading what a backend holds has the kernel walk its page tables, which
+	// takes milliseconds if the server's shared buffers are large.
+	memoryEvery = 10 * time.Second
 )
 
 // peaks are the highest counts seen; the keeper's own, but for reading.
@@ -42,7 +44,7 @@ func (p *Proxy) keep(ctx context.Context) {
 				p.average(length)
 				period = now
 			}
-			if now.Sub(memory) >= memoryEvery {
+			if now.Sub(memory) >= memoryEvery || p.unmeasured() && now.Sub(memory) >= time.Second {
 				p.measure()
 				memory = now
 			}

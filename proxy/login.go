@@ -46,6 +46,7 @@ type login struct {
 	c        *client
 	stage    loginStage
 	full     bool // there are max_client_conn clients without it
+	proven   bool // the client has proven who it is, and has not been told so
 	rules    *rules
 	start    wire.Startup
 	ask      ask
@@ -243,6 +244,7 @@ func (l *login) password(p []byte) (n int, more bool) {
 // enter: the client has proven who it is. Now it is seen where it wants to go.
 func (l *login) enter() bool {
 	c, w := l.c, l.c.worker.Load()
+	l.proven = true
 	if l.ask.console {
 		return l.enterConsole()
 	}
@@ -366,7 +368,13 @@ func (l *login) fail(e *wire.Error) {
 	if fatal.Severity != "FATAL" && fatal.Severity != "PANIC" {
 		fatal.Severity, fatal.Localized = "FATAL", ""
 	}
-	l.c.conn.Send(fatal.Append(nil))
+	var out []byte
+	if l.proven {
+		// As PostgreSQL: libpq takes an error before it for a reason to try
+		// again with or without TLS.
+		out = wire.AppendAuthOK(out)
+	}
+	l.c.conn.Send(fatal.Append(out))
 	l.giveUp()
 	l.c.end()
 }

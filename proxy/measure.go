@@ -1,6 +1,14 @@
 package proxy
 
-import "pgweir/pool"
+import (
+	"slices"
+
+	"pgweir/pool"
+)
+
+// measureAtOnce is how many backends of a pool are measured; they stand for
+// all of it.
+const measureAtOnce = 3
 
 // measure finds out what the backends hold for themselves, where they are
 // processes of this machine.
@@ -17,7 +25,10 @@ func (p *Proxy) measure() {
 		}
 		pids := byPool[cp.pool]
 		sum, n, estimated := int64(0), 0, false
-		for _, pid := range pids {
+		slices.Sort(pids)
+		for i := range min(len(pids), measureAtOnce) {
+			// Other ones each time, evenly spread.
+			pid := pids[(p.measured+i*len(pids)/measureAtOnce)%len(pids)]
 			bytes, guess, ok := processMemory(pid)
 			if !ok {
 				continue
@@ -33,4 +44,18 @@ func (p *Proxy) measure() {
 		}
 		cp.estimated.Store(estimated)
 	}
+	p.measured++
+}
+
+// unmeasured tells whether there are backends, and nothing is known of what
+// they hold.
+func (p *Proxy) unmeasured() bool {
+	for _, cp := range p.pools() {
+		if cp.pool != nil && cp.memory.Load() < 0 {
+			if c := cp.pool.Counts(); c.Idle+c.Lent > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -50,12 +50,14 @@ type Proxy struct {
 		listeners []*listener
 		reloading bool
 	}
-	peak    peaks
-	reach   reach
-	stopped chan struct{} // closed when the last client and backend have gone
-	stop    sync.Once
-	keeper  context.CancelFunc
-	done    sync.WaitGroup
+	peak peaks
+	// measured counts the keeper's measurements of memory.
+	measured int
+	reach    reach
+	stopped  chan struct{} // closed when the last client and backend have gone
+	stop     sync.Once
+	keeper   context.CancelFunc
+	done     sync.WaitGroup
 }
 
 // rules are one configuration in force.

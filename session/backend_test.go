@@ -108,6 +108,9 @@ func (b *backend) next() bool {
 // no verdict yet.
 func (b *backend) slow(m string) string {
 	var s *stmt
+	if b.skip || b.tx == 'E' || b.copying != nil {
+		return ""
+	}
 	switch m[0] {
 	case 'Q':
 		if all := parseSQL(cstring(m[wire.HeaderLen:])); len(all) == 1 {

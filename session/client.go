@@ -41,7 +41,7 @@ func (s *Session) Client(in []byte, o *Out) int {
 		n := min(total, len(rest))
 		message := rest[:n]
 		if s.phase == Idle {
-			if !s.local(typ, o) {
+			if !s.local(typ, total, o) {
 				break
 			}
 			s.clientLeft, s.discarding = int32(total-n), true
@@ -54,8 +54,12 @@ func (s *Session) Client(in []byte, o *Out) int {
 			s.terminate(o)
 			return len(in)
 		}
-		// What must stand before or in place of the message is sent here.
 		s.discarding = false
+		if n == total && s.quickClient(typ, message, o) {
+			pos += n
+			continue
+		}
+		// What must stand before or in place of the message is sent here.
 		if typ == 'P' || typ == 'B' || typ == 'D' {
 			switch s.statement(typ, message, in[sent:pos], o) {
 			case sendBehind:
@@ -85,13 +89,14 @@ func badHeader(typ byte, limit int) *wire.Error {
 
 // local handles a message that needs no backend; it is false, and a backend
 // has been asked for, if this one does.
-func (s *Session) local(typ byte, o *Out) bool {
+func (s *Session) local(typ byte, total int, o *Out) bool {
 	switch {
 	case typ == 'X':
 		s.phase = Ended
 		o.EndClient = true
-	case typ == 'S':
-		// The end of a pipeline that was refused, or of nothing at all.
+	case typ == 'S' && (total == wire.HeaderLen || s.skipping):
+		// The end of a pipeline that was refused, or of nothing at all. One that
+		// has a body is for PostgreSQL to complain about.
 		s.skipping = false
 		o.ToClient.addReady('I')
 	case s.skipping:
@@ -124,7 +129,8 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	waits := s.owed.owesClient()
 	switch typ {
 	case 'Q':
-		s.unnamed, s.unsynced = nil, false // the one is gone, the other committed, with every simple query
+		s.unnamed = nil // gone with every simple query, whoever's it was
+		s.unnamedSent, s.unsynced = false, false
 		s.owed.push(entQuery)
 		if s.config.Watch {
 			s.watch(message[wire.HeaderLen:])
@@ -139,8 +145,8 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	case 'P':
 		o.Parses++
 		s.unsynced = true
-		name, text, ok := wire.CString(message[wire.HeaderLen:])
-		if s.refuses(name, ok) {
+		_, text, _ := wire.CString(message[wire.HeaderLen:])
+		if s.refuses(message) {
 			s.owed.push(entRefused)
 			break
 		}
@@ -166,7 +172,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 			s.unnamed = nil
 		}
 	case 'F':
-		s.unsynced = false
+		s.unnamedSent, s.unsynced = false, false
 		s.owed.push(entFunction)
 		if s.config.Watch {
 			s.hints |= wire.HintCall // which function it is cannot be told

@@ -115,6 +115,13 @@ func TestCopies(t *testing.T) {
 			begin(query("copy t to stdout")),
 			answers(copyOut, copyData("1\n"), failed, ready('I')).then("release"),
 		)},
+		{"both, ended by the server alone", sessionMode, steps(
+			leased(),
+			passes(query("START_REPLICATION")),
+			answers(copyBoth, copyDone, complete("COPY 0"), ready('I')),
+			passes(syncing),
+			check("the Sync counts", (*Session).Owes),
+		)},
 		{"both", sessionMode, steps(
 			leased(),
 			passes(query("START_REPLICATION")),

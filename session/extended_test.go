@@ -211,6 +211,14 @@ func TestStatementNames(t *testing.T) {
 			server(failure("34000", "no portal"), ready('I'), parsed, bound, ready('I')).
 				tells(failure("34000", "no portal"), ready('I'), bound, ready('I')).then("release"),
 		)},
+		{"nor does one in front of a function call or a query", unwatched, steps(
+			client(parse("", "select 1"), call("a"), bind("", ""), syncing).then("need"),
+			leased().asks(parse("", "select 1"), call("a"), parse("", "select 1"), bind("", ""), syncing),
+			server(parsed, called, ready('I'), parsed, bound, ready('I')).
+				tells(parsed, called, ready('I'), bound, ready('I')).then("release"),
+			client(parse("", "select 1"), query("select 2"), bind("", ""), syncing).then("need"),
+			leased().asks(parse("", "select 1"), query("select 2"), closing("S", ""), bind("", ""), syncing),
+		)},
 		{"a Parse that was skipped is not made again", transactionMode, steps(
 			begin(execute("none", 0), parse("", "select 2"), syncing),
 			answers(failure("34000", "no portal"), ready('I')).then("release"),

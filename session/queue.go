@@ -19,6 +19,7 @@ const (
 	entRefused  entry = 'R' // an error, in place of a named Parse's ParseComplete
 	entCopyEnd  entry = 'c' // CopyDone or CopyFail: nothing; marks the place
 
+	entOurs      entry = 'a' // from here on, in the order of the alphabet
 	entSetVars   entry = 'v' // a Query that sets Vars
 	entQuestion  entry = 'q' // a Query that asks what state is left
 	entReset     entry = 'r' // a Query of the clean-up after the client has gone
@@ -48,7 +49,7 @@ func (q *queue) len() int { return len(q.buf) - q.head }
 // owesClient tells whether an answer of the client's own is owed.
 func (q *queue) owesClient() bool {
 	for _, e := range q.buf[q.head:] {
-		if e < 'a' {
+		if e < entOurs {
 			return true
 		}
 	}
@@ -63,9 +64,22 @@ func (q *queue) first() entry {
 	return q.buf[q.head]
 }
 
+// keepQueue is how long an empty queue's memory may be to be kept, in bytes.
+const keepQueue = 1 << 10
+
+// rewind begins an empty queue anew.
+func (q *queue) rewind() {
+	q.head = 0
+	if cap(q.buf) > keepQueue {
+		q.buf = q.small[:0]
+	} else {
+		q.buf = q.buf[:0]
+	}
+}
+
 func (q *queue) push(e entry) {
 	if q.head == len(q.buf) {
-		q.buf, q.head = q.small[:0], 0
+		q.rewind()
 	} else if len(q.buf) == cap(q.buf) && q.head > len(q.buf)/2 {
 		q.buf = q.buf[:copy(q.buf, q.buf[q.head:])]
 		q.head = 0
@@ -76,7 +90,9 @@ func (q *queue) push(e entry) {
 // pop removes the first entry, and the marks that are first then.
 func (q *queue) pop() {
 	q.head++
-	q.dropMarks()
+	if q.head < len(q.buf) && q.buf[q.head] == entCopyEnd {
+		q.dropMarks()
+	}
 }
 
 func (q *queue) dropMarks() {

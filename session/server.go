@@ -38,6 +38,10 @@ func (s *Session) Server(in []byte, o *Out) int {
 			s.fail(wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of impossible length"), o)
 			return len(in)
 		}
+		if total <= len(rest) && s.quickServer(typ, total) {
+			pos += total
+			continue
+		}
 		n := min(total, len(rest))
 		if typ != 'D' && typ != 'd' {
 			if n < total && total <= maxDecoded && decoded(typ) {

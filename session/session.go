@@ -75,7 +75,7 @@ type Session struct {
 	copyIn      bool // the backend reads CopyData
 	unsynced    bool // extended messages were sent behind the last Sync: the backend has begun a transaction
 	unnamedHere bool // this backend has the unnamed statement, or none, for it has said so
-	unnamedSent bool // it will, unless it fails before the next Sync
+	unnamedSent bool // it will, or else skips all up to the next Sync
 	lastWords   bool // the server has told the client why it closes the connection
 	draining    bool // the client said Terminate; its last answers are on the way
 	failedReset bool

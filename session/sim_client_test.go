@@ -116,10 +116,16 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 func (c *simClient) say() {
 	burst := c.says[0].messages
 	if c.says[0].waits && c.direct.doubt {
-		burst = append([]string{syncing, closing("S", ""), syncing}, burst...)
+		burst = []string{syncing, closing("S", ""), syncing}
 		c.direct.doubt = false
+	} else if c.sim.rng.IntN(4) == 0 {
+		// Not all of it at once.
+		n := c.sim.rng.IntN(len(burst) + 1)
+		c.says[0] = part{messages: burst[n:], waits: n == 0 && c.says[0].waits}
+		burst = burst[:n]
+	} else {
+		c.says = c.says[1:]
 	}
-	c.says = c.says[1:]
 	for _, m := range burst {
 		c.at = append(c.at, c.length)
 		c.sent = append(c.sent, m)
@@ -206,6 +212,8 @@ func (c *simClient) follow() {
 func (c *simClient) refuseDirectly(e *wire.Error) {
 	d := c.direct
 	d.say += failure(e.Code, e.Message)
+	m := c.sent[c.fed]
+	d.doubt = d.doubt || setsUnnamed(m[0], m[wire.HeaderLen:])
 	switch c.sent[c.fed][0] {
 	case 'Q', 'F':
 		d.say += ready('I')

@@ -35,8 +35,7 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 	body := message[wire.HeaderLen:]
 	switch typ {
 	case 'P':
-		name, ok := wire.ParseName(body)
-		if s.refuses(name, ok) {
+		if s.refuses(message) {
 			o.ToServer.add(before)
 			o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
 			return sendInstead
@@ -72,10 +71,20 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 	return sendBehind
 }
 
-// refuses tells whether a Parse of a statement of this name is refused; ok is
-// false if the name does not end in the message.
-func (s *Session) refuses(name []byte, ok bool) bool {
-	return s.config.Mode != SessionMode && (!ok || len(name) > 0)
+// refuses tells whether a Parse, or what has come of it, is refused for the
+// name of its statement.
+func (s *Session) refuses(message []byte) bool {
+	if s.config.Mode == SessionMode {
+		return false
+	}
+	name, ok := wire.ParseName(message[wire.HeaderLen:])
+	if !ok {
+		// The name goes on behind what has come; or the message ends within
+		// it, and PostgreSQL says so.
+		_, total := wire.Header(message)
+		return len(message) < total
+	}
+	return len(name) > 0
 }
 
 // refusal turns the backend's error about refusedName into what the client is

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"pgweir/cluster"
+	"pgweir/cluster/child"
+)
+
+// environment is ours without the PG… variables, which would change what
+// PostgreSQL's programs do.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "PG") })
+}
+
+// command runs a program to its end and returns what it wrote to stdout, and
+// also copies it to echo unless that is nil. It is killed, with all that it
+// started, when ctx ends or the time is up.
+func command(ctx context.Context, limit time.Duration, echo io.Writer, name string, args ...string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(name, args...)
+	cmd.Env = environment()
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if echo != nil {
+		cmd.Stdout = io.MultiWriter(&stdout, echo)
+	}
+	p, err := child.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		return "", err
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		p.KillGroup()
+		<-p.Done()
+		return "", ctx.Err()
+	case <-timer.C:
+		p.KillGroup()
+		<-p.Done()
+		return "", fmt.Errorf("%s did not end within %v and was killed", filepath.Base(name), limit)
+	}
+	if err := p.Err(); err != nil {
+		return stdout.String(), fmt.Errorf("%s: %w: %s", filepath.Base(name), err, lastLine(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}
+
+// tools are PostgreSQL's client programs.
+type tools struct{ psql, pgbench string }
+
+// findTools prefers the programs beside the server's: what Debian has in PATH
+// are wrappers that take a while to find these.
+func findTools(programs cluster.Programs) (tools, error) {
+	find := func(name string) (string, error) {
+		if path, err := exec.LookPath(programs.Path(name)); err == nil {
+			return path, nil
+		}
+		return exec.LookPath(name)
+	}
+	psql, err := find("psql")
+	pgbench, err2 := find("pgbench")
+	return tools{psql, pgbench}, errors.Join(err, err2)
+}
+
+// fill makes the database and pgbench's tables in it.
+func (t tools) fill(ctx context.Context, db *cluster.Cluster) error {
+	where := []string{"-h", db.SocketDir, "-p", fmt.Sprint(db.Port), "-U", db.Superuser}
+	if _, err := command(ctx, time.Minute, nil, t.psql, append(where, "-X", "-q", "-c", "create database "+database, "postgres")...); err != nil {
+		return err
+	}
+	_, err := command(ctx, 2*time.Minute, nil, t.pgbench, append(where, "-i", "-q", database)...)
+	return err
+}

@@ -1,0 +1,169 @@
+package pool
+
+import (
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"strings"
+	"testing"
+	"time"
+
+	"pgweir/wire"
+)
+
+// clientKeys are what a client that knows the password reveals to a server of
+// the same secret.
+func clientKeys(t *testing.T, password string) (clientKey, serverKey []byte) {
+	t.Helper()
+	salted, err := pbkdf2.Key(sha256.New, password, []byte("some salt"), 4096, sha256.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := func(text string) []byte {
+		m := hmac.New(sha256.New, salted)
+		m.Write([]byte(text))
+		return m.Sum(nil)
+	}
+	return sum("Client Key"), sum("Server Key")
+}
+
+func TestEachAuthenticationThatIsKnownLogsIn(t *testing.T) {
+	clientKey, serverKey := clientKeys(t, "secret")
+	password := wire.Credentials{User: "user", Password: "secret"}
+	wrong := wire.Credentials{User: "user", Password: "Secret"}
+	none := wire.Credentials{User: "user"}
+	for _, c := range []struct {
+		name, auth string
+		with       wire.Credentials
+		code       string
+	}{
+		{"trust", "trust", none, ""},
+		{"password", "password", password, ""},
+		{"wrong password", "password", wrong, "28P01"},
+		{"no password", "password", none, "28P01"},
+		{"password, MD5 known", "password", wire.Credentials{User: "user", MD5: wire.MD5Secret("user", "secret")}, "28P01"},
+		{"md5", "md5", password, ""},
+		{"md5 of a secret", "md5", wire.Credentials{User: "user", MD5: wire.MD5Secret("user", "secret")}, ""},
+		{"md5, wrong", "md5", wrong, "28P01"},
+		{"md5, nothing known", "md5", none, "28P01"},
+		{"scram", "scram-sha-256", password, ""},
+		{"scram with keys", "scram-sha-256", wire.Credentials{User: "user", ClientKey: clientKey, ServerKey: serverKey}, ""},
+		{"scram with other keys", "scram-sha-256", wire.Credentials{User: "user", ClientKey: serverKey, ServerKey: clientKey}, "28P01"},
+		{"scram, wrong", "scram-sha-256", wrong, "28P01"},
+		{"scram, nothing known", "scram-sha-256", none, "28P01"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, s := newHost(t), serve(t)
+			s.auth, s.password = c.auth, "secret"
+			p := h.pool(s, func(s *Settings) { s.Credentials = c.with })
+			k := h.taker(p)
+			k.ask(p, nil)
+			if c.code == "" {
+				h.giveBack(k.wait())
+				return
+			}
+			e := k.refusal()
+			if e.Code != c.code || e.Severity != "FATAL" {
+				t.Error(e)
+			}
+			if strings.Contains(e.Error()+e.Hint+e.Detail, "secret\"") {
+				t.Error("a secret is told")
+			}
+			if strings.HasSuffix(c.name, "known") && c.with.MD5 == "" && e.Hint == "" {
+				t.Error("no hint what to do")
+			}
+		})
+	}
+}
+
+func TestAServerThatDoesNotKnowTheSecretEitherIsRefused(t *testing.T) {
+	clientKey, _ := clientKeys(t, "secret")
+	h, s := newHost(t), serve(t)
+	s.auth, s.password = "scram-sha-256", "secret"
+	p := h.pool(s, func(s *Settings) {
+		s.Credentials.ClientKey, s.Credentials.ServerKey = clientKey, make([]byte, sha256.Size)
+	})
+	k := h.taker(p)
+	k.ask(p, nil)
+	k.refusal()
+}
+
+func TestWhatAClientsLoginRevealsServesFromThenOnAndAfterAReload(t *testing.T) {
+	for name, reveal := range map[string]func(*testing.T, *Pool){
+		"keys":     func(t *testing.T, p *Pool) { p.SetClientKeys(clientKeys(t, "secret")) },
+		"password": func(t *testing.T, p *Pool) { p.SetPassword("secret") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := newHost(t), serve(t)
+			s.auth, s.password = "scram-sha-256", "secret"
+			p := h.pool(s, func(s *Settings) { s.LoginRetry = 0 })
+			k := h.taker(p)
+			k.ask(p, nil)
+			k.refusal()
+			reveal(t, p)
+			eventually(t, "the pause is over", p.failureIsOver)
+			b := h.lease(p)
+			h.giveBack(b)
+			// A reload that changes nothing closes nothing and forgets nothing.
+			p.Set(h.settings(s, "user", nil))
+			if got := h.lease(p); got != b {
+				t.Error("the backend was closed")
+			}
+			other := h.lease(p)
+			h.giveBack(b)
+			h.giveBack(other)
+		})
+	}
+}
+
+func TestANewPasswordClosesOldBackends(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, nil)
+	idle, lent := h.lease(p), h.lease(p)
+	h.giveBack(idle)
+	p.Set(h.settings(s, "user", func(s *Settings) { s.Credentials.Password = "new" }))
+	h.giveBack(lent)
+	b := h.lease(p)
+	if b == idle || b == lent {
+		t.Error("lent an old backend")
+	}
+	h.giveBack(b)
+	eventually(t, "the old ones are gone", func() bool {
+		c := p.Counts()
+		return c.Idle == 1 && c.Lent+c.Closing == 0
+	})
+}
+
+func TestALoginThatWasUnderWayAtAReloadIsOfNoUse(t *testing.T) {
+	h, old, s := newHost(t), serve(t), serve(t)
+	hold := make(chan struct{})
+	old.hold = hold
+	p := h.pool(old, nil)
+	k := h.taker(p)
+	k.ask(p, nil)
+	old.startsAre(1)
+	p.Set(h.settings(s, "user", nil))
+	close(hold)
+	b := k.wait()
+	if b.Address.Addr != s.addr || len(s.logins()) != 1 {
+		t.Errorf("lent a backend of the old server")
+	}
+	h.giveBack(b)
+	eventually(t, "the old one is gone", func() bool { live, _ := old.counts(); return live == 0 })
+	if _, w := p.Variant(nil); w == nil {
+		t.Error("the new server's answer is not known")
+	}
+}
+
+func TestConnectTimeoutHoldsForDialling(t *testing.T) {
+	h, s := newHost(t), serveTCP(t)
+	p := h.pool(s, func(s *Settings) {
+		s.Address.Addr = "192.0.2.1:5432" // for documentation: nobody answers, or there is no way there
+		s.ConnectTimeout = 30 * time.Millisecond
+	})
+	k := h.taker(p)
+	k.ask(p, nil)
+	if e := k.refusal(); e.Code != wire.CodeCannotConnect {
+		t.Error(e)
+	}
+}

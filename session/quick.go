@@ -1,0 +1,82 @@
+package session
+
+import "pgweir/wire"
+
+// A pipeline is full of messages that are all of a few kinds, about the
+// unnamed statement, and each says nothing new. These are dealt with here, in
+// few steps; the general way (Session.track, Session.statement, Session.answer)
+// would come to the same.
+
+// quickClient is track and statement for a whole message of the extended
+// protocol behind another one; it is false if the general way has to be taken.
+func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
+	if first := s.owed.first(); first == 0 || first >= entOurs || s.skipping {
+		return false
+	}
+	body := message[wire.HeaderLen:]
+	switch typ {
+	case 'B':
+		if len(body) < 2 || body[0] != 0 || body[1] != 0 || !s.unnamedSent {
+			return false
+		}
+		o.Binds++
+		s.hints |= s.unnamedHints
+		s.owed.push(entBind)
+	case 'D':
+		if len(body) < 2 || body[0] != 'P' {
+			return false
+		}
+		s.owed.push(entDescribe)
+	case 'E':
+		s.owed.push(entExecute)
+	case 'P':
+		if len(body) < 2 || body[0] != 0 || len(message) > maxUnnamed || s.config.Mode == SessionMode {
+			return false
+		}
+		o.Parses++
+		s.unnamedSent = true
+		s.unnamed = append(s.unnamed[:0], message...)
+		s.owed.push(entParse)
+		if s.config.Watch {
+			s.unnamedHints = s.watch(body[1:])
+		}
+	default:
+		return false
+	}
+	s.unsynced = true
+	return true
+}
+
+// discardAll is how long a CommandComplete with the tag DISCARD ALL is.
+const discardAll = wire.HeaderLen + len("DISCARD ALL") + 1
+
+// quickServer is answer for a whole message that is passed on to the client
+// and that is what is expected next; it is false if the general way has to be
+// taken.
+func (s *Session) quickServer(typ byte, total int) bool {
+	switch first := s.owed.first(); typ {
+	case 'D':
+		return first == entQuery || first == entExecute
+	case 'C':
+		if total == discardAll || first != entExecute {
+			return first == entQuery && total != discardAll
+		}
+	case '1':
+		if first != entParse {
+			return false
+		}
+		s.unnamedHere = true
+	case '2':
+		if first != entBind {
+			return false
+		}
+	case 'T', 'n':
+		if first != entDescribe {
+			return first == entQuery
+		}
+	default:
+		return false
+	}
+	s.owed.pop()
+	return true
+}

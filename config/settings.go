@@ -62,7 +62,7 @@ var settings = []setting[Config]{
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthType },
 		spec: spec{name: "auth_type", kind: kindChoice, def: "md5",
 			choices: []string{"trust", "password", "plain", "md5", "scram-sha-256", "any"},
-			doc:     `How clients prove who they are. "plain" is "password"; "md5" uses SCRAM for a user whose secret is SCRAM; "trust" asks for nothing, but the user must be known; "any" takes every name, and every database needs a user of its own.`}},
+			doc:     `How clients prove who they are. "plain" is "password"; "md5" uses SCRAM for a user whose secret is SCRAM; "trust" asks for nothing and takes every name, as in PostgreSQL's pg_hba.conf: whether there is such a user the server says; "any" is "trust" where every client is an administrator of the console too, and every database needs a user of its own.`}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthFile },
 		spec: spec{name: "auth_file", kind: kindPath, def: "",
 			doc: "A file of users and secrets in PgBouncer's format, read besides [users.NAME]."}},

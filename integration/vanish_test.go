@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +25,7 @@ func TestAClientThatVanishesLeavesNothingBehind(t *testing.T) {
 		insert = "insert into t values (1)"
 		wild   = "set local search_path = pg_catalog; set timezone = 'Pacific/Chatham'"
 	)
-	for what, act := range map[string]func(*testing.T, *wireClient){
+	acts := map[string]func(*testing.T, *wireClient){
 		"in a transaction":        do("begin", insert, wild),
 		"in a failed transaction": func(t *testing.T, c *wireClient) { do("begin", insert)(t, c); _, _ = c.roundTrip("select 1/0") },
 		"in a savepoint":          do("begin", "savepoint s", insert),
@@ -38,7 +37,7 @@ func TestAClientThatVanishesLeavesNothingBehind(t *testing.T) {
 			c.send(simpleQuery(insert + "; select pg_sleep(600)"))
 		},
 		"in a long result": func(t *testing.T, c *wireClient) {
-			c.send(simpleQuery(insert + "; select repeat('x', 1000) from generate_series(1, 10000000)"))
+			c.send(simpleQuery(insert + "; select repeat('x', 1000), generate_series(1, 10000000)"))
 			c.until('T')
 		},
 		"in a COPY to the server": func(t *testing.T, c *wireClient) {
@@ -52,7 +51,7 @@ func TestAClientThatVanishesLeavesNothingBehind(t *testing.T) {
 			c.send(frame('d', strings.Repeat("1\n", 100_000))[:150_000])
 		},
 		"in a COPY from the server": func(t *testing.T, c *wireClient) {
-			c.send(simpleQuery(insert + "; copy (select repeat('x', 1000) from generate_series(1, 10000000)) to stdout"))
+			c.send(simpleQuery(insert + "; copy (select repeat('x', 1000), generate_series(1, 10000000)) to stdout"))
 			c.until('H')
 		},
 		"in a pipeline without its Sync": func(t *testing.T, c *wireClient) {
@@ -75,13 +74,15 @@ func TestAClientThatVanishesLeavesNothingBehind(t *testing.T) {
 		},
 		"with state in its session": do("set search_path = pg_catalog", "create temp table mine(i int)",
 			"select pg_advisory_lock(1)", "listen c", "prepare p as select 1", "set timezone = 'Pacific/Chatham'"),
-	} {
-		for _, mode := range []string{"transaction", "session"} {
-			t.Run(fmt.Sprintf("%s, %s mode", what, mode), func(t *testing.T) {
-				t.Parallel()
-				w := startWeir(t, weirOptions{Top: `pool_mode = "` + mode + `"`, Database: "pool_size = 1"})
-				direct := connect(t, w.Direct())
-				must(t, direct, "create table t(i int)")
+	}
+	for _, mode := range []string{"transaction", "session"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			w := startWeir(t, weirOptions{Top: `pool_mode = "` + mode + `"`, Database: "pool_size = 1"})
+			direct := connect(t, w.Direct())
+			must(t, direct, "create table t(i int)")
+			timezone := ask(t, direct, "show timezone")
+			for what, act := range acts {
 				for _, reset := range []bool{false, true} {
 					c := loginWire(t, w)
 					act(t, c)
@@ -92,7 +93,7 @@ func TestAClientThatVanishesLeavesNothingBehind(t *testing.T) {
 					for sql, want := range map[string]string{
 						"select count(*) from t":     "0",
 						"show search_path":           `"$user", public`,
-						"show timezone":              ask(t, direct, "show timezone"),
+						"show timezone":              timezone,
 						"select to_regclass('mine')": "",
 						"select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()": "0",
 						"select count(*) from pg_prepared_statements where from_sql":                           "0",
@@ -100,22 +101,22 @@ func TestAClientThatVanishesLeavesNothingBehind(t *testing.T) {
 						"select now() = statement_timestamp()":                                                 "t",
 					} {
 						if got := ask(t, next, sql); got != want {
-							t.Errorf("%s gives %q, want %q", sql, got, want)
+							t.Errorf("%s: %s gives %q, want %q", what, sql, got, want)
 						}
 					}
 					if took := time.Since(start); took > 5*time.Second {
-						t.Errorf("the next client was served after %v", took)
+						t.Errorf("%s: the next client was served after %v", what, took)
 					}
 					if n := len(w.Backends(t)); n > 2 { // ours, and the one that is direct
-						t.Errorf("%d backends", n)
+						t.Errorf("%s: %d backends", what, n)
 					}
 					_ = next.Close(t.Context())
 				}
-				eventually(t, "nothing of the vanished clients runs on", func() bool {
-					return ask(t, direct, "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'") == "0"
-				})
+			}
+			eventually(t, "nothing of the vanished clients runs on", func() bool {
+				return ask(t, direct, "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'") == "0"
 			})
-		}
+		})
 	}
 }
 

@@ -125,6 +125,7 @@ func (c *Conn) Park() {
 	}
 	// As Received leaves it behind: afterwards it is too late for that.
 	c.paused, c.full = false, len(c.in) >= MaxKept
+	c.gathering, c.streak = false, 0
 	c.watch()
 	c.owner.Store(-l.id)
 }
@@ -274,9 +275,11 @@ func (c *Conn) receive() {
 		c.moved++
 		c.streaming = false
 		c.deliver(l.buf[:kept+n])
-		if c.streaming && n >= gatherFrom {
+		switch {
+		case !l.has(c): // parked, and perhaps another loop's by now
+		case c.streaming && n >= gatherFrom:
 			l.gather(c)
-		} else {
+		default:
 			c.streak = 0
 		}
 	case err == nil:

@@ -24,9 +24,6 @@ func (c *Conn) Streaming() { c.streaming = true }
 
 // gather leaves a connection alone if it has been streaming for some time.
 func (l *Loop) gather(c *Conn) {
-	if !l.has(c) {
-		return
-	}
 	if c.streak < gatherAfter {
 		c.streak++
 		return

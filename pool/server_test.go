@@ -35,6 +35,7 @@ type server struct {
 	tls      *tls.Config                 // nil: answers 'N'
 	ssl      byte                        // answers this to an SSLRequest instead
 	deaf     bool                        // reads nothing after the login but a cancel ends that
+	ignore   int                         // so many cancels come too early
 	live     int                         // processes
 	most     int                         // of them at once
 	sessions map[uint32]*serverSession   // logged in, by process ID
@@ -184,7 +185,7 @@ func (s *server) connection(conn net.Conn) {
 		case wire.KindCancelRequest:
 			s.mu.Lock()
 			s.cancels = append(s.cancels, start.PID)
-			if y := s.sessions[start.PID]; y != nil && string(y.key) == string(start.Key) {
+			if y := s.sessions[start.PID]; y != nil && len(s.cancels) > s.ignore && string(y.key) == string(start.Key) {
 				y.cancel()
 			}
 			s.mu.Unlock()

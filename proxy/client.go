@@ -26,6 +26,7 @@ type client struct {
 
 	id       uint64
 	user     string
+	why      string        // it was closed, "" if it left of itself
 	since    time.Duration // connected; once closing is set: since then
 	asked    time.Duration // the query under way began
 	begun    time.Duration // the transaction under way began; 0 if none
@@ -157,6 +158,9 @@ func (c *client) apply(o *session.Out) {
 		c.drop(o.Busy)
 	}
 	if o.EndClient {
+		if c.why == "" && o.Errors > 0 {
+			c.why = "an error ended the session"
+		}
 		c.end()
 	}
 }
@@ -226,7 +230,11 @@ func (c *client) forget() {
 		c.pool.clients.Add(-1)
 	}
 	if p.rules.Load().config.LogDisconnections && in {
-		p.log.Info("client disconnected", "client", c.id, "user", c.user, "database", c.pool.key.database)
+		why := c.why
+		if why == "" {
+			why = "client left"
+		}
+		p.log.Info("client disconnected", "client", c.id, "user", c.user, "database", c.pool.key.database, "reason", why)
 	}
 }
 
@@ -266,6 +274,7 @@ func (c *client) kill(e *wire.Error) {
 		c.login.fail(e)
 		return
 	}
+	c.why = e.Message
 	if !c.sess.MidAnswer() {
 		c.conn.Send(e.Append(nil))
 	}

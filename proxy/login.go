@@ -230,7 +230,6 @@ func (l *login) password(p []byte) (n int, more bool) {
 	out, done, err := l.exchange.Receive(w.buf[:0], p[wire.HeaderLen:total])
 	w.buf = out[:0]
 	if err != nil {
-		w.proxy.log.Info("login failed", "client", l.c.id, "addr", l.c.peer.addr(), "user", l.ask.user, "err", err)
 		l.fail(asError(err))
 		return 0, false
 	}
@@ -375,6 +374,8 @@ func (l *login) fail(e *wire.Error) {
 		out = wire.AppendAuthOK(out)
 	}
 	l.c.conn.Send(fatal.Append(out))
+	l.c.worker.Load().proxy.log.Info("login failed", "client", l.c.id, "addr", l.c.peer.addr(),
+		"user", l.ask.user, "database", l.ask.database, "err", fatal.Error())
 	l.giveUp()
 	l.c.end()
 }

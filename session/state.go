@@ -30,7 +30,7 @@ const (
 	hintsBlind = wire.HintSetConfig | wire.HintLoad | wire.HintDblink
 	// hintsToFree may end a pin.
 	hintsToFree = wire.HintReset | wire.HintDiscard | wire.HintAdvisoryUnlock |
-		wire.HintUnlisten | wire.HintDeallocate
+		wire.HintUnlisten | wire.HintDeallocate | wire.HintClose | wire.HintDrop
 )
 
 // question is what the backend is asked: one row with one text, which names

@@ -42,6 +42,10 @@ const (
 	HintSequence
 	// HintDblink: a function of the extension dblink, which keeps connections.
 	HintDblink
+	// HintClose: CLOSE of a cursor.
+	HintClose
+	// HintDrop: DROP, of a temporary table perhaps.
+	HintDrop
 )
 
 // Scan reads the words of a text of SQL, of one statement or several. Words in
@@ -151,7 +155,7 @@ func scan(sql []byte, backslashes bool) Hints {
 
 // startHints are the hints of words that count only where a statement starts.
 const startHints = HintSet | HintReset | HintDiscard | HintListen | HintUnlisten |
-	HintPrepare | HintDeallocate | HintLoad | HintDo | HintCall
+	HintPrepare | HintDeallocate | HintLoad | HintDo | HintCall | HintClose | HintDrop
 
 // opensTemp tells whether TEMP after this word makes something temporary:
 // CREATE TEMP, CREATE OR REPLACE TEMP, CREATE LOCAL TEMP, SELECT INTO TEMP. A

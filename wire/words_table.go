@@ -36,6 +36,8 @@ var hintWords = [...]struct {
 	{"currval", HintSequence},
 	{"setseed", HintSequence},
 	{"dblink*", HintDblink},
+	{"close", HintClose},
+	{"drop", HintDrop},
 }
 
 // maxWordLen is the length of the longest word, pg_try_advisory_lock_shared.

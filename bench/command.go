@@ -25,8 +25,8 @@ func environment() []string {
 }
 
 // command runs a program to its end and returns what it wrote to stdout, and
-// also copies it to echo unless that is nil. It is killed, with all that it
-// started, when ctx ends or the time is up.
+// also copies it to echo unless that is nil. When ctx ends or the time is up it
+// is made to end, with all that it started.
 func command(ctx context.Context, limit time.Duration, echo io.Writer, name string, args ...string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -47,18 +47,41 @@ func command(ctx context.Context, limit time.Duration, echo io.Writer, name stri
 	select {
 	case <-p.Done():
 	case <-ctx.Done():
-		p.KillGroup()
-		<-p.Done()
+		interrupt(p)
 		return "", ctx.Err()
 	case <-timer.C:
-		p.KillGroup()
-		<-p.Done()
-		return "", fmt.Errorf("%s did not end within %v and was killed", filepath.Base(name), limit)
+		interrupt(p)
+		return "", fmt.Errorf("%s did not end within %v and was stopped", filepath.Base(name), limit)
 	}
 	if err := p.Err(); err != nil {
 		return stdout.String(), fmt.Errorf("%s: %w: %s", filepath.Base(name), err, lastLine(stderr.String()))
 	}
 	return stdout.String(), nil
+}
+
+// interruptGrace is how long a program may take to clear away after SIGINT.
+const interruptGrace = 3 * time.Second
+
+// interrupt does to a program what Ctrl-C in a terminal does, to its whole
+// group, and kills those that stay. It returns when none of them is left, or
+// those that were killed are not yet reaped by whoever inherited them.
+func interrupt(p *child.Process) {
+	_ = syscall.Kill(-p.PID(), syscall.SIGINT)
+	timer := time.NewTimer(interruptGrace)
+	defer timer.Stop()
+	select {
+	case <-p.Done():
+	case <-timer.C:
+		p.KillGroup()
+		<-p.Done()
+	}
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(interruptGrace); time.Now().Before(end); <-again.C {
+		if errors.Is(syscall.Kill(-p.PID(), 0), syscall.ESRCH) {
+			return
+		}
+	}
 }
 
 func lastLine(text string) string {

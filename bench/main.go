@@ -62,7 +62,8 @@ func main() {
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "bench: interrupted")
-		if err != nil && !errors.Is(err, context.Canceled) {
+		// What could not be cleared away is joined to it.
+		if err != nil && err.Error() != context.Canceled.Error() {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 		}
 		os.Exit(130)
@@ -128,7 +129,7 @@ func run(ctx context.Context, opts options) error {
 	if opts.packages {
 		text, err := packageBenchmarks(ctx, out)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return err
 		}
 		report.packages = text
 		failed = errors.Join(failed, err)

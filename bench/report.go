@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"pgweir/cluster"
@@ -200,12 +197,4 @@ func (r *report) failure() error {
 		return nil
 	}
 	return errors.New("failed: " + strings.Join(names, ", "))
-}
-
-// packageBenchmarks runs the Go benchmarks of the packages on the hot path,
-// from the module's root.
-func packageBenchmarks(ctx context.Context, out io.Writer) (string, error) {
-	fmt.Fprintln(out, "\nGo benchmarks of the packages:")
-	return command(ctx, 15*time.Minute, out, "go", "test", "-run=NONE", "-bench=.", "-benchtime=300ms",
-		"./wire", "./session", "./loop", "./pool")
 }

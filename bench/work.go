@@ -20,9 +20,6 @@ type work struct {
 	run     func(ctx context.Context, b *bench, p *pooler) ([]float64, error)
 }
 
-// packagesWork is no work of a pooler: the Go benchmarks of the packages.
-const packagesWork = "packages"
-
 const (
 	idleClients  = 10_000
 	crowdClients = 1_000

@@ -29,6 +29,8 @@ import (
 // shared server, which the role postgres may use without a password.
 type weirOptions struct {
 	Cluster *cluster.Cluster // nil: the shared one
+	// DB is an existing database that is to be used; "" makes a new one.
+	DB string
 	// Top are lines of config.toml above the tables. What is set here takes
 	// the place of the harness's own value.
 	Top string
@@ -74,7 +76,9 @@ func startWeir(t *testing.T, opts weirOptions) *weir {
 	if w.PG == nil {
 		w.PG = shared
 	}
-	w.DB = createDatabase(t, w.PG)
+	if w.DB = opts.DB; w.DB == "" {
+		w.DB = createDatabase(t, w.PG)
+	}
 	var err error
 	// The folder of a Unix socket must have a short name.
 	if w.Dir, err = os.MkdirTemp("/tmp", "weir-"); err != nil {

@@ -34,7 +34,9 @@ func watchBackends(t *testing.T, pg *cluster.Cluster, dbs ...string) *sampler {
 	s := &sampler{stop: cancel}
 	s.done.Go(func() {
 		defer conn.Close(context.Background())
-		for ctx.Err() == nil {
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		for ; ctx.Err() == nil; <-tick.C {
 			var n int
 			err := conn.QueryRow(context.Background(),
 				`select count(*) from pg_stat_activity where datname = any($1) and backend_type = 'client backend'`, dbs).Scan(&n)
@@ -49,7 +51,7 @@ func watchBackends(t *testing.T, pg *cluster.Cluster, dbs ...string) *sampler {
 		}
 	})
 	s.done.Go(func() {
-		tick := time.NewTicker(2 * time.Millisecond)
+		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		for ctx.Err() == nil {
 			n := 0

@@ -65,6 +65,7 @@ func TestTwoClientsOnOneBackendKeepTheirOwnSettings(t *testing.T) {
 // backend until it is gone, and nobody else ever sees it.
 func TestStateOfOneClientIsNotSeenByAnother(t *testing.T) {
 	t.Parallel()
+	w := startWeir(t, weirOptions{Database: "pool_size = 2"})
 	for _, c := range []struct{ name, leave, see, mine, others, undo string }{
 		{"a setting", "set search_path = pg_catalog", "show search_path", "pg_catalog", `"$user", public`, "reset search_path"},
 		{"a setting through a function", "select set_config('work_mem', '7MB', false)", "show work_mem", "7MB", "4MB", "discard all"},
@@ -82,8 +83,6 @@ func TestStateOfOneClientIsNotSeenByAnother(t *testing.T) {
 		{"a temporary table made in a DO block", "do $$ begin execute 'create temp table mine (a int)'; end $$", "select coalesce(to_regclass('pg_temp.mine')::text, '')", "mine", "", "discard temp"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			w := startWeir(t, weirOptions{Database: "pool_size = 2"})
 			one, two := connect(t, w.DSN()), connect(t, w.DSN())
 			ask(t, one, c.leave+"; select ''")
 			pid := ask(t, one, "select pg_backend_pid()")

@@ -167,6 +167,10 @@ func (c *Conn) Close() {
 	if c.tls != nil {
 		c.tls.CloseWrite() // says that the end is meant; comes back to sendRaw
 	}
+	if l := c.home.Load(); l != nil && c.registered {
+		l.poller.closing(c.fd)
+		c.registered = false
+	}
 	sysClose(c.Release())
 }
 

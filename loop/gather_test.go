@@ -58,9 +58,9 @@ func gathering(t *testing.T, l *Loop, f func(c *Conn)) (*Conn, io.WriteCloser, *
 	s.onRead = func(c *Conn) {
 		l.Post(func() { // after the read, and before the end of the pause
 			if c.gathering && !found.Load() {
-				found.Store(true)
 				s.onRead = nil
 				f(c)
+				found.Store(true)
 			}
 		})
 	}

@@ -181,8 +181,6 @@ func TestKeptBytesAndPausesDoNotOutliveParking(t *testing.T) {
 type baton struct {
 	conn    Conn
 	t       *testing.T
-	park    func(*Conn)
-	rng     *rand.Rand
 	sent    uint64
 	waiting bool
 	rounds  *atomic.Int64

@@ -2,7 +2,6 @@ package loop
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +34,8 @@ type poller interface {
 	add(fd int32, gen uint32, read, write bool) error
 	set(fd int32, gen uint32, read, write bool) error
 	remove(fd int32) error
+	// closing is remove for a descriptor that is closed next.
+	closing(fd int32)
 	// poll appends what is ready to evs. It does not block; sleep does, for
 	// at most the given time, and wake ends a sleep from another goroutine.
 	poll(evs []event) []event
@@ -101,13 +102,11 @@ func New(opts Options) (*Loop, error) {
 	}, nil
 }
 
-// Run serves until Stop. The thread is the loop's alone: the kernel then keeps
-// its caches warm, and the scheduler never moves it.
+// Run serves until Stop. It is not locked to its thread: the Go scheduler
+// interrupts a goroutine that has run for 10 ms, and gives one that is locked
+// back to its thread only by way of another one.
 func (l *Loop) Run() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer close(l.done)
-	tuneThread()
 	l.now = time.Since(l.base)
 	for !l.stopped {
 		if len(l.again) == 0 {

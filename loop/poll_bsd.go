@@ -82,6 +82,8 @@ func (p *kqueue) remove(fd int32) error {
 	return err
 }
 
+func (p *kqueue) closing(fd int32) { p.remove(fd) }
+
 func (p *kqueue) poll(evs []event) []event { return p.sleep(evs, 0) }
 
 func (p *kqueue) sleep(evs []event, d time.Duration) []event {
@@ -136,6 +138,3 @@ func accept(fd int) (int, unix.Sockaddr, error) {
 	}
 	return nfd, addr, nil
 }
-
-// tuneThread has nothing to do here.
-func tuneThread() {}

@@ -61,6 +61,9 @@ func (p *epoll) remove(fd int32) error {
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, int(fd), nil)
 }
 
+// closing has nothing to do: with its last descriptor a socket leaves the set.
+func (p *epoll) closing(int32) {}
+
 // poll asks without blocking, and therefore without telling the scheduler.
 func (p *epoll) poll(evs []event) []event { return p.wait(evs, 0) }
 
@@ -68,7 +71,8 @@ func (p *epoll) poll(evs []event) []event { return p.wait(evs, 0) }
 // Under load something is ready long before, and then the detour through the
 // scheduler (which takes the processor away, wakes another thread, and has to
 // give it back) would cost half as much again as the wait itself. A garbage
-// collection that wants the thread meanwhile ends the nap by its signal.
+// collection that wants the thread meanwhile ends the nap by its signal; other
+// goroutines need a processor of their own.
 const napLength = 1
 
 func (p *epoll) sleep(evs []event, d time.Duration) []event {
@@ -100,6 +104,7 @@ func (p *epoll) wait(evs []event, ms int) []event {
 // waitShort is wait for less than a millisecond. A kernel older than 5.11
 // does not have it, and is asked over and over.
 func (p *epoll) waitShort(evs []event, d time.Duration) []event {
+	tuneThread()
 	ts := unix.NsecToTimespec(int64(d))
 	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.evs[0])), uintptr(len(p.evs)), uintptr(unsafe.Pointer(&ts)), 0, 0)
@@ -115,7 +120,7 @@ func (p *epoll) waitShort(evs []event, d time.Duration) []event {
 // tuneThread lets the calling thread's short waits be as short as they are
 // meant to be; by default the kernel adds up to 50 µs.
 func tuneThread() {
-	unix.Prctl(unix.PR_SET_TIMERSLACK, 1000, 0, 0, 0)
+	syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, 1000, 0)
 }
 
 func (p *epoll) collect(evs []event, n int) []event {
@@ -166,8 +171,30 @@ func sysWrite(fd int, p []byte) (int, error) {
 	return int(n), nil
 }
 
-func sysClose(fd int) { unix.Close(fd) }
+func sysClose(fd int) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
+// accept is accept4(2); it says nothing of a peer on a Unix socket.
 func accept(fd int) (int, unix.Sockaddr, error) {
-	return unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	var raw unix.RawSockaddrAny
+	size := uint32(unix.SizeofSockaddrAny)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&raw)),
+		uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, nil, errno
+	}
+	switch raw.Addr.Family {
+	case unix.AF_INET:
+		a := (*unix.RawSockaddrInet4)(unsafe.Pointer(&raw))
+		return int(n), &unix.SockaddrInet4{Port: port(&a.Port), Addr: a.Addr}, nil
+	case unix.AF_INET6:
+		a := (*unix.RawSockaddrInet6)(unsafe.Pointer(&raw))
+		return int(n), &unix.SockaddrInet6{Port: port(&a.Port), ZoneId: a.Scope_id, Addr: a.Addr}, nil
+	}
+	return int(n), nil, nil
+}
+
+// port is a port number as it came over the network, most significant byte first.
+func port(p *uint16) int {
+	b := (*[2]byte)(unsafe.Pointer(p))
+	return int(b[0])<<8 | int(b[1])
 }

@@ -139,18 +139,22 @@ func TestALoginThatWasUnderWayAtAReloadIsOfNoUse(t *testing.T) {
 	hold := make(chan struct{})
 	old.hold = hold
 	p := h.pool(old, nil)
-	k := h.taker(p)
-	k.ask(p, nil)
+	params := []wire.Param{param("TimeZone", "Asia/Tokyo")}
+	k := h.taker(p, params...)
+	k.ask(p, params)
 	old.startsAre(1)
 	p.Set(h.settings(s, "user", nil))
 	close(hold)
 	b := k.wait()
 	if b.Address.Addr != s.addr || len(s.logins()) != 1 {
-		t.Errorf("lent a backend of the old server")
+		t.Fatal("lent a backend of the old server")
+	}
+	if zone, _ := s.logins()[0].Get("TimeZone"); zone != "Asia/Tokyo" {
+		t.Error("the old server's answer was taken for the new one's")
 	}
 	h.giveBack(b)
 	eventually(t, "the old one is gone", func() bool { live, _ := old.counts(); return live == 0 })
-	if _, w := p.Variant(nil); w == nil {
+	if _, w := p.Variant(params); w == nil {
 		t.Error("the new server's answer is not known")
 	}
 }

@@ -1,9 +1,6 @@
 package pool
 
-import (
-	"sync"
-	"time"
-)
+import "sync"
 
 // Budget counts backends, open, opening and closing, across all pools, and
 // keeps to the caps of each database (max_db_connections) and each user
@@ -69,11 +66,11 @@ func (g *Budget) makeRoom(p *Pool) {
 		}
 	}
 	g.mu.Unlock()
-	var longest time.Duration
+	var first int64
 	var victim *Pool
 	for _, q := range others {
-		if d, ok := q.longestIdle(); ok && (victim == nil || d > longest) {
-			longest, victim = d, q
+		if at, ok := q.idleSince(); ok && (victim == nil || at < first) {
+			first, victim = at, q
 		}
 	}
 	if victim != nil {

@@ -70,6 +70,25 @@ func TestAnIdleBackendOfAnotherPoolMakesRoomUnderACap(t *testing.T) {
 	}
 }
 
+func TestThePoolWhoseBackendWasIdleLongestMakesRoom(t *testing.T) {
+	for range 5 { // pools are looked through in no order
+		h, s := newHost(t), serve(t)
+		var idle []*Backend
+		for _, user := range []string{"one", "two", "three"} {
+			idle = append(idle, h.lease(h.named("db", user, s, capped(3, 0))))
+		}
+		for _, b := range []*Backend{idle[1], idle[2], idle[0]} {
+			h.giveBack(b)
+		}
+		h.giveBack(h.lease(h.named("db", "four", s, capped(3, 0))))
+		for i, b := range idle {
+			if c := b.Pool().Counts(); c.Idle != 1 != (i == 1) {
+				t.Errorf("pool %d: %+v", i, c)
+			}
+		}
+	}
+}
+
 func TestABackendThatComesIdleLaterMakesRoomAtTheNextUpkeep(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	p, q := h.named("db", "one", s, capped(1, 0)), h.named("db", "two", s, capped(1, 0))

@@ -22,14 +22,20 @@ func login(s *Settings, params []wire.Param, wrap Secure) (b *Backend, failed ne
 	ctx, cancel := context.WithTimeout(context.Background(), s.ConnectTimeout)
 	defer cancel()
 	b, failed, err = attempt(ctx, s, params, wrap, false)
-	if e, ok := err.(*wire.Error); ok && s.Address.TLS.Mode == TLSAllow &&
+	mode := s.Address.TLS.Mode
+	if e, ok := err.(*wire.Error); ok && (mode == TLSAllow || mode == TLSPrefer) &&
 		s.Address.Network == "tcp" && e.Code == wire.CodeInvalidAuthorization {
-		// The server may insist on TLS.
+		// The server may insist on TLS, or on none.
 		if deadline, ok := ctx.Deadline(); ok {
 			outlast(failed, deadline)
 		}
+		other := *s
+		if mode == TLSPrefer {
+			other.Address.TLS.Mode = TLSDisable
+		}
 		var err2 error
-		if b, failed, err2 = attempt(ctx, s, params, wrap, true); err2 == nil {
+		if b, failed, err2 = attempt(ctx, &other, params, wrap, mode == TLSAllow); err2 == nil {
+			b.Address = s.Address
 			return b, nil, nil
 		}
 	}

@@ -80,6 +80,8 @@ type Variant struct {
 type Welcome struct {
 	Params []wire.Param // all ParameterStatus messages, in order
 	Vars   *wire.Vars
+
+	last *Welcome // what named made of it the last time; most clients share their name
 }
 
 // maxWelcomes bounds what is remembered for each variant.
@@ -163,6 +165,12 @@ func (p *Pool) Variant(params []wire.Param) (*Variant, *Welcome) {
 	fixed, wish, key := split(params)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	v := p.variant(key, fixed)
+	return v, v.welcome(wish)
+}
+
+// variant finds or makes the variant of a key.
+func (p *Pool) variant(key string, fixed []wire.Param) *Variant {
 	v := p.variants[key]
 	if v == nil {
 		v = &Variant{key: key, params: fixed, welcomes: map[string]*Welcome{}}
@@ -177,7 +185,7 @@ func (p *Pool) Variant(params []wire.Param) (*Variant, *Welcome) {
 		v.puddle = pd
 		p.variants[key] = v
 	}
-	return v, v.welcome(wish)
+	return v
 }
 
 // split tells the parameters in wire.Vars from the others. The key names the
@@ -263,7 +271,10 @@ func (w *Welcome) named(name string) *Welcome {
 	if !simpleName(name) || w.Vars[wire.VarApplicationName] == name {
 		return w
 	}
-	return w.with(w.Vars.With(wire.VarApplicationName, name))
+	if w.last == nil || w.last.Vars[wire.VarApplicationName] != name {
+		w.last = w.with(w.Vars.With(wire.VarApplicationName, name))
+	}
+	return w.last
 }
 
 func (w *Welcome) with(vars *wire.Vars) *Welcome {
@@ -276,6 +287,14 @@ func (w *Welcome) with(vars *wire.Vars) *Welcome {
 	return &Welcome{Params: params, Vars: vars}
 }
 
+// agrees tells whether a server said the same both times, but for what clients
+// may set.
+func (w *Welcome) agrees(o *Welcome) bool {
+	return slices.EqualFunc(w.Params, o.Params, func(a, b wire.Param) bool {
+		return a.Name == b.Name && (a.Value == b.Value || wire.VarIndex([]byte(a.Name)) >= 0)
+	})
+}
+
 // learn remembers what the server said to a wish.
 func (p *Pool) learn(v *Variant, key string, b *Backend) {
 	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars}
@@ -283,6 +302,9 @@ func (p *Pool) learn(v *Variant, key string, b *Backend) {
 	defer p.mu.Unlock()
 	if b.stamp != p.generation {
 		return
+	}
+	if old := v.welcomes[key]; old != nil && !old.agrees(w) {
+		clear(v.welcomes) // the server is another one now, of a newer version, say
 	}
 	v.keep(key, w)
 	// Others may be waiting for just that; any backend will do for them now.

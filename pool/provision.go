@@ -132,7 +132,7 @@ func (p *Pool) oldestIdle(in func(*Variant) bool) *Backend {
 			continue
 		}
 		for _, b := range p.takeAllIdle(v) {
-			if oldest == nil || b.res.IdleDuration() > oldest.res.IdleDuration() {
+			if oldest == nil || b.res.LastUsedNanotime() < oldest.res.LastUsedNanotime() {
 				oldest, b = b, oldest
 			}
 			if b != nil {

@@ -220,3 +220,27 @@ func TestTLSIsNotAskedForOnAUnixSocket(t *testing.T) {
 	}
 	h.giveBack(b)
 }
+
+func TestPreferDoesWithoutTLSIfTheServerInsists(t *testing.T) {
+	h, s := newHost(t), serveTCP(t)
+	s.late = 5 * time.Millisecond
+	s.tls = &tls.Config{Certificates: []tls.Certificate{newPKI(t, "localhost").pair}}
+	s.refuse = func(x *startup) *wire.Error {
+		if x.tls {
+			return wire.Fatalf(wire.CodeInvalidAuthorization, "no pg_hba.conf entry for host, SSL encryption")
+		}
+		return nil
+	}
+	p := h.pool(s, func(s *Settings) { s.Address.TLS.Mode = TLSPrefer; s.Size = 1 })
+	b := h.lease(p)
+	if b.TLS != "" || b.Address != p.Settings().Address {
+		t.Errorf("%q, %+v", b.TLS, b.Address)
+	}
+	if err := p.CancelQuery(b); err != nil {
+		t.Error(err)
+	}
+	h.giveBack(b)
+	if _, most := s.counts(); most != 1 {
+		t.Errorf("%d processes at once", most)
+	}
+}

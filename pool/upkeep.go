@@ -75,10 +75,7 @@ func (p *Pool) fillToMin() {
 	if s.MinSize == 0 || p.closed || p.failure.refuses(time.Since(p.epoch)) != nil {
 		return
 	}
-	v := p.variants[""]
-	if v == nil {
-		return
-	}
+	v := p.variant("", nil)
 	for p.usable() < min(s.MinSize, s.Size) && p.slots() < s.Size {
 		if !p.budget.take(p, s.MaxDatabase, s.MaxUser) {
 			return
@@ -90,17 +87,18 @@ func (p *Pool) fillToMin() {
 
 func anyVariant(*Variant) bool { return true }
 
-// longestIdle is how long a backend has been idle; false if there is none.
-func (p *Pool) longestIdle() (d time.Duration, ok bool) {
+// idleSince is when the backend that has been idle longest was last used, in
+// nanoseconds from some moment; false if none is idle.
+func (p *Pool) idleSince() (at int64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b := p.oldestIdle(anyVariant)
 	if b == nil {
 		return 0, false
 	}
-	d = b.res.IdleDuration()
+	at = b.res.LastUsedNanotime()
 	p.putBack(b)
-	return d, true
+	return at, true
 }
 
 // evictIdle closes the backend that has been idle longest, if there is one.

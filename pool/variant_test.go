@@ -64,6 +64,46 @@ func TestAnIdleBackendOfOtherParametersMakesRoomWhenThePoolIsFull(t *testing.T) 
 	}
 }
 
+func TestNoMoreBackendsMakeRoomThanAreNeeded(t *testing.T) {
+	for name, full := range map[string]func(*Settings){
+		"size": func(s *Settings) { s.Size = 3 },
+		"cap":  func(s *Settings) { s.MaxDatabase = 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := newHost(t), serve(t)
+			hold := make(chan struct{})
+			s.holdEnd = hold
+			p := h.pool(s, full)
+			var lent []*Backend
+			for range 3 {
+				lent = append(lent, h.lease(p, searchA))
+			}
+			for _, b := range lent {
+				h.giveBack(b)
+			}
+			var all []*taker
+			for range 2 {
+				k := h.taker(p, searchB)
+				k.ask(p, nil)
+				all = append(all, k)
+			}
+			for range 10 {
+				p.Upkeep(1)
+			}
+			if n := h.evicts.Load(); n != 1 {
+				t.Errorf("%d backends make room before the first is gone", n)
+			}
+			close(hold)
+			for _, k := range all {
+				k.wait()
+			}
+			if n := h.evicts.Load(); n != 2 {
+				t.Errorf("%d backends have made room for two", n)
+			}
+		})
+	}
+}
+
 func TestManyWhoNeedRoomGetItOneAfterTheOther(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	s.late = 2 * time.Millisecond
@@ -221,6 +261,30 @@ func TestTheServersAnswerIsLearnedOnce(t *testing.T) {
 	if w := welcome(searchA); w != nil {
 		t.Error("other parameters may be answered in another way")
 	}
+}
+
+func TestAServerThatSaysSomethingElseNowIsAskedAgain(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	version := "15.1"
+	s.answers = func(*startup) []wire.Param { return []wire.Param{param("is_superuser", version)} }
+	p := h.pool(s, nil)
+	h.giveBack(h.lease(p))
+	params := []wire.Param{param("TimeZone", "Asia/Tokyo")}
+	k := h.taker(p, params...)
+	k.ask(p, params)
+	b := k.wait()
+	s.set(func(*server) { version = "15.2" })
+	h.giveBack(h.lease(p)) // the idle one
+	h.end(h.lease(p), false)
+	eventually(t, "it is gone", func() bool { return p.Counts().Closing == 0 })
+	h.giveBack(h.lease(p)) // a new one
+	if _, w := p.Variant(nil); w == nil || w.Params[len(w.Params)-1].Value != "15.2" {
+		t.Errorf("%+v", w)
+	}
+	if _, w := p.Variant(params); w != nil {
+		t.Errorf("what the server said before is still taken for true: %v", w.Params)
+	}
+	h.giveBack(b)
 }
 
 func TestOthersWithTheSameQuestionAreServedByOneAnswer(t *testing.T) {

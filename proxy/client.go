@@ -189,6 +189,9 @@ func (c *client) count(w *worker, o *session.Out) {
 			t.TransactionTime += w.now() - c.begun
 			c.begun = 0
 		}
+		if w.proxy.draining.Load() {
+			w.post(c.endAtRest) // not in the middle of this
+		}
 	}
 }
 

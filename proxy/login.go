@@ -266,7 +266,7 @@ func (l *login) enter() bool {
 	}
 	l.stage = stageBackend
 	var fresh []wire.Param
-	if l.welcome == nil {
+	if l.welcome == nil || c.replication { // a walsender takes no SET
 		fresh = l.params
 		if fresh == nil {
 			fresh = []wire.Param{}
@@ -307,6 +307,7 @@ func (l *login) admit() {
 	conf := c.pool.conf.Load()
 	if c.replication {
 		conf = &replicationConfig
+		l.welcome = &pool.Welcome{Params: c.server.link.Params, Vars: c.server.link.Vars}
 	}
 	c.sess.Init(conf, l.welcome.Vars)
 	c.secret = randomUint32()

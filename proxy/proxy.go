@@ -86,6 +86,9 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	if n == 0 { // auto
 		n, used = max(1, runtime.NumCPU()/2), 1
 	}
+	// A loop keeps its processor for a while when it has nothing to do, so the
+	// other goroutines need one besides.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
 	for i := range n {
 		w, err := p.newWorker(i)
 		if err != nil {

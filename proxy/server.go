@@ -62,9 +62,13 @@ func (s *server) receivedIdle(p []byte) int {
 			}
 		case 'N', 'A':
 		case 'E':
+			// Its last words: nobody may be lent it before the connection is
+			// seen to be closed.
 			if e, err := wire.DecodeError(body); err == nil {
 				s.proxy.log.Info("backend says", "backend", s.b.ID, "pid", s.b.PID, "err", e.Error())
 			}
+			s.lost()
+			return len(p)
 		default:
 			s.proxy.log.Error("an idle backend sent a message that nobody waits for", "backend", s.b.ID, "type", string(rune(typ)))
 			s.lost()

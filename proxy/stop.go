@@ -65,6 +65,14 @@ func (p *Proxy) endIdle(w *worker) {
 	}
 }
 
+// endAtRest closes a client that has just got its answer during a drain, before
+// it asks for more: one that never pauses would else hold the drain up.
+func (c *client) endAtRest() {
+	if c.state == clientOpen && c.login == nil && c.atRest() {
+		c.kill(errShutdown)
+	}
+}
+
 // atRest tells whether the client waits for nothing and is in no transaction.
 func (c *client) atRest() bool {
 	switch c.sess.Phase() {

@@ -78,7 +78,6 @@ func TestALongMessageWaitsForNobodyElse(t *testing.T) {
 	}
 }
 
-// TestWhatHoldsALongRefusedParse: its rest is thrown away as it comes.
 func TestTheRestOfALongRefusedParseIsThrownAway(t *testing.T) {
 	for _, c := range cuttings {
 		r := newRig(t, &unwatched)
@@ -113,6 +112,36 @@ func TestCountsOfWhatHappened(t *testing.T) {
 	}
 }
 
+func TestAnswersToPgweirsOwnQuestionsAreNotTheClients(t *testing.T) {
+	r := newRig(t, &unwatched)
+	r.s.vars = r.s.vars.With(0, "mine")
+	r.client(parse("", "select 1"))
+	r.asked = 0
+	r.lease()
+	if r.asked != 1 {
+		t.Error("the client does not wait, though something is set ahead of its message")
+	}
+	r.client(bind("", "") + execute("", 0) + syncing)
+	if r.asked != 1 {
+		t.Error("the client begins to wait twice")
+	}
+	r.server(complete("SET") + ready('I'))
+	if r.answered != 0 || r.total.Queries != 0 {
+		t.Error("the answer to the SET counts as the client's")
+	}
+}
+
+func TestALongRestOfACopyIsThrownAway(t *testing.T) {
+	for _, c := range cuttings {
+		r := newRig(t, &unwatched)
+		r.cut = c.cut()
+		r.client(copyData(strings.Repeat("x", 3*MaxMessage)) + query("select 1"))
+		r.need = false
+		r.lease()
+		mustEqual(t, c.name, r.toServer, query("select 1"))
+	}
+}
+
 func TestFlushAndStrayCopyDataAreNoQuestions(t *testing.T) {
 	r := newRig(t, &sessionMode)
 	r.lease()
@@ -131,7 +160,7 @@ func TestModesHaveNames(t *testing.T) {
 	}
 }
 
-// TestWithdrawn: a client that leaves the waiting line asks again with its
+// TestWithdrawnWishesAreRepeated: a client that leaves the waiting line asks again with its
 // next byte.
 func TestWithdrawnWishesAreRepeated(t *testing.T) {
 	r := newRig(t, &transactionMode)

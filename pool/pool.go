@@ -73,6 +73,7 @@ type Variant struct {
 	params   []wire.Param
 	puddle   *puddle.Pool[*Backend]
 	idle     int
+	clients  int // that use it; see Forget
 	welcomes map[string]*Welcome
 }
 
@@ -160,13 +161,43 @@ func (p *Pool) Settings() Settings {
 }
 
 // Variant finds the variant for a client's startup parameters, and what the
-// server says to them, if that is known; if not, Lease has to be told.
+// server says to them, if that is known; if not, Lease has to be told. The
+// variant is kept until Forget.
 func (p *Pool) Variant(params []wire.Param) (*Variant, *Welcome) {
 	fixed, wish, key := split(params)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	v := p.variant(key, fixed)
+	v.clients++
 	return v, v.welcome(wish)
+}
+
+// Forget ends a client's use of a variant, as Variant began it.
+func (p *Pool) Forget(v *Variant) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v.clients--
+}
+
+// sweep removes the variants that no client and no backend has.
+func (p *Pool) sweep() {
+	if p.opening > 0 {
+		return // for one of them
+	}
+	for key, v := range p.variants {
+		if v.clients == 0 && v.puddle.Stat().TotalResources() == 0 {
+			delete(p.variants, key)
+		}
+	}
+}
+
+// Welcome is what the server says to startup parameters of this variant, nil
+// if that is not known.
+func (p *Pool) Welcome(v *Variant, params []wire.Param) *Welcome {
+	_, wish, _ := split(params)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return v.welcome(wish)
 }
 
 // variant finds or makes the variant of a key.

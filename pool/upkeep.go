@@ -31,6 +31,7 @@ func (p *Pool) Upkeep(clients int) {
 	if clients > 0 || p.opening+p.idle+p.lent > 0 {
 		p.fillToMin()
 	}
+	p.sweep()
 	waiting := p.line.head != nil
 	p.mu.Unlock()
 

@@ -228,6 +228,9 @@ func (c *client) finish() {
 func (c *client) forget() {
 	p := c.worker.Load().proxy
 	p.clients.remove(c)
+	if v := c.wait.Variant; v != nil {
+		c.pool.pool.Forget(v)
+	}
 	in := c.login == nil
 	if in {
 		c.pool.clients.Add(-1)

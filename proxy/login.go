@@ -291,7 +291,7 @@ func (l *login) ownBackend() bool {
 func (l *login) granted() {
 	c := l.c
 	if l.welcome == nil {
-		_, l.welcome = c.pool.pool.Variant(l.params)
+		l.welcome = c.pool.pool.Welcome(c.wait.Variant, l.params)
 	}
 	if l.welcome == nil {
 		// Forgotten already, for there were many; the backend itself is as good.

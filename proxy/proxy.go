@@ -48,9 +48,9 @@ type Proxy struct {
 		pools     map[poolKey]*clientPool
 		order     []*clientPool // by index
 		listeners []*listener
-		reloading bool
 	}
-	peak peaks
+	reloads sync.Mutex // one reload at a time
+	peak    peaks
 	// measured counts the keeper's measurements of memory.
 	measured int
 	reach    reach

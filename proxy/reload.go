@@ -1,27 +1,14 @@
 package proxy
 
-import (
-	"errors"
-
-	"pgweir/config"
-)
+import "pgweir/config"
 
 // Reload reads the configuration again and puts it in force: everything that
 // can fail is done first, so that a bad file changes nothing.
 func (p *Proxy) Reload() error {
-	p.mu.Lock()
-	if p.mu.reloading {
-		p.mu.Unlock()
-		return errors.New("a reload is under way already")
-	}
-	p.mu.reloading = true
-	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		p.mu.reloading = false
-		p.mu.Unlock()
-	}()
-
+	// Who comes while another is under way waits: the file may have changed
+	// since it was read.
+	p.reloads.Lock()
+	defer p.reloads.Unlock()
 	c, err := p.opts.Load()
 	if err == nil {
 		err = p.Apply(c)

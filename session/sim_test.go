@@ -74,7 +74,7 @@ func simulate(t *testing.T, seed uint64, verbose bool) {
 			defer panic(r)
 		}
 		t.Logf("seed %d failed after %d steps in %s mode; repeat with: go test ./session -run TestSimulation -seed=%d", seed, s.steps, s.config.Mode, seed)
-		for _, line := range s.trace[max(0, len(s.trace)-400):] {
+		for _, line := range s.trace[max(0, len(s.trace)-100):] {
 			t.Log(line)
 		}
 	}()

@@ -204,12 +204,18 @@ func TestNoLimitIsExceededForAnInstant(t *testing.T) {
 	}
 }
 
-// backendCount waits until the database has this many backends besides those of
-// direct connections, and watches for a moment that it stays so.
-func backendCount(t *testing.T, w *weir, direct, want int, within time.Duration) {
+// backendCount waits until w's database has this many backends.
+func backendCount(t *testing.T, w *weir, want int) {
 	t.Helper()
-	eventuallyWithin(t, within, fmt.Sprintf("there are %d backends", want), func() bool {
-		return len(w.Backends(t))-direct == want
+	last := -1
+	defer func() {
+		if last != want {
+			t.Errorf("the last count of backends was %d", last)
+		}
+	}()
+	eventually(t, fmt.Sprintf("there are %d backends", want), func() bool {
+		last = len(w.Backends(t))
+		return last == want
 	})
 }
 
@@ -268,7 +274,7 @@ func TestAPoolHasItsMinimumAsSoonAsItIsUsedAndKeepsIt(t *testing.T) {
 	})
 	count := takeCensus(t, w.PG)
 	clients := atRest(t, w, 1)
-	backendCount(t, w, 0, 3, patience)
+	backendCount(t, w, 3)
 	var done sync.WaitGroup
 	for range 10 {
 		c := connect(t, w.DSN())
@@ -282,7 +288,7 @@ func TestAPoolHasItsMinimumAsSoonAsItIsUsedAndKeepsIt(t *testing.T) {
 	if most := len(w.Backends(t)); most != 5 {
 		t.Errorf("%d backends under load", most)
 	}
-	backendCount(t, w, 0, 3, patience) // two have been idle for a second
+	backendCount(t, w, 3) // two have been idle for a second
 	servedWithin(t, clients[0], patience)
 	if most := count.end(t)[w.DB]; most != 5 {
 		t.Errorf("%d backends at most", most)
@@ -293,7 +299,7 @@ func TestIdleAndOldBackendsAreClosed(t *testing.T) {
 	t.Parallel()
 	idle := startWeir(t, weirOptions{Top: `server_idle_timeout = "1s"`})
 	atRest(t, idle, 3)
-	backendCount(t, idle, 0, 0, patience)
+	backendCount(t, idle, 0)
 
 	w := startWeir(t, weirOptions{Top: `server_lifetime = "1s"`, Database: "pool_size = 2"})
 	count := takeCensus(t, w.PG)

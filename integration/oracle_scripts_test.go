@@ -136,10 +136,13 @@ func extendedScripts() []script {
 			talk(append(join(extended("insert into items values (7001, 'x')"), extended("select 2")), sync_)...),
 			sql("delete from items where id = 7001"),
 			{join(extended("select 1"), say(flush), extended("select 2"), say(flush)), "CC"}, talk(append(extended("select 3"), sync_)...),
-			{join(extended("select 1"), say(query("select 'simple'"), sync_)), "ZZ"},
 			{join(extended("select 1/0"), say(query("select 'skipped'"), sync_), extended("select 2"), say(sync_)), "ZZ"},
-			{join(extended("select 1"), say(functionCall(1397, "-1"), sync_)), "ZZ"},
 			talk(append(twice("create table pipe (a int)"), sync_)...), sql("select to_regclass('pipe')")}},
+		// PostgreSQL 18 takes harm from it, and must not do any to others.
+		{name: "a simple query in the midst of a pipeline", steps: []step{
+			{join(extended("select 1"), say(query("select 'simple'"), sync_)), "ZZ"}}},
+		{name: "a function call in the midst of a pipeline", steps: []step{
+			{join(extended("select 1"), say(functionCall(1397, "-1"), sync_)), "ZZ"}}},
 		{name: "pipelines with transactions", steps: []step{
 			{join(extended("begin"), say(sync_), extended("commit"), say(sync_)), "ZZ"},
 			{join(extended("begin"), extended("select 1/0"), say(sync_), extended("select 'skipped'"), say(sync_), extended("rollback"), say(sync_), extended("select 2"), say(sync_)), "ZZZZ"}}},

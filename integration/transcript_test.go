@@ -100,8 +100,8 @@ type transcriber struct {
 
 const scriptDeadline = 60 * time.Second
 
-// transcribe runs a script and gives its transcript. between is called after
-// each step, and may be nil.
+// transcribe runs a script and gives its transcript. between is called before
+// each step and after the last, and may be nil.
 func transcribe(t *testing.T, addr, db string, s *script, between func()) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -128,6 +128,9 @@ func transcribe(t *testing.T, addr, db string, s *script, between func()) string
 		if !tr.step(t, st) {
 			break
 		}
+	}
+	if between != nil {
+		between()
 	}
 	return tr.out.String()
 }

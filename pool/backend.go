@@ -34,6 +34,7 @@ type Backend struct {
 
 	// Guarded by the pool's lock.
 	used            bool // has been lent
+	leaving         bool // nobody's any more, and soon to be discarded
 	contended, dead bool // see Pool.Contended
 }
 

@@ -307,7 +307,7 @@ func TestAServerThatSpeaksAnotherLanguageIsRefused(t *testing.T) {
 func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	s.hold = make(chan struct{})
-	p := h.pool(s, func(s *Settings) { s.ConnectTimeout = 30 * time.Millisecond })
+	p := h.pool(s, func(s *Settings) { s.ConnectTimeout = 500 * time.Millisecond })
 	k := h.taker(p)
 	k.ask(p, nil)
 	if e := k.refusal(); e.Code != wire.CodeCannotConnect || !strings.Contains(e.Message, "server_connect_timeout") {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,7 +26,8 @@ func eventually(t testing.TB, what string, cond func() bool) {
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); !cond(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
+			buf := make([]byte, 64<<10)
+			t.Fatalf("never: %s\n%s", what, buf[:runtime.Stack(buf, true)])
 		}
 	}
 }

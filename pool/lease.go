@@ -25,7 +25,7 @@ func (p *Pool) Lease(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend
 		p.mu.Unlock()
 		return b, nil
 	}
-	if e := p.failure.refuses(now); e != nil && p.lent+p.idle+p.opening == 0 {
+	if e := p.failure.refuses(now); e != nil && p.usable() == 0 {
 		p.mu.Unlock()
 		return nil, e
 	}
@@ -111,7 +111,8 @@ func (p *Pool) Return(b *Backend, now time.Duration, park func()) *Waiter {
 // whither tells where a backend goes that has come back: to w, or out of the
 // pool, or else to the idle ones.
 func (p *Pool) whither(b *Backend, now time.Duration) (w *Waiter, evict bool) {
-	if p.unfit(b, 0, now) {
+	if p.unfit(b, now) {
+		p.leave(b)
 		return nil, true
 	}
 	if w := p.nextFor(b.variant, now); w != nil {
@@ -121,7 +122,25 @@ func (p *Pool) whither(b *Backend, now time.Duration) (w *Waiter, evict bool) {
 		return nil, false
 	}
 	p.madeRoom = now
+	p.leave(b)
 	return nil, true
+}
+
+// leave notes that b is about to be discarded: until then it counts as lent,
+// but is no use to anybody.
+func (p *Pool) leave(b *Backend) {
+	if !b.leaving {
+		b.leaving = true
+		p.leaving++
+	}
+}
+
+// leaveAll is leave for some, which it returns.
+func (p *Pool) leaveAll(bs []*Backend) []*Backend {
+	for _, b := range bs {
+		p.leave(b)
+	}
+	return bs
 }
 
 // needsPlace tells whether a backend has to be closed for w to get one. While
@@ -144,13 +163,12 @@ func (p *Pool) release(b *Backend) {
 	p.lent--
 }
 
-// unfit tells whether a backend should not be lent again. gone is how many are
-// about to be closed and still count as lent.
-func (p *Pool) unfit(b *Backend, gone int, now time.Duration) bool {
+// unfit tells whether a backend should not be lent again.
+func (p *Pool) unfit(b *Backend, now time.Duration) bool {
 	s := &p.settings
 	return p.closed || b.stamp != p.generation ||
 		s.Lifetime == 0 && b.used || s.Lifetime > 0 && now-b.opened > s.Lifetime ||
-		p.usable()-gone > s.Size+s.Reserve
+		p.usable() > s.Size+s.Reserve
 }
 
 // nextFor is who gets a backend of this variant that has come back. If nobody
@@ -188,7 +206,9 @@ func (p *Pool) Contended(w *Waiter, b *Backend, now time.Duration, claim func() 
 		w.number, w.since = p.waits, now
 		p.line.pushFront(w)
 	}
-	if !dead {
+	if dead {
+		p.leave(b)
+	} else {
 		b.contended = true
 	}
 	p.mu.Unlock()
@@ -233,6 +253,7 @@ func (p *Pool) Lost(b *Backend) bool {
 	defer p.mu.Unlock()
 	if b.contended {
 		b.contended = false
+		p.leave(b)
 		return true
 	}
 	if p.takeOut(b) {
@@ -242,11 +263,12 @@ func (p *Pool) Lost(b *Backend) bool {
 	return false
 }
 
-// takeOut lends one backend to nobody; false if it is not idle.
+// takeOut takes one backend out for good; false if it is not idle.
 func (p *Pool) takeOut(b *Backend) (found bool) {
 	for _, q := range p.takeAllIdle(b.variant) {
 		if q == b {
 			found = true
+			p.leave(b)
 		} else {
 			p.putBack(q)
 		}
@@ -284,6 +306,10 @@ func (p *Pool) putBack(b *Backend) {
 // still working, so that it has to be told to stop.
 func (p *Pool) Discard(b *Backend, busy bool) {
 	p.mu.Lock()
+	if b.leaving {
+		b.leaving = false
+		p.leaving--
+	}
 	p.lent--
 	p.closing++
 	p.mu.Unlock()

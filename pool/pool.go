@@ -61,6 +61,7 @@ type Pool struct {
 	waits      uint64 // numbers the Waiters' waits
 
 	opening, closing, lent, idle int
+	leaving                      int // among the lent
 	failure                      failure
 	closed                       bool
 	madeRoom                     time.Duration // when a backend was put out for another's sake; 0 once a slot has been taken since
@@ -113,7 +114,7 @@ func (p *Pool) Set(s Settings) {
 		for _, v := range p.variants {
 			clear(v.welcomes)
 			if v.idle > 0 {
-				evict = append(evict, p.takeAllIdle(v)...)
+				evict = append(evict, p.leaveAll(p.takeAllIdle(v))...)
 			}
 		}
 	}

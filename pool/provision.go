@@ -106,6 +106,9 @@ func (p *Pool) provision() {
 			go p.open(w.Variant, o)
 		}
 	}
+	if evict != nil {
+		p.leave(evict)
+	}
 	if evict != nil || starved {
 		p.madeRoom = now
 	}
@@ -188,7 +191,7 @@ func (p *Pool) open(v *Variant, o *opening) {
 			w.opening, theirs.w = theirs, w
 		}
 	}
-	evict := p.unfit(o.b, 0, now) && p.takeOut(o.b)
+	evict := p.unfit(o.b, now) && p.takeOut(o.b)
 	p.mu.Unlock()
 	if evict {
 		p.host.Evict(o.b)
@@ -265,7 +268,7 @@ func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 	for q := p.line.head; q != nil; {
 		next := q.next
 		if q == w && (q.fresh != nil || !concernsAll(e.Code)) ||
-			concernsAll(e.Code) && p.opening+p.lent+p.idle == 0 {
+			concernsAll(e.Code) && p.usable() == 0 {
 			p.line.remove(q)
 			refused = append(refused, q.Taker)
 		}

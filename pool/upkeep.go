@@ -56,19 +56,20 @@ func (p *Pool) expired(v *Variant, out []*Backend, now time.Duration) []*Backend
 	s := &p.settings
 	for _, b := range p.takeAllIdle(v) {
 		switch {
-		case p.unfit(b, len(out), now):
-		case s.IdleTimeout > 0 && b.res.IdleDuration() > s.IdleTimeout && p.usable()-len(out) > s.MinSize:
+		case p.unfit(b, now):
+		case s.IdleTimeout > 0 && b.res.IdleDuration() > s.IdleTimeout && p.usable() > s.MinSize:
 		default:
 			p.putBack(b)
 			continue
 		}
+		p.leave(b)
 		out = append(out, b)
 	}
 	return out
 }
 
 // usable is how many backends there are, or will be soon.
-func (p *Pool) usable() int { return p.opening + p.idle + p.lent }
+func (p *Pool) usable() int { return p.opening + p.idle + p.lent - p.leaving }
 
 // fillToMin opens what min_pool_size asks for, without startup parameters.
 func (p *Pool) fillToMin() {
@@ -106,6 +107,9 @@ func (p *Pool) idleSince() (at int64, ok bool) {
 func (p *Pool) evictIdle() {
 	p.mu.Lock()
 	victim := p.oldestIdle(anyVariant)
+	if victim != nil {
+		p.leave(victim)
+	}
 	p.mu.Unlock()
 	if victim != nil {
 		p.host.Evict(victim)
@@ -127,7 +131,7 @@ func (p *Pool) Drain() {
 	}
 	for _, v := range p.variants {
 		if v.idle > 0 {
-			evict = append(evict, p.takeAllIdle(v)...)
+			evict = append(evict, p.leaveAll(p.takeAllIdle(v))...)
 		}
 	}
 	p.mu.Unlock()

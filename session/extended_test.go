@@ -28,10 +28,12 @@ func TestExtendedQueries(t *testing.T) {
 			begin(parse("", "select 1"), describe("S", ""), flush),
 			answers(parsed, noParams, columns),
 			check("it owes nothing", func(s *Session) bool { return !s.Owes() }),
+			check("it is in a transaction all the same", (*Session).InTransaction),
 			passes(bind("", ""), execute("", 0), flush),
 			answers(bound, row("1"), complete("SELECT 1")),
 			passes(syncing),
 			answers(ready('I')).then("release"),
+			check("now it is not", func(s *Session) bool { return !s.InTransaction() }),
 		)},
 		{"a simple query stands in for the Sync", transactionMode, steps(
 			begin(parse("", "select 1"), flush),

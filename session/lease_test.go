@@ -68,6 +68,7 @@ func TestTerminate(t *testing.T) {
 			client(query("select 1"), terminate).then("need"),
 			leased().asks(query("select 1")),
 			answers(columns, row("1")),
+			client(query("said after good-bye")),
 			gone(), // the client has closed its side as well
 			answers(complete("SELECT 1"), ready('I')).then("release end"),
 		)},

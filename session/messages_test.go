@@ -104,6 +104,11 @@ func frames(stream string) (all []string, rest string) {
 	return all, stream
 }
 
+// shown is a stream that is made readable only if somebody reads it.
+type shown string
+
+func (s shown) String() string { return show(string(s)) }
+
 // show makes a stream readable.
 func show(stream string) string {
 	all, rest := frames(stream)

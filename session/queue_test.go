@@ -64,6 +64,20 @@ func TestQueueOfNothing(t *testing.T) {
 	}
 }
 
+func TestQueueGivesMemoryBack(t *testing.T) {
+	q := newQueue("")
+	for range 2 * keepQueue {
+		q.push('Q')
+	}
+	for range 2 * keepQueue {
+		q.pop()
+	}
+	q.push('Q')
+	if cap(q.buf) > keepQueue {
+		t.Errorf("a queue that was long once keeps %d bytes", cap(q.buf))
+	}
+}
+
 func TestQueueSkipsToTheSync(t *testing.T) {
 	for _, c := range []struct {
 		from, to      string

@@ -58,7 +58,6 @@ var cuttings = []struct {
 
 // took collects what one step has said.
 func (r *rig) took() {
-	r.t.Helper()
 	o := &r.o
 	r.toServer += string(o.ToServer.Bytes())
 	r.toClient += string(o.ToClient.Bytes())
@@ -104,7 +103,6 @@ func scribble(b []byte) {
 }
 
 func (r *rig) stepClient() {
-	r.t.Helper()
 	in := buffer(r.fromClient)
 	n := r.s.Client(in, &r.o)
 	r.consumed(n, &r.fromClient)
@@ -113,7 +111,6 @@ func (r *rig) stepClient() {
 }
 
 func (r *rig) stepServer() {
-	r.t.Helper()
 	in := buffer(r.fromServer)
 	n := r.s.Server(in, &r.o)
 	r.consumed(n, &r.fromServer)
@@ -122,7 +119,6 @@ func (r *rig) stepServer() {
 }
 
 func (r *rig) consumed(n int, stream *string) {
-	r.t.Helper()
 	if n < 0 || n > len(*stream) {
 		r.t.Fatalf("%d of %d bytes were consumed", n, len(*stream))
 	}

@@ -100,8 +100,11 @@ func (s *Session) Vars() *wire.Vars { return s.vars }
 // Owes tells whether the client waits for an answer.
 func (s *Session) Owes() bool { return s.owed.owesClient() }
 
-// InTransaction tells whether the backend is in a transaction block.
-func (s *Session) InTransaction() bool { return s.phase == Active && s.tx != 'I' }
+// InTransaction tells whether a transaction is under way: a block, or an
+// extended query whose Sync has not come.
+func (s *Session) InTransaction() bool {
+	return s.phase == Active && (s.tx != 'I' || s.unsynced || s.skipping)
+}
 
 // Pinned tells whether the client keeps its backend for state that it left there.
 func (s *Session) Pinned() bool { return s.pin != unpinned }

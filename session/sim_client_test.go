@@ -133,7 +133,7 @@ func (c *simClient) say() {
 		c.outbox += m
 		c.bye = c.bye || m == terminate
 	}
-	c.sim.happens("client %d says %s", c.id, show(strings.Join(burst, "")))
+	c.sim.happens("client %d says %s", c.id, shown(strings.Join(burst, "")))
 }
 
 // deliver has some of it arrive.

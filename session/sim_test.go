@@ -61,6 +61,7 @@ type simBackend struct {
 }
 
 func simulate(t *testing.T, seed uint64, verbose bool) {
+	clear(parsedSQL)
 	rng := rand.New(rand.NewPCG(seed, 7))
 	s := &sim{t: t, rng: rng, room: 1 + rng.IntN(3), decided: map[string]verdict{}, verbose: verbose}
 	s.config = []*Config{&transactionMode, &transactionMode, &unwatched, &sessionMode, &statementMode}[rng.IntN(5)]
@@ -138,7 +139,7 @@ func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 	if len(b.in) >= wire.HeaderLen && b.waiting == "" {
 		add(20, func() {
 			if b.next() {
-				s.happens("backend %d carries a message out: %s", b.id, show(b.say))
+				s.happens("backend %d carries a message out: %s", b.id, shown(b.say))
 				if s.rng.IntN(20) == 0 {
 					b.flush() // its buffer is full
 				}
@@ -258,13 +259,13 @@ func (s *sim) stepped(c *simClient) {
 		if c.lease == nil {
 			s.t.Fatalf("client %d sends without a backend: %s", c.id, show(r.toServer))
 		}
-		s.happens("client %d to backend %d: %s", c.id, c.lease.id, show(r.toServer))
+		s.happens("client %d to backend %d: %s", c.id, c.lease.id, shown(r.toServer))
 		if !c.lease.dead {
 			c.lease.in += r.toServer
 		}
 	}
 	if r.toClient != "" {
-		s.happens("to client %d: %s", c.id, show(r.toClient))
+		s.happens("to client %d: %s", c.id, shown(r.toClient))
 		c.reads(r.toClient)
 	}
 	r.toServer, r.toClient = "", ""

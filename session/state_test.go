@@ -87,6 +87,11 @@ func TestSettingsFollowTheClient(t *testing.T) {
 			clientHas(wire.VarApplicationName, "a"),
 			check("the owner knows what the backend has", func(s *Session) bool { return s.link.Vars[wire.VarApplicationName] == "b" }),
 		)},
+		{"a report that cannot be read changes nothing", transactionMode, steps(
+			begin(query("set x")),
+			answers(message('S', "TimeZone\x00CET"), complete("SET"), ready('I')).asks(string(question)),
+			clientHas(wire.VarTimeZone, "UTC"),
+		)},
 		{"a setting that the server does not take ends the client", transactionMode, steps(
 			with("client", wire.VarTimeZone, "Nowhere"),
 			client(query("select 1")).then("need"),
@@ -197,6 +202,11 @@ func TestPins(t *testing.T) {
 			server(failure("42501", "no"), ready('I')).then("pinned: state that could not be asked for"),
 			passes(query("select pg_advisory_unlock(1)")),
 			answers(complete("SELECT 1"), ready('I')),
+		)},
+		{"an answer that cannot be read pins for good, too", transactionMode, steps(
+			begin(query("do 'x'")),
+			answers(complete("DO"), ready('I')).asks(string(question)),
+			server(columns, message('D', "\x00\x01\x00"), complete("SELECT 1"), ready('I')).then("pinned: state that could not be asked for"),
 		)},
 		{"state that cannot be asked for pins without a question", transactionMode, steps(
 			begin(query("select set_config('my.x', '1', false)")),

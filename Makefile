@@ -6,7 +6,7 @@ ARGS     ?=
 FUZZTIME ?= 30s
 
 # The packages in which goroutines share memory; they are tested with -race.
-RACE := pool|session|loop|proxy|console|auth|child
+RACE := pool|loop|proxy|console|auth|child
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-versions bench fuzz fmt lint clean install-postgres need-go

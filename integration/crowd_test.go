@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -80,8 +81,12 @@ func TestFiveThousandIdleClientsCostLittle(t *testing.T) {
 	}
 	each := float64(residentMemory(t, w.PID())-before) / (clients - 100)
 	t.Logf("%d idle clients; resident memory of pgweir %d KB; %.2f KB for each", clients, residentMemory(t, w.PID()), each)
-	if each > 5 {
-		t.Errorf("an idle client takes %.1f KB", each)
+	most := 2.5 // KB
+	if os.Getenv("PGWEIR_TEST_RACE") == "1" {
+		most = 10 // the race detector keeps books of its own
+	}
+	if each > most {
+		t.Errorf("an idle client takes %.2f KB, more than %.1f", each, most)
 	}
 	// They are all still there.
 	for i := 0; i < clients; i += 50 {

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -305,6 +306,68 @@ func TestOthersWithTheSameQuestionAreServedByOneAnswer(t *testing.T) {
 	if n := len(s.logins()); n != 2 {
 		t.Errorf("%d logins", n)
 	}
+}
+
+func TestVariantsThatNobodyUsesAreForgotten(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, nil)
+	kept, _ := p.Variant([]wire.Param{searchB})
+	for i := range 500 {
+		v, _ := p.Variant([]wire.Param{param("x.y", strconv.Itoa(i))})
+		p.Forget(v)
+	}
+	k := h.taker(p, searchA)
+	k.ask(p, nil)
+	b := k.wait()
+	p.Forget(k.Variant)
+	variants := func() int {
+		p.Upkeep(1)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.variants)
+	}
+	if n := variants(); n != 2 {
+		t.Errorf("%d variants", n)
+	}
+	h.giveBack(b)
+	if n := variants(); n != 2 {
+		t.Errorf("%d variants, though one has an idle backend", n)
+	}
+	again := h.taker(p, searchA)
+	again.ask(p, nil)
+	if again.wait() != b {
+		t.Error("the idle backend is out of sight")
+	}
+	p.Forget(again.Variant)
+	h.end(b, false)
+	eventually(t, "its variant is forgotten", func() bool { return variants() == 1 })
+	p.Forget(kept)
+	if n := variants(); n != 0 {
+		t.Errorf("%d variants in the end", n)
+	}
+}
+
+func TestAVariantIsNotForgottenWhileABackendOfItIsBeingOpened(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	hold := make(chan struct{})
+	s.hold = hold
+	p := h.pool(s, nil)
+	k := h.taker(p, searchA)
+	k.ask(p, nil)
+	s.startsAre(1)
+	if !p.Leave(&k.Waiter) {
+		t.Fatal("not in the line")
+	}
+	p.Forget(k.Variant)
+	p.Upkeep(1)
+	close(hold)
+	eventually(t, "the backend is idle", func() bool { return p.Counts().Idle == 1 })
+	p.Upkeep(1)
+	b := h.lease(p, searchA)
+	if b.variant != k.Variant {
+		t.Error("the backend is out of sight")
+	}
+	h.giveBack(b)
 }
 
 func TestWhatIsRememberedIsBounded(t *testing.T) {

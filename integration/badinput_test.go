@@ -362,7 +362,10 @@ func TestAClientThatNeverReadsHoldsUpNobodyForLong(t *testing.T) {
 	if grown := w.peakMemory(t) - before; grown > 100<<20 {
 		t.Errorf("pgweir took %d MB more for a client that asked %d times and read nothing", grown>>20, n)
 	}
-	servedWithin(t, other, 8*time.Second)
+	// PostgreSQL works off what it has been sent before it sees that it may end.
+	start := time.Now()
+	servedWithin(t, other, 20*time.Second)
+	t.Logf("asked %d times; the other client was served after %v", n, time.Since(start))
 }
 
 // TestASlowReaderGetsAllOfItsResultWhenNobodyWaits: standing still is an

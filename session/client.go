@@ -55,6 +55,11 @@ func (s *Session) Client(in []byte, o *Out) int {
 			return len(in)
 		}
 		s.discarding = false
+		if s.vars != s.link.Vars && s.owed.len() == 0 && s.tx != 'E' && !s.unsynced {
+			o.ToServer.add(in[sent:pos])
+			sent = pos
+			s.setVars(o)
+		}
 		if n == total && s.quickClient(typ, message, o) {
 			pos += n
 			continue
@@ -129,6 +134,8 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	waits := s.owed.owesClient()
 	switch typ {
 	case 'Q':
+		s.spoilt = s.spoilt || s.unsynced
+		s.noticeReset(message[wire.HeaderLen:])
 		s.unnamed = nil // gone with every simple query, whoever's it was
 		s.unnamedSent, s.unsynced = false, false
 		s.owed.push(entQuery)
@@ -151,6 +158,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 			break
 		}
 		s.owed.push(entParse)
+		s.noticeReset(text)
 		if s.config.Watch {
 			s.unnamedHints = s.watch(text)
 		}
@@ -172,6 +180,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 			s.unnamed = nil
 		}
 	case 'F':
+		s.spoilt = s.spoilt || s.unsynced
 		s.unnamedSent, s.unsynced = false, false
 		s.owed.push(entFunction)
 		if s.config.Watch {

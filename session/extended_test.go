@@ -35,17 +35,17 @@ func TestExtendedQueries(t *testing.T) {
 			answers(ready('I')).then("release"),
 			check("now it is not", func(s *Session) bool { return !s.InTransaction() }),
 		)},
-		{"a simple query stands in for the Sync", transactionMode, steps(
+		{"a simple query stands in for the Sync, and some versions of the server are broken by it", transactionMode, steps(
 			begin(parse("", "select 1"), flush),
 			answers(parsed),
 			passes(query("select 2")),
-			answers(columns, row("2"), complete("SELECT 1"), ready('I')).then("release"),
+			answers(columns, row("2"), complete("SELECT 1"), ready('I')).then("drop"),
 		)},
 		{"so does a function call", unwatched, steps(
 			begin(parse("", "select 1"), flush),
 			answers(parsed),
 			passes(call("a")),
-			answers(called, ready('I')).then("release"),
+			answers(called, ready('I')).then("drop"),
 		)},
 		{"portals in parts", transactionMode, steps(
 			begin(parse("", "begin"), bind("", ""), execute("", 0), syncing),
@@ -217,7 +217,7 @@ func TestStatementNames(t *testing.T) {
 			client(parse("", "select 1"), call("a"), bind("", ""), syncing).then("need"),
 			leased().asks(parse("", "select 1"), call("a"), parse("", "select 1"), bind("", ""), syncing),
 			server(parsed, called, ready('I'), parsed, bound, ready('I')).
-				tells(parsed, called, ready('I'), bound, ready('I')).then("release"),
+				tells(parsed, called, ready('I'), bound, ready('I')).then("drop"),
 			client(parse("", "select 1"), query("select 2"), bind("", ""), syncing).then("need"),
 			leased().asks(parse("", "select 1"), query("select 2"), closing("S", ""), bind("", ""), syncing),
 		)},

@@ -37,6 +37,7 @@ func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
 		s.unnamedSent = true
 		s.unnamed = append(s.unnamed[:0], message...)
 		s.owed.push(entParse)
+		s.noticeReset(body[1:])
 		if s.config.Watch {
 			s.unnamedHints = s.watch(body[1:])
 		}

@@ -128,10 +128,8 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 	case 'Z':
 		return s.ready(first, body, o)
 	case 'S':
-		if whole {
-			s.reported(body)
-		}
-		return s.phase == Resetting || first == entSetVars
+		hide := whole && s.reported(body)
+		return hide || s.phase == Resetting || first == entSetVars
 	case 'N', 'A':
 		return s.phase == Resetting || first == entSetVars
 	}
@@ -167,6 +165,9 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	case entReset:
 		return true
 	}
+	if s.resets != 0 {
+		s.correctResets(o)
+	}
 	o.Queries++
 	if s.tx == 'I' {
 		o.Transactions++
@@ -201,6 +202,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		return true
 	}
 	o.Errors++
+	s.resets = 0
 	if first != entQuery && first != entFunction && first != entSync && first != 0 {
 		synced, parse := s.owed.skipToSync()
 		s.skipping = !synced
@@ -221,16 +223,26 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	return false
 }
 
-// reported: the backend says that a setting has another value now.
-func (s *Session) reported(body []byte) {
+// reported: the backend says that a setting has another value now. It is true
+// if that is not for the client to know.
+func (s *Session) reported(body []byte) (hide bool) {
 	name, value, err := wire.DecodeParameterStatus(body)
 	if err != nil {
-		return
+		return false
 	}
+	same := s.vars == s.link.Vars
 	s.link.Report(name, value)
-	if i := wire.VarIndex(name); i >= 0 && s.phase == Active && s.owed.first() != entSetVars {
+	i := wire.VarIndex(name)
+	switch {
+	case i < 0, s.phase != Active, s.owed.first() == entSetVars:
+	case s.turnedBack(i):
+		return true
+	case same:
 		s.vars = s.link.Vars
+	default:
+		s.vars = s.vars.With(i, string(value))
 	}
+	return false
 }
 
 // Report notes a ParameterStatus of the backend's.

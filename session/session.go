@@ -45,6 +45,9 @@ type Config struct {
 // Link is what a session has to know of the backend that it is lent.
 type Link struct {
 	Vars *wire.Vars // what is set there now
+	// Login is what was set there when it was opened, and what RESET turns it
+	// back to.
+	Login *wire.Vars
 	// Params are all parameters that the server has reported, Vars included.
 	Params []wire.Param
 }
@@ -54,6 +57,7 @@ type Session struct {
 	config *Config
 	link   *Link      // in Active and Resetting
 	vars   *wire.Vars // what the client has set
+	login  *wire.Vars // what it had at its login
 	owed   queue
 
 	// unnamed is the Parse message that made the client's unnamed statement,
@@ -79,12 +83,14 @@ type Session struct {
 	lastWords   bool // the server has told the client why it closes the connection
 	draining    bool // the client said Terminate; its last answers are on the way
 	failedReset bool
+	resets      uint8 // the places in wire.Vars that a statement under way may turn back
+	spoilt      bool  // the backend is no longer fit for anybody else
 	question    answer
 }
 
 // Init makes s the conversation of a client whose settings are vars.
 func (s *Session) Init(c *Config, vars *wire.Vars) {
-	*s = Session{config: c, vars: vars, tx: 'I'}
+	*s = Session{config: c, vars: vars, login: vars, tx: 'I'}
 	s.owed.clear()
 }
 
@@ -124,21 +130,10 @@ func (s *Session) MidAnswer() bool { return s.serverLeft > 0 && !s.swallowing }
 func (s *Session) Lease(l *Link, o *Out) {
 	s.phase, s.link, s.tx = Active, l, 'I'
 	s.unnamedHere, s.unnamedSent, s.unsynced = false, false, false
-	s.hints, s.pin = 0, unpinned
-	if s.vars == l.Vars {
-		return
+	s.hints, s.pin, s.resets, s.spoilt = 0, unpinned, 0, false
+	if s.vars != l.Vars {
+		s.setVars(o)
 	}
-	if *s.vars == *l.Vars {
-		l.Vars = s.vars // found equal faster the next time
-		return
-	}
-	var text [512]byte
-	sql := s.vars.AppendSet(text[:0], l.Vars)
-	if len(sql) == 0 {
-		return
-	}
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
-	s.owed.push(entSetVars)
 }
 
 // Withdraw takes back the wish for a backend: the waiting line has been left.
@@ -198,7 +193,7 @@ func (s *Session) Gone(o *Out) {
 // leave gives the backend up after the client has gone: cleaned, if that can
 // be done without waiting for the client's own work, else to be closed.
 func (s *Session) leave(o *Out) {
-	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced {
+	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt {
 		s.phase = Ended
 		o.Drop, o.Busy = true, s.owed.len() > 0
 		return
@@ -268,5 +263,5 @@ func (s *Session) settle(o *Out) {
 		return
 	}
 	s.phase, s.link = Idle, nil
-	o.Release = true
+	o.Release, o.Drop = !s.spoilt, s.spoilt
 }

@@ -82,7 +82,7 @@ func (s *Session) watch(text []byte) wire.Hints {
 		case settingFollowed:
 			h &^= wire.HintSet
 		case settingUnseen:
-			h |= hintsBlind
+			h |= wire.HintSetConfig // as blind
 		}
 	}
 	if end < 0 {
@@ -97,6 +97,7 @@ func (s *Session) watch(text []byte) wire.Hints {
 func (s *Session) clean(o *Out) bool {
 	h := s.hints
 	s.hints = 0
+	s.spoilt = s.spoilt || h&(wire.HintLoad|wire.HintDblink) != 0 // nothing undoes these
 	switch {
 	case s.pin == pinnedBlind:
 		return true
@@ -170,6 +171,8 @@ func settingOf(text []byte) settingKind {
 	switch {
 	case bytes.EqualFold(word, []byte("authorization")), bytes.EqualFold(word, []byte("session_authorization")):
 		return settingUnseen
+	case bytes.EqualFold(word, []byte("role")) && containsFold(rest, "none"):
+		return settingUnseen // the question takes no role for no change
 	case len(word) == 0, len(rest) > 0 && (rest[0] == '.' || rest[0] == '/' || rest[0] == '-'):
 		return settingUnseen // of an extension's, or perhaps: a quoted name, or a comment
 	case wire.VarIndex(word) >= 0:

@@ -1,0 +1,72 @@
+package session
+
+import (
+	"bytes"
+
+	"pgweir/wire"
+)
+
+// RESET, DISCARD ALL and SET … TO DEFAULT turn settings back to what they were
+// when the backend was opened. For those of wire.Vars that may be what another
+// client asked for. So where the two clients' values differ, such a statement
+// is noticed by its words; what it turned back is taken as turned back to this
+// client's own values, the client is told so, and they are set on the backend
+// ahead of its next message.
+
+// noticeReset notes which settings a statement may turn back.
+func (s *Session) noticeReset(text []byte) {
+	if s.link.Login == nil || s.link.Login == s.login || *s.link.Login == *s.login {
+		return
+	}
+	text = bytes.ToLower(text)
+	has := func(word string) bool { return bytes.Contains(text, []byte(word)) }
+	if !has("reset") && !has("discard") && !has("default") && !has("local") {
+		return
+	}
+	for i, name := range wire.VarNames {
+		if has("all") || has(string(bytes.ToLower([]byte(name)))) ||
+			i == wire.VarTimeZone && has("zone") || i == wire.VarClientEncoding && has("names") {
+			s.resets |= 1 << i
+		}
+	}
+}
+
+// turnedBack tells whether a setting has been turned back to what the client
+// did not ask for.
+func (s *Session) turnedBack(i int) bool {
+	l := s.link
+	return s.resets&(1<<i) != 0 && l.Vars[i] == l.Login[i] && s.login[i] != l.Login[i]
+}
+
+// correctResets gives the client its own values where others have come of what
+// it has just been answered, and tells it of those that it does not expect.
+func (s *Session) correctResets(o *Out) {
+	for i := range s.vars {
+		if !s.turnedBack(i) {
+			continue
+		}
+		if s.vars[i] != s.login[i] {
+			o.ToClient.keep(wire.AppendParameterStatus(o.ToClient.own(), wire.VarNames[i], s.login[i]))
+		}
+		// A copy in any case: it has to differ from the backend's, which are
+		// set the next time because of that.
+		s.vars = s.vars.With(i, s.login[i])
+	}
+	s.resets = 0
+}
+
+// setVars puts the client's settings on the backend, if they differ.
+func (s *Session) setVars(o *Out) {
+	if *s.vars == *s.link.Vars {
+		s.link.Vars = s.vars // found equal faster the next time
+		return
+	}
+	var text [512]byte
+	sql := s.vars.AppendSet(text[:0], s.link.Vars)
+	if len(sql) == 0 {
+		return
+	}
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
+	s.unnamedHere, s.unnamedSent = false, false // gone, as with every simple query
+	s.owed.push(entSetVars)
+}

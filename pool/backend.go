@@ -41,6 +41,9 @@ type Backend struct {
 // Pool is the pool that the backend belongs to.
 func (b *Backend) Pool() *Pool { return b.pool }
 
+// Variant is the variant of the pool that the backend belongs to.
+func (b *Backend) Variant() *Variant { return b.variant }
+
 // Address is where a server listens, and how to speak with it.
 type Address struct {
 	Network string // "tcp" or "unix"

@@ -34,9 +34,6 @@ func (p *Pool) Lease(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend
 	if fresh != nil {
 		w.fresh = fresh
 		_, wish, _ := split(fresh)
-		if simpleName(wish[wire.VarApplicationName]) {
-			wish[wire.VarApplicationName] = ""
-		}
 		w.welcome = wishKey(wish)
 	}
 	p.line.push(w)

@@ -224,6 +224,7 @@ func (p *Pool) variant(key string, fixed []wire.Param) *Variant {
 // others.
 func split(params []wire.Param) (fixed []wire.Param, wish wire.Vars, key string) {
 	var b strings.Builder
+	wish[wire.VarApplicationName] = noName
 	for _, q := range params {
 		if i := wire.VarIndex([]byte(q.Name)); i >= 0 {
 			wish[i] = q.Value
@@ -241,8 +242,21 @@ func split(params []wire.Param) (fixed []wire.Param, wish wire.Vars, key string)
 	return fixed, wish, b.String()
 }
 
-// Wish is the key of what a client wants of wire.Vars.
-func wishKey(w wire.Vars) string { return strings.Join(w[:], "\x00") }
+// noName stands in a wish for an application_name that the client does not
+// give, so that the server's own default holds. No client can give this one.
+const noName = "\x00none"
+
+// plainWish is the wish of a client that asks for nothing.
+var plainWish = wire.Vars{wire.VarApplicationName: noName}
+
+// wishKey names what a client wants of wire.Vars. Which name it gives does not
+// matter if the server takes it as it is.
+func wishKey(w wire.Vars) string {
+	if simpleName(w[wire.VarApplicationName]) {
+		w[wire.VarApplicationName] = ""
+	}
+	return strings.Join(w[:], "\x00")
+}
 
 // simpleName tells whether the server takes an application_name as it is:
 // printable ASCII and short enough not to be cut.
@@ -262,16 +276,17 @@ func simpleName(s string) bool {
 // if the difference is but in values that are known to be the server's own.
 func (v *Variant) welcome(wish wire.Vars) *Welcome {
 	name := wish[wire.VarApplicationName]
-	if simpleName(name) {
-		wish[wire.VarApplicationName] = ""
-	}
 	if w := v.welcomes[wishKey(wish)]; w != nil {
 		return w.named(name)
 	}
-	base := v.welcomes[wishKey(wire.Vars{})]
-	if base == nil || !simpleName(name) {
+	base := v.welcomes[wishKey(plainWish)]
+	if simpleName(name) && base == nil {
+		base = v.welcomes[wishKey(wire.Vars{})]
+	}
+	if base == nil || name != noName && !simpleName(name) {
 		return nil
 	}
+	wish[wire.VarApplicationName] = ""
 	vars := *base.Vars
 	for i, value := range wish {
 		if value == "" {
@@ -287,6 +302,7 @@ func (v *Variant) welcome(wish wire.Vars) *Welcome {
 		vars[i] = value
 	}
 	w := base.with(&vars)
+	wish[wire.VarApplicationName] = name
 	v.keep(wishKey(wish), w)
 	return w.named(name)
 }

@@ -83,7 +83,7 @@ func (p *Pool) fillToMin() {
 			return
 		}
 		p.opening++
-		go p.open(v, &opening{params: v.params, welcome: wishKey(wire.Vars{})})
+		go p.open(v, &opening{params: v.params, welcome: wishKey(plainWish)})
 	}
 }
 

@@ -31,11 +31,28 @@ func (c *client) acquireFresh(w *worker, fresh []wire.Param) *wire.Error {
 
 // claim makes a backend that the pool has lent to the client its loop's.
 func (c *client) claim(w *worker, b *pool.Backend) {
-	s := b.Host.(*server)
-	if !s.conn.Claim(w.loop) && !c.pool.pool.Contended(&c.wait, b, w.now(), func() bool { return s.conn.Claim(w.loop) }) {
-		return
+	if s := w.claim(&c.wait, b); s != nil {
+		c.take(w, s)
 	}
-	c.take(w, s)
+}
+
+// claim makes a backend this loop's, which the pool has lent to t. If that
+// cannot be, because the backend is gone or is just being told something, t is
+// in the waiting line again.
+func (w *worker) claim(t *pool.Waiter, b *pool.Backend) *server {
+	s := b.Host.(*server)
+	try := func() bool { return !s.dead.Load() && s.conn.Claim(w.loop) }
+	if try() || b.Pool().Contended(t, b, w.now(), try) {
+		return s
+	}
+	return nil
+}
+
+// takeBack returns a backend that came for somebody who has gone.
+func (w *worker) takeBack(b *pool.Backend) {
+	if s := w.claim(&pool.Waiter{Taker: &nobody{w}, Variant: b.Variant()}, b); s != nil {
+		w.giveBack(s)
+	}
 }
 
 // take begins the lease of a backend that is on the client's own loop.
@@ -67,12 +84,7 @@ func (c *client) Grant(b *pool.Backend) {
 	w := c.worker.Load()
 	w.post(func() {
 		if c.state != clientOpen {
-			s := b.Host.(*server)
-			if s.conn.Claim(w.loop) {
-				w.giveBack(s)
-			} else if b.Pool().Contended(new(pool.Waiter{Taker: new(nobody{w})}), b, w.now(), func() bool { return s.conn.Claim(w.loop) }) {
-				w.giveBack(s)
-			}
+			w.takeBack(b)
 			return
 		}
 		c.claim(w, b)
@@ -179,12 +191,6 @@ func (w *worker) giveBack(s *server) {
 // backend was being handed over, and gives the backend back.
 type nobody struct{ w *worker }
 
-func (n *nobody) Grant(b *pool.Backend) {
-	n.w.post(func() {
-		if s := b.Host.(*server); s.conn.Claim(n.w.loop) {
-			n.w.giveBack(s)
-		}
-	})
-}
+func (n *nobody) Grant(b *pool.Backend) { n.w.post(func() { n.w.takeBack(b) }) }
 
 func (n *nobody) Refuse(*wire.Error) {}

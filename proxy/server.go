@@ -17,6 +17,7 @@ type server struct {
 	proxy  *Proxy
 	client atomic.Pointer[client] // who holds it
 	park   func()                 // conn.Park, made once
+	dead   atomic.Bool            // PostgreSQL has closed it while nobody held it
 
 	place   int  // in worker.leased
 	cancels int  // cancel requests for it that are on their way
@@ -109,6 +110,7 @@ func (s *server) lost() {
 	if s.gone {
 		return
 	}
+	s.dead.Store(true) // before the pool knows
 	if s.held || s.b.Pool().Lost(s.b) {
 		s.discard(false)
 	}

@@ -76,10 +76,10 @@ func TestAReloadPutsNewSizesUsersAndDatabasesInForce(t *testing.T) {
 		must(t, c, "select 1")
 		must(t, c, "commit")
 	}
-	backendCount(t, w, 1)
 	for _, c := range clients { // who is in stays in
 		must(t, c, "select 1")
 	}
+	backendCount(t, w, 1)
 	// Secrets are the new ones for those who come now.
 	if err := canLogIn(t, w.DSN("password=one")); sqlState(err) != "28P01" {
 		t.Errorf("with the old password: %v", err)

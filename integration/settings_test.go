@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -45,12 +47,16 @@ func TestTwoClientsOnOneBackendKeepTheirOwnSettings(t *testing.T) {
 	// A SET goes with its client, and a RESET goes back to what it began with.
 	ask(t, berlin, "set timezone = 'Asia/Tokyo'; select ''")
 	ask(t, plain, "set application_name = 'renamed'; select ''")
+	reset := func(conn *pgx.Conn, what, show string) string {
+		ask(t, conn, "reset "+what+"; select ''")
+		return ask(t, conn, "show "+show)
+	}
 	for _, c := range []struct{ got, want string }{
 		{ask(t, lima, "show timezone"), "America/Lima"}, {ask(t, plain, "show timezone"), "UTC"}, {ask(t, berlin, "show timezone"), "Asia/Tokyo"},
 		{ask(t, lima, "show application_name"), "lima"}, {ask(t, plain, "show application_name"), "renamed"},
-		{ask(t, berlin, "reset timezone; show timezone"), "Europe/Berlin"}, {ask(t, plain, "reset timezone; show timezone"), "UTC"},
-		{ask(t, lima, "reset all; show timezone"), "America/Lima"}, {ask(t, lima, "show application_name"), "lima"},
-		{ask(t, plain, "reset application_name; show application_name"), ""}, {ask(t, berlin, "show application_name"), "berlin"},
+		{reset(berlin, "timezone", "timezone"), "Europe/Berlin"}, {reset(plain, "timezone", "timezone"), "UTC"},
+		{reset(lima, "all", "timezone"), "America/Lima"}, {ask(t, lima, "show application_name"), "lima"},
+		{reset(plain, "application_name", "application_name"), ""}, {ask(t, berlin, "show application_name"), "berlin"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

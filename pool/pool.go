@@ -108,8 +108,7 @@ func New(database, user string, host Host, secure Secure, budget *Budget, epoch 
 func (p *Pool) Set(s Settings) {
 	var evict []*Backend
 	p.mu.Lock()
-	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User ||
-		s.Credentials.Password != p.settings.Credentials.Password {
+	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User {
 		p.generation++
 		for _, v := range p.variants {
 			clear(v.welcomes)

@@ -98,7 +98,10 @@ func (c *mixed) step() error {
 	defer cancel()
 	err := c.connected(ctx)
 	if err == nil {
-		err = c.act(ctx)
+		what := rand.IntN(11)
+		if err = c.act(ctx, what); err != nil {
+			err = fmt.Errorf("at its act %d: %w", what, err)
+		}
 	}
 	code := sqlState(err)
 	if errors.Is(err, pgconn.ErrConnClosed) {
@@ -130,10 +133,10 @@ func (c *mixed) connected(ctx context.Context) (err error) {
 	return err
 }
 
-func (c *mixed) act(ctx context.Context) error {
+func (c *mixed) act(ctx context.Context, what int) error {
 	pg := c.conn.PgConn()
 	nonce := rand.IntN(1e9)
-	switch rand.IntN(11) {
+	switch what {
 	case 0, 1: // a simple query
 		return c.expect(pg.Exec(ctx, fmt.Sprintf("select %d, current_setting('application_name')", nonce)), fmt.Sprintf("%d client%d", nonce, c.who))
 	case 2, 3: // an extended one

@@ -103,10 +103,16 @@ func (l *loginConn) run(params []wire.Param) (*Backend, error) {
 		return nil, err
 	}
 	b := &Backend{Vars: new(wire.Vars)}
-	for {
+	for ready := false; ; {
+		if ready && l.r.Buffered() == 0 {
+			return b, nil
+		}
 		typ, body, err := l.receive()
 		if err != nil {
 			return nil, err
+		}
+		if ready && typ != 'E' && typ != 'S' && typ != 'N' {
+			return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q behind its ReadyForQuery", typ)
 		}
 		switch typ {
 		case 'R':
@@ -129,10 +135,9 @@ func (l *loginConn) run(params []wire.Param) (*Backend, error) {
 			}
 			b.PID, b.Key = pid, slices.Clone(key)
 		case 'Z':
-			if l.r.Buffered() > 0 {
-				return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent more than its ReadyForQuery")
-			}
-			return b, nil
+			// What comes along behind it nobody has asked for: a setting that a
+			// reload has changed, or the last words of a backend that is shot.
+			ready = true
 		case 'E':
 			e, err := wire.DecodeError(body)
 			if err != nil {

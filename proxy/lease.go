@@ -127,6 +127,17 @@ func (c *client) Refuse(e *wire.Error) {
 	})
 }
 
+// relet gets the client another backend in place of one that has gone before
+// the session has begun with it.
+func (c *client) relet() {
+	w, s := c.worker.Load(), c.server
+	c.unlease(w, s)
+	s.discard(false)
+	if c.refusal = c.acquire(w); c.refusal != nil || c.server != nil {
+		c.conn.Again()
+	}
+}
+
 // release ends the lease of a backend that is clean.
 func (c *client) release() {
 	w, s := c.worker.Load(), c.server

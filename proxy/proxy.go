@@ -180,7 +180,6 @@ type registry struct {
 	slots []*client
 	free  []uint32
 	n     int
-	peak  int
 	count atomic.Int64
 	login atomic.Int64
 }

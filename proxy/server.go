@@ -31,6 +31,13 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	if c == nil {
 		return s.receivedIdle(p)
 	}
+	if c.sess.Phase() == session.Waiting {
+		if len(p) > 0 && p[0] == 'E' {
+			c.relet()
+			return len(p)
+		}
+		return 0 // it has not begun with it yet
+	}
 	o := &c.worker.Load().out
 	o.Reset()
 	n := c.sess.Server(p, o)
@@ -96,6 +103,10 @@ func (s *server) Ended(*loop.Conn, error) {
 	c := s.client.Load()
 	if c == nil {
 		s.lost()
+		return
+	}
+	if c.sess.Phase() == session.Waiting {
+		c.relet()
 		return
 	}
 	o := &c.worker.Load().out

@@ -182,6 +182,12 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 
 // failed: the backend answers with an error, and skips what belongs to it.
 func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow bool) {
+	if s.phase == Active && s.over() && s.pin == unpinned && s.hints == 0 && !s.draining {
+		// Last words behind the last answer: they are not the client's any more.
+		s.phase, s.link = Idle, nil
+		o.Drop = true
+		return true
+	}
 	s.copyIn = false
 	switch first {
 	case entSetVars:

@@ -250,10 +250,7 @@ func (s *Session) settle(o *Out) {
 		o.EndClient = true
 		return
 	}
-	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced {
-		return
-	}
-	if s.tx != 'I' || s.config.Mode == SessionMode {
+	if !s.over() {
 		return
 	}
 	if s.hints != 0 && s.config.Watch && !s.clean(o) {
@@ -264,4 +261,12 @@ func (s *Session) settle(o *Out) {
 	}
 	s.phase, s.link = Idle, nil
 	o.Release, o.Drop = !s.spoilt, s.spoilt
+}
+
+// over tells that nothing is under way any more that the lease was for.
+func (s *Session) over() bool {
+	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced {
+		return false
+	}
+	return s.tx == 'I' && s.config.Mode != SessionMode
 }

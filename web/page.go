@@ -69,7 +69,7 @@ func pageOf(s *status.Snapshot) page {
 	}
 	for i := range s.Pools {
 		p := &s.Pools[i]
-		if isConsole(p.Database) {
+		if p.IsConsole() {
 			continue
 		}
 		out.Rows = append(out.Rows, row{p, max(0, p.Clients()-p.Backends()), p.MaxWait.Round(time.Millisecond).String()})

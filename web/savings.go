@@ -34,10 +34,10 @@ func savingsOf(s *status.Snapshot) allSavings {
 	out := allSavings{savings: renderSavings("", "", &s.Savings), Pools: []savings{}}
 	for i := range s.Pools {
 		p := &s.Pools[i]
-		if isConsole(p.Database) {
+		if p.IsConsole() {
 			continue
 		}
-		of := poolSavings(p, s.Savings.MemorySource)
+		of := s.PoolSavings(p)
 		out.Pools = append(out.Pools, renderSavings(p.Database, p.User, &of))
 	}
 	return out
@@ -66,33 +66,4 @@ func known(n int64) *int64 {
 		return nil
 	}
 	return &n
-}
-
-// isConsole tells the console's own pool from the others: its clients need no
-// backend, so they save none.
-func isConsole(database string) bool { return database == "pgweir" || database == "pgbouncer" }
-
-// poolSavings is what one pool saves. How much memory one backend of it takes
-// is unknown as long as it has none.
-func poolSavings(p *status.Pool, source string) status.Savings {
-	out := status.Savings{
-		Clients:       p.Clients(),
-		Backends:      p.Backends(),
-		Saved:         max(0, p.Clients()-p.Backends()),
-		ClientLogins:  p.Totals.ClientLogins,
-		ServerLogins:  p.Totals.ServerLogins,
-		BackendMemory: -1,
-		MemorySaved:   -1,
-		MemorySource:  "unknown",
-	}
-	out.Peak.Clients, out.Peak.Backends, out.Peak.Saved = p.ClientsPeak, p.BackendsPeak, p.SavedPeak
-	if out.Backends > 0 {
-		out.Ratio = float64(out.Clients) / float64(out.Backends)
-	}
-	if p.BackendMemory >= 0 && out.Backends > 0 && source != "unknown" {
-		out.BackendMemory = p.BackendMemory / int64(out.Backends)
-		out.MemorySaved = int64(out.Saved) * out.BackendMemory
-		out.MemorySource = source
-	}
-	return out
 }

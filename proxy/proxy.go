@@ -121,6 +121,7 @@ func (p *Proxy) Close() {
 	for _, w := range p.workers {
 		w.do(func() { p.endAll(w) })
 	}
+	p.awaitBackends()
 	p.keeper()
 	p.finish()
 	for _, w := range p.workers {

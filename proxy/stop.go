@@ -35,12 +35,31 @@ func (p *Proxy) Drain(deadline time.Duration) {
 				cp.pool.Drain()
 			}
 		}
-		// PostgreSQL's processes get a moment to go; nothing depends on it.
-		for end := time.Now().Add(2 * time.Second); len(p.servers.list()) > 0 && time.Now().Before(end); {
-			time.Sleep(10 * time.Millisecond)
-		}
+		p.awaitBackends()
 		p.finish()
 	}()
+}
+
+// partingTime is how long PostgreSQL's processes get to go before we do.
+const partingTime = 2 * time.Second
+
+// awaitBackends waits for the backends that are being closed: those at work
+// have to be told to stop, or they would work on for nobody.
+func (p *Proxy) awaitBackends() {
+	leaving := func() bool {
+		for _, cp := range p.pools() {
+			if cp.pool == nil {
+				continue
+			}
+			if c := cp.pool.Counts(); c.Lent+c.Closing > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	for end := time.Now().Add(partingTime); leaving() && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // quiet tells whether all clients have gone, but for the console's.

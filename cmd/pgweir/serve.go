@@ -204,4 +204,3 @@ func raiseFileLimit(log *slog.Logger, clients int) {
 		log.Warn("fewer file descriptors than max_client_conn may need", "have", want.Cur, "need", need)
 	}
 }
-

@@ -42,6 +42,7 @@ type client struct {
 	longKey     bool                     // it was told a long cancel key
 	ownBackend  bool                     // it was told its backend's process ID
 	replication bool
+	ahead       bool // not read, because it is far ahead of its answers
 }
 
 // clientState is how far a client is from its end.
@@ -136,7 +137,8 @@ func (c *client) apply(o *session.Out) {
 	s := c.server
 	if b := o.ToServer.Bytes(); len(b) > 0 && s != nil {
 		s.conn.Send(b)
-		if s.conn.Congested() {
+		c.ahead = c.sess.Ahead(c.ahead)
+		if c.ahead || s.conn.Congested() {
 			c.conn.Pause()
 		}
 	}

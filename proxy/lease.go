@@ -161,7 +161,7 @@ func (c *client) drop(busy bool) {
 }
 
 func (c *client) unlease(w *worker, s *server) {
-	c.server = nil
+	c.server, c.ahead = nil, false
 	s.client.Store(nil)
 	s.conn.Resume()
 	last := len(w.leased) - 1

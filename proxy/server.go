@@ -45,6 +45,12 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 		s.conn.Streaming() // nothing has ended in it
 	}
 	c.apply(o)
+	if c.ahead && !c.sess.Ahead(true) {
+		c.ahead = false
+		if !s.conn.Congested() {
+			c.conn.Resume()
+		}
+	}
 	return n
 }
 
@@ -93,7 +99,7 @@ func (s *server) receivedIdle(p []byte) int {
 
 // Drained: the backend has taken all; its client may be read again.
 func (s *server) Drained(*loop.Conn) {
-	if c := s.client.Load(); c != nil {
+	if c := s.client.Load(); c != nil && !c.ahead {
 		c.conn.Resume()
 	}
 }

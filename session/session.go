@@ -106,6 +106,21 @@ func (s *Session) Vars() *wire.Vars { return s.vars }
 // Owes tells whether the client waits for an answer.
 func (s *Session) Owes() bool { return s.owed.owesClient() }
 
+// maxOwed is how many answers the backend may owe before it is sent no more.
+// What its socket holds it works off to the end, even if the client has gone.
+// It must be more than PostgreSQL keeps to itself before it sends them: 8 KB
+// of answers of five bytes.
+const maxOwed = 16 << 10
+
+// Ahead tells whether the client is so far ahead of the answers that nothing
+// more should be read from it. Once it was, that holds until they are at half.
+func (s *Session) Ahead(was bool) bool {
+	if was {
+		return s.owed.len() > maxOwed/2
+	}
+	return s.owed.len() > maxOwed
+}
+
 // InTransaction tells whether a transaction is under way: a block, or an
 // extended query whose Sync has not come.
 func (s *Session) InTransaction() bool {

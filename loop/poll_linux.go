@@ -155,7 +155,7 @@ func (p *epoll) close() {
 // so the scheduler need not hear of them.
 
 func sysRead(fd int, p []byte) (int, error) {
-	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0, 0, 0)
 	if errno != 0 {
 		return -1, errno
 	}

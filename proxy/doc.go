@@ -9,7 +9,8 @@
 //	proxy.go      the whole: loops, pools, registry; New, Serve, Close
 //	worker.go     one event loop with what belongs to it
 //	listen.go     sockets to accept on
-//	login.go      from the first byte to ReadyForQuery
+//	login.go      from the first byte to the proof of who the client is
+//	admit.go      from there to ReadyForQuery
 //	startup.go    what a StartupMessage asks for
 //	client.go     a client that has logged in: feeds its session
 //	lease.go      how a client gets a backend and gives it back

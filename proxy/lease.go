@@ -142,7 +142,6 @@ func (c *client) relet() {
 func (c *client) release() {
 	w, s := c.worker.Load(), c.server
 	c.unlease(w, s)
-	c.conn.Resume()
 	switch {
 	case c.replication, s.conn.Congested():
 		s.discard(false)
@@ -162,6 +161,7 @@ func (c *client) drop(busy bool) {
 
 func (c *client) unlease(w *worker, s *server) {
 	c.server, c.ahead = nil, false
+	c.conn.Resume() // it may have been too fast for this backend
 	s.client.Store(nil)
 	s.conn.Resume()
 	last := len(w.leased) - 1

@@ -63,6 +63,14 @@ func (c *client) cancel(done func()) {
 			c.conn.Again()
 		}
 		done()
+	case s != nil && c.sess.Preparing():
+		before := c.later
+		c.later = func() {
+			if before != nil {
+				before()
+			}
+			c.cancel(done)
+		}
 	case s != nil && c.sess.Owes() && s.cancels < maxCancels:
 		s.cancels++
 		p := c.pool

@@ -21,6 +21,9 @@ type client struct {
 	pool   *clientPool
 	server *server // lent to it
 	login  *login  // nil once it is in
+	// later carries cancel requests out that must wait until the client's
+	// settings are on its backend; nil if there are none.
+	later func()
 	// refusal is why it gets no backend, until its session has been told.
 	refusal *wire.Error
 

@@ -161,6 +161,10 @@ func (c *client) drop(busy bool) {
 
 func (c *client) unlease(w *worker, s *server) {
 	c.server, c.ahead = nil, false
+	if f := c.later; f != nil {
+		c.later = nil
+		w.post(f) // it will find nothing to cancel
+	}
 	c.conn.Resume() // it may have been too fast for this backend
 	s.client.Store(nil)
 	s.conn.Resume()

@@ -45,6 +45,10 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 		s.conn.Streaming() // nothing has ended in it
 	}
 	c.apply(o)
+	if f := c.later; f != nil && !c.sess.Preparing() {
+		c.later = nil
+		f()
+	}
 	if c.ahead && !c.sess.Ahead(true) {
 		c.ahead = false
 		if !s.conn.Congested() {

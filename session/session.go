@@ -106,6 +106,10 @@ func (s *Session) Vars() *wire.Vars { return s.vars }
 // Owes tells whether the client waits for an answer.
 func (s *Session) Owes() bool { return s.owed.owesClient() }
 
+// Preparing tells whether the backend is being given the client's settings: a
+// cancel now would hit that, and not the query behind it.
+func (s *Session) Preparing() bool { return s.owed.first() == entSetVars }
+
 // maxOwed is how many answers the backend may owe before it is sent no more.
 // What its socket holds it works off to the end, even if the client has gone.
 // It must be more than PostgreSQL keeps to itself before it sends them: 8 KB

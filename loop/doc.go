@@ -3,10 +3,11 @@
 // nothing of ours.
 //
 // A Loop owns the connections that are on it; everything about a connection
-// happens on the loop's own thread, one thing at a time, so that handlers
-// need no lock. A handler is given bytes, not readiness: how they came to be
-// there (a read after epoll or kqueue said so, or a completion) is the
-// engine's business alone, and a second engine can stand beside the first.
+// happens on the loop's own goroutine (the loop's thread, in what follows), one
+// thing at a time, so that handlers need no lock. A handler is given bytes, not
+// readiness: how they came to be there (a read after epoll or kqueue said so,
+// or a completion) is the engine's business alone, and a second engine can
+// stand beside the first.
 //
 // The flow of bytes:
 //

@@ -54,7 +54,7 @@ type Options struct {
 	Tick func(now time.Duration)
 }
 
-// Loop serves the connections that are on it, on one thread of its own.
+// Loop serves the connections that are on it, on one goroutine of its own.
 type Loop struct {
 	opts   Options
 	id     int32

@@ -122,7 +122,7 @@ func (s *server) Ended(*loop.Conn, error) {
 	o := &c.worker.Load().out
 	o.Reset()
 	c.why = "the server closed its connection"
-	c.sess.Lost(false, o)
+	c.sess.Lost(o)
 	c.apply(o)
 }
 

@@ -11,7 +11,7 @@
 //	       Client: a whole message            Lease
 //	Idle ─────────────────────────▶ Waiting ────────▶ Active
 //	 ▲  ◀───────────────────────────  │                │ │
-//	 │        Refuse, Withdraw                         │ │ Gone, and the backend is clean
+//	 │        Refuse                                   │ │ Gone, and the backend is clean
 //	 └─────────────────────────────────────────────────┘ └────────▶ Resetting ──▶ Ended
 //	       ReadyForQuery 'I', nothing owed, no state left
 //

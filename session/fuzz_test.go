@@ -243,7 +243,7 @@ func FuzzServer(f *testing.F) {
 		switch p := r.s.Phase(); {
 		case p == Active || p == Resetting:
 			r.release, r.drop = false, false
-			r.s.Lost(false, &r.o)
+			r.s.Lost(&r.o)
 			r.took()
 			if !r.drop {
 				t.Fatal("a backend has gone, and its lease has not ended")

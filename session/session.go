@@ -155,9 +155,6 @@ func (s *Session) Lease(l *Link, o *Out) {
 	}
 }
 
-// Withdraw takes back the wish for a backend: the waiting line has been left.
-func (s *Session) Withdraw() { s.phase = Idle }
-
 // Refuse answers what the client asked for with an error instead of a backend:
 // everything up to and including the first message that ends with
 // ReadyForQuery. in is what Client was given and did not consume, and the
@@ -184,8 +181,8 @@ func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
 // Lost says that the backend has gone of itself. The client has seen the
 // server's last words, if there were any; it can only go too, as it would
 // have to without a pooler.
-func (s *Session) Lost(said bool, o *Out) {
-	if s.phase == Active && !said && !s.lastWords && !s.draining && !s.MidAnswer() {
+func (s *Session) Lost(o *Out) {
+	if s.phase == Active && !s.lastWords && !s.draining && !s.MidAnswer() {
 		o.ToClient.addError(wire.Fatalf(wire.CodeConnectionFailure,
 			"server closed the connection unexpectedly"))
 	}

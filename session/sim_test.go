@@ -160,7 +160,7 @@ func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 	case b.gone && c != nil:
 		add(10, func() {
 			s.happens("backend %d closes its connection", b.id)
-			c.rig.s.Lost(false, &c.rig.o)
+			c.rig.s.Lost(&c.rig.o)
 			s.stepped(c)
 		})
 	case b.gone:

@@ -160,22 +160,6 @@ func TestModesHaveNames(t *testing.T) {
 	}
 }
 
-// TestWithdrawnWishesAreRepeated: a client that leaves the waiting line asks again with its
-// next byte.
-func TestWithdrawnWishesAreRepeated(t *testing.T) {
-	r := newRig(t, &transactionMode)
-	r.client(query("select 1"))
-	r.s.Withdraw()
-	if !r.need || r.s.Phase() != Idle {
-		t.Fatal("the wish was not withdrawn")
-	}
-	r.need = false
-	r.stepClient()
-	if !r.need {
-		t.Fatal("the wish was not repeated")
-	}
-}
-
 func TestLargeBuffersAreNotKept(t *testing.T) {
 	var o Out
 	o.ToClient.keep(make([]byte, 0, maxGather+1))

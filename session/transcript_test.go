@@ -53,7 +53,7 @@ func gone() step {
 
 // lost: the server closes its connection.
 func lost() step {
-	return step{does: "the server goes", do: func(r *rig) { r.s.Lost(false, &r.o); r.took() }}
+	return step{does: "the server goes", do: func(r *rig) { r.s.Lost(&r.o); r.took() }}
 }
 
 // check looks at the session.

@@ -37,7 +37,7 @@ func (p *Pool) Lease(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend
 		w.welcome = wishKey(wish)
 	}
 	p.line.push(w)
-	full := p.idle == 0 && p.settings.Reserve == 0 && p.slots() >= p.settings.Size
+	full := p.idle <= 0 && p.settings.Reserve == 0 && p.slots() >= p.settings.Size
 	p.mu.Unlock()
 	if !full {
 		p.provision()

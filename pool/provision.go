@@ -192,11 +192,16 @@ func (p *Pool) open(v *Variant, o *opening) {
 		}
 	}
 	evict := p.unfit(o.b, now) && p.takeOut(o.b)
+	// In the same breath as the count: who counted on it must not be seen
+	// waiting with nothing opened for them, or one too many is opened.
+	granted := p.dispatch(v)
 	p.mu.Unlock()
 	if evict {
 		p.host.Evict(o.b)
 	}
-	p.dispatch(v)
+	for _, g := range granted {
+		g.w.Taker.Grant(g.b)
+	}
 	p.provision()
 }
 
@@ -234,20 +239,27 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	return b, nil
 }
 
-// dispatch lends idle backends to those who wait for them.
-func (p *Pool) dispatch(v *Variant) {
-	for {
-		p.mu.Lock()
+// grant is a backend that has just been lent to somebody in the line.
+type grant struct {
+	w *Waiter
+	b *Backend
+}
+
+// dispatch lends idle backends to those who wait for them, and takes those out
+// of the line; they have still to be told. A variant's count is below zero for
+// the moment in which a backend is in the puddle, and taken out again, before
+// open has counted it.
+func (p *Pool) dispatch(v *Variant) (granted []grant) {
+	for v.idle > 0 {
 		w := p.firstFor(v)
-		if w == nil || v.idle == 0 {
-			p.mu.Unlock()
-			return
+		if w == nil {
+			break
 		}
 		b := p.takeIdle(v)
 		p.line.remove(w)
-		p.mu.Unlock()
-		w.Taker.Grant(b)
+		granted = append(granted, grant{w, b})
 	}
+	return granted
 }
 
 // failed says why no backend could be opened to those whom it concerns: to the

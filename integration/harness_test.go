@@ -226,7 +226,12 @@ func (w *weir) Rewrite(t *testing.T, opts weirOptions) {
 // WriteConfig writes the text of config.toml.
 func (w *weir) WriteConfig(t *testing.T, text string) {
 	t.Helper()
-	if err := os.WriteFile(w.ConfigPath(), []byte(text), 0o600); err != nil {
+	// In one step: a reload that was asked for before must not read half of it.
+	next := w.ConfigPath() + ".next"
+	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, w.ConfigPath()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -47,7 +47,13 @@ type Config struct {
 	MaxDBConnections   int    // 0: no limit
 	MaxUserConnections int    // 0: no limit
 	ServerResetQuery   string // "": none
-	SessionState       string // "pin" or "off"
+
+	// What becomes of session state in transaction and statement mode.
+	SessionState          string  // "track", "pin" or "off"
+	Listen                string  // "share", "pin" or "reject"
+	MaxPreparedStatements int     // on one backend; 0: named statements are not tracked
+	MaxPinned             int     // backends of a pool; 0: no bound
+	LeakCheck             float64 // a share, from 0 (never) to 1 (always)
 
 	// IgnoreStartupParameters are the startup parameters that are dropped, in lower case.
 	IgnoreStartupParameters []string
@@ -101,6 +107,12 @@ type Database struct {
 	PoolMode         string
 	MaxDBConnections *int // 0: no limit
 	ServerLifetime   *time.Duration
+
+	SessionState          string
+	Listen                string
+	MaxPreparedStatements *int // 0: not tracked
+	MaxPinned             *int // 0: no bound
+	LeakCheck             *float64
 }
 
 // User is one [users.NAME]. Pointers are nil, and strings empty, where the
@@ -112,6 +124,10 @@ type User struct {
 	PoolMode           string
 	PoolSize           *int
 	MaxUserConnections *int // 0: no limit
+
+	SessionState string
+	Listen       string
+	MaxPinned    *int // 0: no bound
 }
 
 // IsConsole reports whether name is the admin console's: a client that asks for

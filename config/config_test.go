@@ -34,7 +34,8 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		DefaultPoolSize:      20,
 		ReservePoolTimeout:   5 * time.Second,
 		ServerResetQuery:     "DISCARD ALL",
-		SessionState:         "pin",
+		SessionState:         "track",
+		Listen:               "share",
 		QueryWaitTimeout:     2 * time.Minute,
 		ClientLoginTimeout:   time.Minute,
 		ClientMessageTimeout: 30 * time.Second,
@@ -52,6 +53,8 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		StatsPeriod:          time.Minute,
 		Databases:            map[string]*Database{},
 		Users:                map[string]*User{},
+
+		MaxPreparedStatements: 200,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -85,6 +88,13 @@ func TestValuesCanBeWrittenInEachOfTheirForms(t *testing.T) {
 		{`query_wait_timeout = "7"`, func(c *Config) any { return c.QueryWaitTimeout }, 7 * time.Second},
 		{`query_wait_timeout = 0`, func(c *Config) any { return c.QueryWaitTimeout }, time.Duration(0)},
 		{`query_wait_timeout = "8760h"`, func(c *Config) any { return c.QueryWaitTimeout }, 8760 * time.Hour},
+		{`leak_check = 0.05`, func(c *Config) any { return c.LeakCheck }, 0.05},
+		{`leak_check = "0.05"`, func(c *Config) any { return c.LeakCheck }, 0.05},
+		{`leak_check = 1`, func(c *Config) any { return c.LeakCheck }, 1.0},
+		{`leak_check = 0.0`, func(c *Config) any { return c.LeakCheck }, 0.0},
+		{`max_prepared_statements = 0`, func(c *Config) any { return c.MaxPreparedStatements }, 0},
+		{`session_state = "off"`, func(c *Config) any { return c.SessionState }, "off"},
+		{`listen = "reject"`, func(c *Config) any { return c.Listen }, "reject"},
 		{`log_connections = false`, func(c *Config) any { return c.LogConnections }, false},
 		{`log_connections = 0`, func(c *Config) any { return c.LogConnections }, false},
 		{`log_connections = 1`, func(c *Config) any { return c.LogConnections }, true},
@@ -112,6 +122,11 @@ reserve_pool_size = 2
 pool_mode = "statement"
 max_db_connections = 0
 server_lifetime = 0
+session_state = "pin"
+listen = "reject"
+max_prepared_statements = 0
+max_pinned = 2
+leak_check = 0.5
 [databases]
 inline = { host = "/run/pg" }
 [users.alice]
@@ -119,17 +134,22 @@ password = "SCRAM-SHA-256$x"
 pool_mode = "session"
 pool_size = 3
 max_user_connections = 0
+session_state = "off"
+listen = "pin"
+max_pinned = 0
 `)
-	seven, zero, two, three, never := 7, 0, 2, 3, time.Duration(0)
+	seven, zero, two, three, never, half := 7, 0, 2, 3, time.Duration(0), 0.5
 	wantDatabases := map[string]*Database{
 		"app": {Name: "app", Host: "10.0.0.5", Port: 5433, DBName: "production", User: "owner", Password: "it's",
-			PoolSize: &seven, MinPoolSize: &zero, ReservePoolSize: &two, PoolMode: "statement", MaxDBConnections: &zero, ServerLifetime: &never},
+			PoolSize: &seven, MinPoolSize: &zero, ReservePoolSize: &two, PoolMode: "statement", MaxDBConnections: &zero, ServerLifetime: &never,
+			SessionState: "pin", Listen: "reject", MaxPreparedStatements: &zero, MaxPinned: &two, LeakCheck: &half},
 		"inline": {Name: "inline", Host: "/run/pg", Port: 5432, DBName: "inline"},
 	}
 	if !reflect.DeepEqual(c.Databases, wantDatabases) {
 		t.Errorf("databases %+v", c.Databases)
 	}
-	wantUsers := map[string]*User{"alice": {Name: "alice", Password: "SCRAM-SHA-256$x", PoolMode: "session", PoolSize: &three, MaxUserConnections: &zero}}
+	wantUsers := map[string]*User{"alice": {Name: "alice", Password: "SCRAM-SHA-256$x", PoolMode: "session", PoolSize: &three, MaxUserConnections: &zero,
+		SessionState: "off", Listen: "pin", MaxPinned: &zero}}
 	if !reflect.DeepEqual(c.Users, wantUsers) {
 		t.Errorf("users %+v", c.Users)
 	}
@@ -174,6 +194,9 @@ query_wait_timeout = "1h"
 server_connect_timeout = "20500us"
 server_login_retry = 0.25
 log_connections = 0
+listen = "pin"
+max_pinned = 3
+leak_check = 0.050
 `).Settings()
 	byKey := map[string]Row{}
 	for _, row := range rows {
@@ -192,6 +215,11 @@ log_connections = 0
 		{"log_connections", "false", "true", true},
 		{"log_format", "text", "text", false},
 		{"max_client_conn", "10000", "10000", true},
+		{"session_state", "track", "track", true},
+		{"listen", "pin", "share", true},
+		{"max_prepared_statements", "200", "200", true},
+		{"max_pinned", "3", "0", true},
+		{"leak_check", "0.05", "0", true},
 		{"admin_users", "", "", true},
 	} {
 		if got := byKey[want.Key]; got != want {
@@ -246,6 +274,11 @@ func TestNearestFindsSlipsAndNothingElse(t *testing.T) {
 		"":                        "",
 		"server_tls_sslmodus":     "server_tls_sslmode",
 		"http_lsiten":             "http_listen",
+		"listen_prot":             "listen_port",
+		"listen_addresses":        "listen_addr",
+		"lisen":                   "listen",
+		"session_stat":            "session_state",
+		"max_prepared_statment":   "max_prepared_statements",
 		"logfile":                 "",
 		"tcp_keepalive":           "",
 		"application_name_add_ho": "",

@@ -54,6 +54,9 @@ func checkHolds(t *testing.T, c *Config) {
 		if size, least := c.PoolSizeFor(db, "x"), c.MinPoolSizeFor(db, "x"); size < 1 || least > size {
 			t.Errorf("%q: size %d, minimum %d", name, size, least)
 		}
+		if share := c.LeakCheckFor(db); !(share >= 0 && share <= 1) {
+			t.Errorf("%q: leak_check %v", name, share)
+		}
 	}
 	for _, d := range c.Demand([]string{"x"}) {
 		if d.Total < 1 || len(d.Terms()) == 0 {

@@ -7,7 +7,7 @@ type spec struct {
 	name    string
 	kind    kind
 	def     any   // as TOML gives it; nil in a table where "unset" is the default
-	min     int64 // for numbers and durations (nanoseconds), inclusive
+	min     int64 // for numbers, fractions and durations (nanoseconds), inclusive
 	max     int64
 	choices []string
 	doc     string // one line of the documentation
@@ -24,10 +24,13 @@ type setting[T any] struct {
 const (
 	maxBackends = 262143 // the largest max_connections that PostgreSQL accepts
 	maxDuration = int64(365 * 24 * time.Hour)
+	maxPrepared = 100000
 )
 
 var (
 	poolModes      = []string{"session", "transaction", "statement"}
+	sessionStates  = []string{"track", "pin", "off"}
+	listenWays     = []string{"share", "pin", "reject"}
 	clientSSLModes = []string{"disable", "allow", "prefer", "require"}
 	serverSSLModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 )
@@ -97,12 +100,25 @@ var settings = []setting[Config]{
 	{group: "Pools", at: func(c *Config) any { return &c.ServerResetQuery },
 		spec: spec{name: "server_reset_query", kind: kindText, def: "DISCARD ALL",
 			doc: `What is run on a backend that a client of session mode has left. "" is nothing.`}},
-	{group: "Pools", at: func(c *Config) any { return &c.SessionState },
-		spec: spec{name: "session_state", kind: kindChoice, def: "pin", choices: []string{"pin", "off"},
-			doc: `What becomes of session state in transaction mode. "pin": a client that leaves some behind keeps its backend until that is gone; "off": nothing is watched, as in PgBouncer.`}},
 	{group: "Pools", at: func(c *Config) any { return &c.IgnoreStartupParameters },
 		spec: spec{name: "ignore_startup_parameters", kind: kindList, def: "",
 			doc: "Startup parameters of clients that are dropped instead of being passed on."}},
+
+	{group: "Session state", at: func(c *Config) any { return &c.SessionState },
+		spec: spec{name: "session_state", kind: kindChoice, def: "track", choices: sessionStates,
+			doc: `What becomes of what a client leaves behind on its backend. "track": settings follow the client to whichever backend it gets, and with other state it keeps its backend until that is gone (a pin); "pin": nothing is replayed, any state pins; "off": nothing is watched, as in PgBouncer.`}},
+	{group: "Session state", at: func(c *Config) any { return &c.Listen },
+		spec: spec{name: "listen", kind: kindChoice, def: "share", choices: listenWays,
+			doc: `What LISTEN does. "share": one listening backend of the pool hears for all its clients, which hold none; "pin": the client keeps its backend as long as it listens; "reject": LISTEN is an error.`}},
+	{group: "Session state", at: func(c *Config) any { return &c.MaxPreparedStatements },
+		spec: spec{name: "max_prepared_statements", kind: kindInt, def: int64(200), min: 0, max: maxPrepared,
+			doc: "How many named prepared statements of the protocol a backend holds; beyond that, the one least recently used makes room. 0: they are not tracked, and naming one is an error."}},
+	{group: "Session state", at: func(c *Config) any { return &c.MaxPinned },
+		spec: spec{name: "max_pinned", kind: kindInt, def: int64(0), min: 0, max: maxBackends,
+			doc: "How many backends of a pool may be pinned at once. 0: no bound but the pool's size."}},
+	{group: "Session state", at: func(c *Config) any { return &c.LeakCheck },
+		spec: spec{name: "leak_check", kind: kindFraction, def: float64(0), min: 0, max: 1,
+			doc: "At what share of the returns that seem clean the backend is asked all the same whether anything was left in it; what that finds is a leak. 0: never; 1: always."}},
 
 	{group: "Timeouts", at: func(c *Config) any { return &c.QueryWaitTimeout },
 		spec: spec{name: "query_wait_timeout", kind: kindDuration, def: "120s", min: 0, max: maxDuration,
@@ -203,6 +219,21 @@ var databaseSettings = []setting[Database]{
 	{at: func(d *Database) any { return &d.ServerLifetime },
 		spec: spec{name: "server_lifetime", kind: kindDuration, min: 0, max: maxDuration,
 			doc: "As the general one, for this database."}},
+	{at: func(d *Database) any { return &d.SessionState },
+		spec: spec{name: "session_state", kind: kindChoice, choices: sessionStates,
+			doc: "As the general one, for this database."}},
+	{at: func(d *Database) any { return &d.Listen },
+		spec: spec{name: "listen", kind: kindChoice, choices: listenWays,
+			doc: "As the general one, for this database."}},
+	{at: func(d *Database) any { return &d.MaxPreparedStatements },
+		spec: spec{name: "max_prepared_statements", kind: kindInt, min: 0, max: maxPrepared,
+			doc: "As the general one, for this database."}},
+	{at: func(d *Database) any { return &d.MaxPinned },
+		spec: spec{name: "max_pinned", kind: kindInt, min: 0, max: maxBackends,
+			doc: "As the general one, for this database. 0: no bound here, whatever the general one says."}},
+	{at: func(d *Database) any { return &d.LeakCheck },
+		spec: spec{name: "leak_check", kind: kindFraction, min: 0, max: 1,
+			doc: "As the general one, for this database."}},
 }
 
 // userSettings are those of a [users.NAME].
@@ -219,6 +250,15 @@ var userSettings = []setting[User]{
 	{at: func(u *User) any { return &u.MaxUserConnections },
 		spec: spec{name: "max_user_connections", kind: kindInt, min: 0, max: maxBackends,
 			doc: "As the general one, for this user. 0: no limit here, whatever the general one says."}},
+	{at: func(u *User) any { return &u.SessionState },
+		spec: spec{name: "session_state", kind: kindChoice, choices: sessionStates,
+			doc: "As the general one, for this user; it comes before the database's."}},
+	{at: func(u *User) any { return &u.Listen },
+		spec: spec{name: "listen", kind: kindChoice, choices: listenWays,
+			doc: "As the general one, for this user; it comes before the database's."}},
+	{at: func(u *User) any { return &u.MaxPinned },
+		spec: spec{name: "max_pinned", kind: kindInt, min: 0, max: maxBackends,
+			doc: "As the general one, for each of this user's pools; it comes before the database's. 0: no bound here."}},
 }
 
 // Row is one setting as SHOW CONFIG shows it; values are as one would write

@@ -57,9 +57,8 @@ func nearest(name string, candidates []string) string {
 	best, bestDistance := "", 1+max(2, len(name)/4)
 	name = strings.ToLower(name)
 	for _, candidate := range candidates {
-		// One that was written out, or cut short.
-		if min(len(name), len(candidate)) > 5 && (strings.HasPrefix(name, candidate) || strings.HasPrefix(candidate, name)) {
-			return candidate
+		if extends(name, candidate) || len(name) > 5 && strings.HasPrefix(candidate, name) {
+			return candidate // it was written out, or cut short
 		}
 		// What differs this much in length alone cannot win; nor is a long
 		// name compared at length.
@@ -71,6 +70,13 @@ func nearest(name string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// extends reports whether name is candidate with its last word written out. A
+// further word makes it another name: "listen_prot" is none of "listen".
+func extends(name, candidate string) bool {
+	rest, ok := strings.CutPrefix(name, candidate)
+	return ok && len(candidate) > 5 && !strings.HasPrefix(rest, "_")
 }
 
 // editDistance is how many bytes must be put in, taken out, replaced, or

@@ -15,6 +15,7 @@ type kind uint8
 const (
 	kindInt      kind = iota // a whole number within min and max
 	kindDuration             // "30s", or a number of seconds, within min and max (nanoseconds)
+	kindFraction             // a number that need not be whole, within min and max
 	kindBool                 // true, false, 1 or 0
 	kindText                 // a string
 	kindPath                 // a string: a file or folder; a relative one starts at the file's folder
@@ -31,6 +32,8 @@ func (k kind) String() string {
 		return "number"
 	case kindDuration:
 		return "duration"
+	case kindFraction:
+		return "fraction"
 	case kindBool:
 		return "boolean"
 	case kindText:
@@ -50,9 +53,9 @@ func (k kind) String() string {
 }
 
 // parse turns what TOML gave (string, int64, float64, bool, []any, ...) into
-// the value of a setting: int, time.Duration, bool, string, []string or
-// fs.FileMode. Its error is the second half of a sentence that begins with the
-// setting's name and a colon.
+// the value of a setting: int, time.Duration, float64, bool, string, []string
+// or fs.FileMode. Its error is the second half of a sentence that begins with
+// the setting's name and a colon.
 func (s *spec) parse(raw any) (any, error) {
 	switch s.kind {
 	case kindInt:
@@ -64,6 +67,8 @@ func (s *spec) parse(raw any) (any, error) {
 		return s.parseInt(raw, `"auto" or a whole number`)
 	case kindDuration:
 		return s.parseDuration(raw)
+	case kindFraction:
+		return s.parseFraction(raw)
 	case kindBool:
 		return parseBool(raw)
 	case kindText, kindPath:
@@ -118,6 +123,28 @@ func (s *spec) parseDuration(raw any) (any, error) {
 		return nil, fmt.Errorf("%s is out of range (%s)", strconv.FormatFloat(seconds, 'g', -1, 64), s.span())
 	}
 	return time.Duration(math.Round(ns)), nil
+}
+
+func (s *spec) parseFraction(raw any) (any, error) {
+	var f float64
+	switch v := raw.(type) {
+	case int64:
+		f = float64(v)
+	case float64:
+		f = v
+	case string: // in quotes, as durations may be too
+		var err error
+		if f, err = strconv.ParseFloat(v, 64); err != nil {
+			return nil, fmt.Errorf("%s is not a number; write one such as 0.05", quote(v))
+		}
+	default:
+		return nil, wrongType("a number such as 0.05", raw)
+	}
+	// The comparison is false for NaN too.
+	if !(f >= float64(s.min) && f <= float64(s.max)) {
+		return nil, fmt.Errorf("%s is out of range (%s)", strconv.FormatFloat(f, 'g', -1, 64), s.span())
+	}
+	return f, nil
 }
 
 func parseBool(raw any) (any, error) {
@@ -245,11 +272,11 @@ func printable(path string) string {
 	return path
 }
 
-// span is the range of a number or duration, as messages and documentation
-// show it: "1 to 65535".
+// span is the range of a number, fraction or duration, as messages and
+// documentation show it: "1 to 65535".
 func (s *spec) span() string {
 	switch s.kind {
-	case kindInt:
+	case kindInt, kindFraction:
 		return fmt.Sprintf("%d to %d", s.min, s.max)
 	case kindWorkers:
 		return fmt.Sprintf(`%d to %d, or "auto"`, s.min, s.max)
@@ -269,6 +296,8 @@ func (s *spec) format(value any) string {
 		return strconv.Itoa(v)
 	case time.Duration:
 		return formatDuration(v)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
 	case bool:
 		return strconv.FormatBool(v)
 	case string:
@@ -303,6 +332,11 @@ func store(field, value any) {
 	case **time.Duration:
 		d := value.(time.Duration)
 		*p = &d
+	case *float64:
+		*p = value.(float64)
+	case **float64:
+		f := value.(float64)
+		*p = &f
 	case *bool:
 		*p = value.(bool)
 	case *string:
@@ -322,6 +356,8 @@ func load(field any) any {
 	case *int:
 		return *p
 	case *time.Duration:
+		return *p
+	case *float64:
 		return *p
 	case *bool:
 		return *p

@@ -207,7 +207,7 @@ func TestDatabaseSQLUsesTheConsole(t *testing.T) {
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
-	if err != nil || len(columns) != 18 || columns[17] != "sv_closing" {
+	if err != nil || len(columns) != 20 || columns[17] != "sv_closing" || columns[19] != "listening" {
 		t.Fatalf("%v %v", columns, err)
 	}
 	n := 0

@@ -41,7 +41,7 @@ func (c *fakeControl) takeCalls() []string {
 func (c *fakeControl) Snapshot(d status.Detail) *status.Snapshot {
 	s := fixture()
 	if d == status.Counts {
-		s.Clients, s.Servers = nil, nil
+		s.Clients, s.Servers, s.Pins, s.Leaks, s.Listeners = nil, nil, nil, nil, nil
 	}
 	return s
 }
@@ -96,7 +96,9 @@ func fixture() *status.Snapshot {
 			{Database: "app", User: "alice", Mode: "transaction", Size: 20,
 				ClientsActive: 140, ClientsWaiting: 10, ClientsActiveCancel: 1, ClientsWaitingCancel: 2,
 				ServersActive: 5, ServersActiveCancel: 1, ServersBeingCanceled: 1, ServersIdle: 2, ServersUsed: 0,
-				ServersTested: 1, ServersLogin: 3, ServersClosing: 4, MaxWait: 2500 * time.Millisecond,
+				ServersTested: 1, ServersLogin: 3, ServersClosing: 3, MaxWait: 2500 * time.Millisecond,
+				Pinned: 2, PinnedBy: map[string]int{"advisory lock": 1, "temporary table": 2}, Listening: 1, ListeningClients: 30,
+				Replays: 5, Questions: 6, LeaksFound: 7,
 				Totals: status.Totals{ServerAssignments: 90, Transactions: 100, Queries: 300, Received: 4000, Sent: 1 << 40,
 					TransactionTime: 5 * time.Second, QueryTime: 4 * time.Second, WaitTime: time.Second,
 					ClientParses: 11, ServerParses: 12, Binds: 13, ClientLogins: 1000, ServerLogins: 16},
@@ -112,7 +114,8 @@ func fixture() *status.Snapshot {
 		Clients: []status.Client{
 			{Conn: status.Conn{ID: 1, User: "alice", Database: "app", State: "active", Addr: "192.0.2.7", Port: 40001,
 				LocalAddr: "192.0.2.1", LocalPort: 6432, ConnectTime: at.Add(-time.Minute), RequestTime: at.Add(-time.Second),
-				Link: 9, TLS: "TLSv1.3/TLS_AES_128_GCM_SHA256", ApplicationName: "psql", Prepared: 3, Replication: "none"}},
+				Link: 9, TLS: "TLSv1.3/TLS_AES_128_GCM_SHA256", ApplicationName: "psql", Prepared: 3,
+				Settings: "9f3c11d2", Pin: "advisory lock, temporary table", Replication: "none"}},
 			{Conn: status.Conn{ID: 2, User: "alice", Database: "app", State: "active", Addr: "unix", LocalAddr: "unix",
 				LocalPort: 6432, ConnectTime: at.Add(-time.Minute), RemotePID: 4711, Replication: "none"}},
 			{Conn: status.Conn{ID: 3, User: "alice", Database: "app", State: "waiting", Addr: "192.0.2.7", Port: 40003,
@@ -123,11 +126,28 @@ func fixture() *status.Snapshot {
 		Servers: []status.Server{
 			{Conn: status.Conn{ID: 9, User: "alice", Database: "app", State: "active", Addr: "10.0.0.5", Port: 5432,
 				LocalAddr: "192.0.2.1", LocalPort: 51000, ConnectTime: at.Add(-time.Hour), RequestTime: at,
-				CloseNeeded: true, Link: 1, RemotePID: 815, Replication: "none"}},
+				CloseNeeded: true, Link: 1, RemotePID: 815, Prepared: 2,
+				Settings: "9f3c11d2", Pin: "advisory lock, temporary table", Replication: "none"}},
 			{Conn: status.Conn{ID: 1 << 33, User: "alice", Database: "app", State: "idle", Addr: "10.0.0.5", Port: 5432,
 				LocalAddr: "192.0.2.1", LocalPort: 51001, ConnectTime: at.Add(-time.Hour), RemotePID: 816, Replication: "none"}},
 			{Conn: status.Conn{ID: 11, User: "alice", Database: "app", State: "login", Addr: "10.0.0.5", Port: 5432,
 				LocalAddr: "192.0.2.1", LocalPort: 51002, ConnectTime: at, Replication: "none"}},
+		},
+		Pins: []status.Pin{
+			{Database: "app", User: "alice", Client: 1, Server: 9, RemotePID: 815, Reasons: []string{"advisory lock", "temporary table"},
+				Since: at.Add(-90 * time.Second), Statement: "select pg_advisory_lock(1)", ApplicationName: "psql", Addr: "192.0.2.7"},
+			{Database: "app", User: "bob", Client: 2, Server: 1 << 33, RemotePID: 816, Reasons: []string{"held cursor"},
+				Since: at.Add(time.Millisecond), Statement: "declare c cursor with hold for select '\xe4 \u00e4\xc3", Addr: "unix"},
+		},
+		Leaks: []status.Leak{
+			{Database: "app", User: "alice", At: at.Add(-time.Minute), Count: 1 << 40, Kinds: []string{"setting", "library"},
+				Statement: "select f()", ApplicationName: "cron", Client: 1 << 33, Learned: []string{"public.f", "public.g"}},
+			{Database: "app", User: "bob", At: at, Count: 1, Kinds: []string{"unknown"}, Statement: "call \xff()", Client: 2},
+		},
+		Listeners: []status.Listener{
+			{Database: "app", User: "alice", RemotePID: 820, Since: at.Add(-time.Hour), Channel: "jobs", Clients: 29,
+				Notifications: 1 << 40, Losses: 2},
+			{Database: "app", User: "bob", Channel: "Mixed \xe4", Clients: 1, Losses: 1},
 		},
 		Lists: status.Lists{Databases: 2, Users: 2, Pools: 3, FreeClients: 50, UsedClients: 151, LoginClients: 1,
 			FreeServers: 4, UsedServers: 16},

@@ -14,7 +14,7 @@ type conn struct {
 	state string
 }
 
-// connColumns are the columns that the four tables share.
+// connColumns are the columns that the four tables share; they are PgBouncer's.
 var connColumns = []column[conn]{
 	text("type", func(c *conn) string { return c.kind }),
 	text("user", func(c *conn) string { return orElse(c.User, "(nouser)") }),
@@ -40,6 +40,11 @@ var connColumns = []column[conn]{
 	int8("id", func(c *conn) int64 { return int64(c.ID) }),
 }
 
+// stateColumns follow in SHOW CLIENTS and SERVERS. They are ours.
+var stateColumns = append(connColumns[:len(connColumns):len(connColumns)],
+	text("settings", func(c *conn) string { return c.Settings }),
+	text("pin", func(c *conn) string { return c.Pin }))
+
 // socketColumns follow in SHOW SOCKETS: what lies in PgBouncer's buffers. An
 // idle connection of ours has no buffer, so there is nothing to tell.
 var socketColumns = append(connColumns[:len(connColumns):len(connColumns)],
@@ -50,9 +55,9 @@ func zero(name string) column[conn] {
 	return int4(name, func(*conn) int { return 0 })
 }
 
-var clientsTable = view[conn]{needs: status.Full, rows: clientRows, columns: connColumns}
+var clientsTable = view[conn]{needs: status.Full, rows: clientRows, columns: stateColumns}
 
-var serversTable = view[conn]{needs: status.Full, rows: serverRows, columns: connColumns}
+var serversTable = view[conn]{needs: status.Full, rows: serverRows, columns: stateColumns}
 
 var socketsTable = view[conn]{needs: status.Full, rows: socketRows, columns: socketColumns}
 

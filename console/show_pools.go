@@ -6,7 +6,7 @@ import (
 	"pgweir/status"
 )
 
-// poolsTable is SHOW POOLS. sv_closing is ours.
+// poolsTable is SHOW POOLS. sv_closing, pinned and listening are ours.
 var poolsTable = view[status.Pool]{
 	rows: func(s *status.Snapshot) []status.Pool { return s.Pools },
 	columns: []column[status.Pool]{
@@ -28,6 +28,8 @@ var poolsTable = view[status.Pool]{
 		text("pool_mode", func(p *status.Pool) string { return p.Mode }),
 		nulls[status.Pool]("load_balance_hosts"),
 		int4("sv_closing", func(p *status.Pool) int { return p.ServersClosing }),
+		int4("pinned", func(p *status.Pool) int { return p.Pinned }),
+		int4("listening", func(p *status.Pool) int { return p.Listening }),
 	},
 }
 

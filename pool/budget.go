@@ -11,6 +11,8 @@ type Budget struct {
 	databases map[string]int
 	users     map[string]int
 	pools     map[*Pool]bool
+	// listening backends, of each database and of each user
+	listeners, userListeners map[string]int
 	// starved are the pools that were refused, in order, and have to be
 	// asked again when something is given back.
 	starved []*Pool
@@ -18,7 +20,10 @@ type Budget struct {
 
 // NewBudget makes an empty one.
 func NewBudget() *Budget {
-	return &Budget{databases: map[string]int{}, users: map[string]int{}, pools: map[*Pool]bool{}}
+	return &Budget{
+		databases: map[string]int{}, users: map[string]int{}, pools: map[*Pool]bool{},
+		listeners: map[string]int{}, userListeners: map[string]int{},
+	}
 }
 
 // take takes one backend's worth; if that would exceed a cap, it remembers

@@ -165,7 +165,7 @@ func (p *Pool) unfit(b *Backend, now time.Duration) bool {
 	s := &p.settings
 	return p.closed || b.stamp != p.generation ||
 		s.Lifetime == 0 && b.used || s.Lifetime > 0 && now-b.opened > s.Lifetime ||
-		p.usable() > s.Size+s.Reserve
+		p.crowded(now)
 }
 
 // nextFor is who gets a backend of this variant that has come back. If nobody

@@ -50,6 +50,8 @@ type Pool struct {
 	epoch  time.Time
 	ids    func() uint64
 
+	listener *Listener
+
 	// mu guards all below. It is held for short, on the path of every lease;
 	// no call out of the package is made under it, but for puddle's.
 	mu         sync.Mutex
@@ -61,7 +63,8 @@ type Pool struct {
 	waits      uint64 // numbers the Waiters' waits
 
 	opening, closing, lent, idle int
-	leaving                      int // among the lent
+	leaving                      int   // among the lent
+	place                        place // the listening backend's
 	failure                      failure
 	closed                       bool
 	madeRoom                     time.Duration // when a backend was put out for another's sake; 0 once a slot has been taken since
@@ -96,6 +99,7 @@ func New(database, user string, host Host, secure Secure, budget *Budget, epoch 
 		Database: database, User: user, host: host, secure: secure, budget: budget, epoch: epoch, ids: ids,
 		settings: s, variants: map[string]*Variant{},
 	}
+	p.listener = newListener(p)
 	budget.mu.Lock()
 	budget.pools[p] = true
 	budget.mu.Unlock()
@@ -124,6 +128,7 @@ func (p *Pool) Set(s Settings) {
 		p.host.Evict(b)
 	}
 	p.provision()
+	p.listener.retry()
 }
 
 // SetClientKeys remembers what a client's SCRAM login has revealed, for logins

@@ -60,7 +60,7 @@ func concernsAll(code string) bool {
 }
 
 // slots is how many processes of PostgreSQL's the pool accounts for.
-func (p *Pool) slots() int { return p.opening + p.idle + p.lent + p.closing }
+func (p *Pool) slots() int { return p.opening + p.idle + p.lent + p.closing + p.listening() }
 
 // limit is how many it may: with the reserve, if somebody has waited long.
 func (p *Pool) limit(now time.Duration) int {
@@ -72,18 +72,22 @@ func (p *Pool) limit(now time.Duration) int {
 }
 
 // provision opens backends for those who wait, as far as size and budget
-// allow, and makes room if idle backends of another variant take it up.
+// allow, and makes room if idle backends of another variant take it up. The
+// listening backend comes first.
 func (p *Pool) provision() {
 	now := time.Since(p.epoch)
 	var evict *Backend
 	starved := false
 	p.mu.Lock()
-	if p.failure.refuses(now) == nil {
+	if p.place.wanted && !p.closed {
+		evict, starved = p.takePlace(now)
+	}
+	if p.failure.refuses(now) == nil && evict == nil && !starved {
 		for w := p.line.head; w != nil && !p.closed; w = w.next {
 			if w.opening != nil {
 				continue
 			}
-			if p.slots() >= p.limit(now) {
+			if p.slots()+p.promised() >= p.limit(now) {
 				if p.closing == 0 && p.mayMakeRoom(now) {
 					evict = p.otherIdle(w)
 				}

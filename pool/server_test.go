@@ -24,23 +24,24 @@ type server struct {
 
 	mu       sync.Mutex
 	ln       net.Listener
-	auth     string                      // "trust", "password", "md5", "scram-sha-256"
-	password string                      // of every user
-	refuse   func(*startup) *wire.Error  // instead of letting in
-	answers  func(*startup) []wire.Param // more ParameterStatus messages
-	raw      func(*startup) []byte       // sent instead of all that
-	hold     chan struct{}               // logins wait until it is closed
-	holdEnd  chan struct{}               // ends wait until it is closed
-	late     time.Duration               // ends take up to that long
-	tls      *tls.Config                 // nil: answers 'N'
-	ssl      byte                        // answers this to an SSLRequest instead
-	deaf     bool                        // reads nothing after the login but a cancel ends that
-	ignore   int                         // so many cancels come too early
-	live     int                         // processes
-	most     int                         // of them at once
-	sessions map[uint32]*serverSession   // logged in, by process ID
-	starts   []*startup                  // startup packets that have come
-	cancels  []uint32                    // process IDs of CancelRequests
+	auth     string                       // "trust", "password", "md5", "scram-sha-256"
+	password string                       // of every user
+	refuse   func(*startup) *wire.Error   // instead of letting in
+	answers  func(*startup) []wire.Param  // more ParameterStatus messages
+	raw      func(*startup) []byte        // sent instead of all that
+	hold     chan struct{}                // logins wait until it is closed
+	holdEnd  chan struct{}                // ends wait until it is closed
+	late     time.Duration                // ends take up to that long
+	tls      *tls.Config                  // nil: answers 'N'
+	ssl      byte                         // answers this to an SSLRequest instead
+	deaf     bool                         // reads nothing after the login but a cancel ends that
+	ignore   int                          // so many cancels come too early
+	query    func(*serverSession, string) // answers a Query; nil: nobody does
+	live     int                          // processes
+	most     int                          // of them at once
+	sessions map[uint32]*serverSession    // logged in, by process ID
+	starts   []*startup                   // startup packets that have come
+	cancels  []uint32                     // process IDs of CancelRequests
 	pids     uint32
 	wg       sync.WaitGroup
 }
@@ -332,7 +333,7 @@ func (s *server) scram(password string, send func([]byte), receive func() []byte
 // talk reads until Terminate or the end.
 func (s *server) talk(x *serverSession) {
 	s.mu.Lock()
-	deaf := s.deaf
+	deaf, query := s.deaf, s.query
 	s.mu.Unlock()
 	if deaf {
 		<-x.canceled
@@ -346,8 +347,12 @@ func (s *server) talk(x *serverSession) {
 		if typ == 'X' {
 			return
 		}
-		if _, err := io.CopyN(io.Discard, x.conn, int64(total-wire.HeaderLen)); err != nil {
+		body := make([]byte, total-wire.HeaderLen)
+		if _, err := io.ReadFull(x.conn, body); err != nil {
 			return
+		}
+		if typ == 'Q' && query != nil {
+			query(x, string(body[:len(body)-1]))
 		}
 	}
 }

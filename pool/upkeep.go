@@ -32,7 +32,7 @@ func (p *Pool) Upkeep(clients int) {
 		p.fillToMin()
 	}
 	p.sweep()
-	waiting := p.line.head != nil
+	waiting := p.line.head != nil || p.place.wanted
 	p.mu.Unlock()
 
 	for _, t := range late {
@@ -78,7 +78,7 @@ func (p *Pool) fillToMin() {
 		return
 	}
 	v := p.variant("", nil)
-	for p.usable() < min(s.MinSize, s.Size) && p.slots() < s.Size {
+	for p.usable() < min(s.MinSize, s.Size) && p.slots()+p.promised() < s.Size {
 		if !p.budget.take(p, s.MaxDatabase, s.MaxUser) {
 			return
 		}
@@ -141,6 +141,7 @@ func (p *Pool) Drain() {
 	for _, b := range evict {
 		p.host.Evict(b)
 	}
+	p.listener.signal()
 	p.forgotten()
 }
 
@@ -164,6 +165,7 @@ func (p *Pool) Waiting() bool {
 // Counts is one reading of a pool.
 type Counts struct {
 	Opening, Idle, Lent, Closing int
+	Listening                    int // 1 if the listening backend is open or being opened
 	Waiting                      int
 	MaxWait                      time.Duration // of the first in the line
 	Logins                       int64         // backends opened since the start
@@ -176,7 +178,7 @@ func (p *Pool) Counts() Counts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := Counts{
-		Opening: p.opening, Idle: p.idle, Lent: p.lent, Closing: p.closing,
+		Opening: p.opening, Idle: p.idle, Lent: p.lent, Closing: p.closing, Listening: p.listening(),
 		Waiting: p.line.n, Logins: p.logins, Failure: p.failure.err,
 	}
 	if p.line.head != nil {

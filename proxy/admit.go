@@ -90,6 +90,8 @@ func (l *login) admit() {
 	pid := c.slot + 1
 	if own {
 		pid = c.server.b.PID
+	} else {
+		c.sess.PID = pid
 	}
 	out := wire.AppendAuthOK(w.buf[:0])
 	for _, p := range l.welcome.Params {

@@ -32,6 +32,7 @@ type client struct {
 	why      string        // it was closed, "" if it left of itself
 	since    time.Duration // connected; once closing is set: since then
 	asked    time.Duration // the query under way began
+	pinSince time.Duration // it keeps its backend; 0 if it does not
 	begun    time.Duration // the transaction under way began; 0 if none
 	progress time.Duration // when checkStall last saw it get on
 	moved    uint32        // the connection's Moved then
@@ -45,6 +46,8 @@ type client struct {
 	longKey     bool                     // it was told a long cancel key
 	ownBackend  bool                     // it was told its backend's process ID
 	replication bool
+	pinTold     bool // the log has a line about its pin
+	hears       bool // it has used the pool's listener
 	ahead       bool // not read, because it is far ahead of its answers
 }
 
@@ -153,9 +156,16 @@ func (c *client) apply(o *session.Out) {
 		}
 	}
 	c.count(w, o)
-	if o.Pinned != "" {
-		w.proxy.log.Info("client keeps its backend", "client", c.id, "backend", s.b.ID, "for", o.Pinned)
+	if o.PinsChanged {
+		c.notePins(w)
 	}
+	if o.Leak != 0 {
+		c.noteLeak(w, o)
+	}
+	if o.Learned != nil {
+		c.noteLearned(w, o.Learned)
+	}
+	listen := o.Listen
 	if o.Release {
 		c.release()
 	}
@@ -168,6 +178,9 @@ func (c *client) apply(o *session.Out) {
 		}
 		c.end()
 	}
+	if listen && c.state == clientOpen {
+		c.listen()
+	}
 }
 
 // count keeps the statistics.
@@ -178,14 +191,17 @@ func (c *client) count(w *worker, o *session.Out) {
 			c.begun = c.asked
 		}
 	}
-	if o.Queries == 0 && o.Parses == 0 && o.Binds == 0 && o.Errors == 0 {
+	if o.Queries == 0 && o.Parses == 0 && o.Binds == 0 && o.Errors == 0 && o.Questions == 0 && o.Replays == 0 {
 		return
 	}
-	t := &c.pool.stats[w.index].totals
+	st := c.pool.stats[w.index]
+	st.questions += o.Questions
+	st.replays += o.Replays
+	t := &st.totals
 	t.Queries += o.Queries
 	t.Transactions += o.Transactions
 	t.ClientParses += o.Parses
-	t.ServerParses += o.Parses
+	t.ServerParses += o.ServerParses
 	t.Binds += o.Binds
 	t.Errors += o.Errors
 	if o.Answered {
@@ -233,6 +249,10 @@ func (c *client) finish() {
 func (c *client) forget() {
 	p := c.worker.Load().proxy
 	p.clients.remove(c)
+	if c.hears {
+		c.pool.pool.Listener().Leave(c)
+	}
+	c.sess.Forget()
 	if v := c.wait.Variant; v != nil {
 		c.pool.pool.Forget(v)
 	}

@@ -12,7 +12,7 @@ import (
 // Adopt puts a backend that has logged in on a loop, parked for whoever is
 // lent it first.
 func (p *Proxy) Adopt(b *pool.Backend) error {
-	s := &server{b: b, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params}}
+	s := &server{b: b, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params, PID: b.PID}}
 	s.park = s.conn.Park
 	encrypted, isTLS := b.Conn.(*loop.TLS)
 	var fd int

@@ -25,8 +25,9 @@ func (p *Proxy) keep(ctx context.Context) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	var b balancer
-	var memory, period time.Time
+	var memory, period, relearn time.Time
 	period = time.Now()
+	relearn = period
 	for {
 		select {
 		case <-ctx.Done():
@@ -36,6 +37,14 @@ func (p *Proxy) keep(ctx context.Context) {
 				if cp.pool != nil {
 					cp.pool.Upkeep(int(cp.clients.Load()))
 				}
+			}
+			if now.Sub(relearn) >= relearnEvery {
+				for _, cp := range p.pools() {
+					if cp.shared != nil {
+						cp.shared.Relearn()
+					}
+				}
+				relearn = now
 			}
 			p.notePeaks()
 			p.balance(&b, now)
@@ -61,7 +70,7 @@ func (p *Proxy) notePeaks() {
 			continue
 		}
 		c := cp.pool.Counts()
-		n, k := int(cp.clients.Load()), c.Opening+c.Idle+c.Lent+c.Closing
+		n, k := int(cp.clients.Load()), c.Opening+c.Idle+c.Lent+c.Closing+c.Listening
 		cp.peakClients = max(cp.peakClients, n)
 		cp.peakBackends = max(cp.peakBackends, k)
 		cp.peakSaved = max(cp.peakSaved, n-k)

@@ -23,6 +23,8 @@ type poolKey struct{ database, user string }
 type clientPool struct {
 	key     poolKey
 	pool    *pool.Pool // nil for the console's
+	shared  *session.Shared
+	leaks   leaks
 	conf    atomic.Pointer[session.Config]
 	stats   []*poolStats // by worker, whose thread they belong to
 	clients atomic.Int64
@@ -41,7 +43,9 @@ type clientPool struct {
 type poolStats struct {
 	totals status.Totals
 	waits  [13]uint64 // len(status.WaitBounds) + 1
-	_      [64]byte   // keeps two workers' counters out of one cache line
+	// As in status.Pool.
+	replays, questions int64
+	_                  [64]byte // keeps two workers' counters out of one cache line
 }
 
 // replicationConfig is the mode of a client that replicates: it has its
@@ -72,7 +76,9 @@ func (p *Proxy) poolFor(database, user string, r *rules) (*clientPool, *wire.Err
 		return cp, nil
 	}
 	cp := p.newClientPool(key)
-	cp.conf.Store(sessionConfig(r.config, db, key.user))
+	cp.shared = new(session.Shared)
+	cp.shared.Relearn()
+	cp.conf.Store(sessionConfig(r.config, db, key.user, cp.shared))
 	cp.pool = pool.New(key.database, key.user, p, secure, p.budget, p.started, p.nextID, poolSettings(r, db, key.user))
 	return cp, nil
 }
@@ -99,15 +105,36 @@ func (cp *clientPool) learn(x *auth.Exchange, r *rules, user string) {
 	}
 }
 
-func sessionConfig(c *config.Config, db *config.Database, user string) *session.Config {
-	s := &session.Config{ResetQuery: c.ServerResetQuery}
+func sessionConfig(c *config.Config, db *config.Database, user string, shared *session.Shared) *session.Config {
+	s := &session.Config{
+		ResetQuery: c.ServerResetQuery, Shared: shared, User: user,
+		MaxPrepared: c.MaxPreparedStatementsFor(db), MaxPinned: c.MaxPinnedFor(db, user), LeakCheck: c.LeakCheckFor(db),
+	}
 	switch c.PoolModeFor(db, user) {
 	case "transaction":
 		s.Mode = session.TransactionMode
 	case "statement":
 		s.Mode = session.StatementMode
 	}
-	s.Watch = s.Mode != session.SessionMode && c.SessionState != "off"
+	if s.Mode == session.SessionMode {
+		return s
+	}
+	switch c.SessionStateFor(db, user) {
+	case "track":
+		s.State = session.StateTrack
+	case "pin":
+		s.State = session.StatePin
+	}
+	switch c.ListenFor(db, user) {
+	case "pin":
+		s.Listen = session.ListenPin
+	case "reject":
+		s.Listen = session.ListenReject
+	default:
+		if c.PoolSizeFor(db, user) < 2 {
+			s.Listen = session.ListenPin // there is no room for one that listens
+		}
+	}
 	return s
 }
 

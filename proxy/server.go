@@ -49,6 +49,9 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 		c.later = nil
 		f()
 	}
+	if c.sess.Released() {
+		c.conn.Again()
+	}
 	if c.ahead && !c.sess.Ahead(true) {
 		c.ahead = false
 		if !s.conn.Congested() {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"pgweir/config"
@@ -28,11 +29,14 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 			for i, cp := range pools {
 				st := cp.stats[w.index]
 				s.Pools[i].Totals.Add(&st.totals)
+				s.Pools[i].Replays += st.replays
+				s.Pools[i].Questions += st.questions
 				for k, n := range st.waits {
 					s.Pools[i].Waits[k] += n
 				}
 			}
 			w.countServers(servers, s, at)
+			w.countPins(servers, s, at)
 			if d == status.Full {
 				w.listClients(clients, s)
 				w.listServers(servers, s)
@@ -42,6 +46,11 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	for i := range s.Pools {
 		for k := 1; k < len(s.Pools[i].Waits); k++ {
 			s.Pools[i].Waits[k] += s.Pools[i].Waits[k-1]
+		}
+	}
+	if d == status.Full {
+		for _, cp := range pools {
+			cp.listState(s)
 		}
 	}
 	p.fillDatabases(s, r.config)
@@ -54,6 +63,8 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 		return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.User, b.User))
 	})
 	slices.SortFunc(s.Clients, func(a, b status.Client) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Pins, func(a, b status.Pin) int { return a.Since.Compare(b.Since) })
+	slices.SortFunc(s.Leaks, func(a, b status.Leak) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Statement, b.Statement)) })
 	slices.SortFunc(s.Servers, func(a, b status.Server) int { return cmp.Compare(a.ID, b.ID) })
 	s.Lists = status.Lists{
 		Databases: len(s.Databases), Users: len(s.Users), Pools: len(s.Pools),
@@ -79,6 +90,7 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	p.mu.Unlock()
 	out.ClientsActive = int(cp.clients.Load())
 	out.BackendMemory = cp.memory.Load()
+	cp.fillState(&out)
 	if cp.pool == nil {
 		return out
 	}
@@ -111,6 +123,21 @@ func (w *worker) countServers(servers []*server, s *status.Snapshot, at map[*cli
 	}
 }
 
+// countPins counts why clients keep their backends.
+func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*clientPool]int) {
+	for _, b := range servers {
+		if b.conn.Loop() != w.loop {
+			continue
+		}
+		if c := b.client.Load(); c != nil && c.pool != nil {
+			r, _ := c.sess.Pins()
+			for _, name := range r.Names() {
+				s.Pools[at[c.pool]].PinnedBy[name]++
+			}
+		}
+	}
+}
+
 func (w *worker) listClients(clients []*client, s *status.Snapshot) {
 	p := w.proxy
 	for _, c := range clients {
@@ -134,6 +161,12 @@ func (w *worker) listClients(clients []*client, s *status.Snapshot) {
 		}
 		if c.login == nil {
 			row.ApplicationName = c.sess.Vars()[0]
+			row.Prepared = c.sess.Prepared()
+			row.Settings = fingerprint(c.sess.Settings())
+			if pin := c.pinStatus(w, &row); pin != nil {
+				row.Pin = strings.Join(pin.Reasons, ",")
+				s.Pins = append(s.Pins, *pin)
+			}
 		}
 		if c.asked > 0 {
 			row.RequestTime = p.started.Add(c.asked)
@@ -164,10 +197,15 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 			ConnectTime: b.b.Opened, RemotePID: int(b.b.PID), TLS: b.b.TLS, Replication: "none",
 		}}
 		row.Addr, row.Port = splitAddress(a)
+		row.Prepared = b.link.Prepared()
+		row.Settings = fingerprint(b.link.Settings())
 		if c := b.client.Load(); c != nil {
 			row.State, row.Link = "active", c.id
 			row.ApplicationName = c.sess.Vars()[0]
 			row.RequestTime = p.started.Add(c.asked)
+			if r, _ := c.sess.Pins(); r != 0 {
+				row.Pin = strings.Join(r.Names(), ",")
+			}
 			if c.sess.Phase() == session.Resetting {
 				row.State = "tested"
 			}

@@ -79,6 +79,9 @@ func (w *worker) tick(time.Duration) {
 			s.client.Load().checkStall(now, timeout)
 		}
 	}
+	for _, s := range w.leased {
+		s.client.Load().checkPin(w)
+	}
 	if w.proxy.draining.Load() {
 		w.proxy.endIdle(w)
 	}

@@ -11,6 +11,7 @@ func (s *Session) Client(in []byte, o *Out) int {
 	}
 	pos := 0  // up to here it is consumed
 	sent := 0 // up to here it is sent, or not to be sent
+loop:
 	for s.phase == Idle || s.phase == Active {
 		if s.clientLeft > 0 {
 			n := min(int(s.clientLeft), len(in)-pos)
@@ -28,6 +29,13 @@ func (s *Session) Client(in []byte, o *Out) int {
 		rest := in[pos:]
 		if len(rest) < wire.HeaderLen {
 			break
+		}
+		if s.alone && s.phase == Active {
+			if s.owed.len() > 0 || s.x != nil && s.x.waiting {
+				s.held = true
+				break
+			}
+			s.alone = false
 		}
 		typ, total := wire.Header(rest)
 		if limit := wire.ClientLimit(typ); total == 0 || total > limit {
@@ -58,13 +66,26 @@ func (s *Session) Client(in []byte, o *Out) int {
 		if s.vars != s.link.Vars && s.owed.len() == 0 && s.tx != 'E' && !s.unsynced {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
-			s.setVars(o)
+			s.replay(o)
 		}
 		if n == total && s.quickClient(typ, message, o) {
 			pos += n
 			continue
 		}
 		// What must stand before or in place of the message is sent here.
+		if s.config.Mode != SessionMode && !s.skipping {
+			switch s.special(typ, message, total, in[sent:pos], o) {
+			case handleDone:
+				pos += n
+				sent = pos
+				continue
+			case handleHold:
+				o.ToServer.add(in[sent:pos])
+				sent = pos
+				s.hold(o)
+				break loop
+			}
+		}
 		if typ == 'P' || typ == 'B' || typ == 'D' {
 			switch s.statement(typ, message, in[sent:pos], o) {
 			case sendBehind:
@@ -79,6 +100,9 @@ func (s *Session) Client(in []byte, o *Out) int {
 		pos += n
 	}
 	o.ToServer.add(in[min(sent, pos):pos])
+	if s.retry.from > 0 {
+		s.keepUnit(o)
+	}
 	if s.phase == Active && s.owed.len() == 0 {
 		s.settle(o) // the rest of a copy that failed has been got rid of
 	}
@@ -132,19 +156,20 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		return // the backend does not look at it
 	}
 	waits := s.owed.owesClient()
+	s.asked = false
 	switch typ {
 	case 'Q':
 		s.spoilt = s.spoilt || s.unsynced
 		s.noticeReset(message[wire.HeaderLen:])
 		s.unnamed = nil // gone with every simple query, whoever's it was
-		s.unnamedSent, s.unsynced = false, false
+		s.unnamedSent, s.unsynced, s.executed = false, false, false
+		s.unit++
 		s.owed.push(entQuery)
-		if s.config.Watch {
-			s.watch(message[wire.HeaderLen:])
-		}
 	case 'S':
 		s.skipping = false
-		s.unnamedSent = false
+		s.unnamedSent, s.executed = false, false
+		s.unit++
+		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
 		if !s.copyIn {
 			s.unsynced = false
 			s.owed.push(entSync)
@@ -159,16 +184,15 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		}
 		s.owed.push(entParse)
 		s.noticeReset(text)
-		if s.config.Watch {
-			s.unnamedHints = s.watch(text)
-		}
 	case 'B':
 		o.Binds++
 		s.hints |= s.unnamedHints // it may be the unnamed statement, run again
-		s.unsynced = true
+		s.careful = s.careful || s.hints&^hintsCheap != 0
+		s.unsynced, s.executed = true, true
 		s.owed.push(entBind)
 	case 'D':
 		s.unsynced = true
+		s.retry.described = true
 		s.owed.push(entDescribe)
 	case 'E':
 		s.unsynced = true
@@ -181,9 +205,10 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		}
 	case 'F':
 		s.spoilt = s.spoilt || s.unsynced
-		s.unnamedSent, s.unsynced = false, false
+		s.unnamedSent, s.unsynced, s.executed = false, false, false
+		s.unit++
 		s.owed.push(entFunction)
-		if s.config.Watch {
+		if s.config.State != StateOff {
 			s.hints |= wire.HintCall // which function it is cannot be told
 		}
 	case 'c', 'f':
@@ -196,4 +221,115 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	if !waits && s.owed.owesClient() {
 		o.Asked = true
 	}
+}
+
+// special deals with messages that are more than bytes to be passed on: named
+// statements, and texts that must be changed, refused, or sent alone.
+func (s *Session) special(typ byte, message []byte, total int, before []byte, o *Out) handling {
+	switch typ {
+	case 'P', 'B', 'D', 'C':
+		if s.sharing() {
+			if h := s.named(typ, message, total, before, o); h != handleNot {
+				return h
+			}
+		}
+		if typ == 'P' && s.config.State != StateOff {
+			return s.parseText(message, total, before, o)
+		}
+	case 'Q':
+		if s.config.State != StateOff {
+			return s.queryText(message, total, before, o)
+		}
+	}
+	return handleNot
+}
+
+// hold: a message must wait until all before it has been answered. The backend
+// would answer some of that only after a Sync.
+func (s *Session) hold(o *Out) {
+	s.held = true
+	if s.unsynced {
+		o.ToServer.keep(wire.AppendFlush(o.ToServer.own()))
+	}
+}
+
+// waits tells whether a text is one that must be sent alone, and cannot yet.
+func (s *Session) waits(h wire.Hints) bool {
+	return h&hintsAlone != 0 && s.owed.len() > 0 && !s.copyIn
+}
+
+// queryText deals with the text of a Query.
+func (s *Session) queryText(message []byte, total int, before []byte, o *Out) handling {
+	h := s.watch(message[wire.HeaderLen:])
+	if h&^hintsCheap == 0 {
+		if h&wire.HintNotify != 0 {
+			s.link.Notifier.Store(s.PID)
+		}
+		return handleNot
+	}
+	if s.waits(h) {
+		return handleHold
+	}
+	o.ToServer.add(before)
+	text, _, whole := wire.CString(message[wire.HeaderLen:])
+	if !whole {
+		text = message[wire.HeaderLen:]
+	}
+	instead, refusal := s.sqlStatement(text, h, o)
+	s.clientLeft = int32(total - len(message))
+	switch {
+	case refusal != nil:
+		s.more().refusing = refusal
+		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), `EXECUTE "`+refusedName+`"`))
+		s.discarding = true
+	case instead != nil && whole:
+		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(instead)))
+	default:
+		o.ToServer.add(message)
+	}
+	s.track('Q', message, o)
+	s.careful = true
+	s.alone = s.alone || h&hintsAlone != 0
+	return handleDone
+}
+
+// parseText deals with the text of the unnamed statement's Parse.
+func (s *Session) parseText(message []byte, total int, before []byte, o *Out) handling {
+	if message[wire.HeaderLen] != 0 || len(message) == wire.HeaderLen {
+		return handleNot
+	}
+	body := message[wire.HeaderLen+1:]
+	h := s.watch(body)
+	s.unnamedHints = h
+	if h&^hintsCheap == 0 {
+		return handleNot
+	}
+	if s.waits(h) {
+		return handleHold
+	}
+	text, types, whole := wire.CString(body)
+	if !whole {
+		text = body
+	}
+	o.ToServer.add(before)
+	instead, refusal := s.sqlStatement(text, h, o)
+	switch {
+	case refusal != nil:
+		s.more().refusing = refusal
+		o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
+		s.clientLeft, s.discarding = int32(total-len(message)), true
+		s.unsynced = true
+		s.owed.push(entRefused)
+		o.Asked = true
+		return handleDone
+	case instead != nil && whole:
+		b := append(append([]byte(nil), instead...), 0)
+		message = appendNamed(nil, "", append(b, types...))
+		total = len(message)
+	}
+	s.statement('P', message, nil, o) // keeps it
+	o.ToServer.keep(append(o.ToServer.own(), message...))
+	s.clientLeft = int32(total - len(message))
+	s.track('P', message, o)
+	return handleDone
 }

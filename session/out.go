@@ -22,8 +22,19 @@ type Out struct {
 	// Asked: the client has begun to wait for an answer; Answered: the last
 	// one that it waited for has come.
 	Asked, Answered bool
-	// Pinned is set when the client keeps its backend from now on.
-	Pinned string
+	// ServerParses are those that the backend was sent, Replays how often a
+	// client's settings were set on it, Questions how often it was asked what
+	// state is left.
+	ServerParses, Replays, Questions int64
+	// PinsChanged: Pins says something else now.
+	PinsChanged bool
+	// Leak is what a check has found that no hint had told of, and Learned the
+	// functions that do it.
+	Leak    Reason
+	Learned []string
+	// Listen: have the client hear the channels that are Wanted, and say so
+	// with Listened.
+	Listen bool
 }
 
 // Reset makes o ready for the next step.

@@ -17,6 +17,9 @@ const (
 	entExecute  entry = 'E' // DataRow …, CommandComplete, EmptyQueryResponse or PortalSuspended
 	entClose    entry = 'C' // CloseComplete
 	entRefused  entry = 'R' // an error, in place of a named Parse's ParseComplete
+	entNamed    entry = 'N' // ParseComplete of a named Parse
+	entMade     entry = 'M' // the same, given by pgweir, for the backend has the statement
+	entShut     entry = 'K' // CloseComplete of a named statement, given by pgweir
 	entCopyEnd  entry = 'c' // CopyDone or CopyFail: nothing; marks the place
 
 	entOurs      entry = 'a' // from here on, in the order of the alphabet
@@ -24,13 +27,26 @@ const (
 	entQuestion  entry = 'q' // a Query that asks what state is left
 	entReset     entry = 'r' // a Query of the clean-up after the client has gone
 	entPrepare   entry = 'p' // a Parse of the unnamed statement, made again
+	entMake      entry = 'm' // a Parse of a shared statement that the backend has not got yet
+	entEvict     entry = 'e' // a Close of a shared statement
+	entOwnSync   entry = 'y' // a Sync behind a Parse that stands ahead of a simple query
 	entUnprepare entry = 'u' // a Close of an unnamed statement that is not the client's
 )
 
 // endsWithReady tells which answers end with ReadyForQuery.
 func (e entry) endsWithReady() bool {
 	switch e {
-	case entQuery, entSync, entFunction, entSetVars, entQuestion, entReset:
+	case entQuery, entSync, entFunction, entSetVars, entQuestion, entReset, entOwnSync:
+		return true
+	}
+	return false
+}
+
+// hasOp tells which entries stand for a change of what is prepared where; see
+// Session.ops.
+func (e entry) hasOp() bool {
+	switch e {
+	case entNamed, entMade, entShut, entMake, entEvict:
 		return true
 	}
 	return false
@@ -103,18 +119,31 @@ func (q *queue) dropMarks() {
 
 // skipToSync drops what a backend skips after an error in the extended
 // protocol. synced is false if the Sync has not been sent yet; parse tells
-// that a Parse was among what was dropped.
-func (q *queue) skipToSync() (synced, parse bool) {
+// that a Parse of the unnamed statement was among what was dropped, and ops
+// how many entries that have one.
+func (q *queue) skipToSync() (synced, parse bool, ops int) {
 	for q.len() > 0 {
-		switch q.first() {
-		case entSync:
-			return true, parse
-		case entParse:
+		switch e := q.first(); {
+		case e == entSync, e == entOwnSync:
+			return true, parse, ops
+		case e == entParse:
 			parse = true
+		case e.hasOp():
+			ops++
 		}
 		q.head++
 	}
-	return false, parse
+	return false, parse, ops
+}
+
+// owesClientReady tells whether a ReadyForQuery will come that is the client's.
+func (q *queue) owesClientReady() bool {
+	for _, e := range q.buf[q.head:] {
+		if e < entOurs && e.endsWithReady() {
+			return true
+		}
+	}
+	return false
 }
 
 // has tells whether an answer of this kind is owed.

@@ -19,13 +19,18 @@ func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
 		if len(body) < 2 || body[0] != 0 || body[1] != 0 || !s.unnamedSent {
 			return false
 		}
+		if s.unnamedHints&^hintsCheap != 0 {
+			return false
+		}
 		o.Binds++
 		s.hints |= s.unnamedHints
+		s.executed = true
 		s.owed.push(entBind)
 	case 'D':
 		if len(body) < 2 || body[0] != 'P' {
 			return false
 		}
+		s.retry.described = true
 		s.owed.push(entDescribe)
 	case 'E':
 		s.owed.push(entExecute)
@@ -33,23 +38,22 @@ func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
 		if len(body) < 2 || body[0] != 0 || len(message) > maxUnnamed || s.config.Mode == SessionMode {
 			return false
 		}
+		if s.config.State != StateOff {
+			if s.unnamedHints = s.watch(body[1:]); s.unnamedHints&^hintsCheap != 0 {
+				return false
+			}
+		}
 		o.Parses++
 		s.unnamedSent = true
 		s.unnamed = append(s.unnamed[:0], message...)
 		s.owed.push(entParse)
 		s.noticeReset(body[1:])
-		if s.config.Watch {
-			s.unnamedHints = s.watch(body[1:])
-		}
 	default:
 		return false
 	}
 	s.unsynced = true
 	return true
 }
-
-// discardAll is how long a CommandComplete with the tag DISCARD ALL is.
-const discardAll = wire.HeaderLen + len("DISCARD ALL") + 1
 
 // quickServer is answer for a whole message that is passed on to the client
 // and that is what is expected next; it is false if the general way has to be
@@ -59,8 +63,8 @@ func (s *Session) quickServer(typ byte, total int) bool {
 	case 'D':
 		return first == entQuery || first == entExecute
 	case 'C':
-		if total == discardAll || first != entExecute {
-			return first == entQuery && total != discardAll
+		if s.careful || first != entExecute {
+			return first == entQuery && !s.careful
 		}
 	case '1':
 		if first != entParse {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"pgweir/wire"
 )
@@ -27,6 +28,11 @@ func (s *Session) Server(in []byte, o *Out) int {
 				break
 			}
 			s.swallowing = false
+		}
+		if e := s.owed.first(); e == entMade || e == entShut {
+			o.ToClient.add(in[sent:pos])
+			sent = pos
+			s.give(o)
 		}
 		rest := in[pos:]
 		if len(rest) < wire.HeaderLen {
@@ -56,11 +62,13 @@ func (s *Session) Server(in []byte, o *Out) int {
 				sent = pos + n
 				s.swallowing = true
 			}
-		} else if e := s.owed.first(); e == entQuestion || s.phase == Resetting {
+		} else if e := s.owed.first(); e >= entOurs || s.phase == Resetting {
 			if n < total && total <= maxDecoded {
 				break
 			}
-			s.question.row(rest[wire.HeaderLen:n])
+			if e == entQuestion {
+				s.x.asking.row(rest[wire.HeaderLen:n])
+			}
 			o.ToClient.add(in[sent:pos])
 			sent = pos + n
 			s.swallowing = true
@@ -81,7 +89,7 @@ func (s *Session) Server(in []byte, o *Out) int {
 // decoded tells the types whose bodies are looked at.
 func decoded(typ byte) bool {
 	switch typ {
-	case 'Z', 'S', 'E', 'C':
+	case 'Z', 'S', 'E', 'C', 'A':
 		return true
 	}
 	return false
@@ -104,6 +112,11 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 			s.owed.pop()
 			s.unnamedHere = true
 			return true
+		case first == entNamed:
+			s.done()
+		case typ == '1' && first == entMake, typ == '3' && first == entEvict:
+			s.done()
+			return true
 		}
 	case 'T', 'n':
 		if first == entDescribe {
@@ -113,8 +126,8 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		if first == entExecute {
 			s.owed.pop()
 		}
-		if typ == 'C' && whole && s.config.Watch && (first == entQuery || first == entExecute) {
-			s.completed(body)
+		if typ == 'C' && whole && s.careful && (first == entQuery || first == entExecute) {
+			s.completed(body, o)
 		}
 	case 'G':
 		s.copyIn = !s.owed.swallowSyncs()
@@ -130,11 +143,17 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 	case 'S':
 		hide := whole && s.reported(body)
 		return hide || s.phase == Resetting || first == entSetVars
-	case 'N', 'A':
-		return s.phase == Resetting || first == entSetVars
+	case 'A':
+		if s.PID != 0 && whole && len(body) > 4 && binary.BigEndian.Uint32(body) == s.link.PID && first < entOurs && s.phase == Active {
+			o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'A', binary.BigEndian.AppendUint32(nil, s.PID), body[4:]))
+			return true
+		}
+		return s.phase == Resetting || first >= entOurs
+	case 'N':
+		return s.phase == Resetting || first >= entOurs
 	}
 	switch first {
-	case entSetVars, entQuestion, entReset:
+	case entSetVars, entQuestion, entReset, entOwnSync:
 		return true
 	}
 	return false
@@ -144,6 +163,9 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	for first != 0 && !first.endsWithReady() {
 		s.owed.pop() // not answered, for a reason of the server's own
+		if first.hasOp() {
+			s.undo(1)
+		}
 		first = s.owed.first()
 	}
 	if len(body) != 1 || first == 0 && s.config.Mode != SessionMode {
@@ -158,11 +180,12 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	switch first {
 	case entSetVars:
 		s.link.Vars = s.vars // reported one by one as well, but not the equal ones
+		s.link.settings = s.settings
 		return true
 	case entQuestion:
 		s.answered(o)
 		return true
-	case entReset:
+	case entReset, entOwnSync:
 		return true
 	}
 	if s.resets != 0 {
@@ -176,13 +199,24 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 			"transaction blocks are not supported in statement mode"), o)
 		return true
 	}
+	s.retry = retry{}
+	if s.x != nil {
+		s.x.deallocs, s.x.refusing = nil, nil
+		if s.tx == 'I' {
+			if s.hints&wire.HintListen != 0 && s.owed.len() == 0 && s.config.Listen == ListenShare {
+				s.x.withheld = true
+				return true
+			}
+			s.tellNotes(o)
+		}
+	}
 	o.Answered = s.owed.len() == 0
 	return false
 }
 
 // failed: the backend answers with an error, and skips what belongs to it.
 func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow bool) {
-	if s.phase == Active && s.over() && s.pin == unpinned && s.hints == 0 && !s.draining {
+	if s.phase == Active && s.over() && s.pins == 0 && s.hints == 0 && !s.draining && (s.x == nil || !s.x.waiting) {
 		// Last words behind the last answer: they are not the client's any more.
 		s.phase, s.link = Idle, nil
 		o.Drop = true
@@ -201,22 +235,36 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		s.fail(e, o)
 		return true
 	case entQuestion:
-		s.question.failed = true
+		s.x.asking.failed = true
 		return true
 	case entReset:
 		s.failedReset = true
 		return true
 	}
+	if s.again(first, body, o) {
+		return true
+	}
+	shown := body
+	if bytes.Contains(body, []byte(namePrefix)) {
+		shown = s.restoreNames(body)
+	}
 	o.Errors++
 	s.resets = 0
+	if s.x != nil {
+		s.x.unheard = nil
+	}
 	if first != entQuery && first != entFunction && first != entSync && first != 0 {
-		synced, parse := s.owed.skipToSync()
+		synced, parse, ops := s.owed.skipToSync()
+		s.undo(ops)
+		if first == entMake && s.owed.first() == entOwnSync {
+			return true // the statement behind it will say what is missing
+		}
 		s.skipping = !synced
 		if parse && !s.owed.has(entParse) {
 			s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here
 		}
 	}
-	if first == entRefused && whole {
+	if (first == entRefused || s.x != nil && s.x.refusing != nil) && whole {
 		if e := s.refusal(body); e != nil {
 			o.ToClient.addError(e)
 			return true
@@ -226,6 +274,10 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		s.unnamed = nil
 	}
 	s.lastWords = s.lastWords || bytes.Contains(body, []byte("\x00VFATAL\x00")) || bytes.Contains(body, []byte("\x00VPANIC\x00"))
+	if whole && len(shown) != len(body) {
+		o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'E', shown))
+		return true
+	}
 	return false
 }
 

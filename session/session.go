@@ -1,6 +1,10 @@
 package session
 
-import "pgweir/wire"
+import (
+	"sync/atomic"
+
+	"pgweir/wire"
+)
 
 // Mode is when a lease ends.
 type Mode uint8
@@ -34,9 +38,24 @@ const MaxMessage = 64 << 10
 // Config is what all sessions of a pool have in common. It is never changed.
 type Config struct {
 	Mode Mode
-	// Watch has the session look for state that a transaction leaves behind
-	// (session_state other than off; not in session mode).
-	Watch bool
+	// State is what is done about state that a transaction leaves behind
+	// (session_state); off in session mode.
+	State State
+	// Listen is what is done about LISTEN (listen).
+	Listen ListenMode
+	// MaxPrepared is how many shared prepared statements a backend may have
+	// (max_prepared_statements); with 0 named statements are refused.
+	MaxPrepared int
+	// MaxPinned is how many backends of the pool may be kept by clients for
+	// themselves (max_pinned); 0 for any number.
+	MaxPinned int
+	// LeakCheck is the share of transactions without a hint after which the
+	// backend is asked all the same (leak_check), 0 to 1.
+	LeakCheck float64
+	// User is whom the pool's backends log in as.
+	User string
+	// Shared is the pool's.
+	Shared *Shared
 	// ResetQuery cleans a backend up after a client that had it for itself
 	// (server_reset_query); "" for none.
 	ResetQuery string
@@ -50,7 +69,23 @@ type Link struct {
 	Login *wire.Vars
 	// Params are all parameters that the server has reported, Vars included.
 	Params []wire.Param
+	// Notifier is the process ID that the client was told that last ran NOTIFY
+	// there, if nobody has been there since; 0 if that is not known.
+	Notifier atomic.Uint32
+	PID      uint32 // the backend's process
+
+	settings *Settings // what is set there beyond Vars
+	have     onBackend // the shared statements that it has
+	last     uint64    // the session that was there last
+	key      []byte    // memory of Session.statementKey
+	unit     []byte    // of Session.retry
 }
+
+// Prepared is how many shared statements the backend has.
+func (l *Link) Prepared() int { return len(l.have.all) }
+
+// Settings are what is set there beyond Vars.
+func (l *Link) Settings() *Settings { return l.settings }
 
 // Session is the conversation. The zero value is not ready; see Init.
 type Session struct {
@@ -59,6 +94,15 @@ type Session struct {
 	vars   *wire.Vars // what the client has set
 	login  *wire.Vars // what it had at its login
 	owed   queue
+	// settings are what the client has set besides.
+	settings *Settings
+	// names are the client's named statements, and ops the changes to them
+	// that the backend has not confirmed; see prepared.go.
+	names map[string]*named
+	ops   []op
+	x     *extra // what few sessions need; nil until then
+	// PID is the process ID that the client was told, 0 if it is a backend's.
+	PID uint32
 
 	// unnamed is the Parse message that made the client's unnamed statement,
 	// nil if there is none, so that it can be made again on another backend.
@@ -71,27 +115,58 @@ type Session struct {
 	unnamedHints wire.Hints
 
 	phase       Phase
-	tx          byte // transaction status of the last ReadyForQuery
-	pin         pinState
-	discarding  bool // clientLeft is not passed on
-	swallowing  bool // serverLeft is not passed on
-	skipping    bool // the backend skips all up to a Sync, which has not been sent
-	copyIn      bool // the backend reads CopyData
-	unsynced    bool // extended messages were sent behind the last Sync: the backend has begun a transaction
-	unnamedHere bool // this backend has the unnamed statement, or none, for it has said so
-	unnamedSent bool // it will, or else skips all up to the next Sync
-	lastWords   bool // the server has told the client why it closes the connection
-	draining    bool // the client said Terminate; its last answers are on the way
+	tx          byte   // transaction status of the last ReadyForQuery
+	pins        Reason // why the client keeps its backend
+	discarding  bool   // clientLeft is not passed on
+	swallowing  bool   // serverLeft is not passed on
+	skipping    bool   // the backend skips all up to a Sync, which has not been sent
+	copyIn      bool   // the backend reads CopyData
+	unsynced    bool   // extended messages were sent behind the last Sync: the backend has begun a transaction
+	unnamedHere bool   // this backend has the unnamed statement, or none, for it has said so
+	unnamedSent bool   // it will, or else skips all up to the next Sync
+	lastWords   bool   // the server has told the client why it closes the connection
+	draining    bool   // the client said Terminate; its last answers are on the way
 	failedReset bool
 	resets      uint8 // the places in wire.Vars that a statement under way may turn back
 	spoilt      bool  // the backend is no longer fit for anybody else
-	question    answer
+	executed    bool  // a Bind was sent behind the last Sync
+	alone       bool  // nothing is sent before all has been answered
+	held        bool  // and something is there to be sent
+	stranger    bool  // another client was on the backend before
+	asked       bool  // the backend has been asked since the client's last message
+	careful     bool  // the transaction has hints, so that command tags are read
+	sqlNames    bool  // the client has statements of SQL's PREPARE on the backend
+	retry       retry
+	private     int32 // named statements that the backend has under the client's own names
+	unit        uint32
+	share       float64 // of a leak check; see sample
+	id          uint64
 }
 
 // Init makes s the conversation of a client whose settings are vars.
 func (s *Session) Init(c *Config, vars *wire.Vars) {
-	*s = Session{config: c, vars: vars, login: vars, tx: 'I'}
+	*s = Session{config: c, vars: vars, login: vars, tx: 'I', PID: s.PID}
+	if c.Shared != nil {
+		s.id = c.Shared.sessions.Add(1)
+	}
 	s.owed.clear()
+}
+
+// Forget gives up what the session has of the pool's, when the client is gone.
+func (s *Session) Forget() {
+	if s.pins != 0 {
+		s.config.Shared.Pinned.Add(-1)
+		s.pins = 0
+	}
+	if s.config != nil && s.config.Shared != nil {
+		for i := range s.ops {
+			if p := s.ops[i].prev; p != nil && p.st != nil && p != s.ops[i].next {
+				s.config.Shared.Statements.put(p.st)
+			}
+		}
+		s.ops = nil
+		s.forgetNames()
+	}
 }
 
 // Phase tells where the conversation stands.
@@ -132,7 +207,16 @@ func (s *Session) InTransaction() bool {
 }
 
 // Pinned tells whether the client keeps its backend for state that it left there.
-func (s *Session) Pinned() bool { return s.pin != unpinned }
+func (s *Session) Pinned() bool { return s.pins != 0 }
+
+// Released tells, once, that messages that were held back can be fed again.
+func (s *Session) Released() bool {
+	if !s.held || s.owed.len() > 0 || s.x != nil && s.x.waiting {
+		return false
+	}
+	s.held = false
+	return true
+}
 
 // MidMessage tells whether a message of the client's has been passed on in
 // part, and the rest has not come yet. In a COPY that is nothing unusual, and
@@ -148,10 +232,20 @@ func (s *Session) MidAnswer() bool { return s.serverLeft > 0 && !s.swallowing }
 // here.
 func (s *Session) Lease(l *Link, o *Out) {
 	s.phase, s.link, s.tx = Active, l, 'I'
-	s.unnamedHere, s.unnamedSent, s.unsynced = false, false, false
-	s.hints, s.pin, s.resets, s.spoilt = 0, unpinned, 0, false
-	if s.vars != l.Vars {
-		s.setVars(o)
+	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed = false, false, false, false
+	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
+	s.alone, s.held, s.asked = false, false, false
+	s.stranger = l.last != s.id
+	if s.stranger {
+		l.last = s.id
+		l.Notifier.Store(0)
+	}
+	if s.vars != l.Vars || s.settings != l.settings {
+		s.replay(o)
+	}
+	if h := s.config.Shared; s.config.State != StateOff && h.stale.Load() && h.stale.CompareAndSwap(true, false) {
+		s.ask(partFunctions, false, o)
+		s.alone = true
 	}
 }
 
@@ -215,8 +309,10 @@ func (s *Session) leave(o *Out) {
 		return
 	}
 	reset := s.config.ResetQuery
-	if s.config.Mode != SessionMode && (s.pin != unpinned || s.hints != 0) {
+	if s.config.Mode != SessionMode && (s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting || s.x.unknown)) {
 		reset = "DISCARD ALL"
+		s.link.settings = nil
+		s.link.have.clear()
 	}
 	b := o.ToServer.own()
 	if s.tx != 'I' {
@@ -269,11 +365,33 @@ func (s *Session) settle(o *Out) {
 	if !s.over() {
 		return
 	}
-	if s.hints != 0 && s.config.Watch && !s.clean(o) {
+	if s.x != nil && (s.x.waiting || len(s.x.unheard) > 0) {
+		if s.x.waiting {
+			return
+		}
+		s.applyUnlisten(o)
+	}
+	if s.config.State != StateOff {
+		if s.hints != 0 && !s.clean(o) {
+			return
+		}
+		if !s.asked && s.sample() {
+			s.ask(partsAll, true, o)
+			return
+		}
+		s.careful = false
+		s.tellReady(o)
+	}
+	if s.pins != 0 {
+		if s.config.MaxPinned > 0 && int(s.config.Shared.Pinned.Load()) > s.config.MaxPinned {
+			e := *errMaxPinned(s.config.MaxPinned)
+			e.Severity = "FATAL"
+			s.fail(&e, o)
+		}
 		return
 	}
-	if s.pin != unpinned {
-		return
+	if s.x != nil && len(s.x.notes) > 0 {
+		s.tellNotes(o)
 	}
 	s.phase, s.link = Idle, nil
 	o.Release, o.Drop = !s.spoilt, s.spoilt

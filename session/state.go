@@ -2,6 +2,8 @@ package session
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 
 	"pgweir/wire"
 )
@@ -9,87 +11,360 @@ import (
 // A transaction may leave state behind in its backend: settings, locks,
 // temporary tables, channels. Whether one did is PostgreSQL's to say. The
 // words of the statements only hint at it; after a hint, the backend is asked
-// before it is let go of, and if something is left, the client keeps it (a
-// pin) until that is gone.
+// before it is let go of. If only settings are left, they are remembered and
+// set anew wherever the client runs next; if it is more, the client keeps the
+// backend (a pin) until that is gone.
 
-// pinState is whether the client keeps its backend.
-type pinState uint8
-
-const (
-	unpinned    pinState = iota
-	pinned               // the backend said so; it is asked again after the next hint
-	pinnedBlind          // for state that the backend cannot be asked about; only DISCARD ALL ends it
-)
+// State says what is done about what a transaction leaves behind
+// (session_state).
+type State uint8
 
 const (
-	// hintsToAsk are about state that the question shows.
-	hintsToAsk = wire.HintSet | wire.HintAdvisoryLock | wire.HintTemp | wire.HintHold |
-		wire.HintListen | wire.HintPrepare | wire.HintDo | wire.HintCall
-	// hintsBlind are about state that it does not show: set_config's name may
-	// be a parameter, and a custom setting is in no view.
-	hintsBlind = wire.HintSetConfig | wire.HintLoad | wire.HintDblink
-	// hintsToFree may end a pin.
-	hintsToFree = wire.HintReset | wire.HintDiscard | wire.HintAdvisoryUnlock |
-		wire.HintUnlisten | wire.HintDeallocate | wire.HintClose | wire.HintDrop
+	StateOff   State = iota // nothing; it stays on the backend
+	StatePin                // all of it pins
+	StateTrack              // settings are carried over, the rest pins
 )
 
-// question is what the backend is asked: one row with one text, which names
-// what is left and is empty if nothing is. The settings of wire.Vars do not
-// count, because they are set anew for every client.
-var question = wire.AppendQuery(nil, `SELECT pg_catalog.concat_ws(', ',
- CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_settings WHERE source = 'session'
-   AND setting IS DISTINCT FROM reset_val AND name NOT IN ('application_name', 'client_encoding',
-   'DateStyle', 'IntervalStyle', 'TimeZone', 'standard_conforming_strings'))
-   OR pg_catalog.current_setting('role') <> 'none' THEN 'settings' END,
- CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema()) THEN 'temporary objects' END,
- CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()) THEN 'advisory locks' END,
- CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable) THEN 'held cursors' END,
- CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql) THEN 'prepared statements' END,
- CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_listening_channels()) THEN 'channels' END)`)
+// Reason is a set of reasons for which a client keeps its backend.
+type Reason uint16
 
-// answer is what has come back.
-type answer struct {
-	left   string
-	came   bool
-	failed bool
+// The reasons.
+const (
+	ReasonLock     Reason = 1 << iota
+	ReasonTemp            // temporary tables and other objects in pg_temp
+	ReasonCursor          // cursors WITH HOLD
+	ReasonPrepared        // statements prepared under names of the client's own on the backend
+	ReasonChannels
+	ReasonSetting  // one that cannot be asked for, or any with session_state = pin
+	ReasonLibrary  // LOAD, dblink's connections: until the end
+	ReasonSequence // lastval and currval
+	ReasonUnknown  // the backend could not be asked
+	numReasons     = iota
+)
+
+// ReasonNames are the reasons in words, in their order.
+var ReasonNames = [numReasons]string{
+	"advisory lock", "temporary table", "held cursor", "prepared statement", "channels",
+	"setting", "library", "sequence", "unknown",
 }
 
-// row reads the DataRow of the answer: int16 columns, int32 length, text.
-func (a *answer) row(body []byte) {
-	if len(body) < 6 {
+// Names are the words for the reasons in r.
+func (r Reason) Names() (names []string) {
+	for i, name := range ReasonNames {
+		if r&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (r Reason) String() string { return strings.Join(r.Names(), ", ") }
+
+// partSettings asks for settings; the other parts of the question have the
+// names of the reasons that they may find.
+const (
+	partSettings  Reason = 1 << (numReasons + iota)
+	partFunctions        // those whose bodies may leave something behind; see learn
+	partsAll      = partSettings | ReasonLock | ReasonTemp | ReasonCursor | ReasonPrepared | ReasonChannels
+)
+
+// parts are the questions that hints lead to.
+func (s *Session) parts(h wire.Hints) (p Reason) {
+	on := func(hints wire.Hints, parts Reason) {
+		if h&hints != 0 {
+			p |= parts
+		}
+	}
+	on(wire.HintDo|wire.HintCall, partsAll)
+	on(wire.HintSet|wire.HintSetConfig, partSettings)
+	on(wire.HintAdvisoryLock, ReasonLock)
+	on(wire.HintTemp, ReasonTemp)
+	on(wire.HintHold, ReasonCursor)
+	on(wire.HintPrepare, ReasonPrepared)
+	on(wire.HintListen, ReasonChannels)
+	if s.settings != nil {
+		on(wire.HintReset|wire.HintDiscard, partSettings)
+	}
+	// What may end a pin asks for what there is.
+	var free Reason
+	for _, f := range [...]struct {
+		hint   wire.Hints
+		reason Reason
+	}{
+		{wire.HintReset, ReasonSetting}, {wire.HintAdvisoryUnlock, ReasonLock}, {wire.HintDrop, ReasonTemp},
+		{wire.HintClose, ReasonCursor}, {wire.HintDeallocate, ReasonPrepared}, {wire.HintUnlisten, ReasonChannels},
+		{wire.HintDiscard, ReasonTemp | ReasonSetting | ReasonPrepared},
+	} {
+		if h&f.hint != 0 {
+			free |= f.reason
+		}
+	}
+	free &= s.pins
+	if free&ReasonSetting != 0 {
+		free = free&^ReasonSetting | partSettings
+	}
+	return p | free
+}
+
+// asking is a question that is under way, and its answer.
+type asking struct {
+	parts    Reason
+	leak     bool // nothing is expected
+	settings []Setting
+	found    Reason
+	channels []string
+	failed   bool
+	came     bool
+	learned  []wire.Function
+	suspects []string
+}
+
+// The parts of the question: rows of three texts, the first of which says what
+// the row is about. Operators are named in full, because a client may have
+// others on its search_path.
+var questions = []struct {
+	part Reason
+	sql  string
+}{
+	{partSettings, `SELECT 's', name, setting FROM pg_catalog.pg_settings
+ WHERE source OPERATOR(pg_catalog.=) 'session' AND (setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE
+ AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle',
+ 'TimeZone','standard_conforming_strings','transaction_isolation','transaction_read_only','transaction_deferrable'])
+ UNION ALL SELECT 'i', 'role', pg_catalog.current_setting('role')
+ UNION ALL SELECT 'i', 'session_authorization', SESSION_USER::pg_catalog.text`},
+	{ReasonLock, `SELECT 'l', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_locks
+ WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
+	{ReasonTemp, `SELECT 't', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_depend
+ WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+ AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
+	{ReasonCursor, `SELECT 'h', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
+	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
+	{ReasonChannels, `SELECT 'c', channel, '' FROM pg_catalog.pg_listening_channels() AS channel`},
+}
+
+// ask asks the backend about some parts.
+func (s *Session) ask(parts Reason, leak bool, o *Out) {
+	x := s.more()
+	x.asking = &asking{parts: parts, leak: leak}
+	s.asked = parts != partFunctions
+	b := []byte(nil)
+	for _, q := range questions {
+		if parts&q.part == 0 {
+			continue
+		}
+		if len(b) > 0 {
+			b = append(b, "\n UNION ALL "...)
+		}
+		b = append(b, q.sql...)
+	}
+	if parts&partSettings != 0 {
+		for _, name := range x.customs {
+			b = append(b, "\n UNION ALL SELECT 's', "...)
+			b = append(wire.AppendLiteral(b, name), ", pg_catalog.current_setting("...)
+			b = append(wire.AppendLiteral(b, name), ", true)"...)
+		}
+	}
+	if parts&partFunctions != 0 {
+		if len(b) > 0 {
+			b = append(b, "\n UNION ALL "...)
+		}
+		b = append(b, functionsQuestion...)
+	}
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(b)))
+	s.unnamedHere = false // gone, as with every simple query
+	s.owed.push(entQuestion)
+	o.Questions++
+}
+
+// row reads one DataRow of the answer: int16 columns, and for each its length
+// (int32, -1 for NULL) and text.
+func (a *asking) row(body []byte) {
+	var col [3][]byte
+	null := false
+	if len(body) < 2 {
 		return
 	}
-	a.came = true
-	a.left = string(body[6:])
+	body = body[2:]
+	for i := range col {
+		if len(body) < 4 {
+			return
+		}
+		n := int(int32(uint32(body[0])<<24 | uint32(body[1])<<16 | uint32(body[2])<<8 | uint32(body[3])))
+		body = body[4:]
+		if n < 0 {
+			null = true
+			continue
+		}
+		if n > len(body) {
+			return
+		}
+		col[i], body = body[:n], body[n:]
+	}
+	if len(col[0]) != 1 {
+		return
+	}
+	name, value := string(col[1]), string(col[2])
+	switch col[0][0] {
+	case 's', 'i':
+		if !null {
+			a.settings = append(a.settings, Setting{name, value})
+		}
+	case 'l':
+		a.found |= ReasonLock
+	case 't':
+		a.found |= ReasonTemp
+	case 'h':
+		a.found |= ReasonCursor
+	case 'p':
+		a.found |= ReasonPrepared
+	case 'c':
+		a.found |= ReasonChannels
+		a.channels = append(a.channels, name)
+	case 'f':
+		a.learned = learnFunction(a.learned, name, col[2])
+	case 'n':
+		a.suspects = append(a.suspects, name)
+	}
 }
 
-// watch looks for hints in a statement's text; body is that of a Query, or of
-// a Parse behind its name.
+// scan looks for hints in a statement's text.
+func (s *Session) scan(text []byte) wire.Hints {
+	if s.config.State == StateOff {
+		return 0
+	}
+	nonconforming := s.vars[wire.VarStandardConformingStrings] == "off"
+	var h wire.Hints
+	if nonconforming {
+		h = wire.ScanNonconforming(text)
+	} else {
+		h = wire.Scan(text)
+	}
+	h &^= wire.HintExplicit
+	functions := s.config.Shared.functions.Load()
+	if c := functions.Calls(text, nonconforming); c != 0 {
+		h |= c
+		functions.Visit(text, nonconforming, s.learnedCall)
+	}
+	if h&hintsNames != 0 {
+		h = s.readNames(text, nonconforming, h)
+	}
+	return h
+}
+
+func containsFold(text []byte, word string) bool {
+	return bytes.Contains(bytes.ToLower(text), []byte(word))
+}
+
+// learnedCall notes the settings that a function may set.
+func (s *Session) learnedCall(f *wire.Function) {
+	for _, name := range f.Settings {
+		s.noteCustom(name)
+	}
+	if f.Unknown {
+		s.more().unknown = true
+	}
+}
+
+// watch looks for hints in the text of a Query or of a Parse behind its name.
 func (s *Session) watch(text []byte) wire.Hints {
 	end := bytes.IndexByte(text, 0)
 	if end >= 0 {
 		text = text[:end]
 	}
-	var h wire.Hints
-	if s.vars[wire.VarStandardConformingStrings] == "off" {
-		h = wire.ScanNonconforming(text)
-	} else {
-		h = wire.Scan(text)
+	h := s.scan(text)
+	if end < 0 && s.config.State != StateOff {
+		h |= wire.HintDo // it goes on, unseen
 	}
-	h &^= wire.HintSequence
-	if h&wire.HintSet != 0 {
-		switch settingOf(text) {
-		case settingFollowed:
-			h &^= wire.HintSet
-		case settingUnseen:
-			h |= wire.HintSetConfig // as blind
-		}
-	}
-	if end < 0 {
-		h |= hintsToAsk // it goes on, unseen
+	if s.tx != 'I' {
+		h &^= wire.HintSequence // what the transaction itself has made of them is there
 	}
 	s.hints |= h
+	if h&^hintsCheap != 0 || s.config.LeakCheck > 0 {
+		s.more().keepStatement(text)
+	}
+	if h&wire.HintDDL != 0 && !s.more().functions {
+		s.x.functions = containsFold(text, "function") || containsFold(text, "procedure") || containsFold(text, "extension")
+	}
 	return h
+}
+
+const (
+	// hintsNames are those of texts whose names have to be read.
+	hintsNames = wire.HintSet | wire.HintReset | wire.HintSetConfig | wire.HintDo | wire.HintUnlisten
+	// hintsCheap say nothing about state.
+	hintsCheap = wire.HintDDL | wire.HintDrop | wire.HintClose | wire.HintNotify
+)
+
+// readNames reads the names in a text that has some of hintsNames: those of
+// settings that no view shows are asked for by name. It may take hints back.
+func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.Hints {
+	set, followed, other := h&wire.HintSet != 0, true, false
+	visit := func(n wire.Name) {
+		switch n.Kind {
+		case wire.NameSet:
+			if wire.VarIndex([]byte(n.Text)) < 0 {
+				followed = false
+			}
+			s.noteCustom(n.Text)
+		case wire.NameSetConfig:
+			s.noteCustom(n.Text)
+		case wire.NameSetConfigUnknown:
+			s.more().unknown = true
+		case wire.NameUnlisten:
+			s.unlisten(n.Text)
+		case wire.NameUnlistenAll:
+			s.unlisten("*")
+		case wire.NameReset:
+			other = other || n.Text != "all"
+		}
+	}
+	wire.Names(text, nonconforming, visit)
+	if h&wire.HintDo != 0 {
+		wire.BodyNames(dollarBody(text), visit)
+	}
+	if set && followed && h&wire.HintDo == 0 {
+		h &^= wire.HintSet // ParameterStatus tells all that there is to know
+	}
+	return h
+}
+
+// dollarBody is what stands in the first dollar quotes of a text.
+func dollarBody(text []byte) []byte {
+	i := bytes.IndexByte(text, '$')
+	if i < 0 {
+		return text
+	}
+	n := bytes.IndexByte(text[i+1:], '$')
+	if n < 0 {
+		return nil
+	}
+	tag := text[i : i+n+2]
+	body := text[i+len(tag):]
+	if end := bytes.Index(body, tag); end >= 0 {
+		return body[:end]
+	}
+	return body
+}
+
+// maxCustoms bounds how many settings of extensions' a client may have; one
+// with more keeps its backend.
+const maxCustoms = 64
+
+// noteCustom remembers that the client may have set a setting that
+// pg_settings does not show.
+func (s *Session) noteCustom(name string) {
+	if !strings.Contains(name, ".") {
+		return
+	}
+	name = strings.ToLower(name)
+	x := s.more()
+	switch {
+	case slices.Contains(x.customs, name):
+	case len(x.customs) == maxCustoms:
+		x.unknown = true
+	default:
+		x.customs = append(x.customs, name)
+	}
 }
 
 // clean decides what the hints of the transaction mean for the lease. It is
@@ -97,108 +372,205 @@ func (s *Session) watch(text []byte) wire.Hints {
 func (s *Session) clean(o *Out) bool {
 	h := s.hints
 	s.hints = 0
-	s.spoilt = s.spoilt || h&(wire.HintLoad|wire.HintDblink) != 0 // nothing undoes these
-	switch {
-	case s.pin == pinnedBlind:
-		return true
-	case h&hintsBlind != 0:
-		s.pin = pinnedBlind
-		o.Pinned = "settings that cannot be asked for"
-		return true
-	case h&hintsToAsk != 0, s.pin == pinned && h&hintsToFree != 0:
-		s.question = answer{}
-		o.ToServer.keep(append(o.ToServer.own(), question...))
-		s.unnamedHere = false // gone, as with every simple query
-		s.owed.push(entQuestion)
+	if h&(wire.HintDDL|wire.HintDrop) != 0 {
+		s.config.Shared.changed(s.x != nil && s.x.functions)
+		if s.x != nil {
+			s.x.functions = false
+		}
+	}
+	blind := Reason(0)
+	if h&(wire.HintLoad|wire.HintDblink) != 0 {
+		s.spoilt = true // nothing undoes these
+		blind |= ReasonLibrary
+	}
+	if h&wire.HintSequence != 0 {
+		blind |= ReasonSequence
+	}
+	if s.x != nil && s.x.unknown {
+		s.x.unknown = false
+		blind |= ReasonSetting
+		s.x.blind = true
+	}
+	s.setPins(s.pins|blind, o)
+	if p := s.parts(h); p != 0 {
+		s.ask(p, false, o)
 		return false
 	}
 	return true
 }
 
+// sample tells whether a transaction without hints is to be checked all the
+// same (leak_check).
+func (s *Session) sample() bool {
+	if s.config.LeakCheck <= 0 || s.pins != 0 {
+		return false
+	}
+	s.share += s.config.LeakCheck
+	if s.share < 1 {
+		return false
+	}
+	s.share--
+	return true
+}
+
 // answered: the backend has said what is left.
 func (s *Session) answered(o *Out) {
+	a := s.x.asking
+	s.x.asking = nil
+	if a.parts&partFunctions != 0 && !a.failed {
+		s.config.Shared.learn(a.learned)
+	}
+	if len(a.suspects) > 0 {
+		s.config.Shared.suspect(a.suspects)
+		o.Learned = a.suspects
+	}
+	if a.parts&^partFunctions == 0 {
+		return
+	}
+	if a.failed {
+		s.setPins(s.pins|ReasonUnknown, o)
+		return
+	}
+	pins := s.pins&^(a.parts|ReasonUnknown) | a.found
+	if s.private > 0 {
+		pins |= ReasonPrepared
+	}
+	s.sqlNames = pins&ReasonPrepared != 0 && (a.found&ReasonPrepared != 0 || s.sqlNames && a.parts&ReasonPrepared == 0)
+	found := a.found
+	if a.parts&partSettings != 0 {
+		next := s.readSettings(a.settings)
+		if !next.equal(s.settings) {
+			found |= ReasonSetting
+		} else {
+			next = s.settings
+		}
+		s.settings, s.link.settings = next, next
+		pins &^= ReasonSetting
+		if s.x.blind || next != nil && s.config.State == StatePin {
+			pins |= ReasonSetting
+		}
+	}
+	if a.leak && found != 0 {
+		// The client keeps what it has; but a backend on which something was
+		// left unseen is nobody else's any more.
+		s.spoilt = true
+		o.Leak = found
+		s.suspect(o)
+	}
+	if pins&ReasonChannels != 0 && s.config.Listen == ListenShare {
+		pins &^= ReasonChannels
+		s.listen(a.channels, o)
+	}
+	s.setPins(pins, o)
+}
+
+// readSettings makes a set of what the backend has said.
+func (s *Session) readSettings(list []Setting) *Settings {
+	list = slices.DeleteFunc(list, func(v Setting) bool {
+		return v.Name == nameRole && v.Value == "none" ||
+			v.Name == nameAuthorization && v.Value == s.config.User ||
+			wire.VarIndex([]byte(v.Name)) >= 0
+	})
+	return newSettings(list)
+}
+
+// setPins sets the reasons for which the client keeps its backend.
+func (s *Session) setPins(pins Reason, o *Out) {
+	if pins == s.pins {
+		return
+	}
 	switch {
-	case s.question.failed || !s.question.came:
-		s.pin = pinnedBlind
-		o.Pinned = "state that could not be asked for"
-	case s.question.left != "":
-		if s.pin == unpinned {
-			o.Pinned = s.question.left
+	case s.pins == 0:
+		s.config.Shared.Pinned.Add(1)
+		s.more().pinStatement = s.x.statement
+	case pins == 0:
+		s.config.Shared.Pinned.Add(-1)
+	}
+	s.pins = pins
+	o.PinsChanged = true
+}
+
+// completed reads a command's tag, for those that end what was there before.
+// Nothing was sent behind it: see Session.holding.
+func (s *Session) completed(tag []byte, o *Out) {
+	switch string(tag) {
+	case "DISCARD ALL\x00":
+		s.setPins(s.pins&ReasonLibrary, o)
+		s.hints &= wire.HintLoad | wire.HintDblink
+		s.settings, s.link.settings = nil, nil
+		if s.x != nil {
+			s.x.blind, s.x.unknown = false, false
+			s.setChannels(nil, o)
 		}
-		s.pin = pinned
-	default:
-		s.pin = unpinned
-	}
-	s.question = answer{}
-}
-
-// completed reads a command's tag: DISCARD ALL leaves nothing behind. It
-// stands alone then, for it may not be in a block; what has been sent behind
-// it counts anew.
-func (s *Session) completed(tag []byte) {
-	if string(tag) == "DISCARD ALL\x00" && s.owed.len() <= 1 {
-		s.pin, s.hints = unpinned, 0
+		s.dropNames()
+	case "DEALLOCATE ALL\x00":
+		s.dropNames()
+	case "DISCARD SEQUENCES\x00":
+		s.setPins(s.pins&^ReasonSequence, o)
+	case "DEALLOCATE\x00":
+		s.deallocated()
 	}
 }
 
-// Kinds of settings, for what has to be done about a SET.
-type settingKind uint8
-
-const (
-	settingAsked    settingKind = iota // pg_settings shows it
-	settingFollowed                    // one of wire.Vars
-	settingUnseen                      // a custom one or a user's identity: no view shows it
-)
-
-// settingOf tells what kind of setting a text sets that consists of one SET;
-// of other texts it can say nothing certain.
-func settingOf(text []byte) settingKind {
-	text = bytes.TrimSpace(text)
-	text = bytes.TrimSuffix(text, []byte(";"))
-	word, rest := cutWord(text)
-	if !bytes.EqualFold(word, []byte("set")) || bytes.IndexByte(text, ';') >= 0 {
-		// Several statements, or a comment ahead of the one.
-		if bytes.IndexByte(text, '.') >= 0 || containsFold(text, "authorization") {
-			return settingUnseen
-		}
-		return settingAsked
-	}
-	word, rest = cutWord(rest)
-	for bytes.EqualFold(word, []byte("session")) { // SET SESSION SESSION AUTHORIZATION is one way to say it
-		word, rest = cutWord(rest)
-	}
-	rest = bytes.TrimLeft(rest, " \t\r\n")
-	switch {
-	case bytes.EqualFold(word, []byte("authorization")), bytes.EqualFold(word, []byte("session_authorization")):
-		return settingUnseen
-	case bytes.EqualFold(word, []byte("role")) && containsFold(rest, "none"):
-		return settingUnseen // the question takes no role for no change
-	case len(word) == 0, len(rest) > 0 && (rest[0] == '.' || rest[0] == '/' || rest[0] == '-'):
-		return settingUnseen // of an extension's, or perhaps: a quoted name, or a comment
-	case wire.VarIndex(word) >= 0:
-		return settingFollowed
-	case bytes.EqualFold(word, []byte("names")):
-		return settingFollowed // client_encoding
-	case bytes.EqualFold(word, []byte("time")):
-		if zone, _ := cutWord(rest); bytes.EqualFold(zone, []byte("zone")) {
-			return settingFollowed
-		}
-	}
-	return settingAsked
+// dropNames: the backend has no prepared statements any more, and the client
+// none either.
+func (s *Session) dropNames() {
+	s.forgetNames()
+	s.link.have.clear()
+	s.sqlNames = false
 }
 
-// cutWord cuts the first word off; an empty one if the text begins with
-// something else, a comment or a quoted name, say.
-func cutWord(text []byte) (word, rest []byte) {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	n := 0
-	for n < len(text) && (text[n] == '_' || text[n] == '$' || text[n] >= 0x80 ||
-		'0' <= text[n] && text[n] <= '9' || 'a' <= text[n]|0x20 && text[n]|0x20 <= 'z') {
-		n++
+// more is what few sessions need.
+func (s *Session) more() *extra {
+	if s.x == nil {
+		s.x = &extra{}
 	}
-	return text[:n], text[n:]
+	return s.x
 }
 
-func containsFold(text []byte, word string) bool {
-	return bytes.Contains(bytes.ToLower(text), []byte(word))
+// extra is the part of a session that most have not.
+type extra struct {
+	asking       *asking
+	customs      []string    // settings of extensions' that the client may have set
+	statement    string      // the last one with a hint, cut
+	pinStatement string      // the one that the pin began with
+	deallocs     []string    // names that DEALLOCATE statements under way are about
+	functions    bool        // the transaction has made functions, perhaps
+	unknown      bool        // a setting was set whose name is not known
+	blind        bool        // and that holds
+	refusing     *wire.Error // why a statement under way is not run
+	hearing
 }
+
+// maxStatement is how much of a statement is kept to be shown, in bytes.
+const maxStatement = 200
+
+func (x *extra) keepStatement(text []byte) {
+	text = text[:min(len(text), maxStatement)]
+	if x.statement != string(text) {
+		x.statement = string(text)
+	}
+}
+
+// Pins are the reasons for which the client keeps its backend, and the
+// statement with which that began.
+func (s *Session) Pins() (r Reason, statement string) {
+	if s.pins != 0 && s.x != nil {
+		statement = s.x.pinStatement
+	}
+	return s.pins, statement
+}
+
+// Statement is the last statement that has been looked at, for the log.
+func (s *Session) Statement() string {
+	if s.x == nil {
+		return ""
+	}
+	return s.x.statement
+}
+
+// Settings are what the client has set beyond Vars.
+func (s *Session) Settings() *Settings { return s.settings }
+
+// Prepared is how many named statements the client has.
+func (s *Session) Prepared() int { return len(s.names) }

@@ -10,11 +10,11 @@ import (
 // be kept for another backend.
 const maxUnnamed = 16 << 10
 
-// refusedName is the statement that a named Parse is replaced by a Bind of.
-// The backend does not have it, so it answers with an error where the Parse
-// stood, fails the transaction and skips to the Sync, all as it would have
+// refusedName is the statement that a message is replaced by a Bind or EXECUTE
+// of that is not to be run. The backend does not have it, so it answers with an
+// error where the message stood, fails the transaction and skips to the Sync, all as it would have
 // done for an error in the Parse; only the error's text is changed on its way.
-const refusedName = "pgweir: named Parse in transaction mode"
+const refusedName = "pgweir: refused"
 
 // sending is how a message goes to the backend.
 type sending uint8
@@ -36,6 +36,10 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 	switch typ {
 	case 'P':
 		if s.refuses(message) {
+			e := wire.Errorf(wire.CodeFeatureNotSupported,
+				"named prepared statements are not supported in %s mode", s.config.Mode)
+			e.Hint = "Set max_prepared_statements, or pool_mode = \"session\" for this database or user."
+			s.more().refusing = e
 			o.ToServer.add(before)
 			o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
 			return sendInstead
@@ -74,7 +78,7 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 // refuses tells whether a Parse, or what has come of it, is refused for the
 // name of its statement.
 func (s *Session) refuses(message []byte) bool {
-	if s.config.Mode == SessionMode {
+	if s.config.Mode == SessionMode || s.config.MaxPrepared > 0 {
 		return false
 	}
 	name, ok := wire.ParseName(message[wire.HeaderLen:])
@@ -90,11 +94,8 @@ func (s *Session) refuses(message []byte) bool {
 // refusal turns the backend's error about refusedName into what the client is
 // to read; nil if it is another error.
 func (s *Session) refusal(body []byte) *wire.Error {
-	if !bytes.Contains(body, []byte(refusedName)) {
+	if s.x == nil || !bytes.Contains(body, []byte(refusedName)) {
 		return nil
 	}
-	e := wire.Errorf(wire.CodeFeatureNotSupported,
-		"named prepared statements are not supported in %s mode", s.config.Mode)
-	e.Hint = "Use the unnamed statement, or pool_mode = \"session\" for this database or user."
-	return e
+	return s.x.refusing
 }

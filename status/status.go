@@ -8,14 +8,14 @@ package status
 
 import "time"
 
-// Detail says how much of a Snapshot is wanted: the lists of clients and
-// backends cost their length, and most readers do not need them.
+// Detail says how much of a Snapshot is wanted: the lists of clients, backends
+// and what they hold cost their length, and most readers do not need them.
 type Detail uint8
 
 const (
-	// Counts fills everything but Clients and Servers.
+	// Counts fills everything but Clients, Servers, Pins, Leaks and Listeners.
 	Counts Detail = iota
-	// Full fills Clients and Servers too.
+	// Full fills these too.
 	Full
 )
 
@@ -26,9 +26,12 @@ type Snapshot struct {
 	Version   string    // pgweir's own version, "0.1.0"
 	Databases []Database
 	Users     []User
-	Pools     []Pool   // in order of database, then user; the console's own pool is among them
-	Clients   []Client // with Full only
-	Servers   []Server // with Full only
+	Pools     []Pool     // in order of database, then user; the console's own pool is among them
+	Clients   []Client   // with Full only
+	Servers   []Server   // with Full only
+	Pins      []Pin      // with Full only
+	Leaks     []Leak     // with Full only
+	Listeners []Listener // with Full only
 	Lists     Lists
 	Savings   Savings
 	Config    []Setting // in the order of the documentation
@@ -59,6 +62,14 @@ type Pool struct {
 	MaxWait              time.Duration // how long the first in the waiting line has waited
 	Paused               bool
 
+	Pinned           int            // backends that a client keeps because of session state; among ServersActive
+	PinnedBy         map[string]int // the same by reason, one of PinReasons; a backend counts for each of its own
+	Listening        int            // backends that listen for all clients of the pool: 0 or 1; in none of the counts above
+	ListeningClients int            // clients that listen through it
+	Replays          int64          // settings put on a backend ahead of a client's message, since the start
+	Questions        int64          // times a backend was asked for its session state, since the start
+	LeaksFound       int64          // since the start
+
 	Totals   Totals // since the start
 	Averages Totals // per second over the last stats period; durations are per query, transaction or wait
 	// Waits is how long clients waited for a backend: cumulative counts for
@@ -70,6 +81,10 @@ type Pool struct {
 	BackendMemory int64
 }
 
+// PinReasons are the kinds of session state that a client keeps its backend for.
+var PinReasons = []string{"advisory lock", "temporary table", "held cursor", "prepared statement",
+	"channels", "setting", "library", "sequence", "unknown"}
+
 // WaitBounds are the upper bounds of Pool.Waits, in seconds, without +Inf.
 var WaitBounds = []float64{0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60}
 
@@ -80,7 +95,7 @@ func (p *Pool) Clients() int { return p.ClientsActive + p.ClientsWaiting }
 // open, opening and closing.
 func (p *Pool) Backends() int {
 	return p.ServersActive + p.ServersBeingCanceled + p.ServersIdle + p.ServersUsed +
-		p.ServersTested + p.ServersLogin + p.ServersClosing
+		p.ServersTested + p.ServersLogin + p.ServersClosing + p.Listening
 }
 
 // Totals are the counters of SHOW STATS.
@@ -137,6 +152,8 @@ type Conn struct {
 	TLS             string // "", or as "TLSv1.3/TLS_AES_128_GCM_SHA256"
 	ApplicationName string
 	Prepared        int    // prepared statements held
+	Settings        string // fingerprint of its session settings, short and in hexadecimal; "" if none is set
+	Pin             string // why the client keeps its backend: reasons with commas between; "" if it does not
 	Replication     string // "none", "logical" or "physical"
 }
 

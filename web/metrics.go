@@ -75,6 +75,7 @@ const (
 	byDatabase = "database"
 	byUser     = "user"
 	byState    = "state"
+	byReason   = "reason"
 )
 
 var (
@@ -82,6 +83,7 @@ var (
 	poolClients = describe("pool_clients", "Clients connected to the pool.", byDatabase, byUser, byState)
 	poolBackend = describe("pool_backends", "Backends that the pool has open, opening or closing.", byDatabase, byUser, byState)
 	poolCancels = describe("pool_cancel_requests", "Cancel requests, passed on (active) or not yet (waiting).", byDatabase, byUser, byState)
+	poolPinned  = describe("pool_pinned_backends", "Backends that a client keeps because of session state; one with several reasons counts for each.", byDatabase, byUser, byReason)
 	poolWait    = describe("pool_wait_seconds", "How long clients waited for a backend.", byDatabase, byUser)
 	memorySaved = describe("memory_saved_bytes", "Memory of the backends saved; absent when unknown.")
 	memoryEach  = describe("backend_memory_bytes", "Memory that one backend holds for itself, on average; absent when unknown.")
@@ -105,6 +107,11 @@ var poolMetrics = []metric[*status.Pool]{
 	poolGauge("pool_peak_clients", "Most clients since the start.", func(p *status.Pool) float64 { return float64(p.ClientsPeak) }),
 	poolGauge("pool_peak_backends", "Most backends since the start.", func(p *status.Pool) float64 { return float64(p.BackendsPeak) }),
 	poolGauge("pool_peak_saved_backends", "Most backends saved since the start.", func(p *status.Pool) float64 { return float64(p.SavedPeak) }),
+	poolGauge("pool_listening_backends", "Backends that listen for all clients of the pool.", func(p *status.Pool) float64 { return float64(p.Listening) }),
+	poolGauge("pool_listening_clients", "Clients that hear notifications through the pool's listening backend.", func(p *status.Pool) float64 { return float64(p.ListeningClients) }),
+	count("pool_settings_replays_total", "Settings put on a backend ahead of a client's message.", func(p *status.Pool) float64 { return float64(p.Replays) }, byDatabase, byUser),
+	count("pool_state_questions_total", "Times a backend was asked for its session state.", func(p *status.Pool) float64 { return float64(p.Questions) }, byDatabase, byUser),
+	count("pool_leaks_total", "Leaks of session state that leak_check found.", func(p *status.Pool) float64 { return float64(p.LeaksFound) }, byDatabase, byUser),
 	poolCount("server_assignments_total", "Times a client was lent a backend.", func(t *status.Totals) float64 { return float64(t.ServerAssignments) }),
 	poolCount("transactions_total", "Transactions.", func(t *status.Totals) float64 { return float64(t.Transactions) }),
 	poolCount("queries_total", "Queries.", func(t *status.Totals) float64 { return float64(t.Queries) }),
@@ -130,7 +137,7 @@ func poolCount(name, help string, value func(*status.Totals) float64) metric[*st
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildInfo, poolClients, poolBackend, poolCancels, poolWait, memorySaved, memoryEach} {
+	for _, d := range []*prometheus.Desc{buildInfo, poolClients, poolBackend, poolCancels, poolPinned, poolWait, memorySaved, memoryEach} {
 		ch <- d
 	}
 	for _, m := range totalMetrics {
@@ -170,6 +177,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		for _, b := range backendStates {
 			one(poolBackend, float64(b.count(p)), database, user, b.state)
 		}
+		for reason, n := range pinsByReason(p) {
+			one(poolPinned, float64(n), database, user, reason)
+		}
 		sendWaits(ch, p, database, user)
 	}
 }
@@ -186,6 +196,23 @@ var backendStates = []struct {
 	{"tested", func(p *status.Pool) int { return p.ServersTested }},
 	{"login", func(p *status.Pool) int { return p.ServersLogin }},
 	{"closing", func(p *status.Pool) int { return p.ServersClosing }},
+	{"listening", func(p *status.Pool) int { return p.Listening }},
+}
+
+// pinsByReason has every reason of status.PinReasons, so that a series does not
+// come and go, and no other: what is none of them is "unknown".
+func pinsByReason(p *status.Pool) map[string]int {
+	out := make(map[string]int, len(status.PinReasons))
+	for _, reason := range status.PinReasons {
+		out[reason] = 0
+	}
+	for reason, n := range p.PinnedBy {
+		if _, ok := out[reason]; !ok {
+			reason = "unknown"
+		}
+		out[reason] += n
+	}
+	return out
 }
 
 // sendWaits sends the waits of a pool as a histogram. A pool that counts none,

@@ -17,31 +17,40 @@ type pools struct {
 }
 
 type pool struct {
-	Database             string   `json:"database"`
-	User                 string   `json:"user"`
-	Mode                 string   `json:"mode"`
-	Size                 int      `json:"size"`
-	ClientsActive        int      `json:"clients_active"`
-	ClientsWaiting       int      `json:"clients_waiting"`
-	ClientsActiveCancel  int      `json:"clients_active_cancel"`
-	ClientsWaitingCancel int      `json:"clients_waiting_cancel"`
-	ServersActive        int      `json:"servers_active"`
-	ServersActiveCancel  int      `json:"servers_active_cancel"`
-	ServersBeingCanceled int      `json:"servers_being_canceled"`
-	ServersIdle          int      `json:"servers_idle"`
-	ServersUsed          int      `json:"servers_used"`
-	ServersTested        int      `json:"servers_tested"`
-	ServersLogin         int      `json:"servers_login"`
-	ServersClosing       int      `json:"servers_closing"`
-	MaxWait              float64  `json:"max_wait"`
-	Paused               bool     `json:"paused"`
-	Totals               totals   `json:"totals"`
-	Averages             totals   `json:"averages"`
-	Waits                []uint64 `json:"waits"`
-	ClientsPeak          int      `json:"clients_peak"`
-	BackendsPeak         int      `json:"backends_peak"`
-	SavedPeak            int      `json:"saved_peak"`
-	BackendMemory        *int64   `json:"backend_memory"` // null if unknown
+	Database             string  `json:"database"`
+	User                 string  `json:"user"`
+	Mode                 string  `json:"mode"`
+	Size                 int     `json:"size"`
+	ClientsActive        int     `json:"clients_active"`
+	ClientsWaiting       int     `json:"clients_waiting"`
+	ClientsActiveCancel  int     `json:"clients_active_cancel"`
+	ClientsWaitingCancel int     `json:"clients_waiting_cancel"`
+	ServersActive        int     `json:"servers_active"`
+	ServersActiveCancel  int     `json:"servers_active_cancel"`
+	ServersBeingCanceled int     `json:"servers_being_canceled"`
+	ServersIdle          int     `json:"servers_idle"`
+	ServersUsed          int     `json:"servers_used"`
+	ServersTested        int     `json:"servers_tested"`
+	ServersLogin         int     `json:"servers_login"`
+	ServersClosing       int     `json:"servers_closing"`
+	MaxWait              float64 `json:"max_wait"`
+	Paused               bool    `json:"paused"`
+
+	Pinned           int            `json:"pinned"`
+	PinnedBy         map[string]int `json:"pinned_by"` // by reason; those without a backend may be missing
+	Listening        int            `json:"listening"`
+	ListeningClients int            `json:"listening_clients"`
+	Replays          int64          `json:"replays"`
+	Questions        int64          `json:"questions"`
+	LeaksFound       int64          `json:"leaks_found"`
+
+	Totals        totals   `json:"totals"`
+	Averages      totals   `json:"averages"`
+	Waits         []uint64 `json:"waits"`
+	ClientsPeak   int      `json:"clients_peak"`
+	BackendsPeak  int      `json:"backends_peak"`
+	SavedPeak     int      `json:"saved_peak"`
+	BackendMemory *int64   `json:"backend_memory"` // null if unknown
 }
 
 type totals struct {
@@ -84,6 +93,13 @@ func poolsOf(s *status.Snapshot) pools {
 			ServersClosing:       p.ServersClosing,
 			MaxWait:              p.MaxWait.Seconds(),
 			Paused:               p.Paused,
+			Pinned:               p.Pinned,
+			PinnedBy:             p.PinnedBy,
+			Listening:            p.Listening,
+			ListeningClients:     p.ListeningClients,
+			Replays:              p.Replays,
+			Questions:            p.Questions,
+			LeaksFound:           p.LeaksFound,
 			Totals:               totalsOf(&p.Totals),
 			Averages:             totalsOf(&p.Averages),
 			Waits:                p.Waits,
@@ -91,6 +107,9 @@ func poolsOf(s *status.Snapshot) pools {
 			BackendsPeak:         p.BackendsPeak,
 			SavedPeak:            p.SavedPeak,
 			BackendMemory:        known(p.BackendMemory),
+		}
+		if p.PinnedBy == nil {
+			out.Pools[i].PinnedBy = map[string]int{} // an empty object, not null
 		}
 	}
 	return out

@@ -30,8 +30,9 @@ func fixture() *status.Snapshot {
 		Pools: []status.Pool{
 			{Database: "app", User: "alice", Mode: "transaction", Size: 20, ClientsActive: 140, ClientsWaiting: 10,
 				ClientsActiveCancel: 1, ClientsWaitingCancel: 2, ServersActive: 5, ServersActiveCancel: 1,
-				ServersBeingCanceled: 1, ServersIdle: 2, ServersTested: 1, ServersLogin: 3, ServersClosing: 4,
-				MaxWait: 2500 * time.Millisecond,
+				ServersBeingCanceled: 1, ServersIdle: 2, ServersTested: 1, ServersLogin: 3, ServersClosing: 3,
+				MaxWait: 2500 * time.Millisecond, Pinned: 2, PinnedBy: map[string]int{"advisory lock": 1, "temporary table": 2, "new": 3},
+				Listening: 1, ListeningClients: 30, Replays: 51, Questions: 52, LeaksFound: 53,
 				Totals: status.Totals{ServerAssignments: 90, Transactions: 100, Queries: 300, Received: 4000, Sent: 1 << 40,
 					TransactionTime: 5 * time.Second, QueryTime: 4 * time.Second, WaitTime: 1500 * time.Millisecond,
 					ClientParses: 11, ServerParses: 12, Binds: 13, ClientLogins: 1000, ServerLogins: 16, Errors: 17},
@@ -196,6 +197,9 @@ func TestPoolsHasEveryFieldOfAPoolInSnakeCase(t *testing.T) {
 		t.Fatalf("%v, %d pools", got.At, len(got.Pools))
 	}
 	compare(t, "pool", reflect.ValueOf(fixture().Pools[0]), got.Pools[0])
+	if by, ok := got.Pools[1]["pinned_by"].(map[string]any); !ok || len(by) != 0 {
+		t.Errorf("without pins, pinned_by is %v", got.Pools[1]["pinned_by"])
+	}
 	if got.Pools[1]["backend_memory"] != nil {
 		t.Errorf("unknown memory is %v", got.Pools[1]["backend_memory"])
 	}
@@ -224,6 +228,16 @@ func compare(t *testing.T, where string, want reflect.Value, got map[string]any)
 		case []uint64:
 			if len(v.([]any)) != len(x) || v.([]any)[4] != float64(x[4]) {
 				t.Errorf("%s.%s is %v", where, key, v)
+			}
+		case map[string]int:
+			by, ok := v.(map[string]any)
+			if !ok || len(by) != len(x) {
+				t.Errorf("%s.%s is %v, want %v", where, key, v, x)
+			}
+			for name, n := range x {
+				if by[name] != float64(n) {
+					t.Errorf("%s.%s[%q] is %v, want %d", where, key, name, by[name], n)
+				}
 			}
 		case string, bool:
 			if v != x {
@@ -273,7 +287,18 @@ func TestMetricsCarryTheFigures(t *testing.T) {
 		`pgweir_pool_clients{database="app",state="active",user="alice"} 140`,
 		`pgweir_pool_clients{database="app",state="waiting",user="alice"} 10`,
 		`pgweir_pool_backends{database="app",state="active",user="alice"} 5`,
-		`pgweir_pool_backends{database="app",state="closing",user="alice"} 4`,
+		`pgweir_pool_backends{database="app",state="closing",user="alice"} 3`,
+		`pgweir_pool_backends{database="app",state="listening",user="alice"} 1`,
+		`pgweir_pool_pinned_backends{database="app",reason="advisory lock",user="alice"} 1`,
+		`pgweir_pool_pinned_backends{database="app",reason="temporary table",user="alice"} 2`,
+		`pgweir_pool_pinned_backends{database="app",reason="held cursor",user="alice"} 0`,
+		`pgweir_pool_pinned_backends{database="app",reason="unknown",user="alice"} 3`,
+		`pgweir_pool_pinned_backends{database="app",reason="setting",user="<b>bob</b>"} 0`,
+		`pgweir_pool_listening_backends{database="app",user="alice"} 1`,
+		`pgweir_pool_listening_clients{database="app",user="alice"} 30`,
+		`pgweir_pool_settings_replays_total{database="app",user="alice"} 51`,
+		`pgweir_pool_state_questions_total{database="app",user="alice"} 52`,
+		`pgweir_pool_leaks_total{database="app",user="alice"} 53`,
 		`pgweir_pool_cancel_requests{database="app",state="waiting",user="alice"} 2`,
 		`pgweir_pool_size{database="app",user="alice"} 20`,
 		`pgweir_pool_paused{database="app",user="<b>bob</b>"} 1`,
@@ -301,6 +326,9 @@ func TestMetricsCarryTheFigures(t *testing.T) {
 		if !strings.Contains(body, name) {
 			t.Errorf("there is no %s", name)
 		}
+	}
+	if strings.Contains(body, `reason="new"`) {
+		t.Error("a reason that is none of ours became a label")
 	}
 	if strings.Contains(body, `pgweir_pool_wait_seconds_count{database="pgweir"`) {
 		t.Error("the console's pool, which counts no waits, has some")

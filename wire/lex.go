@@ -2,8 +2,8 @@ package wire
 
 import "bytes"
 
-// The tokens of SQL, as far as Scan must tell them apart (PostgreSQL's
-// documentation, section "Lexical Structure").
+// The tokens of SQL, as far as Scan and Names must tell them apart
+// (PostgreSQL's documentation, section "Lexical Structure").
 
 const (
 	classOther     uint8 = iota // operators, brackets, comments' first characters
@@ -199,4 +199,121 @@ func skipDollar(sql []byte, i int) int {
 		return len(sql)
 	}
 	return tag + n + (tag - i)
+}
+
+// wordEnd returns the end of the word that begins at i.
+func wordEnd(sql []byte, i int) int {
+	for i++; i < len(sql) && inWord[sql[i]]; i++ {
+	}
+	return i
+}
+
+type tokenKind uint8
+
+const (
+	tokenEnd       tokenKind = iota
+	tokenWord                // a key word or an identifier
+	tokenQuoted              // "..."
+	tokenUnicode             // U&"...", without the UESCAPE that may follow
+	tokenString              // '...', E'...', $$...$$; the last may lack its end
+	tokenNumber              // also $1
+	tokenSemicolon           // ;
+	tokenOther               // a single character
+)
+
+// A sqlToken is sql[start:end] of its lexer's text.
+type sqlToken struct {
+	kind       tokenKind
+	start, end int
+}
+
+// A lexer splits a text into tokens, for readings that are rare; Scan has its
+// own loop, in which the same characters make the same tokens. A copy of a
+// lexer looks ahead.
+type lexer struct {
+	sql         []byte
+	pos         int
+	backslashes bool // in '...' they escape
+}
+
+// next returns the next sqlToken, blanks and comments skipped.
+func (l *lexer) next() sqlToken {
+	sql := l.sql
+	i := len(sql) - len(skipBlank(sql[l.pos:]))
+	t := sqlToken{kind: tokenOther, start: i, end: i}
+	if i == len(sql) {
+		t.kind = tokenEnd
+		l.pos = i
+		return t
+	}
+	switch classes[sql[i]] {
+	case classWord:
+		t.kind, t.end = tokenWord, wordEnd(sql, i)
+		if t.end != i+1 || t.end == len(sql) {
+			break
+		}
+		switch rest := sql[t.end:]; {
+		case sql[i]|0x20 == 'e' && rest[0] == '\'':
+			t.kind, t.end = tokenString, skipEscapeStrings(sql, t.end)
+		case sql[i]|0x20 == 'u' && len(rest) > 1 && rest[0] == '&' && rest[1] == '"' &&
+			(i == 0 || !inWord[sql[i-1]]):
+			t.kind, t.end = tokenUnicode, skipQuoted(sql, t.end+1)
+		}
+	case classDigit:
+		t.kind, t.end = tokenNumber, skipNumber(sql, i)
+	case classQuote:
+		t.kind = tokenString
+		if l.backslashes {
+			t.end = skipEscapeStrings(sql, i)
+		} else {
+			t.end = skipQuoted(sql, i)
+		}
+	case classDouble:
+		t.kind, t.end = tokenQuoted, skipQuoted(sql, i)
+	case classDollar:
+		t.end = skipDollar(sql, i)
+		switch {
+		case t.end == i+1: // the character alone
+		case classes[sql[i+1]] == classDigit:
+			t.kind = tokenNumber
+		default:
+			t.kind = tokenString
+		}
+	case classSemicolon:
+		t.kind, t.end = tokenSemicolon, i+1
+	default:
+		t.end = i + 1
+	}
+	l.pos = t.end
+	return t
+}
+
+// peek returns the next token and stays where it is.
+func (l *lexer) peek() sqlToken {
+	ahead := *l
+	return ahead.next()
+}
+
+// unicodeCall tells whether a bracket follows the U&"..." that was read last,
+// or its UESCAPE.
+func (l *lexer) unicodeCall() bool {
+	ahead := *l
+	t := ahead.next()
+	if ahead.is(t, "uescape") {
+		if t = ahead.next(); t.kind != tokenString || ahead.sql[t.end-1] != '\'' {
+			return false
+		}
+		t = ahead.next()
+	}
+	return ahead.is(t, "(")
+}
+
+// is tells whether a token is a word, given in lower case, or a character.
+func (l *lexer) is(t sqlToken, text string) bool {
+	return (t.kind == tokenWord || t.kind == tokenOther) && isWord(l.sql[t.start:t.end], text)
+}
+
+// isName tells whether a token may name something.
+func (t sqlToken) isName() bool {
+	return t.kind == tokenWord || t.kind == tokenQuoted || t.kind == tokenUnicode
 }

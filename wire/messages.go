@@ -58,6 +58,22 @@ func AppendTerminate(dst []byte) []byte {
 	return must((&pgproto3.Terminate{}).Encode(dst))
 }
 
+// AppendFlush appends a Flush.
+func AppendFlush(dst []byte) []byte { return append(dst, 'H', 0, 0, 0, 4) }
+
+// AppendMessage appends a message of any type with a body as it is, in parts.
+func AppendMessage(dst []byte, typ byte, body ...[]byte) []byte {
+	n := 4
+	for _, part := range body {
+		n += len(part)
+	}
+	dst = binary.BigEndian.AppendUint32(append(dst, typ), uint32(n))
+	for _, part := range body {
+		dst = append(dst, part...)
+	}
+	return dst
+}
+
 // AppendSync appends a Sync.
 func AppendSync(dst []byte) []byte {
 	return must((&pgproto3.Sync{}).Encode(dst))

@@ -46,6 +46,23 @@ const (
 	HintClose
 	// HintDrop: DROP, of a temporary table perhaps.
 	HintDrop
+	// HintDDL: CREATE or ALTER; DROP has a hint of its own.
+	HintDDL
+	// HintExecute: EXECUTE of a prepared statement; not GRANT EXECUTE, but the
+	// EXECUTE FUNCTION of a trigger is one.
+	HintExecute
+	// HintShowsPrepared: the view or function that shows prepared statements.
+	HintShowsPrepared
+	// HintShowsChannels: pg_listening_channels.
+	HintShowsChannels
+	// HintNotify: NOTIFY or pg_notify.
+	HintNotify
+	// HintFunction: a call of a function that has been learned, see Functions.
+	// Scan knows no functions and never sets it.
+	HintFunction
+	// HintExplicit: BEGIN, START TRANSACTION, COMMIT, END, ROLLBACK, ABORT,
+	// SAVEPOINT or RELEASE.
+	HintExplicit
 )
 
 // Scan reads the words of a text of SQL, of one statement or several. Words in
@@ -55,13 +72,15 @@ const (
 //
 // Strings are read as with standard_conforming_strings = on, and the text as
 // an encoding whose bytes below 128 are ASCII always, as UTF-8.
-func Scan(sql []byte) Hints { return scan(sql, false) }
+func Scan(sql []byte) Hints { return scan(sql, false, false) }
 
 // ScanNonconforming is Scan for a session with standard_conforming_strings =
 // off, in which a backslash escapes in every string.
-func ScanNonconforming(sql []byte) Hints { return scan(sql, true) }
+func ScanNonconforming(sql []byte) Hints { return scan(sql, true, false) }
 
-func scan(sql []byte, backslashes bool) Hints {
+// scan reads a text, or the body of a function, in which a statement may start
+// in more places.
+func scan(sql []byte, backslashes, body bool) Hints {
 	var hints Hints
 	atStart := true            // no token of this statement was seen
 	prevStart, prevEnd := 0, 0 // the word before
@@ -87,8 +106,8 @@ func scan(sql []byte, backslashes bool) Hints {
 				atStart = false
 				continue
 			}
-			if len(word) > 1 && mayBeWord(word) {
-				switch h := lookUp(word); h {
+			if len(word) > 1 && tableAt(atStart).lengths[firstTwo(word[0], word[1])]>>min(len(word), 31)&1 != 0 {
+				switch h := lookUp(word, atStart); h {
 				case 0:
 				case HintSetConfig:
 					if hints&HintSetConfig == 0 && !isLocalSetConfig(sql[i:], backslashes, &lookahead) {
@@ -103,20 +122,25 @@ func scan(sql []byte, backslashes bool) Hints {
 						hints |= h
 					}
 				case HintSet:
-					if atStart && !isTransactionSet(sql[i:]) {
+					if !isTransactionSet(sql[i:]) {
 						hints |= h
 					}
 				case HintPrepare:
-					if atStart && !isPrepareTransaction(sql[i:]) {
+					if !isPrepareTransaction(sql[i:]) {
+						hints |= h
+					}
+				case HintExecute:
+					if atStart || !isPrivilege(sql, prevStart, prevEnd, start) {
 						hints |= h
 					}
 				default:
-					if atStart || h&startHints == 0 {
-						hints |= h
-					}
+					hints |= h
 				}
 			}
 			atStart = false
+			if body {
+				atStart = opensStatement(word)
+			}
 			prevStart, prevEnd = start, i
 		case classSemicolon:
 			atStart = true
@@ -129,6 +153,9 @@ func scan(sql []byte, backslashes bool) Hints {
 				}
 			}
 			atStart = false
+			if body {
+				atStart = endsLabel(sql, i)
+			}
 			i++
 		case classDigit:
 			atStart = false
@@ -153,9 +180,30 @@ func scan(sql []byte, backslashes bool) Hints {
 	return hints
 }
 
-// startHints are the hints of words that count only where a statement starts.
-const startHints = HintSet | HintReset | HintDiscard | HintListen | HintUnlisten |
-	HintPrepare | HintDeallocate | HintLoad | HintDo | HintCall | HintClose | HintDrop
+// opensStatement tells whether a statement of a function's body may start
+// after this word. So few words do that another one, as of CASE, is no matter.
+func opensStatement(word []byte) bool {
+	switch len(word) {
+	case 4:
+		return isWord(word, "then") || isWord(word, "else") || isWord(word, "loop")
+	case 5:
+		return isWord(word, "begin")
+	}
+	return false
+}
+
+// endsLabel tells whether the character at i is the last of a PL/pgSQL label,
+// <<so>>.
+func endsLabel(sql []byte, i int) bool {
+	return sql[i] == '>' && i > 0 && sql[i-1] == '>'
+}
+
+// isPrivilege tells whether EXECUTE, at start, is what is granted or revoked:
+// the word before, at prevStart to prevEnd, says so.
+func isPrivilege(sql []byte, prevStart, prevEnd, start int) bool {
+	prev := sql[prevStart:prevEnd]
+	return (isWord(prev, "grant") || isWord(prev, "revoke")) && len(skipBlank(sql[prevEnd:start])) == 0
+}
 
 // opensTemp tells whether TEMP after this word makes something temporary:
 // CREATE TEMP, CREATE OR REPLACE TEMP, CREATE LOCAL TEMP, SELECT INTO TEMP. A
@@ -188,9 +236,16 @@ func isTransactionSet(sql []byte) bool {
 	return false
 }
 
+// isPrepareTransaction reads on after PREPARE. A prepared statement may itself
+// be called transaction; its types or AS come next then.
 func isPrepareTransaction(sql []byte) bool {
-	word, _ := nextWord(sql)
-	return isWord(word, "transaction")
+	word, rest := nextWord(sql)
+	if !isWord(word, "transaction") {
+		return false
+	}
+	rest = skipBlank(rest)
+	word, _ = nextWord(rest)
+	return !isWord(word, "as") && (len(rest) == 0 || rest[0] != '(')
 }
 
 // nextWord returns the word after blanks and comments, nil if there is none,
@@ -269,14 +324,14 @@ func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) H
 	if start >= 2 && sql[start-1] == '&' && sql[start-2]|0x20 == 'u' && (start == 2 || !inWord[sql[start-3]]) {
 		// U&"..." may spell any name with escapes, and the escape character
 		// comes only after it. It is too rare to decode.
-		return HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink
+		return escapedNameHints
 	}
-	if end-start < 2 || !mayBeWord(sql[start+1:end-1]) {
+	if end-start < 2 || !mayBeWord(sql[start+1:end-1], false) {
 		return 0
 	}
 	name := sql[start+1 : end-1]
-	switch h := lookUp(name); {
-	case h&startHints != 0, h == HintHold, h == HintTemp && name[0]|0x20 != 'p':
+	switch h := lookUp(name, false); {
+	case h == HintHold, h == HintExecute, h == HintTemp && name[0]|0x20 != 'p':
 		return 0
 	case h == HintSetConfig && isLocalSetConfig(sql[end:], backslashes, lookahead):
 		return 0
@@ -284,3 +339,7 @@ func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) H
 		return h
 	}
 }
+
+// escapedNameHints are those that a name may give that cannot be read.
+const escapedNameHints = HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink |
+	HintShowsPrepared | HintShowsChannels | HintNotify

@@ -1,19 +1,48 @@
 package wire
 
+import "slices"
+
 // The words that Scan knows. Nearly every word of a statement is none of them,
 // so a table over the first two letters and the length turns those away before
 // anything is compared.
 
-// hintWords are the words, in lower case. A word that ends in '*' stands for
-// all that begin with it.
-var hintWords = [...]struct {
+// A hintWord is in lower case. One that ends in '*' stands for all that begin
+// with it.
+type hintWord struct {
 	text string
 	hint Hints
-}{
+}
+
+// startWords count only where a statement starts.
+var startWords = []hintWord{
 	{"set", HintSet},
-	{"set_config", HintSetConfig},
 	{"reset", HintReset},
 	{"discard", HintDiscard},
+	{"listen", HintListen},
+	{"unlisten", HintUnlisten},
+	{"prepare", HintPrepare},
+	{"deallocate", HintDeallocate},
+	{"load", HintLoad},
+	{"do", HintDo},
+	{"call", HintCall},
+	{"close", HintClose},
+	{"drop", HintDrop},
+	{"create", HintDDL},
+	{"alter", HintDDL},
+	{"notify", HintNotify},
+	{"begin", HintExplicit},
+	{"start", HintExplicit},
+	{"commit", HintExplicit},
+	{"end", HintExplicit},
+	{"rollback", HintExplicit},
+	{"abort", HintExplicit},
+	{"savepoint", HintExplicit},
+	{"release", HintExplicit},
+}
+
+// anyWords count wherever they stand.
+var anyWords = []hintWord{
+	{"set_config", HintSetConfig},
 	{"pg_advisory_lock", HintAdvisoryLock},
 	{"pg_advisory_lock_shared", HintAdvisoryLock},
 	{"pg_try_advisory_lock", HintAdvisoryLock},
@@ -25,66 +54,82 @@ var hintWords = [...]struct {
 	{"temporary", HintTemp},
 	{"pg_temp*", HintTemp},
 	{"hold", HintHold},
-	{"listen", HintListen},
-	{"unlisten", HintUnlisten},
-	{"prepare", HintPrepare},
-	{"deallocate", HintDeallocate},
-	{"load", HintLoad},
-	{"do", HintDo},
-	{"call", HintCall},
 	{"lastval", HintSequence},
 	{"currval", HintSequence},
 	{"setseed", HintSequence},
 	{"dblink*", HintDblink},
-	{"close", HintClose},
-	{"drop", HintDrop},
+	{"execute", HintExecute},
+	{"pg_prepared_statements", HintShowsPrepared},
+	{"pg_prepared_statement", HintShowsPrepared},
+	{"pg_listening_channels", HintShowsChannels},
+	{"pg_notify", HintNotify},
 }
 
-// maxWordLen is the length of the longest word, pg_try_advisory_lock_shared.
-const maxWordLen = 27
+// A wordTable finds words by their first two letters.
+type wordTable struct {
+	// lengths has, for the first two letters, a bit for each length of the
+	// words that begin so; bit 31 stands for all lengths from 31 on.
+	lengths [1024]uint32
+	// words are sorted by their first two letters; those of letters k are
+	// words[from[k]:from[k+1]].
+	words []hintWord
+	from  [1025]uint8
+}
 
-// wordLengths has, for the first two letters of a word, a bit for each length
-// of the words that begin so; bit 31 stands for all lengths from 31 on.
-var wordLengths = func() (t [1024]uint32) {
-	for _, w := range hintWords {
-		at := firstTwo(w.text[0], w.text[1])
+// Where a statement starts, the others are found as well.
+var (
+	anyTable   = newWordTable(anyWords)
+	startTable = newWordTable(slices.Concat(startWords, anyWords))
+)
+
+func newWordTable(words []hintWord) wordTable {
+	letters := func(w hintWord) int { return firstTwo(w.text[0], w.text[1]) }
+	t := wordTable{words: slices.Clone(words)}
+	slices.SortStableFunc(t.words, func(a, b hintWord) int { return letters(a) - letters(b) })
+	for _, w := range t.words {
+		k := letters(w)
 		if n := len(w.text) - 1; w.text[n] == '*' {
-			t[at] |= ^uint32(0) << n
+			t.lengths[k] |= ^uint32(0) << n
 		} else {
-			t[at] |= 1 << len(w.text)
+			t.lengths[k] |= 1 << len(w.text)
 		}
+		t.from[k+1]++
+	}
+	for k := range 1024 {
+		t.from[k+1] += t.from[k]
 	}
 	return t
-}()
+}
 
-// firstTwo indexes wordLengths. The lower five bits of a letter are the same
+// firstTwo indexes a wordTable. The lower five bits of a letter are the same
 // in both cases; that other characters share them costs a comparison only.
 func firstTwo(a, b byte) int { return int(a&31)<<5 | int(b&31) }
 
-// mayBeWord tells quickly that a word, of two letters or more, is not in
-// hintWords.
-func mayBeWord(word []byte) bool {
-	return len(word) >= 2 && wordLengths[firstTwo(word[0], word[1])]>>min(len(word), 31)&1 != 0
+func tableAt(atStart bool) *wordTable {
+	if atStart {
+		return &startTable
+	}
+	return &anyTable
 }
 
-// lookUp returns the hint of a word in any case, 0 if it has none.
-func lookUp(word []byte) Hints {
-	var buf [maxWordLen + 1]byte
-	n := copy(buf[:], word) // a longer word can match a prefix only
-	for i := range buf[:n] {
-		if c := buf[i]; 'A' <= c && c <= 'Z' {
-			buf[i] = c | 0x20
-		}
-	}
-	lower := buf[:n]
-	for i := range hintWords {
-		w := &hintWords[i]
+// mayBeWord tells quickly that a word has no hint.
+func mayBeWord(word []byte, atStart bool) bool {
+	return len(word) >= 2 &&
+		tableAt(atStart).lengths[firstTwo(word[0], word[1])]>>min(len(word), 31)&1 != 0
+}
+
+// lookUp returns the hint of a word of two letters or more in any case, 0 if it
+// has none.
+func lookUp(word []byte, atStart bool) Hints {
+	t := tableAt(atStart)
+	k := firstTwo(word[0], word[1])
+	for _, w := range t.words[t.from[k]:t.from[k+1]] {
 		last := len(w.text) - 1
 		if w.text[last] == '*' {
-			if n >= last && string(lower[:last]) == w.text[:last] {
+			if len(word) >= last && isWord(word[:last], w.text[:last]) {
 				return w.hint
 			}
-		} else if string(lower) == w.text {
+		} else if isWord(word, w.text) {
 			return w.hint
 		}
 	}

@@ -35,7 +35,7 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 		{`set "local" = 1`, HintSet},
 		{"set", HintSet},
 		{"update t set x = 1", 0},
-		{"alter role joe set work_mem = 1", 0},
+		{"alter role joe set work_mem = 1", HintDDL},
 		{"select 1; set x = 1", HintSet},
 		{"select 1;/* a */set x = 1", HintSet},
 		{"-- set\nset x = 1", HintSet},
@@ -96,10 +96,10 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 
 		// the others that open a statement
 		{"reset all", HintReset},
-		{"alter role joe reset all", 0},
+		{"alter role joe reset all", HintDDL},
 		{"discard all", HintDiscard},
 		{"listen c", HintListen},
-		{"notify c", 0},
+		{"notify c", HintNotify},
 		{"unlisten *", HintUnlisten},
 		{"prepare p as select 1", HintPrepare},
 		{"prepare transaction 'x'", 0},
@@ -107,12 +107,12 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 		{"deallocate all", HintDeallocate},
 		{"close all", HintClose},
 		{"drop table t", HintDrop},
-		{"alter table t drop column c", 0},
+		{"alter table t drop column c", HintDDL},
 		{"load 'x'", HintLoad},
 		{"do $$ begin end $$", HintDo},
 		{"insert into t values (1) on conflict do nothing", 0},
 		{"call p()", HintCall},
-		{"begin; listen c; commit; deallocate x", HintListen | HintDeallocate},
+		{"begin; listen c; commit; deallocate x", HintListen | HintDeallocate | HintExplicit},
 
 		// functions, anywhere
 		{"select pg_advisory_lock(1)", HintAdvisoryLock},
@@ -125,7 +125,8 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 		{"select pg_advisory_unlock_shared(1)", HintAdvisoryUnlock},
 		{"select pg_advisory_unlock_all()", HintAdvisoryUnlock},
 		{`select "pg_advisory_lock"(1)`, HintAdvisoryLock},
-		{`select U&"pg\005fadvisory_lock"(1)`, HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink},
+		{`select U&"pg\005fadvisory_lock"(1)`, HintSetConfig | HintAdvisoryLock | HintTemp |
+			HintSequence | HintDblink | HintShowsPrepared | HintShowsChannels | HintNotify},
 		{`select 1&"x"`, 0},
 		{"select nextval('s')", 0},
 		{"select lastval()", HintSequence},
@@ -135,15 +136,15 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 		{"select * from dblin", 0},
 
 		// temporary things
-		{"create temp table t (x int)", HintTemp},
-		{"CREATE TEMPORARY SEQUENCE s", HintTemp},
-		{"create or replace temp view v as select 1", HintTemp},
-		{"create local temp table t (x int)", HintTemp},
-		{"create global temporary table t (x int)", HintTemp},
-		{"create /* x */ temp table t (x int)", HintTemp},
+		{"create temp table t (x int)", HintTemp | HintDDL},
+		{"CREATE TEMPORARY SEQUENCE s", HintTemp | HintDDL},
+		{"create or replace temp view v as select 1", HintTemp | HintDDL},
+		{"create local temp table t (x int)", HintTemp | HintDDL},
+		{"create global temporary table t (x int)", HintTemp | HintDDL},
+		{"create /* x */ temp table t (x int)", HintTemp | HintDDL},
 		{"select 1 into temp t", HintTemp},
-		{"create table pg_temp.t (x int)", HintTemp},
-		{`create table "pg_temp".t (x int)`, HintTemp},
+		{"create table pg_temp.t (x int)", HintTemp | HintDDL},
+		{`create table "pg_temp".t (x int)`, HintTemp | HintDDL},
 		{"select * from pg_temp_3.t", HintTemp},
 		{"select temp from weather", 0},
 		{`select "temp" from weather`, 0},
@@ -152,6 +153,49 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 		{"declare c cursor with hold for select 1", HintHold},
 		{"declare c cursor without hold for select 1", 0},
 		{"select hold from t", 0},
+
+		// prepared statements
+		{"prepare transaction as select 1", HintPrepare},
+		{"prepare transaction /* x */ (int) as select 1", HintPrepare},
+		{"prepare transaction", 0},
+		{"prepare transaction E'as'", 0},
+		{"execute p", HintExecute},
+		{"EXPLAIN (ANALYZE, VERBOSE) EXECUTE p(1)", HintExecute},
+		{"create table t as execute p", HintExecute | HintDDL},
+		{"grant execute on function f() to joe", 0},
+		{"REVOKE /* x */ EXECUTE on function f() from joe", 0},
+		{"select 1 as revoke; execute p", HintExecute},
+		{"explain (grant) execute p", HintExecute},
+		{"create trigger g after insert on t execute function f()", HintExecute | HintDDL},
+		{`select "execute", 'execute' -- execute`, 0},
+		{"select executed", 0},
+		{"select * from pg_prepared_statements", HintShowsPrepared},
+		{`select * from pg_catalog."pg_prepared_statements"`, HintShowsPrepared},
+		{"select * from PG_PREPARED_STATEMENT()", HintShowsPrepared},
+		{"select * from pg_prepared_xacts", 0},
+
+		// notifications
+		{"notify c, 'x'", HintNotify},
+		{"select notify from t", 0},
+		{"select pg_notify('c', 'x')", HintNotify},
+		{`select pg_catalog . "pg_notify"('c', 'x')`, HintNotify},
+		{"select pg_listening_channels()", HintShowsChannels},
+		{"select 'pg_listening_channels'", 0},
+
+		// structure and transactions
+		{"create index on t (x)", HintDDL},
+		{"select 1; ALTER table t rename to u", HintDDL},
+		{"comment on table create is 'x'", 0},
+		{"begin", HintExplicit},
+		{"START TRANSACTION", HintExplicit},
+		{"/* x */ commit", HintExplicit},
+		{"end", HintExplicit},
+		{"rollback to savepoint a", HintExplicit},
+		{"abort", HintExplicit},
+		{"savepoint a", HintExplicit},
+		{"release a", HintExplicit},
+		{"select case when x then y end, start, release from t", 0},
+		{`"begin"`, 0},
 	} {
 		if got := Scan([]byte(c.sql)); got != c.want {
 			t.Errorf("Scan(%q) = %b, want %b", c.sql, got, c.want)
@@ -176,21 +220,29 @@ func TestScanNonconformingReadsBackslashesInEveryString(t *testing.T) {
 }
 
 func TestEveryHintWordIsFoundInEitherCase(t *testing.T) {
-	for _, w := range hintWords {
-		for _, text := range []string{w.text, strings.ToUpper(w.text)} {
-			word := []byte(strings.ReplaceAll(text, "*", ""))
-			if !mayBeWord(word) || lookUp(word) != w.hint {
-				t.Errorf("%s is not found", word)
+	found := func(w hintWord, text string, atStart bool) bool {
+		word := []byte(text)
+		return mayBeWord(word, atStart) && lookUp(word, atStart) == w.hint
+	}
+	for _, w := range append(startWords, anyWords...) {
+		texts := []string{w.text, strings.ToUpper(w.text)}
+		if prefix, ok := strings.CutSuffix(w.text, "*"); ok {
+			texts = []string{prefix, strings.ToUpper(prefix), prefix + strings.Repeat("x", 100)}
+		}
+		for _, text := range texts {
+			if !found(w, text, true) {
+				t.Errorf("%s is not found where a statement starts", text)
 			}
 		}
-		if strings.HasSuffix(w.text, "*") {
-			word := []byte(strings.ReplaceAll(w.text, "*", strings.Repeat("x", 100)))
-			if !mayBeWord(word) || lookUp(word) != w.hint {
-				t.Errorf("%s is not found", word)
-			}
+	}
+	for _, w := range anyWords {
+		if word := strings.TrimSuffix(w.text, "*"); !found(w, word, false) {
+			t.Errorf("%s is not found in the midst of a statement", word)
 		}
-		if len(w.text) > maxWordLen {
-			t.Errorf("%s is longer than maxWordLen", w.text)
+	}
+	for _, w := range startWords {
+		if found(w, w.text, false) {
+			t.Errorf("%s is found in the midst of a statement", w.text)
 		}
 	}
 }

@@ -1,0 +1,245 @@
+package proxy
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"pgweir/pool"
+	"pgweir/session"
+	"pgweir/status"
+	"pgweir/wire"
+)
+
+// What the sessions find out about the state that transactions leave behind is
+// carried out and put on record here: who keeps a backend and why, who hears
+// which channels, and what the checks have found.
+
+// longPin is when a pin is worth a line in the log.
+const longPin = time.Minute
+
+// relearnEvery is how often the functions of a database are read again, in
+// case they were changed past pgweir.
+const relearnEvery = 10 * time.Minute
+
+// pinned notes that the reasons have changed for which the client keeps its
+// backend.
+func (c *client) notePins(w *worker) {
+	r, statement := c.sess.Pins()
+	log := w.proxy.log.Debug
+	switch {
+	case r == 0 && c.pinSince == 0:
+		return
+	case r == 0:
+		log("client gives its backend back", "client", c.id)
+		c.pinSince, c.pinTold = 0, false
+		return
+	case c.pinSince == 0:
+		c.pinSince = w.now()
+	}
+	backend := uint64(0)
+	if c.server != nil {
+		backend = c.server.b.ID
+	}
+	log("client keeps its backend", "client", c.id, "backend", backend, "for", r.String(), "statement", shown(statement))
+}
+
+// checkPin says, once, that a client has kept its backend for long.
+func (c *client) checkPin(w *worker) {
+	if c == nil || c.pinSince == 0 || c.pinTold || w.now()-c.pinSince < longPin || c.server == nil {
+		return
+	}
+	c.pinTold = true
+	r, statement := c.sess.Pins()
+	w.proxy.log.Info("client has kept its backend for a minute", "client", c.id, "user", c.user, "database", c.pool.key.database,
+		"backend", c.server.b.ID, "for", r.String(), "statement", shown(statement))
+}
+
+// maxShown is how much of a statement is shown, in bytes.
+const maxShown = 200
+
+func shown(statement string) string { return statement[:min(len(statement), maxShown)] }
+
+// listen has the client hear what its session wants.
+func (c *client) listen() {
+	c.hears = true
+	wanted := c.sess.Wanted()
+	c.pool.pool.Listener().Listen(c, wanted, func(e *wire.Error) {
+		c.worker.Load().post(func() {
+			if c.state != clientOpen {
+				return
+			}
+			o := &c.worker.Load().out
+			o.Reset()
+			c.sess.Listened(e, o)
+			c.apply(o)
+			c.conn.Again()
+		})
+	})
+}
+
+// Notify is called on the listener's goroutine.
+func (c *client) Notify(message []byte) {
+	w := c.worker.Load()
+	message = w.proxy.signed(message)
+	w.post(func() { c.tell(message) })
+}
+
+// Missed is called on the listener's goroutine.
+func (c *client) Missed() {
+	e := wire.Errorf("01000", "the connection that listens for notifications was lost; some may have been missed")
+	e.Severity = "WARNING"
+	notice := e.Append(nil)
+	notice[0] = 'N'
+	c.worker.Load().post(func() { c.tell(notice) })
+}
+
+// tell passes on what the session has not asked for.
+func (c *client) tell(message []byte) {
+	if c.state != clientOpen || c.login != nil {
+		return
+	}
+	o := &c.worker.Load().out
+	o.Reset()
+	c.sess.Notify(message, o)
+	c.apply(o)
+}
+
+// signed is a notification that names the client that has sent it, as that
+// client knows itself, if it is one of ours.
+func (p *Proxy) signed(message []byte) []byte {
+	const at = wire.HeaderLen
+	if len(message) < at+4 {
+		return message
+	}
+	pid := p.servers.notifier(binary.BigEndian.Uint32(message[at:]))
+	if pid == 0 {
+		return message
+	}
+	message = slices.Clone(message)
+	binary.BigEndian.PutUint32(message[at:], pid)
+	return message
+}
+
+// notifier finds who last notified from the backend of this process ID.
+func (r *servers) notifier(pid uint32) uint32 {
+	r.Lock()
+	defer r.Unlock()
+	for s := range r.all {
+		if s.b.PID == pid {
+			return s.link.Notifier.Load()
+		}
+	}
+	return 0
+}
+
+// maxLeaks bounds the list of what checks have found.
+const maxLeaks = 200
+
+// leaks are what the checks of a pool have found, by statement and kinds.
+type leaks struct {
+	sync.Mutex
+	all   map[string]*status.Leak
+	total int64
+}
+
+// noteLeak puts on record what a check has found.
+func (c *client) noteLeak(w *worker, o *session.Out) {
+	statement := shown(c.sess.Statement())
+	w.proxy.log.Warn("a transaction left something behind that no hint had told of", "client", c.id, "user", c.user,
+		"database", c.pool.key.database, "what", o.Leak.String(), "statement", statement)
+	l := &c.pool.leaks
+	l.Lock()
+	defer l.Unlock()
+	l.total++
+	if l.all == nil {
+		l.all = map[string]*status.Leak{}
+	}
+	key := o.Leak.String() + "\x00" + statement
+	found := l.all[key]
+	if found == nil {
+		if len(l.all) >= maxLeaks {
+			return
+		}
+		found = &status.Leak{Database: c.pool.key.database, User: c.pool.key.user, Kinds: o.Leak.Names(), Statement: statement}
+		l.all[key] = found
+	}
+	found.At = time.Now()
+	found.Count++
+	found.Client = c.id
+	found.ApplicationName = c.sess.Vars()[wire.VarApplicationName]
+}
+
+// noteLearned adds the functions to what was found last.
+func (c *client) noteLearned(w *worker, names []string) {
+	w.proxy.log.Info("functions are watched from now on", "database", c.pool.key.database, "functions", names)
+	statement := shown(c.sess.Statement())
+	l := &c.pool.leaks
+	l.Lock()
+	defer l.Unlock()
+	for _, found := range l.all {
+		if found.Statement == statement {
+			found.Learned = names
+		}
+	}
+}
+
+// fillState adds what the pools' clients leave behind to a snapshot.
+func (cp *clientPool) fillState(out *status.Pool) {
+	out.PinnedBy = map[string]int{}
+	if s := cp.shared; s != nil {
+		out.Pinned = int(s.Pinned.Load())
+	}
+	cp.leaks.Lock()
+	out.LeaksFound = cp.leaks.total
+	cp.leaks.Unlock()
+	if cp.pool != nil {
+		out.ListeningClients = cp.pool.Listener().Status().Subscribers
+		out.Listening = cp.pool.Counts().Listening
+	}
+}
+
+// listLeaks and listListeners are for a full snapshot.
+func (cp *clientPool) listState(s *status.Snapshot) {
+	cp.leaks.Lock()
+	for _, l := range cp.leaks.all {
+		s.Leaks = append(s.Leaks, *l)
+	}
+	cp.leaks.Unlock()
+	if cp.pool == nil {
+		return
+	}
+	l := cp.pool.Listener()
+	st := l.Status()
+	for _, ch := range l.Channels() {
+		s.Listeners = append(s.Listeners, status.Listener{
+			Database: cp.key.database, User: cp.key.user, RemotePID: int(st.PID), Since: st.Since,
+			Channel: ch.Name, Clients: ch.Subscribers, Notifications: st.Notifications, Losses: st.Losses,
+		})
+	}
+}
+
+// pinStatus is the row of a client that keeps its backend.
+func (c *client) pinStatus(w *worker, row *status.Client) *status.Pin {
+	r, statement := c.sess.Pins()
+	if r == 0 || c.server == nil {
+		return nil
+	}
+	return &status.Pin{
+		Database: row.Database, User: row.User, Client: c.id, Server: c.server.b.ID, RemotePID: int(c.server.b.PID),
+		Reasons: r.Names(), Since: w.proxy.started.Add(c.pinSince), Statement: shown(statement),
+		ApplicationName: row.ApplicationName, Addr: row.Addr,
+	}
+}
+
+// fingerprint is how a set of settings is shown.
+func fingerprint(s *session.Settings) string {
+	if s == nil {
+		return ""
+	}
+	return strconv.FormatUint(s.Fingerprint&0xffffffff, 16)
+}
+
+var _ pool.Subscriber = (*client)(nil)

@@ -1,0 +1,179 @@
+package session
+
+import (
+	"slices"
+
+	"pgweir/wire"
+)
+
+// ListenMode is what is done about LISTEN when a backend is not the client's
+// own (listen).
+type ListenMode uint8
+
+const (
+	ListenShare  ListenMode = iota // one backend of the pool listens for all
+	ListenPin                      // the client keeps its backend
+	ListenReject                   // it is an error
+)
+
+// LISTEN is run by the client's backend as any other statement, so that
+// PostgreSQL says whether it is right, and when it holds. When the transaction
+// is over, the channels that it has left are asked for; the owner sees to it
+// that the pool's listening backend hears them, and only then is the client
+// told ReadyForQuery, and the backend stops listening. What was notified in
+// between, the client cannot know to have missed: it was not told yet that its
+// transaction had ended.
+
+// hearing is what a session knows of its channels.
+type hearing struct {
+	channels []string // that the client listens to, in order
+	wanted   []string // that it will, once Listened says so
+	unheard  []string // of UNLISTEN statements in the transaction under way; "*" is all
+	notes    [][]byte // notifications that must wait
+	waiting  bool     // for Listened
+	withheld bool     // ReadyForQuery, until then
+}
+
+// maxNotes bounds what waits for the end of the client's transaction, in
+// messages. PostgreSQL keeps them in its own queue.
+const maxNotes = 64 << 10
+
+// listen has the owner listen to channels besides those there are.
+func (s *Session) listen(channels []string, o *Out) {
+	x := s.more()
+	all := append(slices.Clone(channels), x.channels...)
+	slices.Sort(all)
+	x.wanted = slices.Compact(all)
+	x.waiting = true
+	o.Listen = true
+}
+
+// unlisten notes an UNLISTEN, which holds when its transaction commits.
+func (s *Session) unlisten(channel string) {
+	if s.x != nil && len(s.x.channels) > 0 {
+		s.x.unheard = append(s.x.unheard, channel)
+	}
+}
+
+// applyUnlisten: the transaction has committed.
+func (s *Session) applyUnlisten(o *Out) {
+	left := slices.Clone(s.x.channels)
+	for _, name := range s.x.unheard {
+		left = slices.DeleteFunc(left, func(c string) bool { return name == "*" || c == name })
+	}
+	s.x.unheard = nil
+	s.setChannels(left, o)
+}
+
+// setChannels makes the client's set smaller; nobody has to wait for that.
+func (s *Session) setChannels(channels []string, o *Out) {
+	if s.x == nil || len(s.x.channels) == len(channels) {
+		return
+	}
+	s.x.channels, s.x.wanted = channels, channels
+	o.Listen = true
+}
+
+// Wanted are the channels that the client is to hear.
+func (s *Session) Wanted() []string {
+	if s.x == nil {
+		return nil
+	}
+	return s.x.wanted
+}
+
+// Channels are those that it hears.
+func (s *Session) Channels() []string {
+	if s.x == nil {
+		return nil
+	}
+	return s.x.channels
+}
+
+// Listened says that the channels that were Wanted are heard now, or why not:
+// then the client keeps its own backend for them.
+func (s *Session) Listened(e *wire.Error, o *Out) {
+	if s.x == nil || !s.x.waiting {
+		return
+	}
+	s.x.waiting = false
+	if s.phase != Active {
+		return
+	}
+	if e != nil {
+		s.x.wanted = s.x.channels
+		s.setPins(s.pins|ReasonChannels, o)
+	} else {
+		s.x.channels = s.x.wanted
+		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
+		s.unnamedHere = false
+		s.owed.push(entReset)
+	}
+	s.tellReady(o)
+	s.settle(o)
+}
+
+// tellReady tells the client ReadyForQuery, if that has been withheld.
+func (s *Session) tellReady(o *Out) {
+	if s.x != nil && s.x.withheld {
+		s.x.withheld = false
+		s.tellNotes(o)
+		o.ToClient.addReady('I')
+		o.Answered = true
+	}
+}
+
+// showChannels makes the backend listen to what the client hears, for a
+// statement that asks for that.
+func (s *Session) showChannels(o *Out) {
+	if s.x == nil || len(s.x.channels) == 0 || s.tx != 'I' || s.owed.len() > 0 {
+		return
+	}
+	var sql []byte
+	for _, c := range s.x.channels {
+		sql = append(wire.QuoteIdent(append(sql, "LISTEN "...), c), ';')
+	}
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
+	s.unnamedHere, s.unnamedSent = false, false
+	s.owed.push(entReset)
+	s.hints |= wire.HintListen // and it is to stop that afterwards
+}
+
+// Notify passes a notification on, a whole message of the protocol, as soon as
+// PostgreSQL would: not within a transaction. It is not changed.
+func (s *Session) Notify(message []byte, o *Out) {
+	if s.phase == Ended || s.phase == Resetting {
+		return
+	}
+	x := s.more()
+	if len(x.notes) == 0 && s.restful() {
+		o.ToClient.add(message)
+		return
+	}
+	if len(x.notes) < maxNotes {
+		x.notes = append(x.notes, message)
+	}
+}
+
+// restful tells whether the client waits for nothing and is in no transaction.
+func (s *Session) restful() bool {
+	switch s.phase {
+	case Idle, Waiting:
+		return s.clientLeft == 0
+	case Active:
+		return s.tx == 'I' && !s.owed.owesClient() && s.serverLeft == 0 && !s.unsynced && !s.skipping && !s.copyIn &&
+			(s.x == nil || !s.x.withheld)
+	}
+	return false
+}
+
+// tellNotes passes on what has waited.
+func (s *Session) tellNotes(o *Out) {
+	if s.x == nil || len(s.x.notes) == 0 {
+		return
+	}
+	for _, m := range s.x.notes {
+		o.ToClient.keep(append(o.ToClient.own(), m...))
+	}
+	s.x.notes = nil
+}

@@ -1,0 +1,431 @@
+package session
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"pgweir/wire"
+)
+
+// In transaction mode a client's named statements live in pgweir. The name
+// stands for a Statement of the pool's; a backend that has not got that yet is
+// given it ahead of the message that needs it, in the same write.
+//
+// What the client asks for takes effect here when it is sent, before the
+// backend has said that it has succeeded: the next message of a pipeline may
+// be about it. So each such change (op) belongs to an entry of the queue, and
+// is taken back if the backend answers with an error, or skips it.
+
+// named is what a name of the client's stands for.
+type named struct {
+	st *Statement // nil: nothing; the Close is under way
+	// private: the backend has it under the client's own name, and the client
+	// keeps the backend as long as that is so.
+	private bool
+	pending bool   // the backend has not answered yet
+	unit    uint32 // Session.unit when it was sent
+}
+
+// op is a change that the backend has not confirmed.
+type op struct {
+	name       string
+	prev, next *named     // the name stood for prev, and is to stand for next; nil for nothing
+	added      *Statement // the backend is to have this one
+	removed    *Statement // and this one no more
+}
+
+// nameLen is how many bytes of a statement's name PostgreSQL looks at
+// (NAMEDATALEN - 1).
+const nameLen = 63
+
+func cutName(name []byte) []byte { return name[:min(len(name), nameLen)] }
+
+// handling says what has been done about a message.
+type handling uint8
+
+const (
+	handleNot  handling = iota // nothing: it is none of these
+	handleDone                 // everything; it is sent, or something in its place
+	handleHold                 // it must wait until the backend has answered all
+)
+
+// sharing tells whether named statements are pgweir's own business.
+func (s *Session) sharing() bool {
+	return s.config.Mode != SessionMode && s.config.MaxPrepared > 0
+}
+
+// named deals with a Parse, Bind, Describe or Close of a named statement. The
+// message may be but the start of one of total bytes; before is as in
+// statement.
+func (s *Session) named(typ byte, message []byte, total int, before []byte, o *Out) handling {
+	body := message[wire.HeaderLen:]
+	var portal, name, rest []byte
+	ok := true
+	switch typ {
+	case 'P':
+		name, rest, ok = wire.CString(body)
+	case 'B':
+		if portal, rest, ok = wire.CString(body); ok {
+			name, rest, ok = wire.CString(rest)
+		}
+	case 'D', 'C':
+		if len(body) == 0 || body[0] != 'S' {
+			return handleNot
+		}
+		if name, rest, ok = wire.CString(body[1:]); ok && len(rest) > 0 {
+			return handleNot // PostgreSQL complains of what stands behind it
+		}
+	}
+	switch {
+	case typ == 'P' && (!ok || len(name) > 0 && len(message) < total):
+		if len(message) == total {
+			return handleNot // it ends within its name, and PostgreSQL says so
+		}
+		return s.parsePrivate(body, total-len(message), before, message, o)
+	case !ok, len(name) == 0:
+		return handleNot
+	}
+	n := s.names[string(cutName(name))]
+	if n != nil && n.pending && n.unit != s.unit {
+		return handleHold
+	}
+	switch typ {
+	case 'P':
+		o.Parses++
+		return s.parseNamed(n, name, rest, before, o)
+	case 'B':
+		o.Binds++
+	}
+	if n == nil || n.st == nil {
+		if typ == 'C' {
+			return s.closePrivate(n, name, before, message, o)
+		}
+		return handleNot // PostgreSQL says that there is none, or knows it from SQL
+	}
+	o.ToServer.add(before)
+	waits := s.owed.owesClient()
+	switch typ {
+	case 'C':
+		s.rename(name, n, nil, entShut)
+	case 'B':
+		s.hints |= n.st.hints
+		s.careful = s.careful || s.hints&^hintsCheap != 0
+		s.have(n.st, o)
+		s.begin(n.st, o)
+		b := append(o.ToServer.own(), 'B')
+		b = binary.BigEndian.AppendUint32(b, uint32(total-1-len(name)+len(n.st.name)))
+		b = append(append(b, portal...), 0)
+		b = append(append(b, n.st.name...), 0)
+		o.ToServer.keep(append(b, rest...))
+		s.owed.push(entBind)
+		s.executed = true
+	case 'D':
+		s.have(n.st, o)
+		s.begin(n.st, o)
+		s.retry.described = true
+		o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), n.st.name))
+		s.owed.push(entDescribe)
+	}
+	s.unsynced, s.asked = true, false
+	s.clientLeft = int32(total - len(message))
+	s.give(o)
+	if !waits {
+		o.Asked = true
+	}
+	return handleDone
+}
+
+// parseNamed prepares a statement under a name of the client's.
+func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handling {
+	text, _, ok := wire.CString(body)
+	if !ok || s.sqlNames {
+		// PostgreSQL complains; or it must judge itself, because the client has
+		// names there from SQL.
+		if n != nil && n.st != nil {
+			return handleNot
+		}
+		return s.parseOwn(name, before, appendNamed(nil, string(name), body), o)
+	}
+	hints := s.scan(text)
+	waits := s.owed.owesClient()
+	o.ToServer.add(before)
+	if n != nil && (n.st != nil || n.private) {
+		// The name is taken. PostgreSQL says so, after it has looked at the text.
+		taken := string(name)
+		if n.st != nil {
+			s.have(n.st, o)
+			taken = n.st.name
+		}
+		o.ToServer.keep(appendNamed(o.ToServer.own(), taken, body))
+		s.pushOp(entNamed, op{name: string(cutName(name)), prev: n, next: n})
+	} else {
+		st := s.config.Shared.Statements.get(s.statementKey(body), body, hints)
+		next := &named{st: st}
+		changes := s.config.Shared.changes.Load()
+		switch {
+		case s.tx == 'I' && !s.executed && !s.owed.owesClientReady() && s.link.have.fresh(st, changes):
+			s.rename(name, n, next, entMade)
+		default:
+			if s.link.have.use(st) {
+				s.evict(st, o)
+			}
+			s.makeRoom(o)
+			o.ServerParses++
+			o.ToServer.keep(append(o.ToServer.own(), st.parse...))
+			s.link.have.add(st, changes)
+			s.rename(name, n, next, entNamed)
+			s.ops[len(s.ops)-1].added = st
+		}
+	}
+	s.unsynced, s.asked = true, false
+	s.give(o)
+	if !waits {
+		o.Asked = true
+	}
+	return handleDone
+}
+
+// parsePrivate passes a Parse on that is too long to be kept: the backend has
+// the statement under the client's own name.
+func (s *Session) parsePrivate(body []byte, left int, before, message []byte, o *Out) handling {
+	name, _, _ := wire.CString(body)
+	if name == nil {
+		name = body
+	}
+	if len(name) == 0 {
+		return handleNot
+	}
+	n := s.names[string(cutName(name))]
+	switch {
+	case n != nil && n.pending && n.unit != s.unit:
+		return handleHold
+	case n != nil && n.st != nil:
+		// The name is taken, but not on this backend.
+		s.have(n.st, o)
+	}
+	o.Parses++
+	h := s.parseOwn(name, before, message, o)
+	s.clientLeft = int32(left)
+	return h
+}
+
+// parseOwn sends a Parse under the client's own name.
+func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
+	waits := s.owed.owesClient()
+	o.ToServer.add(before)
+	o.ToServer.keep(append(o.ToServer.own(), message...))
+	o.ServerParses++
+	s.rename(name, s.names[string(cutName(name))], &named{private: true}, entNamed)
+	s.hints |= wire.HintPrepare
+	s.unsynced, s.asked = true, false
+	if !waits {
+		o.Asked = true
+	}
+	return handleDone
+}
+
+// closePrivate passes a Close on of a name that the backend may know.
+func (s *Session) closePrivate(n *named, name, before, message []byte, o *Out) handling {
+	if s.pins != 0 {
+		s.hints |= wire.HintDeallocate
+	}
+	if n == nil || !n.private {
+		return handleNot
+	}
+	waits := s.owed.owesClient()
+	o.ToServer.add(before)
+	o.ToServer.keep(append(o.ToServer.own(), message...))
+	s.rename(name, n, nil, entNamed)
+	s.unsynced, s.asked = true, false
+	if !waits {
+		o.Asked = true
+	}
+	return handleDone
+}
+
+// statementKey names what equal statements have in common: the text, the types
+// of the parameters, and the settings under which it is read. It is good until
+// the next call.
+func (s *Session) statementKey(body []byte) []byte {
+	k := s.link.key[:0]
+	for i, v := range s.vars {
+		if i != wire.VarApplicationName {
+			k = append(append(k, v...), 0)
+		}
+	}
+	k = s.settings.appendKey(k)
+	k = append(k, body...)
+	s.link.key = k
+	return k
+}
+
+// have puts a statement on the backend, if it is not there.
+func (s *Session) have(st *Statement, o *Out) {
+	if s.link.have.use(st) {
+		if !s.link.have.all[st].stale {
+			return
+		}
+		s.evict(st, o)
+	}
+	s.makeRoom(o)
+	o.ServerParses++
+	o.ToServer.keep(append(o.ToServer.own(), st.parse...))
+	s.link.have.add(st, s.config.Shared.changes.Load())
+	s.pushOp(entMake, op{added: st})
+}
+
+// makeRoom keeps to max_prepared_statements.
+func (s *Session) makeRoom(o *Out) {
+	for len(s.link.have.all) >= s.config.MaxPrepared {
+		s.evict(s.link.have.oldest(), o)
+	}
+}
+
+func (s *Session) evict(st *Statement, o *Out) {
+	o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), st.name))
+	s.link.have.remove(st)
+	s.pushOp(entEvict, op{removed: st})
+}
+
+// rename has a name stand for next from now on.
+func (s *Session) rename(name []byte, prev, next *named, e entry) {
+	o := op{name: string(cutName(name)), prev: prev, next: next}
+	if next == nil {
+		o.next = &named{}
+	}
+	o.next.pending, o.next.unit = true, s.unit
+	if s.names == nil {
+		s.names = map[string]*named{}
+	}
+	s.names[o.name] = o.next
+	s.pushOp(e, o)
+}
+
+func (s *Session) pushOp(e entry, o op) {
+	s.owed.push(e)
+	s.ops = append(s.ops, o)
+}
+
+// give sends the answers that are pgweir's own to give and are due now.
+func (s *Session) give(o *Out) {
+	for {
+		switch s.owed.first() {
+		case entMade:
+			o.ToClient.keep(append(o.ToClient.own(), '1', 0, 0, 0, 4))
+		case entShut:
+			o.ToClient.keep(append(o.ToClient.own(), '3', 0, 0, 0, 4))
+		default:
+			return
+		}
+		s.done()
+	}
+}
+
+// done: the first entry has been answered; what it stood for is so.
+func (s *Session) done() {
+	s.owed.pop()
+	o := s.ops[0]
+	if len(s.ops) == 1 {
+		s.ops = s.ops[:0]
+	} else {
+		s.ops = s.ops[1:]
+	}
+	if o.next == nil || o.next == o.prev {
+		return
+	}
+	o.next.pending = false
+	if o.next.st == nil && !o.next.private && s.names[o.name] == o.next {
+		delete(s.names, o.name)
+	}
+	if o.prev != nil && o.prev.st != nil {
+		s.config.Shared.Statements.put(o.prev.st)
+	}
+	switch {
+	case o.next.private:
+		s.private++
+	case o.prev != nil && o.prev.private:
+		s.private--
+	}
+}
+
+// undo takes back what the first n ops did.
+func (s *Session) undo(n int) {
+	for i := n - 1; i >= 0; i-- {
+		o := &s.ops[i]
+		if o.added != nil {
+			s.link.have.remove(o.added)
+		}
+		if o.removed != nil {
+			s.link.have.add(o.removed, 0)
+		}
+		if o.next == nil || o.next == o.prev {
+			continue
+		}
+		if s.names[o.name] == o.next {
+			if o.prev == nil {
+				delete(s.names, o.name)
+			} else {
+				s.names[o.name] = o.prev
+			}
+		}
+		if o.next.st != nil {
+			s.config.Shared.Statements.put(o.next.st)
+		}
+	}
+	s.ops = s.ops[:copy(s.ops, s.ops[n:])]
+}
+
+// forgetNames gives all of the client's named statements up.
+func (s *Session) forgetNames() {
+	for name, n := range s.names {
+		if n.st != nil {
+			s.config.Shared.Statements.put(n.st)
+		}
+		delete(s.names, name)
+	}
+	s.private = 0
+}
+
+// restoreNames puts the client's own names where a message of the server's has
+// those of the pool.
+func (s *Session) restoreNames(body []byte) []byte {
+	out := bytes.Clone(body)
+	for name, n := range s.names {
+		if n.st != nil {
+			out = replaceName(out, n.st.name, name)
+		}
+	}
+	for i := range s.ops {
+		if p := s.ops[i].prev; p != nil && p.st != nil {
+			out = replaceName(out, p.st.name, s.ops[i].name)
+		}
+	}
+	return out
+}
+
+// replaceName replaces one name where it does not go on.
+func replaceName(text []byte, from, to string) []byte {
+	at := 0
+	for {
+		i := bytes.Index(text[at:], []byte(from))
+		if i < 0 {
+			return text
+		}
+		i += at
+		end := i + len(from)
+		if end < len(text) && (text[end] >= '0' && text[end] <= '9' || text[end] >= 'a' && text[end] <= 'z') {
+			at = end
+			continue
+		}
+		text = append(append(bytes.Clone(text[:i]), to...), text[end:]...)
+		at = i + len(to)
+	}
+}
+
+// appendNamed appends a Parse; body is what follows its name.
+func appendNamed(dst []byte, name string, body []byte) []byte {
+	dst = append(dst, 'P')
+	dst = binary.BigEndian.AppendUint32(dst, uint32(4+len(name)+1+len(body)))
+	dst = append(append(dst, name...), 0)
+	return append(dst, body...)
+}

@@ -1,0 +1,163 @@
+package session
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"slices"
+	"strings"
+
+	"pgweir/wire"
+)
+
+// Settings are what a client has set in its session, beyond wire.Vars and its
+// startup parameters: each one's name and its value as PostgreSQL says it. nil
+// is the empty set. They are never changed once they are made.
+type Settings struct {
+	list []Setting // in order of their names
+	// Fingerprint is a hash of all.
+	Fingerprint uint64
+	identity    bool // role or session_authorization are among them
+	plain       bool // all is ASCII
+}
+
+// Setting is one setting of a session.
+type Setting struct{ Name, Value string }
+
+// Names of the settings that say who one is.
+const (
+	nameRole          = "role"
+	nameAuthorization = "session_authorization"
+)
+
+func isIdentity(name string) bool { return name == nameRole || name == nameAuthorization }
+
+// newSettings makes a set of a list, in which a name may come twice with the
+// same value.
+func newSettings(list []Setting) *Settings {
+	if len(list) == 0 {
+		return nil
+	}
+	slices.SortFunc(list, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
+	list = slices.CompactFunc(list, func(a, b Setting) bool { return a.Name == b.Name })
+	s := &Settings{list: list, plain: true}
+	h := fnv.New64a()
+	for _, v := range list {
+		h.Write([]byte(v.Name))
+		h.Write([]byte{0})
+		h.Write([]byte(v.Value))
+		h.Write([]byte{0})
+		s.identity = s.identity || isIdentity(v.Name)
+		s.plain = s.plain && isASCII(v.Name) && isASCII(v.Value)
+	}
+	s.Fingerprint = h.Sum64()
+	return s
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// equal compares two sets.
+func (s *Settings) equal(o *Settings) bool {
+	if s == o {
+		return true
+	}
+	return s != nil && o != nil && s.Fingerprint == o.Fingerprint && slices.Equal(s.list, o.list)
+}
+
+// all is the list, nil of the empty set.
+func (s *Settings) all() []Setting {
+	if s == nil {
+		return nil
+	}
+	return s.list
+}
+
+func (s *Settings) isPlain() bool { return s == nil || s.plain }
+
+// get finds a value.
+func (s *Settings) get(name string) (value string, ok bool) {
+	for _, v := range s.all() {
+		if v.Name == name {
+			return v.Value, true
+		}
+	}
+	return "", false
+}
+
+// appendKey appends what tells this set from others.
+func (s *Settings) appendKey(k []byte) []byte {
+	if s == nil {
+		return k
+	}
+	return binary.BigEndian.AppendUint64(k, s.Fingerprint)
+}
+
+// appendReplay appends the statements that turn from into s on a backend; none
+// if they are equal.
+func (s *Settings) appendReplay(dst []byte, from *Settings) []byte {
+	if s.equal(from) {
+		return dst
+	}
+	// Who set what with which rights is not known any more. The login's own
+	// rights are what every value has been set with, or more.
+	if from != nil && from.identity {
+		dst = append(dst, "RESET SESSION AUTHORIZATION;RESET ROLE;"...)
+	}
+	for _, v := range from.all() {
+		if _, ok := s.get(v.Name); !ok && !isIdentity(v.Name) {
+			dst = append(dst, "RESET "...)
+			dst = appendSettingName(dst, v.Name)
+			dst = append(dst, ';')
+		}
+	}
+	for _, v := range s.all() {
+		if was, ok := from.get(v.Name); ok && was == v.Value || isIdentity(v.Name) {
+			continue
+		}
+		dst = v.appendSet(dst)
+	}
+	for _, name := range []string{nameAuthorization, nameRole} {
+		if value, ok := s.get(name); ok {
+			dst = Setting{name, value}.appendSet(dst)
+		}
+	}
+	return dst
+}
+
+// appendSet appends the statement that sets v.
+func (v Setting) appendSet(dst []byte) []byte {
+	switch v.Name {
+	case nameAuthorization, nameRole, "search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries":
+		// A list of names is to be read as one, which SET does not do with a
+		// string.
+	default:
+		dst = append(dst, "SET "...)
+		dst = appendSettingName(dst, v.Name)
+		dst = append(dst, " = "...)
+		dst = wire.AppendLiteral(dst, v.Value)
+		return append(dst, ';')
+	}
+	dst = append(dst, "SELECT pg_catalog.set_config("...)
+	dst = wire.AppendLiteral(dst, v.Name)
+	dst = append(dst, ',')
+	dst = wire.AppendLiteral(dst, v.Value)
+	return append(dst, ",false);"...)
+}
+
+// appendSettingName appends a setting's name as an identifier, or two with a
+// dot between.
+func appendSettingName(dst []byte, name string) []byte {
+	for i, part := range strings.Split(name, ".") {
+		if i > 0 {
+			dst = append(dst, '.')
+		}
+		dst = wire.QuoteIdent(dst, part)
+	}
+	return dst
+}

@@ -1,0 +1,141 @@
+package session
+
+import (
+	"bytes"
+
+	"pgweir/wire"
+)
+
+// SQL has words for prepared statements too, and their names are the same
+// names: DEALLOCATE and EXECUTE work on a statement that came by a Parse, and
+// PREPARE of a name that a Parse has made is an error. Where such a name
+// stands for a shared statement, the statement's own name is put in its place,
+// and PostgreSQL does the rest.
+
+// hintsSQLNames are those of texts in which such a name may stand.
+const hintsSQLNames = wire.HintPrepare | wire.HintExecute | wire.HintDeallocate
+
+// hintsAlone are those of statements that wait until all before them has been
+// answered, and let nothing follow before they are: they change what messages
+// behind them mean.
+const hintsAlone = wire.HintPrepare | wire.HintDeallocate | wire.HintDiscard | wire.HintListen |
+	wire.HintUnlisten | wire.HintShowsChannels | wire.HintSequence
+
+// sqlStatement looks at the text of a Query, or of the unnamed statement's
+// Parse, before it is sent. It may put other messages ahead, or return another
+// text. A refusal says that it must not be run.
+func (s *Session) sqlStatement(text []byte, h wire.Hints, o *Out) (instead []byte, refusal *wire.Error) {
+	if e := s.forbidden(text, h); e != nil {
+		return nil, e
+	}
+	if h&wire.HintSequence != 0 {
+		s.ownSequences(o)
+	}
+	if h&wire.HintShowsChannels != 0 {
+		s.showChannels(o)
+	}
+	if h&wire.HintNotify != 0 {
+		s.link.Notifier.Store(s.PID)
+	}
+	if h&hintsSQLNames != 0 && s.sharing() {
+		instead = s.spliceNames(text, o)
+	}
+	return instead, nil
+}
+
+// spliceNames puts the names of shared statements where the client's stand.
+func (s *Session) spliceNames(text []byte, o *Out) (instead []byte) {
+	at := 0
+	wire.Names(text, s.vars[wire.VarStandardConformingStrings] == "off", func(n wire.Name) {
+		switch n.Kind {
+		case wire.NameDeallocate:
+			s.more().deallocs = append(s.x.deallocs, n.Text)
+		case wire.NamePrepare, wire.NameExecute:
+		default:
+			return
+		}
+		own := s.names[n.Text]
+		if own == nil || own.st == nil {
+			return
+		}
+		s.haveQuietly(own.st, o)
+		s.hints |= own.st.hints
+		instead = append(append(append(append(instead, text[at:n.Start]...), '"'), own.st.name...), '"')
+		at = n.End
+	})
+	if at > 0 {
+		instead = append(instead, text[at:]...)
+	}
+	return instead
+}
+
+// haveQuietly is have ahead of a simple query: a failure is not the client's,
+// who will be told that there is no such statement.
+func (s *Session) haveQuietly(st *Statement, o *Out) {
+	if s.link.have.use(st) {
+		return
+	}
+	s.have(st, o)
+	o.ToServer.keep(wire.AppendSync(o.ToServer.own()))
+	s.owed.push(entOwnSync)
+}
+
+// deallocated: a DEALLOCATE of one name has succeeded.
+func (s *Session) deallocated() {
+	if s.x == nil || len(s.x.deallocs) == 0 {
+		return
+	}
+	name := s.x.deallocs[0]
+	s.x.deallocs = s.x.deallocs[1:]
+	n := s.names[name]
+	if n == nil {
+		return
+	}
+	delete(s.names, name)
+	if n.private {
+		s.private--
+	}
+	if n.st != nil {
+		s.link.have.remove(n.st)
+		s.config.Shared.Statements.put(n.st)
+	}
+}
+
+// ownSequences sees to it that lastval and currval do not say what others have
+// left on the backend.
+func (s *Session) ownSequences(o *Out) {
+	if !s.stranger || s.tx != 'I' {
+		return
+	}
+	s.stranger = false
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "DISCARD SEQUENCES"))
+	s.unnamedHere, s.unnamedSent = false, false
+	s.owed.push(entReset)
+}
+
+// forbidden says why a statement with these hints may not be run.
+func (s *Session) forbidden(text []byte, h wire.Hints) *wire.Error {
+	c := s.config
+	if h&wire.HintListen != 0 && c.Listen == ListenReject && c.Mode != SessionMode {
+		e := wire.Errorf(wire.CodeFeatureNotSupported, "LISTEN is not supported in %s mode", c.Mode)
+		e.Hint = `Set listen = "share" or pool_mode = "session" for this database or user.`
+		return e
+	}
+	pinning := wire.HintAdvisoryLock | wire.HintTemp | wire.HintHold | wire.HintPrepare | wire.HintLoad | wire.HintDblink | wire.HintSequence
+	if c.Listen == ListenPin {
+		pinning |= wire.HintListen
+	}
+	if c.MaxPinned == 0 || h&pinning == 0 || s.pins != 0 || int(c.Shared.Pinned.Load()) < c.MaxPinned {
+		return nil
+	}
+	if h&pinning == wire.HintTemp && bytes.Contains(bytes.ToLower(text), []byte("on commit drop")) {
+		return nil
+	}
+	return errMaxPinned(c.MaxPinned)
+}
+
+func errMaxPinned(most int) *wire.Error {
+	e := wire.Errorf(wire.CodeConfigurationLimitExceeded, "too many clients keep a backend for themselves (max_pinned = %d)", most)
+	e.Hint = "Advisory locks, temporary tables, cursors WITH HOLD and statements of PREPARE keep a backend as long as they exist."
+	return e
+}

@@ -27,4 +27,10 @@
 // what they are, and make the backend fit for clients with equal ones only.
 // So a Pool has a puddle for each such set of parameters, its variants, and
 // all of them share the pool's size.
+//
+// # Listening
+//
+// Clients that LISTEN hold no backend for it: a Listener has one for all of
+// them, which is never lent, and tells each what it has asked for. It takes up
+// a slot and its share of the caps like any other (listener_place.go).
 package pool

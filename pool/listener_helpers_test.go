@@ -140,12 +140,12 @@ func (n *bulletin) asked() []string {
 	return slices.Clone(n.queries)
 }
 
-// kill ends the backends that listen, as a crash would.
+// kill ends the processes that listen: they hear nothing more from us, and go.
 func (n *bulletin) kill() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for x := range n.channels {
-		x.conn.Close()
+		x.conn.SetReadDeadline(time.Unix(1, 0))
 		delete(n.channels, x)
 	}
 }

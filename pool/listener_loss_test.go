@@ -191,7 +191,7 @@ func TestAServerThatLetsNobodyListenIsTriedAgain(t *testing.T) {
 }
 
 func TestABackendThatDoesNotAnswerIsGivenUp(t *testing.T) {
-	_, s, n, p := listenPool(t, func(s *Settings) { s.ConnectTimeout = 30 * time.Millisecond })
+	_, s, n, p := listenPool(t, func(s *Settings) { s.ConnectTimeout = 300 * time.Millisecond })
 	n.set(func(n *bulletin) { n.mute = true })
 	l := p.Listener()
 	a := hearing(t, l)
@@ -236,6 +236,7 @@ func TestWhatNobodyHasAskedForEndsTheConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, s, n, p := listenPool(t, nil)
 			l := p.Listener()
+			l.rest = 0
 			a := hearing(t, l)
 			a.listen("x")
 			s.mu.Lock()

@@ -104,8 +104,9 @@ func TestAfterALossTheListeningBackendGetsItsPlaceBack(t *testing.T) {
 }
 
 func TestAPlaceThatIsNotToBeHadIsNotWaitedForForEver(t *testing.T) {
-	h, _, _, p := listenPool(t, func(s *Settings) { s.Size, s.ConnectTimeout = 2, 50*time.Millisecond })
+	h, s, _, p := listenPool(t, sized(2))
 	a, b := h.lease(p), h.lease(p)
+	p.Set(h.settings(s, "user", func(s *Settings) { s.Size, s.ConnectTimeout = 2, 50*time.Millisecond }))
 	k := h.taker(p)
 	k.ask(p, nil)
 	x := hearing(t, p.Listener())

@@ -45,7 +45,7 @@ func TestExtendedQueries(t *testing.T) {
 			begin(parse("", "select 1"), flush),
 			answers(parsed),
 			passes(call("a")),
-			answers(called, ready('I')).then("drop"),
+			answers(returned, ready('I')).then("drop"),
 		)},
 		{"portals in parts", transactionMode, steps(
 			begin(parse("", "begin"), bind("", ""), execute("", 0), syncing),
@@ -114,7 +114,7 @@ func TestStatementNames(t *testing.T) {
 	unknown := failure("26000", `prepared statement "`+refusedName+`" does not exist`)
 	refused := func(mode string) string {
 		e := message('E', "SERROR\x00VERROR\x00C0A000\x00Mnamed prepared statements are not supported in ", mode,
-			" mode\x00HUse the unnamed statement, or pool_mode = \"session\" for this database or user.\x00\x00")
+			" mode\x00HSet max_prepared_statements, or pool_mode = \"session\" for this database or user.\x00\x00")
 		return e
 	}
 	again := parse("", "select 1")
@@ -124,14 +124,14 @@ func TestStatementNames(t *testing.T) {
 			passes(parse("a", "select 1"), syncing),
 			answers(parsed, ready('I')),
 		)},
-		{"a named Parse is refused in its place", transactionMode, steps(
+		{"a named Parse is refused in its place", unnamedOnly, steps(
 			client(parse("", "select 1"), bind("", ""), execute("", 0), parse("a", "select 2"), bind("", "a"), execute("", 0), syncing).then("need"),
 			leased().asks(parse("", "select 1"), bind("", ""), execute("", 0), refusedBind,
 				bind("", "a"), execute("", 0), syncing),
 			server(parsed, bound, row("1"), complete("SELECT 1"), unknown, ready('I')).
 				tells(parsed, bound, row("1"), complete("SELECT 1"), refused("transaction"), ready('I')).then("release"),
 		)},
-		{"and fails the transaction", transactionMode, steps(
+		{"and fails the transaction", unnamedOnly, steps(
 			begin(query("begin")),
 			answers(complete("BEGIN"), ready('T')),
 			client(parse("a", "select 2"), describe("S", "a"), syncing).asks(refusedBind, describe("S", "a"), syncing),
@@ -139,12 +139,12 @@ func TestStatementNames(t *testing.T) {
 			passes(query("rollback")),
 			answers(complete("ROLLBACK"), ready('I')).then("release"),
 		)},
-		{"in statement mode too", statementMode, steps(
+		{"in statement mode too", unnamedStatement, steps(
 			client(parse("a", "select 2"), syncing).then("need"),
 			leased().asks(refusedBind, syncing),
 			server(unknown, ready('I')).tells(refused("statement"), ready('I')).then("release"),
 		)},
-		{"behind an error it is skipped like anything else", transactionMode, steps(
+		{"behind an error it is skipped like anything else", unnamedOnly, steps(
 			begin(parse("", "selekt"), flush),
 			answers(failure("42601", "syntax error")),
 			passes(parse("a", "select 2"), syncing),
@@ -216,8 +216,8 @@ func TestStatementNames(t *testing.T) {
 		{"nor does one in front of a function call or a query", unwatched, steps(
 			client(parse("", "select 1"), call("a"), bind("", ""), syncing).then("need"),
 			leased().asks(parse("", "select 1"), call("a"), parse("", "select 1"), bind("", ""), syncing),
-			server(parsed, called, ready('I'), parsed, bound, ready('I')).
-				tells(parsed, called, ready('I'), bound, ready('I')).then("drop"),
+			server(parsed, returned, ready('I'), parsed, bound, ready('I')).
+				tells(parsed, returned, ready('I'), bound, ready('I')).then("drop"),
 			client(parse("", "select 1"), query("select 2"), bind("", ""), syncing).then("need"),
 			leased().asks(parse("", "select 1"), query("select 2"), closing("S", ""), bind("", ""), syncing),
 		)},

@@ -37,10 +37,12 @@ func pipelined(round string, n int) (all string) {
 // steady returns a function that plays one round, which has to be played once
 // before it is steady.
 func steady(t testing.TB, tr *traffic) (round func()) {
+	config := *tr.config
+	config.Shared = new(Shared)
 	s, link := new(Session), new(Link)
 	vars := startVars
 	link.Vars = &vars
-	s.Init(tr.config, &vars)
+	s.Init(&config, &vars)
 	var o Out
 	toServer, toClient := 0, 0
 	if tr.config.Mode == SessionMode {

@@ -88,7 +88,7 @@ var (
 	copyBoth  = message('W', "\x00\x00\x00")
 	columns   = string(wire.AppendRowDescription(nil, []wire.Column{{Name: "c", OID: 25, Size: -1}}))
 	notified  = message('A', "\x00\x00\x00\x01", "channel\x00payload\x00")
-	called    = message('V', "\x00\x00\x00\x01A")
+	returned  = message('V', "\x00\x00\x00\x01A")
 )
 
 // frames splits a stream into its messages; rest is what has not come whole.

@@ -390,6 +390,11 @@ func (s *Session) forgetNames() {
 // those of the pool.
 func (s *Session) restoreNames(body []byte) []byte {
 	out := bytes.Clone(body)
+	if s.x != nil {
+		for _, p := range s.x.splices {
+			out = replaceName(out, p.st.name, p.own)
+		}
+	}
 	for name, n := range s.names {
 		if n.st != nil {
 			out = replaceName(out, n.st.name, name)

@@ -82,18 +82,22 @@ func TestQueueSkipsToTheSync(t *testing.T) {
 	for _, c := range []struct {
 		from, to      string
 		synced, parse bool
+		ops           int
 	}{
-		{"E", "", false, false},
-		{"ESQ", "SQ", true, false},
-		{"EPBES", "S", true, true},
-		{"EQFcP", "", false, true},
-		{"BESPS", "SPS", true, false},
-		{"pBES", "S", true, false},
+		{"E", "", false, false, 0},
+		{"ESQ", "SQ", true, false, 0},
+		{"EPBES", "S", true, true, 0},
+		{"EQFcP", "", false, true, 0},
+		{"BESPS", "SPS", true, false, 0},
+		{"pBES", "S", true, false, 0},
+		{"NBES", "S", true, false, 1},
+		{"emBEKMNSN", "SN", true, false, 5},
+		{"myQ", "yQ", true, false, 1},
 	} {
 		q := newQueue(c.from)
-		synced, parse := q.skipToSync()
-		if q.text() != c.to || synced != c.synced || parse != c.parse {
-			t.Errorf("%s: %s, %v, %v; want %s, %v, %v", c.from, q.text(), synced, parse, c.to, c.synced, c.parse)
+		synced, parse, ops := q.skipToSync()
+		if q.text() != c.to || synced != c.synced || parse != c.parse || ops != c.ops {
+			t.Errorf("%s: %s, %v, %v, %d; want %s, %v, %v, %d", c.from, q.text(), synced, parse, ops, c.to, c.synced, c.parse, c.ops)
 		}
 	}
 }

@@ -21,7 +21,10 @@ type rig struct {
 	toClient, toServer     string
 
 	need, release, drop, busy, end bool
-	pinned                         string
+	pinned                         string // what PinsChanged has told of
+	listen                         bool
+	leak                           Reason
+	learned                        []string
 	total                          Out // the sums of its counts
 	asked, answered                int
 
@@ -32,11 +35,25 @@ type rig struct {
 // startVars are the settings that clients and backends of the tests begin with.
 var startVars = wire.Vars{"", "UTF8", "ISO, MDY", "postgres", "UTC", "on"}
 
+// newRig is a client of a pool of its own.
 func newRig(t testing.TB, config *Config) *rig {
-	vars, there := startVars, startVars
-	r := &rig{t: t, link: &Link{Vars: &there}, cut: func(n int) int { return n }}
+	c := *config
+	c.Shared = new(Shared)
+	return newMember(t, &c)
+}
+
+// newMember is one more client of a pool.
+func newMember(t testing.TB, config *Config) *rig {
+	vars := startVars
+	r := &rig{t: t, link: newLink(), cut: func(n int) int { return n }}
 	r.s.Init(config, &vars)
 	return r
+}
+
+// newLink is a backend on which nobody was before.
+func newLink() *Link {
+	there := startVars
+	return &Link{Vars: &there}
 }
 
 // Ways to cut a stream of bytes.
@@ -72,14 +89,24 @@ func (r *rig) took() {
 	r.drop = r.drop || o.Drop
 	r.busy = r.busy || o.Busy
 	r.end = r.end || o.EndClient
-	if o.Pinned != "" {
-		r.pinned = o.Pinned
+	if o.PinsChanged {
+		reason, _ := r.s.Pins()
+		r.pinned = "pinned: " + reason.String()
+		if reason == 0 {
+			r.pinned = "unpinned"
+		}
 	}
+	r.listen = r.listen || o.Listen
+	r.leak |= o.Leak
+	r.learned = append(r.learned, o.Learned...)
 	r.total.Queries += o.Queries
 	r.total.Transactions += o.Transactions
 	r.total.Errors += o.Errors
 	r.total.Parses += o.Parses
 	r.total.Binds += o.Binds
+	r.total.ServerParses += o.ServerParses
+	r.total.Replays += o.Replays
+	r.total.Questions += o.Questions
 	if o.Asked {
 		r.asked++
 	}
@@ -116,6 +143,14 @@ func (r *rig) stepServer() {
 	r.consumed(n, &r.fromServer)
 	r.took()
 	scribble(in)
+	r.again()
+}
+
+// again feeds what was held back, as soon as it can go on.
+func (r *rig) again() {
+	for r.s.Released() {
+		r.stepClient()
+	}
 }
 
 func (r *rig) consumed(n int, stream *string) {
@@ -181,14 +216,17 @@ func (r *rig) flags() string {
 	for _, f := range []struct {
 		flag *bool
 		name string
-	}{{&r.need, "need"}, {&r.release, "release"}, {&r.drop, "drop"}, {&r.busy, "busy"}, {&r.end, "end"}} {
+	}{
+		{&r.need, "need"}, {&r.release, "release"}, {&r.drop, "drop"}, {&r.busy, "busy"}, {&r.end, "end"},
+		{&r.listen, "listen"},
+	} {
 		if *f.flag {
 			said = append(said, f.name)
 		}
 		*f.flag = false
 	}
 	if r.pinned != "" {
-		said = append(said, "pinned: "+r.pinned)
+		said = append(said, r.pinned)
 		r.pinned = ""
 	}
 	return strings.Join(said, " ")

@@ -21,6 +21,9 @@ func (s *Session) Server(in []byte, o *Out) int {
 			if s.swallowing {
 				o.ToClient.add(in[sent:pos])
 				sent = pos + n
+				if s.owed.first() == entQuestion {
+					s.x.asking.part(in[pos:pos+n], int(s.serverLeft)-n)
+				}
 			}
 			s.serverLeft -= int32(n)
 			pos += n
@@ -63,11 +66,8 @@ func (s *Session) Server(in []byte, o *Out) int {
 				s.swallowing = true
 			}
 		} else if e := s.owed.first(); e >= entOurs || s.phase == Resetting {
-			if n < total && total <= maxDecoded {
-				break
-			}
 			if e == entQuestion {
-				s.x.asking.row(rest[wire.HeaderLen:n])
+				s.x.asking.part(rest[wire.HeaderLen:n], total-n)
 			}
 			o.ToClient.add(in[sent:pos])
 			sent = pos + n
@@ -201,7 +201,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	}
 	s.retry = retry{}
 	if s.x != nil {
-		s.x.deallocs, s.x.refusing = nil, nil
+		s.x.deallocs, s.x.refusing, s.x.splices = nil, nil, nil
 		if s.tx == 'I' {
 			if s.hints&wire.HintListen != 0 && s.owed.len() == 0 && s.config.Listen == ListenShare {
 				s.x.withheld = true
@@ -245,8 +245,11 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		return true
 	}
 	shown := body
-	if bytes.Contains(body, []byte(namePrefix)) {
+	if whole && bytes.Contains(body, []byte(namePrefix)) {
 		shown = s.restoreNames(body)
+	}
+	if s.x != nil && len(s.x.splices) > 0 && whole {
+		shown = s.restorePosition(shown)
 	}
 	o.Errors++
 	s.resets = 0
@@ -274,7 +277,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		s.unnamed = nil
 	}
 	s.lastWords = s.lastWords || bytes.Contains(body, []byte("\x00VFATAL\x00")) || bytes.Contains(body, []byte("\x00VPANIC\x00"))
-	if whole && len(shown) != len(body) {
+	if whole && !bytes.Equal(shown, body) {
 		o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'E', shown))
 		return true
 	}

@@ -51,7 +51,7 @@ func (s *sim) newClient(id int) *simClient {
 	inSession := s.config.Mode == SessionMode
 	g := &script{
 		rng: s.rng, name: fmt.Sprintf("c%d", id), named: inSession, slow: true,
-		state: inSession || s.config.Watch, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
+		state: inSession || s.config.State != StateOff, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
 	}
 	own := false
 	for range 1 + s.rng.IntN(8) {

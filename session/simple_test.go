@@ -65,15 +65,15 @@ func TestSimpleQueries(t *testing.T) {
 		)},
 		{"a function call", unwatched, steps(
 			begin(call("a")),
-			answers(called, ready('I')).then("release"),
+			answers(returned, ready('I')).then("release"),
 			begin(call("a")),
 			answers(failure("22023", "no"), ready('I')).then("release"),
 		)},
 		{"a function call may leave state, so the backend is asked", transactionMode, steps(
 			begin(call("a")),
-			answers(called),
-			answers(ready('I')).asks(string(question)),
-			server(columns, row(""), complete("SELECT 1"), ready('I')).then("release"),
+			answers(returned),
+			answers(ready('I')).asks(question(partsAll)),
+			server(columns, nobodyElse(), complete("SELECT 1"), ready('I')).then("release"),
 		)},
 		{"session mode keeps the backend", sessionMode, steps(
 			leased(),

@@ -2,6 +2,8 @@ package session
 
 import (
 	"bytes"
+	"strconv"
+	"unicode/utf8"
 
 	"pgweir/wire"
 )
@@ -60,13 +62,50 @@ func (s *Session) spliceNames(text []byte, o *Out) (instead []byte) {
 		}
 		s.haveQuietly(own.st, o)
 		s.hints |= own.st.hints
-		instead = append(append(append(append(instead, text[at:n.Start]...), '"'), own.st.name...), '"')
+		instead = append(instead, text[at:n.Start]...)
+		x := s.more()
+		x.splices = append(x.splices, splice{
+			at: utf8.RuneCount(instead), old: utf8.RuneCount(text[n.Start:n.End]), own: n.Text, st: own.st,
+		})
+		instead = append(append(append(instead, '"'), own.st.name...), '"')
 		at = n.End
 	})
 	if at > 0 {
 		instead = append(instead, text[at:]...)
 	}
 	return instead
+}
+
+// splice is a name that was put in place of another in a text. at is where, in
+// characters of the new text, and old how many the other had.
+type splice struct {
+	at, old int
+	own     string // the client's name
+	st      *Statement
+}
+
+// restorePosition has the position in an error's text point where it would in
+// the client's text.
+func (s *Session) restorePosition(body []byte) []byte {
+	i := bytes.Index(body, []byte("\x00P"))
+	if i < 0 {
+		return body
+	}
+	digits, rest, _ := wire.CString(body[i+2:])
+	position, err := strconv.Atoi(string(digits))
+	if err != nil {
+		return body
+	}
+	moved := 0
+	for _, p := range s.x.splices {
+		if long := len(p.st.name) + 2; position > p.at+long {
+			moved += long - p.old
+		} else if position > p.at {
+			moved += position - p.at - 1 // within the name: at its start
+		}
+	}
+	out := append(bytes.Clone(body[:i+2]), strconv.Itoa(position-moved)...)
+	return append(append(out, 0), rest...)
 }
 
 // haveQuietly is have ahead of a simple query: a failure is not the client's,

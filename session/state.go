@@ -117,6 +117,7 @@ type asking struct {
 	came     bool
 	learned  []wire.Function
 	suspects []string
+	long     []byte // a row that comes in parts
 }
 
 // The parts of the question: rows of three texts, the first of which says what
@@ -174,6 +175,25 @@ func (s *Session) ask(parts Reason, leak bool, o *Out) {
 	s.unnamedHere = false // gone, as with every simple query
 	s.owed.push(entQuestion)
 	o.Questions++
+}
+
+// maxRow is how long a row of an answer may be, in bytes; one that is longer
+// counts as a failure, for a setting of that size cannot be carried about.
+const maxRow = 16 << 20
+
+// part takes a part of a DataRow, of which left bytes are still to come.
+func (a *asking) part(p []byte, left int) {
+	switch {
+	case left == 0 && len(a.long) == 0:
+		a.row(p)
+	case len(a.long)+len(p)+left > maxRow:
+		a.failed, a.long = true, nil
+	default:
+		if a.long = append(a.long, p...); left == 0 {
+			a.row(a.long)
+			a.long = nil
+		}
+	}
 }
 
 // row reads one DataRow of the answer: int16 columns, and for each its length
@@ -501,6 +521,9 @@ func (s *Session) completed(tag []byte, o *Out) {
 		if s.x != nil {
 			s.x.blind, s.x.unknown = false, false
 			s.setChannels(nil, o)
+			if len(s.x.customs) > 0 {
+				s.hints |= wire.HintSet // they are empty now, but there
+			}
 		}
 		s.dropNames()
 	case "DEALLOCATE ALL\x00":
@@ -534,6 +557,7 @@ type extra struct {
 	customs      []string    // settings of extensions' that the client may have set
 	statement    string      // the last one with a hint, cut
 	pinStatement string      // the one that the pin began with
+	splices      []splice    // in the text under way
 	deallocs     []string    // names that DEALLOCATE statements under way are about
 	functions    bool        // the transaction has made functions, perhaps
 	unknown      bool        // a setting was set whose name is not known

@@ -3,6 +3,8 @@ package session
 import (
 	"strings"
 	"testing"
+
+	"pgweir/wire"
 )
 
 // A transcript is one conversation, step by step: what comes, and what the
@@ -56,6 +58,25 @@ func lost() step {
 	return step{does: "the server goes", do: func(r *rig) { r.s.Lost(&r.o); r.took() }}
 }
 
+// listened: the owner has the channels heard, or not, if there is an error.
+func listened(e *wire.Error) step {
+	return step{does: "listened", do: func(r *rig) {
+		r.s.Listened(e, &r.o)
+		r.took()
+		r.again()
+	}}
+}
+
+// notify: the pool's listening backend has heard something.
+func notify(messages ...string) step {
+	return step{does: "it is notified", do: func(r *rig) {
+		for _, m := range messages {
+			r.s.Notify([]byte(m), &r.o)
+			r.took()
+		}
+	}}
+}
+
 // check looks at the session.
 func check(what string, ok func(s *Session) bool) step {
 	return step{does: what, do: func(r *rig) {
@@ -92,9 +113,14 @@ func steps(parts ...any) (all []step) {
 
 var (
 	sessionMode     = Config{Mode: SessionMode, ResetQuery: "DISCARD ALL"}
-	transactionMode = Config{Mode: TransactionMode, Watch: true}
-	unwatched       = Config{Mode: TransactionMode}
-	statementMode   = Config{Mode: StatementMode, Watch: true}
+	transactionMode = Config{Mode: TransactionMode, State: StateTrack, MaxPrepared: 200, User: "postgres"}
+	pinMode         = Config{Mode: TransactionMode, State: StatePin, MaxPrepared: 200, User: "postgres"}
+	unwatched       = Config{Mode: TransactionMode, MaxPrepared: 200, User: "postgres"}
+	statementMode   = Config{Mode: StatementMode, State: StateTrack, MaxPrepared: 200, User: "postgres"}
+	// unnamedOnly and its kin refuse named statements.
+	unnamedOnly      = Config{Mode: TransactionMode, State: StateTrack, User: "postgres"}
+	unnamedUnwatched = Config{Mode: TransactionMode, User: "postgres"}
+	unnamedStatement = Config{Mode: StatementMode, State: StateTrack, User: "postgres"}
 )
 
 func play(t *testing.T, all []transcript) {

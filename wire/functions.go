@@ -228,16 +228,3 @@ func (f *Functions) mayBe(name []byte) bool {
 	}
 	return false
 }
-
-// BodyHints returns what the body of a function in SQL or PL/pgSQL (prosrc in
-// pg_proc) may leave behind. It is Scan, but a statement may also start after
-// BEGIN, THEN, ELSE, LOOP and a label. Transaction control, EXECUTE and CLOSE
-// mean something else in PL/pgSQL and give no hint. A body that is one word is
-// the symbol of a function in C, and has none. What the body makes of strings
-// and then executes is not seen.
-func BodyHints(body []byte) Hints {
-	if word, rest := nextWord(body); word != nil && len(skipBlank(rest)) == 0 {
-		return 0
-	}
-	return scan(body, false, true) &^ (HintExplicit | HintExecute | HintClose)
-}

@@ -55,14 +55,6 @@ func Names(sql []byte, nonconforming bool, visit func(Name)) {
 	r.read()
 }
 
-// BodyNames visits what the body of a function in SQL or PL/pgSQL sets and
-// listens to: NameSet, NameSetConfig, NameSetConfigUnknown, NameListen and
-// NameUnlisten. It finds none for which BodyHints has no hint.
-func BodyNames(body []byte, visit func(Name)) {
-	r := nameReader{lexer: lexer{sql: body}, visit: visit, body: true}
-	r.read()
-}
-
 // createState follows CREATE TABLE ... AS EXECUTE. The statement's first AS is
 // the one: nothing before it can hold another.
 type createState uint8
@@ -97,7 +89,7 @@ func (r *nameReader) read() {
 			atStart = true
 			r.create = createNone
 		case tokenOther:
-			atStart = r.body && endsLabel(r.sql, t.start)
+			atStart = r.body && startsBehind(r.sql, t)
 		case tokenQuoted, tokenUnicode:
 			r.function(t)
 		case tokenWord:
@@ -110,7 +102,7 @@ func (r *nameReader) read() {
 				r.createWord(t)
 			}
 			r.function(t)
-			atStart = r.body && opensStatement(r.sql[t.start:t.end])
+			atStart = r.body && startsBehind(r.sql, t)
 		}
 	}
 }

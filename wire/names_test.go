@@ -229,28 +229,6 @@ func TestNamesWithBackslashesReadsThemInEveryString(t *testing.T) {
 	}
 }
 
-func TestBodyNamesFindsWhatABodySets(t *testing.T) {
-	for _, c := range []struct{ body, want string }{
-		{"begin set my.x = 1; end", "set my.x@my.x"},
-		{"set x = 1", "set x@x"},
-		{"declare n int; begin if n > 1 then set x = 1; else set y = 2; end if; end", "set x@x, set y@y"},
-		{"begin loop set x = 1; exit; end loop; end", "set x@x"},
-		{"begin <<here>> set x = 1; end", "set x@x"},
-		{"begin set local x = 1; end", ""},
-		{"begin update t set x = 1; end", ""},
-		{"begin perform set_config('a.b', n, false); perform set_config(n, 'x', false); end", "config a.b@'a.b', config? @set_config"},
-		{"begin perform set_config('a.b', n, true); end", ""},
-		{"begin listen c; unlisten d; unlisten *; end", "listen c@c, unlisten d@d"},
-		{"begin reset x; execute p; deallocate q; prepare r as select 1; end", ""},
-		{"pg_backend_pid", ""},
-		{"", ""},
-	} {
-		if got := spelled(c.body, bodyNamesOf(c.body)); got != c.want {
-			t.Errorf("BodyNames(%q)\n got %s\nwant %s", c.body, got, c.want)
-		}
-	}
-}
-
 func TestNamesTakesLinearTime(t *testing.T) {
 	const n = 100000
 	for _, sql := range []string{

@@ -72,15 +72,13 @@ const (
 //
 // Strings are read as with standard_conforming_strings = on, and the text as
 // an encoding whose bytes below 128 are ASCII always, as UTF-8.
-func Scan(sql []byte) Hints { return scan(sql, false, false) }
+func Scan(sql []byte) Hints { return scan(sql, false) }
 
 // ScanNonconforming is Scan for a session with standard_conforming_strings =
 // off, in which a backslash escapes in every string.
-func ScanNonconforming(sql []byte) Hints { return scan(sql, true, false) }
+func ScanNonconforming(sql []byte) Hints { return scan(sql, true) }
 
-// scan reads a text, or the body of a function, in which a statement may start
-// in more places.
-func scan(sql []byte, backslashes, body bool) Hints {
+func scan(sql []byte, backslashes bool) Hints {
 	var hints Hints
 	atStart := true            // no token of this statement was seen
 	prevStart, prevEnd := 0, 0 // the word before
@@ -106,7 +104,7 @@ func scan(sql []byte, backslashes, body bool) Hints {
 				atStart = false
 				continue
 			}
-			if len(word) > 1 && tableAt(atStart).lengths[firstTwo(word[0], word[1])]>>min(len(word), 31)&1 != 0 {
+			if mayBeWord(word, atStart) {
 				switch h := lookUp(word, atStart); h {
 				case 0:
 				case HintSetConfig:
@@ -138,9 +136,6 @@ func scan(sql []byte, backslashes, body bool) Hints {
 				}
 			}
 			atStart = false
-			if body {
-				atStart = opensStatement(word)
-			}
 			prevStart, prevEnd = start, i
 		case classSemicolon:
 			atStart = true
@@ -153,9 +148,6 @@ func scan(sql []byte, backslashes, body bool) Hints {
 				}
 			}
 			atStart = false
-			if body {
-				atStart = endsLabel(sql, i)
-			}
 			i++
 		case classDigit:
 			atStart = false
@@ -178,24 +170,6 @@ func scan(sql []byte, backslashes, body bool) Hints {
 		}
 	}
 	return hints
-}
-
-// opensStatement tells whether a statement of a function's body may start
-// after this word. So few words do that another one, as of CASE, is no matter.
-func opensStatement(word []byte) bool {
-	switch len(word) {
-	case 4:
-		return isWord(word, "then") || isWord(word, "else") || isWord(word, "loop")
-	case 5:
-		return isWord(word, "begin")
-	}
-	return false
-}
-
-// endsLabel tells whether the character at i is the last of a PL/pgSQL label,
-// <<so>>.
-func endsLabel(sql []byte, i int) bool {
-	return sql[i] == '>' && i > 0 && sql[i-1] == '>'
 }
 
 // isPrivilege tells whether EXECUTE, at start, is what is granted or revoked:

@@ -165,7 +165,7 @@ func (c *client) apply(o *session.Out) {
 	if o.Learned != nil {
 		c.noteLearned(w, o.Learned)
 	}
-	listen := o.Listen
+	listen, syncNotes := o.Listen, o.SyncNotes
 	if o.Release {
 		c.release()
 	}
@@ -178,8 +178,12 @@ func (c *client) apply(o *session.Out) {
 		}
 		c.end()
 	}
-	if listen && c.state == clientOpen {
+	switch {
+	case c.state != clientOpen:
+	case listen:
 		c.listen()
+	case syncNotes:
+		c.pool.pool.Listener().Sync(func() { c.listened(nil) })
 	}
 }
 

@@ -66,17 +66,20 @@ func shown(statement string) string { return statement[:min(len(statement), maxS
 func (c *client) listen() {
 	c.hears = true
 	wanted := c.sess.Wanted()
-	c.pool.pool.Listener().Listen(c, wanted, func(e *wire.Error) {
-		c.worker.Load().post(func() {
-			if c.state != clientOpen {
-				return
-			}
-			o := &c.worker.Load().out
-			o.Reset()
-			c.sess.Listened(e, o)
-			c.apply(o)
-			c.conn.Again()
-		})
+	c.pool.pool.Listener().Listen(c, wanted, c.listened)
+}
+
+// listened is called on the listener's goroutine.
+func (c *client) listened(e *wire.Error) {
+	c.worker.Load().post(func() {
+		if c.state != clientOpen {
+			return
+		}
+		o := &c.worker.Load().out
+		o.Reset()
+		c.sess.Listened(e, o)
+		c.apply(o)
+		c.conn.Again()
 	})
 }
 

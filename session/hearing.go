@@ -31,6 +31,7 @@ type hearing struct {
 	unheard  []string // of UNLISTEN statements in the transaction under way; "*" is all
 	notes    [][]byte // notifications that must wait
 	waiting  bool     // for Listened
+	syncing  bool     // and that only for notifications that are on their way
 	withheld bool     // ReadyForQuery, until then
 }
 
@@ -100,7 +101,9 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 	if s.phase != Active {
 		return
 	}
-	if e != nil {
+	if s.x.syncing {
+		s.x.syncing = false
+	} else if e != nil {
 		s.x.wanted = s.x.channels
 		s.setPins(s.pins|ReasonChannels, o)
 	} else {

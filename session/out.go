@@ -35,6 +35,8 @@ type Out struct {
 	// Listen: have the client hear the channels that are Wanted, and say so
 	// with Listened.
 	Listen bool
+	// SyncNotes: tell it what has been notified up to now, and then Listened.
+	SyncNotes bool
 }
 
 // Reset makes o ready for the next step.

@@ -132,7 +132,7 @@ func TestPins(t *testing.T) {
 		{"DISCARD ALL does not unpin what is sent behind it", transactionMode, steps(
 			asked(lock, ReasonLock, says(left("l")), "pinned: advisory lock"),
 			client(query("discard all"), query(lock)).asks(query("discard all")),
-			server(complete("DISCARD ALL"), ready('I')).tells(complete("DISCARD ALL"), ready('I')).then("release need unpinned"),
+			server(complete("DISCARD ALL"), ready('I')).tells(complete("DISCARD ALL"), ready('I')).then("need release unpinned"),
 			leased().asks(query(lock)),
 		)},
 		{"DISCARD ALL ends all but libraries, in the extended protocol too", transactionMode, steps(
@@ -167,8 +167,7 @@ func TestPins(t *testing.T) {
 		{"so does a named one", transactionMode, steps(
 			client(parse("s", "select 1"), parse("l", lock), syncing).then("need"),
 			anyLease(),
-			anyAnswer(parsed, parsed, ready('I')),
-			server(says()).then("release"),
+			answers(parsed, parsed, ready('I')).then("release"),
 			client(bind("", "s"), execute("", 0), syncing).then("need"),
 			anyLease(),
 			answers(bound, row("1"), complete("SELECT 1"), ready('I')).then("release"),
@@ -233,17 +232,9 @@ func TestPins(t *testing.T) {
 	})
 }
 
-// anyLease is leased, whatever the backend is sent, and anyAnswer is server if
-// it is not told how the backend has been asked.
+// anyLease is leased, whatever the backend is sent.
 func anyLease() step {
 	return step{does: "lease", do: func(r *rig) { r.lease(); r.toServer = "" }}
-}
-
-func anyAnswer(messages ...string) step {
-	s := answers(messages...)
-	do := s.do
-	s.do = func(r *rig) { do(r); r.toServer = "" }
-	return s
 }
 
 // TestWhatATextIsAskedAbout: whether settings have to be asked for after a

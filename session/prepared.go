@@ -102,13 +102,34 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 		}
 		return handleNot // PostgreSQL says that there is none, or knows it from SQL
 	}
+	if typ == 'B' && n.st.hints&^hintsCheap != 0 && s.waits(n.st.hints) {
+		return handleHold
+	}
 	o.ToServer.add(before)
 	waits := s.owed.owesClient()
 	switch typ {
 	case 'C':
 		s.rename(name, n, nil, entShut)
 	case 'B':
-		s.hints |= n.st.hints
+		if h := n.st.hints; h != 0 {
+			if s.tx != 'I' {
+				h &^= wire.HintSequence
+			}
+			s.hints |= h
+			if e := s.forbidden(n.st.text(), h); e != nil {
+				s.more().refusing = e
+				o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
+				s.owed.push(entRefused)
+				s.clientLeft, s.discarding = int32(total-len(message)), true
+				s.unsynced = true
+				o.Asked = true
+				return handleDone
+			}
+			s.makeReady(h, o)
+			s.more().keepStatement(n.st.text())
+		} else if s.config.LeakCheck > 0 {
+			s.more().keepStatement(n.st.text())
+		}
 		s.careful = s.careful || s.hints&^hintsCheap != 0
 		s.have(n.st, o)
 		s.begin(n.st, o)
@@ -147,6 +168,18 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		return s.parseOwn(name, before, appendNamed(nil, string(name), body), o)
 	}
 	hints := s.scan(text)
+	if hints&hintsSQLNames != 0 && (n == nil || n.st == nil) {
+		// Names within stand for what they do on this backend.
+		if s.waits(hints) {
+			return handleHold
+		}
+		o.ToServer.add(before)
+		if instead := s.spliceNames(text, o); instead != nil {
+			_, types, _ := wire.CString(body)
+			body = append(append(instead, 0), types...)
+		}
+		return s.parseOwn(name, nil, appendNamed(nil, string(name), body), o)
+	}
 	waits := s.owed.owesClient()
 	o.ToServer.add(before)
 	if n != nil && (n.st != nil || n.private) {

@@ -29,6 +29,7 @@ const (
 	entPrepare   entry = 'p' // a Parse of the unnamed statement, made again
 	entMake      entry = 'm' // a Parse of a shared statement that the backend has not got yet
 	entEvict     entry = 'e' // a Close of a shared statement
+	entShow      entry = 'w' // a Parse or Close under the client's own name; see showPrepared
 	entOwnSync   entry = 'y' // a Sync behind a Parse that stands ahead of a simple query
 	entUnprepare entry = 'u' // a Close of an unnamed statement that is not the client's
 )

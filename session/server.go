@@ -112,6 +112,9 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 			s.owed.pop()
 			s.unnamedHere = true
 			return true
+		case first == entShow:
+			s.owed.pop()
+			return true
 		case first == entNamed:
 			s.done()
 		case typ == '1' && first == entMake, typ == '3' && first == entEvict:
@@ -203,9 +206,17 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	if s.x != nil {
 		s.x.deallocs, s.x.refusing, s.x.splices = nil, nil, nil
 		if s.tx == 'I' {
-			if s.hints&wire.HintListen != 0 && s.owed.len() == 0 && s.config.Listen == ListenShare {
-				s.x.withheld = true
-				return true
+			if s.owed.len() == 0 && s.config.Listen == ListenShare {
+				switch {
+				case s.hints&wire.HintListen != 0:
+					s.x.withheld = true
+					return true
+				case s.hints&wire.HintNotify != 0 && len(s.x.channels) > 0:
+					// It may hear itself, and does so before it hears of the end.
+					s.x.withheld, s.x.waiting, s.x.syncing = true, true, true
+					o.SyncNotes = true
+					return true
+				}
 			}
 			s.tellNotes(o)
 		}
@@ -259,7 +270,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	if first != entQuery && first != entFunction && first != entSync && first != 0 {
 		synced, parse, ops := s.owed.skipToSync()
 		s.undo(ops)
-		if first == entMake && s.owed.first() == entOwnSync {
+		if (first == entMake || first == entShow || first == entEvict) && s.owed.first() == entOwnSync {
 			return true // the statement behind it will say what is missing
 		}
 		s.skipping = !synced

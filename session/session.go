@@ -309,7 +309,7 @@ func (s *Session) leave(o *Out) {
 		return
 	}
 	reset := s.config.ResetQuery
-	if s.config.Mode != SessionMode && (s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting || s.x.unknown)) {
+	if s.config.Mode != SessionMode && (s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting || s.x.unknown || s.x.showing)) {
 		reset = "DISCARD ALL"
 		s.link.settings = nil
 		s.link.have.clear()
@@ -370,6 +370,10 @@ func (s *Session) settle(o *Out) {
 			return
 		}
 		s.applyUnlisten(o)
+	}
+	if s.x != nil && s.x.showing {
+		s.hidePrepared(o)
+		return
 	}
 	if s.config.State != StateOff {
 		if s.hints != 0 && !s.clean(o) {

@@ -21,28 +21,74 @@ const hintsSQLNames = wire.HintPrepare | wire.HintExecute | wire.HintDeallocate
 // answered, and let nothing follow before they are: they change what messages
 // behind them mean.
 const hintsAlone = wire.HintPrepare | wire.HintDeallocate | wire.HintDiscard | wire.HintListen |
-	wire.HintUnlisten | wire.HintShowsChannels | wire.HintSequence
+	wire.HintUnlisten | wire.HintShowsChannels | wire.HintShowsPrepared | wire.HintSequence
 
-// sqlStatement looks at the text of a Query, or of the unnamed statement's
-// Parse, before it is sent. It may put other messages ahead, or return another
-// text. A refusal says that it must not be run.
+// sqlStatement looks at the text of a Query, or of a Parse of the client's own
+// on the backend, before it is sent. It may put other messages ahead, or return
+// another text. A refusal says that it must not be run.
 func (s *Session) sqlStatement(text []byte, h wire.Hints, o *Out) (instead []byte, refusal *wire.Error) {
 	if e := s.forbidden(text, h); e != nil {
 		return nil, e
 	}
+	s.makeReady(h, o)
+	if h&hintsSQLNames != 0 && s.sharing() {
+		instead = s.spliceNames(text, o)
+	}
+	return instead, nil
+}
+
+// makeReady has the backend look as if it were the client's own, for a
+// statement with these hints.
+func (s *Session) makeReady(h wire.Hints, o *Out) {
 	if h&wire.HintSequence != 0 {
 		s.ownSequences(o)
 	}
 	if h&wire.HintShowsChannels != 0 {
 		s.showChannels(o)
 	}
+	if h&wire.HintShowsPrepared != 0 {
+		s.showPrepared(o)
+	}
 	if h&wire.HintNotify != 0 {
 		s.link.Notifier.Store(s.PID)
 	}
-	if h&hintsSQLNames != 0 && s.sharing() {
-		instead = s.spliceNames(text, o)
+}
+
+// showPrepared gives the backend the client's statements under their own names
+// and takes all others away, for a statement that reads what there is.
+func (s *Session) showPrepared(o *Out) {
+	if s.tx != 'I' || s.owed.len() > 0 || !s.sharing() || s.more().showing || len(s.names)+len(s.link.have.all) == 0 {
+		return
 	}
-	return instead, nil
+	for st := s.link.have.oldest(); st != nil; st = s.link.have.oldest() {
+		s.evict(st, o)
+	}
+	for name, n := range s.names {
+		if n.st != nil {
+			_, body, _ := wire.CString(n.st.parse[wire.HeaderLen:])
+			o.ToServer.keep(appendNamed(o.ToServer.own(), name, body))
+			s.owed.push(entShow)
+		}
+	}
+	s.ownSync(o)
+	s.x.showing = true
+}
+
+// hidePrepared ends what showPrepared has begun.
+func (s *Session) hidePrepared(o *Out) {
+	for name, n := range s.names {
+		if n.st != nil {
+			o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), name))
+			s.owed.push(entShow)
+		}
+	}
+	s.ownSync(o)
+	s.x.showing = false
+}
+
+func (s *Session) ownSync(o *Out) {
+	o.ToServer.keep(wire.AppendSync(o.ToServer.own()))
+	s.owed.push(entOwnSync)
 }
 
 // spliceNames puts the names of shared statements where the client's stand.
@@ -115,8 +161,7 @@ func (s *Session) haveQuietly(st *Statement, o *Out) {
 		return
 	}
 	s.have(st, o)
-	o.ToServer.keep(wire.AppendSync(o.ToServer.own()))
-	s.owed.push(entOwnSync)
+	s.ownSync(o)
 }
 
 // deallocated: a DEALLOCATE of one name has succeeded.

@@ -559,6 +559,7 @@ type extra struct {
 	pinStatement string      // the one that the pin began with
 	splices      []splice    // in the text under way
 	deallocs     []string    // names that DEALLOCATE statements under way are about
+	showing      bool        // see showPrepared
 	functions    bool        // the transaction has made functions, perhaps
 	unknown      bool        // a setting was set whose name is not known
 	blind        bool        // and that holds

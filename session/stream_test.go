@@ -80,7 +80,7 @@ func TestALongMessageWaitsForNobodyElse(t *testing.T) {
 
 func TestTheRestOfALongRefusedParseIsThrownAway(t *testing.T) {
 	for _, c := range cuttings {
-		r := newRig(t, &unwatched)
+		r := newRig(t, &unnamedUnwatched)
 		r.cut = c.cut()
 		r.client(query("begin"))
 		r.lease()

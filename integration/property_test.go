@@ -1,0 +1,253 @@
+package integration
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// TestRandomProgramsReadTheSameWithAndWithoutPgweir gives many clients random
+// programs that make, use and end session state of every kind. Each program is
+// run on a direct connection alone; then all of them at once through pgweir on
+// few backends. What a client is answered must be the same: it never loses its
+// own state, and never sees another's, whose values bear the other's number.
+//
+// PGWEIR_TEST_SEED repeats a run.
+func TestRandomProgramsReadTheSameWithAndWithoutPgweir(t *testing.T) {
+	t.Parallel()
+	const clients, steps = 16, 120
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("PGWEIR_TEST_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("PGWEIR_TEST_SEED=%d", seed)
+	programs := make([][]errandStep, clients)
+	for i := range programs {
+		programs[i] = randomProgram(rand.New(rand.NewPCG(seed, uint64(i))), i, steps)
+	}
+	var (
+		answers = make([][]string, clients)
+		db      = createDatabase(t, shared)
+		failed  = make([]error, clients)
+	)
+	execSQL(t, dsn(shared.Port, db), propertySchema)
+	direct := net.JoinHostPort("127.0.0.1", strconv.Itoa(shared.Port))
+	runAll := func(addr, db string, check func(client, step int, answer string) error) {
+		var all sync.WaitGroup
+		for i, p := range programs {
+			all.Go(func() { failed[i] = runProgram(addr, db, p, func(n int, a string) error { return check(i, n, a) }) })
+		}
+		all.Wait()
+		for i, err := range failed {
+			if err != nil {
+				t.Errorf("seed %d, client %d: %v", seed, i, err)
+			}
+		}
+	}
+	runAll(direct, db, func(client, _ int, answer string) error {
+		answers[client] = append(answers[client], answer)
+		return nil
+	})
+	if t.Failed() {
+		return
+	}
+	w := startWeir(t, weirOptions{Top: stageTop + "max_prepared_statements = 5", Database: "pool_size = 4"})
+	execSQL(t, w.Direct(), propertySchema)
+	runAll(w.Addr(), w.DB, func(client, step int, answer string) error {
+		want := answers[client][step]
+		if answer == want {
+			return nil
+		}
+		var before strings.Builder
+		for i := max(0, step-25); i <= step; i++ {
+			fmt.Fprintf(&before, "\n  %3d %s", i, programs[client][i].text)
+		}
+		return fmt.Errorf("step %d differs%s\n%s", step, before.String(), differing(want, answer))
+	})
+}
+
+const propertySchema = `
+create function sets(text) returns text language plpgsql as $$ begin return set_config('work_mem', $1, false); end $$;
+create function locks(bigint) returns boolean language plpgsql as $$ begin return pg_try_advisory_lock($1); end $$`
+
+// propertyView shows all state that a session can have.
+const propertyView = `select current_setting('work_mem'), current_setting('search_path'), current_setting('statement_timeout'), current_setting('TimeZone'), current_setting('DateStyle'),
+	current_user, coalesce(current_setting('my.one', true), ''), coalesce(current_setting('my.two', true), ''),
+	(select string_agg(name, ',' order by name) from pg_catalog.pg_cursors where is_holdable),
+	(select string_agg(objid::text, ',' order by objid) from pg_catalog.pg_locks where locktype = 'advisory' and pid = pg_catalog.pg_backend_pid()),
+	(select string_agg(relname, ',' order by relname) from pg_catalog.pg_class where relnamespace = pg_catalog.pg_my_temp_schema() and relkind = 'r'),
+	(select string_agg(name, ',' order by name) from pg_catalog.pg_prepared_statements where from_sql),
+	(select string_agg(c, ',' order by c) from pg_catalog.pg_listening_channels() c)`
+
+// errandStep is messages that end with one ReadyForQuery, and how they read.
+type errandStep struct {
+	text string
+	say  []pgproto3.FrontendMessage
+}
+
+// randomProgram ends outside of a block with nothing undone.
+func randomProgram(r *rand.Rand, client, steps int) (program []errandStep) {
+	simple := func(text string) { program = append(program, errandStep{text, say(query(text))}) }
+	pick := func(words ...string) string { return words[r.IntN(len(words))] }
+	value := func() string { return fmt.Sprintf("client %d, %d", client, r.IntN(100)) }
+	lock := func() string { return fmt.Sprint(client*100 + r.IntN(3)) }
+	setting := func() (name, val string) {
+		switch name = pick("work_mem", "search_path", "statement_timeout", "timezone", "datestyle", "my.one", "my.two", "role"); name {
+		case "work_mem":
+			return name, fmt.Sprint(5+r.IntN(20), "MB")
+		case "statement_timeout":
+			return name, fmt.Sprint(100+r.IntN(20), "s")
+		case "search_path":
+			return name, pick("pg_catalog", "public", "nowhere")
+		case "timezone":
+			return name, pick("Asia/Tokyo", "America/Lima", "UTC", "Mars")
+		case "datestyle":
+			return name, pick("German", "SQL, DMY", "ISO")
+		case "role":
+			return name, pick("pg_monitor", "pg_read_all_data", "none")
+		}
+		return name, value()
+	}
+	texts := []string{"select $1::int + 1", "select current_setting('work_mem') || $1", "select count(*) from mine where a = $1::int", "select 10 / $1::int", "select set_config('my.one', $1, false)", "selec $1"}
+	for range steps {
+		switch n := r.IntN(100); {
+		case n < 12:
+			name, v := setting()
+			simple("set " + pick("", "", "session ", "local ") + name + " = '" + v + "'")
+		case n < 16:
+			name, _ := setting()
+			simple(pick("reset "+name, "set "+name+" to default", "reset all"))
+		case n < 20:
+			name, v := setting()
+			simple("select set_config('" + name + "', '" + v + "', " + pick("true", "false", "false") + ")")
+		case n < 23:
+			v := fmt.Sprint(5+r.IntN(20), "MB")
+			simple(pick("select public.sets('"+v+"')", "do $$ begin set work_mem = '"+v+"'; end $$", "do $$ begin perform set_config('work_mem', '"+v+"', false); raise exception 'undone'; end $$"))
+		case n < 31:
+			name, text := pick("a", "b", "c"), texts[r.IntN(len(texts))]
+			program = append(program, errandStep{"Parse " + name + ": " + text, say(parse(name, text), describe('S', name), sync_)})
+		case n < 43:
+			name, v := pick("a", "b", "c"), fmt.Sprint(r.IntN(3))
+			program = append(program, errandStep{"Bind " + name + " " + v, append(runs(name, v), sync_)})
+		case n < 46:
+			name := pick("a", "b", "c")
+			program = append(program, errandStep{"Close " + name, say(closeStatement(name), sync_)})
+		case n < 50:
+			one, two, text := pick("a", "b"), pick("b", "c"), texts[r.IntN(len(texts))]
+			program = append(program, errandStep{"pipeline: Bind " + one + ", Close " + two + ", Parse " + two + ": " + text + ", Bind " + two,
+				join(runs(one, "1"), say(closeStatement(two), parse(two, text)), runs(two, "2"), say(sync_))})
+		case n < 56:
+			simple(pick("prepare p as select "+fmt.Sprint(client), "execute p", "deallocate p", "deallocate all", "deallocate "+pick("a", "b", "c"), "execute "+pick("a", "b")+"(1)", "prepare a as select 'sql'"))
+		case n < 62:
+			simple(pick("select pg_try_advisory_lock("+lock()+")", "select pg_advisory_unlock("+lock()+")", "select pg_advisory_xact_lock("+lock()+")", "select public.locks("+lock()+")", "select pg_advisory_unlock_all()"))
+		case n < 69:
+			simple(pick("create temp table mine (a int)", "drop table mine", "insert into mine values (1), (2)", "select count(*) from mine", "create temp table other (a int) on commit drop", "drop table if exists pg_temp.mine"))
+		case n < 73:
+			simple(pick("declare c cursor with hold for select generate_series(1, 5)", "fetch 2 from c", "close c", "close all"))
+		case n < 76:
+			channel := fmt.Sprintf("channel_%d", client)
+			simple(pick("listen "+channel, "notify "+channel+", '"+value()+"'", "unlisten "+channel, "unlisten *"))
+		case n < 88:
+			simple(pick("begin", "begin", "begin", "commit", "commit", "rollback", "savepoint s", "rollback to s", "release s", "select 1/0", "commit and chain", "begin; savepoint s; set my.two = '"+value()+"'; rollback to s; commit"))
+		case n < 90:
+			simple(pick("discard all", "discard plans", "discard temp", "discard sequences"))
+		default:
+			simple(propertyView)
+		}
+	}
+	simple("rollback")
+	simple(propertyView)
+	simple("discard all")
+	simple(propertyView)
+	return program
+}
+
+// runProgram runs a program and hands on the answer to each of its steps.
+func runProgram(addr, db string, program []errandStep, check func(step int, answer string) error) error {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	login, err := talkOnce(conn, r, 0, say(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "postgres", "database": db}}))
+	if err != nil {
+		return err
+	}
+	for i, s := range program {
+		answer, err := talkOnce(conn, r, login.self, s.say)
+		if err != nil {
+			return fmt.Errorf("step %d, %s: %w", i, s.text, err)
+		}
+		if err := check(i, answer.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type answer struct {
+	text string
+	self uint32 // of BackendKeyData
+}
+
+// varying is what differs from connection to connection.
+var varying = regexp.MustCompile(`pg_temp_\d+`)
+
+// talkOnce sends messages and reads up to ReadyForQuery.
+func talkOnce(conn net.Conn, r *bufio.Reader, self uint32, messages []pgproto3.FrontendMessage) (a answer, err error) {
+	var b []byte
+	for _, m := range messages {
+		if b, err = m.Encode(b); err != nil {
+			return a, err
+		}
+	}
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return a, err
+	}
+	if _, err := conn.Write(b); err != nil {
+		return a, err
+	}
+	tr := transcriber{self: self}
+	for {
+		var head [5]byte
+		if _, err := io.ReadFull(r, head[:]); err != nil {
+			return a, err
+		}
+		n := binary.BigEndian.Uint32(head[1:])
+		if n < 4 || n > maxAnswer {
+			return a, fmt.Errorf("a message of type %q and length %d", head[0], n)
+		}
+		body := make([]byte, n-4)
+		if _, err := io.ReadFull(r, body); err != nil {
+			return a, err
+		}
+		switch head[0] {
+		case 'K':
+			a.self = binary.BigEndian.Uint32(body)
+			continue
+		case 'E', 'N':
+			body = withoutPlace(body)
+		}
+		tr.write(head[0], body)
+		if head[0] == 'Z' {
+			a.text = varying.ReplaceAllString(tr.out.String(), "pg_temp_n")
+			return a, nil
+		}
+	}
+}

@@ -9,7 +9,7 @@ FUZZTIME ?= 30s
 RACE := pool|loop|proxy|console|auth|child
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-versions bench fuzz fmt lint clean install-postgres need-go
+.PHONY: help build demo test test-versions regress conformance bench fuzz fmt lint clean install-postgres need-go
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,14 @@ test: need-go ## Run every check and every test against the installed PostgreSQL
 test-versions: need-go ## Repeat the integration tests against PostgreSQL 14 to 18
 	@scripts/install-postgres psql pgbench psycopg2
 	@scripts/test-versions
+
+regress: need-go ## Run PostgreSQL's own regression suite through pgweir
+	@scripts/install-postgres server psql
+	@scripts/regress $(ARGS)
+
+conformance: need-go ## Run pgx's own test suite through pgweir
+	@scripts/install-postgres server psql
+	@scripts/conformance $(ARGS)
 
 bench: build ## Measure pgweir beside the poolers that are installed
 	@scripts/install-postgres server psql pgbench

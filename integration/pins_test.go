@@ -58,7 +58,7 @@ func TestStateThatCannotFollowKeepsItsBackendUntilItEnds(t *testing.T) {
 			must(t, one, c.make)
 			eventually(t, "the pin is shown", func() bool { return len(show(t, console, "show pins")) == 1 })
 			row := rowOf(t, show(t, console, "show pins"), "database", w.DB, "user", "postgres")
-			if row["reasons"] != c.reason || row["application_name"] != "pinned" || !strings.HasPrefix(row["statement"], c.make[:20]) {
+			if row["reasons"] != c.reason || row["application_name"] != "pinned" || !strings.HasPrefix(row["statement"], c.make) {
 				t.Errorf("SHOW PINS has %v", row)
 			}
 			if got := ask(t, one, "select pg_backend_pid()"); got != row["remote_pid"] {
@@ -197,9 +197,10 @@ func TestMaxPinnedBoundsPinsAndOthersKeepWorking(t *testing.T) {
 	must(t, first, "select pg_advisory_lock(500)")
 	for _, c := range pinCases {
 		second := connect(t, w.DSN(simpleProtocol))
-		// It may be told so at the statement itself, or lose its connection.
+		// It is told so at the statement itself or, if only the backend knew
+		// what the statement leaves behind, soon after.
 		err := runSQL(t.Context(), second, c.make)
-		if err == nil {
+		for i := 0; i < 3 && err == nil; i++ {
 			err = runSQL(t.Context(), second, "select 1")
 		}
 		if !strings.HasPrefix(sqlState(err), "53") {

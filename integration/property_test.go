@@ -102,6 +102,7 @@ type errandStep struct {
 
 // randomProgram ends outside of a block with nothing undone.
 func randomProgram(r *rand.Rand, client, steps int) (program []errandStep) {
+	view := func() { program = append(program, errandStep{"(view)", say(query(propertyView))}) }
 	simple := func(text string) { program = append(program, errandStep{text, say(query(text))}) }
 	pick := func(words ...string) string { return words[r.IntN(len(words))] }
 	value := func() string { return fmt.Sprintf("client %d, %d", client, r.IntN(100)) }
@@ -167,13 +168,13 @@ func randomProgram(r *rand.Rand, client, steps int) (program []errandStep) {
 		case n < 90:
 			simple(pick("discard all", "discard plans", "discard temp", "discard sequences"))
 		default:
-			simple(propertyView)
+			view()
 		}
 	}
 	simple("rollback")
-	simple(propertyView)
+	view()
 	simple("discard all")
-	simple(propertyView)
+	view()
 	return program
 }
 

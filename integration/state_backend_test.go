@@ -64,15 +64,14 @@ func TestAPinnedClientIsToldWhenItsBackendIsLost(t *testing.T) {
 	console, direct := connect(t, w.Console(simpleProtocol)), connect(t, w.PG.DSN("postgres"))
 	c, other := loginWire(t, w), connect(t, w.DSN(simpleProtocol))
 	c.does("create temp table mine (a int)")
+	eventually(t, "the pin is shown", func() bool { return len(show(t, console, "show pins")) == 1 })
 	row := rowOf(t, show(t, console, "show pins"), "database", w.DB)
 	ask(t, direct, "select pg_terminate_backend("+row["remote_pid"]+", 10000)")
 	if code := c.ended(patience); code != "57P01" {
 		t.Errorf("its last word was %q, want 57P01", code)
 	}
 	servedWithin(t, other, patience)
-	if rows := show(t, console, "show pins"); len(rows) != 0 {
-		t.Errorf("SHOW PINS has %v", rows)
-	}
+	eventually(t, "the pin ends", func() bool { return len(show(t, console, "show pins")) == 0 })
 }
 
 // TestTheConsoleShowsWhatAClientHas: statements held, and a fingerprint of the

@@ -25,7 +25,7 @@ func TestLeakCheckFindsWhatNothingHintedAt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 1"})
+			w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 2"})
 			execSQL(t, w.Direct(), leakSchema)
 			console := connect(t, w.Console("default_query_exec_mode=simple_protocol"))
 			leaker, other := connect(t, w.DSN("application_name=leaker")), connect(t, w.DSN("application_name=other"))
@@ -47,7 +47,7 @@ func TestLeakCheckFindsWhatNothingHintedAt(t *testing.T) {
 			if code, body := get(t, w, "/metrics"); code != 200 || !strings.Contains(body, "pgweir_pool_leaks_total{database=\""+w.DB+"\",user=\"postgres\"} 1") {
 				t.Errorf("pgweir_pool_leaks_total is not 1 (status %d)", code)
 			}
-			if n := len(w.Backends(t)); n > 1 {
+			if n := len(w.Backends(t)); n > 2 {
 				t.Errorf("%d backends", n)
 			}
 		})

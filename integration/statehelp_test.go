@@ -287,6 +287,13 @@ func playThrough(t *testing.T, w *weir, s *scene, other *stranger) []string {
 	if !s.alone {
 		players = append(players, enter(t, w.Addr(), w.DB, s))
 	}
+	defer func() {
+		if t.Failed() {
+			for i, p := range players {
+				t.Logf("client %d has taken %d of %d steps; its status is %q", i, p.at, len(s.steps), p.status)
+			}
+		}
+	}()
 	for ended := 0; ended < len(players); {
 		ended = 0
 		for _, p := range players {

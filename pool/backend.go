@@ -11,11 +11,14 @@ import (
 
 // Backend is one connection to PostgreSQL that has logged in.
 type Backend struct {
-	ID      uint64
-	PID     uint32 // the server process
-	Key     []byte // for a CancelRequest
-	Params  []wire.Param
-	Vars    *wire.Vars
+	ID     uint64
+	PID    uint32 // the server process
+	Key    []byte // for a CancelRequest
+	Params []wire.Param
+	Vars   *wire.Vars
+	// Carried are the settings that its startup parameters have set, if all
+	// could be set later as well.
+	Carried []wire.Param
 	TLS     string // "", or as loop.TLS.Describe says
 	Opened  time.Time
 	Address Address // where it is connected to
@@ -31,6 +34,7 @@ type Backend struct {
 	res     *puddle.Resource[*Backend]
 	opened  time.Duration // since the epoch
 	stamp   int           // Pool.generation at the opening
+	carries bool          // Carried is known
 
 	// Guarded by the pool's lock.
 	used            bool // has been lent

@@ -70,7 +70,11 @@ func attempt(ctx context.Context, s *Settings, params []wire.Param, wrap Secure,
 	if err == nil {
 		l := loginConn{conn: secured, r: bufio.NewReaderSize(secured, 4096), settings: s}
 		var b *Backend
-		if b, err = l.run(params); err == nil {
+		b, err = l.run(params)
+		if fixed, _, _ := split(params); err == nil && s.Replay && len(fixed) > 0 {
+			err = l.readCarried(b, fixed)
+		}
+		if err == nil {
 			secured.SetDeadline(time.Time{})
 			b.Conn, b.Address = secured, s.Address
 			if t, ok := secured.(Secured); ok {

@@ -37,7 +37,10 @@ type Settings struct {
 	MaxUser        int           // max_user_connections; 0 for no cap
 	Address        Address
 	DBName         string // the database's name on the server
-	Credentials    wire.Credentials
+	// Replay tells that clients' settings are carried from backend to backend,
+	// so that one without startup parameters will do for most; see Carried.
+	Replay      bool
+	Credentials wire.Credentials
 }
 
 // Pool lends the backends of one database and user.
@@ -79,6 +82,8 @@ type Variant struct {
 	idle     int
 	clients  int // that use it; see Forget
 	welcomes map[string]*Welcome
+	carried  []wire.Param // see Pool.Carried
+	carries  bool
 }
 
 // Welcome is what the server says to a client's startup parameters.
@@ -359,6 +364,7 @@ func (p *Pool) learn(v *Variant, key string, b *Backend) {
 		clear(v.welcomes) // the server is another one now, of a newer version, say
 	}
 	v.keep(key, w)
+	v.carried, v.carries = b.Carried, b.carries
 	// Others may be waiting for just that; any backend will do for them now.
 	for q := p.line.head; q != nil; q = q.next {
 		if q.Variant == v && q.fresh != nil && q.welcome == key {

@@ -84,6 +84,12 @@ func (l *login) admit() {
 		l.welcome = &pool.Welcome{Params: c.server.link.Params, Vars: c.server.link.Vars}
 	}
 	c.sess.Init(conf, l.welcome.Vars)
+	carried, carries := l.carried(own)
+	if carries {
+		c.sess.Begin(carriedSettings(carried))
+		c.opening = c.wait.Variant
+		c.wait.Variant = c.pool.pool.Plain()
+	}
 	c.secret = randomUint32()
 	c.longKey = l.ask.minor >= 2
 	c.ownBackend = own
@@ -107,14 +113,37 @@ func (l *login) admit() {
 	if s == nil {
 		return
 	}
-	if !own {
-		c.release() // it was but to learn the server's answer
+	switch {
+	case own:
+	case carries && len(carried) > 0:
+		c.drop(false) // it was but to learn the server's answer, and is of no use to others
+		return
+	default:
+		c.release() // likewise, and any other would be as good
 		return
 	}
 	o := &w.out
 	o.Reset()
 	c.sess.Lease(&s.link, o)
 	c.apply(o)
+}
+
+// carried are the settings that the client begins with on any backend, if its
+// startup parameters allow that.
+func (l *login) carried(own bool) ([]wire.Param, bool) {
+	c := l.c
+	if own || c.wait.Variant.Plain() {
+		return nil, false
+	}
+	return c.pool.pool.Carried(c.wait.Variant)
+}
+
+func carriedSettings(params []wire.Param) *session.Settings {
+	var list []session.Setting
+	for _, p := range params {
+		list = append(list, session.Setting{Name: p.Name, Value: p.Value})
+	}
+	return session.NewSettings(list)
 }
 
 // in puts the client on the books.

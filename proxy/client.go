@@ -19,8 +19,10 @@ type client struct {
 	wait   pool.Waiter
 	worker atomic.Pointer[worker]
 	pool   *clientPool
-	server *server // lent to it
-	login  *login  // nil once it is in
+	// opening is the variant of its startup parameters, if wait has another.
+	opening *pool.Variant
+	server  *server // lent to it
+	login   *login  // nil once it is in
 	// later carries cancel requests out that must wait until the client's
 	// settings are on its backend; nil if there are none.
 	later func()
@@ -259,6 +261,9 @@ func (c *client) forget() {
 	c.sess.Forget()
 	if v := c.wait.Variant; v != nil {
 		c.pool.pool.Forget(v)
+		if c.opening != nil {
+			c.pool.pool.Forget(c.opening)
+		}
 	}
 	in := c.login == nil
 	if in {

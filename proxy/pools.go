@@ -148,7 +148,7 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 		IdleTimeout: c.ServerIdleTimeout, Lifetime: c.ServerLifetimeFor(db),
 		ConnectTimeout: c.ServerConnectTimeout, LoginRetry: c.ServerLoginRetry,
 		MaxDatabase: c.MaxDBConnectionsFor(db), MaxUser: c.MaxUserConnectionsFor(user),
-		DBName: db.DBName,
+		DBName: db.DBName, Replay: c.PoolModeFor(db, user) != "session" && c.SessionStateFor(db, user) == "track",
 		Address: pool.Address{Network: network, Addr: addr, Host: host, TLS: pool.TLS{
 			Mode: pool.TLSMode(c.ServerTLSSSLMode),
 			CA:   c.ServerTLSCAFile, Cert: c.ServerTLSCertFile, KeyFile: c.ServerTLSKeyFile,

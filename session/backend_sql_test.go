@@ -15,26 +15,33 @@ import (
 type stmtKind int
 
 const (
-	nothing    stmtKind = iota
-	nonsense            // selekt_TOKEN
-	selects             // select 'TOKEN' [from generate_series(1, N)]
-	slowSelect          // select 'TOKEN' from pg_sleep(0)
-	failsLate           // select cast('TOKEN' || left(random()::text, 0) as int)
-	begins              // begin
-	commits             // commit
-	rollsBack           // rollback
-	setsVar             // set NAME = 'TOKEN'
-	setsCustom          // set my.NAME = 'TOKEN'
-	setsConfig          // select set_config('my.NAME', 'TOKEN', false)
-	locks               // select pg_advisory_lock(NAME)
-	unlocks             // select pg_advisory_unlock(NAME)
-	listens             // listen NAME
-	unlistens           // unlisten NAME
-	copiesIn            // copy t from stdin
-	copiesOut           // copy (select 'TOKEN') to stdout
-	discards            // discard all
-	notices             // do $$begin raise notice 'TOKEN'; end$$
-	asks                // the question of state.go
+	nothing     stmtKind = iota
+	nonsense             // selekt_TOKEN
+	selects              // select 'TOKEN' [from generate_series(1, N)]
+	slowSelect           // select 'TOKEN' from pg_sleep(0)
+	failsLate            // select cast('TOKEN' || left(random()::text, 0) as int)
+	begins               // begin
+	commits              // commit
+	rollsBack            // rollback
+	sets                 // set NAME = 'TOKEN'
+	setsConfig           // select set_config('NAME', 'TOKEN', false)
+	resets               // reset NAME, reset all
+	locks                // select pg_advisory_lock(NAME)
+	unlocks              // select pg_advisory_unlock(NAME)
+	listens              // listen NAME
+	unlistens            // unlisten NAME, unlisten *
+	hears                // select * from pg_listening_channels()
+	makesTemp            // create temp table NAME ()
+	dropsTemp            // drop table NAME
+	prepares             // prepare NAME as select 'TOKEN'
+	executes             // execute NAME
+	deallocates          // deallocate NAME, deallocate all
+	copiesIn             // copy t from stdin
+	copiesOut            // copy (select 'TOKEN') to stdout
+	discards             // discard all
+	notices              // do $$begin raise notice 'TOKEN'; end$$
+	setsInside           // do $$begin set NAME = 'TOKEN'; end$$
+	asks                 // the question of state.go
 )
 
 type stmt struct {
@@ -43,7 +50,11 @@ type stmt struct {
 	name     string
 	n        int
 	extended bool // it was run by an Execute
+	fromSQL  bool // it was made by PREPARE
 }
+
+// A name as PostgreSQL or pgweir write it.
+const namePattern = `"?(?P<name>\w+(?:"?\."?\w+)?)"?`
 
 var stmtPatterns = []struct {
 	kind    stmtKind
@@ -56,18 +67,31 @@ var stmtPatterns = []struct {
 	{begins, regexp.MustCompile(`^begin$`)},
 	{commits, regexp.MustCompile(`^commit$`)},
 	{rollsBack, regexp.MustCompile(`(?i)^rollback$`)},
-	{setsCustom, regexp.MustCompile(`^set my\.(?P<name>\w+) = '(?P<token>\w+)'$`)},
-	{setsVar, regexp.MustCompile(`(?i)^set (?P<name>\w+) = '(?P<token>[^']*)'$`)},
-	{setsConfig, regexp.MustCompile(`^select set_config\('my\.(?P<name>\w+)', '(?P<token>\w+)', false\)$`)},
+	{resets, regexp.MustCompile(`(?i)^reset (?P<name>session authorization)$`)},
+	{resets, regexp.MustCompile(`(?i)^reset ` + namePattern + `$`)},
+	{sets, regexp.MustCompile(`(?i)^set ` + namePattern + ` = '(?P<token>[^']*)'$`)},
+	{setsConfig, regexp.MustCompile(`(?i)^select (?:pg_catalog\.)?set_config\('(?P<name>[\w.]+)', ?'(?P<token>\w*)', ?false\)$`)},
 	{locks, regexp.MustCompile(`^select pg_advisory_lock\((?P<name>\d+)\)$`)},
 	{unlocks, regexp.MustCompile(`^select pg_advisory_unlock\((?P<name>\d+)\)$`)},
-	{listens, regexp.MustCompile(`^listen (?P<name>\w+)$`)},
-	{unlistens, regexp.MustCompile(`^unlisten (?P<name>\w+)$`)},
+	{listens, regexp.MustCompile(`(?i)^listen ` + namePattern + `$`)},
+	{unlistens, regexp.MustCompile(`(?i)^unlisten (?P<name>\w+|\*)$`)},
+	{hears, regexp.MustCompile(`^select \* from pg_listening_channels\(\)$`)},
+	{makesTemp, regexp.MustCompile(`^create temp table (?P<name>\w+) \(\)$`)},
+	{dropsTemp, regexp.MustCompile(`^drop table (?P<name>\w+)$`)},
+	{prepares, regexp.MustCompile(`^prepare ` + namePattern + ` as select '(?P<token>\w+)'$`)},
+	{executes, regexp.MustCompile(`(?i)^execute "?(?P<name>[^"]+)"?$`)},
+	{deallocates, regexp.MustCompile(`^deallocate ` + namePattern + `$`)},
 	{copiesIn, regexp.MustCompile(`^copy t from stdin$`)},
 	{copiesOut, regexp.MustCompile(`^copy \(select '(?P<token>\w+)'\) to stdout$`)},
 	{discards, regexp.MustCompile(`(?i)^discard all$`)},
 	{notices, regexp.MustCompile(`^do \$\$begin raise notice '(?P<token>\w+)'; end\$\$$`)},
+	{setsInside, regexp.MustCompile(`^do \$\$begin set (?P<name>[\w.]+) = '(?P<token>\w+)'; end\$\$$`)},
 }
+
+var (
+	questionPattern = regexp.MustCompile(`^SELECT '[a-z]', `)
+	customPattern   = regexp.MustCompile(`current_setting\('([^']+)', true\)`)
+)
 
 var parsedSQL = map[string][]stmt{}
 
@@ -79,8 +103,8 @@ func parseSQL(text string) []stmt {
 	}
 	var all []stmt
 	for _, t := range strings.Split(text, ";") {
-		if strings.HasPrefix(text, "SELECT pg_catalog.concat_ws") {
-			all = []stmt{{kind: asks}}
+		if questionPattern.MatchString(text) {
+			all = []stmt{{kind: asks, token: text}}
 			break
 		}
 		if strings.HasPrefix(text, "do ") {
@@ -127,7 +151,7 @@ func (s *stmt) exits() bool { return s.kind == commits || s.kind == rollsBack }
 // rows tells whether the statement answers with rows.
 func (s *stmt) rows() bool {
 	switch s.kind {
-	case selects, slowSelect, failsLate, setsConfig, locks, unlocks, asks:
+	case selects, slowSelect, failsLate, setsConfig, locks, unlocks, hears, asks:
 		return true
 	}
 	return false
@@ -145,6 +169,48 @@ func failure2(code, text, hint string) string {
 	return message('E', "SERROR\x00VERROR\x00C", code, "\x00M", text, "\x00H", hint, "\x00\x00")
 }
 
+// key is what PostgreSQL knows a prepared statement by.
+func key(name string) string { return name[:min(len(name), 63)] }
+
+// set sets a setting.
+func (b *backend) set(name, value string) {
+	name = strings.ReplaceAll(name, `"`, "")
+	if i := wire.VarIndex([]byte(name)); i >= 0 {
+		b.vars[i] = value
+	} else {
+		b.settings[name] = value
+	}
+}
+
+// unset sets it back. That one of an extension's was there shows for good.
+func (b *backend) unset(name string) {
+	name = strings.ReplaceAll(name, `"`, "")
+	switch i := wire.VarIndex([]byte(name)); {
+	case strings.EqualFold(name, "all"):
+		b.vars = b.reset
+		for name := range b.settings {
+			if !isIdentity(name) {
+				b.unset(name)
+			}
+		}
+	case strings.EqualFold(name, "session authorization"):
+		delete(b.settings, nameAuthorization)
+	case i >= 0:
+		b.vars[i] = b.reset[i]
+	case strings.Contains(name, "."):
+		if _, ok := b.settings[name]; ok {
+			b.settings[name] = ""
+		}
+	default:
+		delete(b.settings, strings.ToLower(name))
+	}
+}
+
+// dropNamed leaves the unnamed statement.
+func (b *backend) dropNamed() {
+	maps.DeleteFunc(b.stmts, func(name string, _ *stmt) bool { return name != "" })
+}
+
 // run carries a statement out, up to max rows of it if max is not 0. simple
 // tells that it stands in a Query, several that it is not alone there.
 func (b *backend) run(p *portal, max int, simple, several bool) string {
@@ -158,8 +224,19 @@ func (b *backend) run(p *portal, max int, simple, several bool) string {
 	if p.used && !s.rows() {
 		return failure("55000", "portal cannot be run")
 	}
-	p.used = true
 	b.begin()
+	if s.kind == executes {
+		prepared := b.stmts[key(s.name)]
+		switch {
+		case prepared == nil:
+			return errNoStatement(s.name)
+		case prepared.kind != selects && prepared.kind != failsLate && prepared.kind != setsConfig:
+			return failure("0A000", "the model does not EXECUTE this")
+		}
+		s = prepared
+		p.stmt = s
+	}
+	p.used = true
 	if simple {
 		b.portals[""] = p
 	}
@@ -178,9 +255,13 @@ func (b *backend) run(p *portal, max int, simple, several bool) string {
 	case failsLate:
 		return failure("22P02", fmt.Sprintf("invalid input syntax for type integer: %q", s.token))
 	case asks:
-		return b.give(p, max, b.answerQuestion())
+		rows := b.answerQuestion(s.token)
+		b.say += join(rows) + complete(fmt.Sprintf("SELECT %d", len(rows)))
+		return ""
+	case hears:
+		return b.give(p, max, strings.Join(b.channels(), ", "))
 	case setsConfig:
-		b.state["my."+s.name] = s.token
+		b.set(s.name, s.token)
 		return b.give(p, max, s.token)
 	case locks:
 		b.locks["lock "+s.name] += "+" // as often as it is taken it must be given back
@@ -206,7 +287,15 @@ func (b *backend) run(p *portal, max int, simple, several bool) string {
 		b.flush()
 		return ""
 	}
-	tag := ""
+	tag, e := b.command(s, several)
+	if e == "" {
+		b.say += complete(tag)
+	}
+	return e
+}
+
+// command carries out what has no rows.
+func (b *backend) command(s *stmt, several bool) (tag, e string) {
 	switch s.kind {
 	case begins:
 		if b.tx == 'T' {
@@ -223,32 +312,69 @@ func (b *backend) run(p *portal, max int, simple, several bool) string {
 			b.say += warning("25P01", "there is no transaction in progress")
 		}
 		b.end(commit && b.tx != 'E')
-	case setsVar:
-		b.vars[wire.VarIndex([]byte(s.name))], tag = s.token, "SET"
-	case setsCustom:
-		b.state["my."+s.name], tag = s.token, "SET"
+	case sets:
+		b.set(s.name, s.token)
+		tag = "SET"
+	case setsInside:
+		b.set(s.name, s.token)
+		tag = "DO"
+	case resets:
+		b.unset(s.name)
+		tag = "RESET"
 	case listens:
 		b.state["channel "+s.name], tag = "", "LISTEN"
 	case unlistens:
-		delete(b.state, "channel "+s.name)
+		maps.DeleteFunc(b.state, func(name, _ string) bool {
+			return name == "channel "+s.name || s.name == "*" && strings.HasPrefix(name, "channel ")
+		})
 		tag = "UNLISTEN"
+	case makesTemp:
+		if _, ok := b.state["temp "+s.name]; ok {
+			return "", failure("42P07", fmt.Sprintf("relation %q already exists", s.name))
+		}
+		b.state["temp "+s.name], tag = "", "CREATE TABLE"
+	case dropsTemp:
+		if _, ok := b.state["temp "+s.name]; !ok {
+			return "", failure("42P01", fmt.Sprintf("table %q does not exist", s.name))
+		}
+		delete(b.state, "temp "+s.name)
+		tag = "DROP TABLE"
+	case prepares:
+		if b.stmts[s.name] != nil {
+			return "", errExists(s.name)
+		}
+		b.stmts[s.name] = &stmt{kind: selects, token: s.token, n: 1, fromSQL: true}
+		tag = "PREPARE"
+	case deallocates:
+		switch {
+		case s.name == "all":
+			b.dropNamed()
+			return "DEALLOCATE ALL", ""
+		case b.stmts[s.name] == nil:
+			return "", errNoStatement(s.name)
+		}
+		delete(b.stmts, s.name)
+		tag = "DEALLOCATE"
 	case copiesOut:
 		b.say += copyOut + copyData(s.token+"\n") + copyDone
 		tag = "COPY 1"
 	case discards:
 		if b.tx != 'I' || several {
-			return failure("25001", "DISCARD ALL cannot run inside a transaction block")
+			return "", failure("25001", "DISCARD ALL cannot run inside a transaction block")
 		}
 		b.end(true)
-		b.session = session{b.reset, map[string]string{}, map[string]string{}}
-		maps.DeleteFunc(b.stmts, func(name string, _ *stmt) bool { return name != "" })
+		b.unset("all")
+		delete(b.settings, nameRole)
+		delete(b.settings, nameAuthorization)
+		clear(b.state)
+		clear(b.locks)
+		b.dropNamed()
 		tag = "DISCARD ALL"
 	case notices:
 		b.say += notice(s.token)
 		tag = "DO"
 	}
-	b.say += complete(tag)
-	return ""
+	return tag, ""
 }
 
 // give says the rows of a portal that are left, or max of them.
@@ -278,21 +404,69 @@ func (b *backend) fingerprint() string {
 	for _, v := range b.vars {
 		s += "|" + v
 	}
-	for _, all := range []map[string]string{b.state, b.locks} {
+	for _, all := range []map[string]string{b.settings, b.state, b.locks} {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if strings.HasPrefix(name, "channel ") || strings.Contains(name, ".") && all[name] == "" {
+				continue // these are asked for by hears, and not to be told from none
+			}
 			s += "|" + name + "=" + all[name]
 		}
 	}
 	return s
 }
 
-// answerQuestion says what PostgreSQL would; it does not see custom settings.
-func (b *backend) answerQuestion() string {
-	left := slices.Sorted(maps.Keys(b.locks))
+// channels are those that are listened to.
+func (b *backend) channels() (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(b.state)) {
-		if !strings.HasPrefix(name, "my.") {
-			left = append(left, name)
+		if c, ok := strings.CutPrefix(name, "channel "); ok {
+			all = append(all, c)
 		}
 	}
-	return strings.Join(left, ", ")
+	return all
+}
+
+// answerQuestion says what PostgreSQL would to the parts that a question has.
+func (b *backend) answerQuestion(text string) (rows []string) {
+	if strings.Contains(text, "pg_settings") {
+		identity := map[string]string{nameRole: "none", nameAuthorization: "postgres"}
+		for _, name := range slices.Sorted(maps.Keys(b.settings)) {
+			switch {
+			case isIdentity(name):
+				identity[name] = b.settings[name]
+			case !strings.Contains(name, "."):
+				rows = append(rows, setting(name, b.settings[name]))
+			}
+		}
+		rows = append(rows, who(identity[nameRole], identity[nameAuthorization]))
+		for _, m := range customPattern.FindAllStringSubmatch(text, -1) {
+			if value, ok := b.settings[m[1]]; ok {
+				rows = append(rows, setting(m[1], value))
+			}
+		}
+	}
+	if strings.Contains(text, "pg_locks") && len(b.locks) > 0 {
+		rows = append(rows, left("l"))
+	}
+	if strings.Contains(text, "pg_my_temp_schema") {
+		for name := range b.state {
+			if strings.HasPrefix(name, "temp ") {
+				rows = append(rows, left("t"))
+				break
+			}
+		}
+	}
+	if strings.Contains(text, "from_sql") {
+		for _, s := range b.stmts {
+			if s.fromSQL {
+				rows = append(rows, left("p"))
+				break
+			}
+		}
+	}
+	if strings.Contains(text, "pg_listening_channels") {
+		for _, c := range b.channels() {
+			rows = append(rows, left("c", c))
+		}
+	}
+	return rows
 }

@@ -45,18 +45,32 @@ type backend struct {
 	// mode is set for the model of a direct connection to which pgweir is
 	// compared, and has it say what pgweir says of its own.
 	mode Mode
-	dead bool
+	// unnamedOnly is part of that.
+	unnamedOnly bool
+	dead        bool
 }
 
 // session is what a transaction may change.
 type session struct {
-	vars  wire.Vars
-	state map[string]string // custom settings, channels, temporary tables
-	locks map[string]string // these outlive a rollback
+	vars     wire.Vars
+	settings map[string]string // beyond vars
+	state    map[string]string // channels, temporary tables
+	locks    map[string]string // these outlive a rollback
 }
 
 func (s session) clone() session {
-	return session{s.vars, maps.Clone(s.state), s.locks}
+	return session{s.vars, maps.Clone(s.settings), maps.Clone(s.state), s.locks}
+}
+
+// rollBack brings saved back. That a setting of an extension's was there shows.
+func (s *session) rollBack(saved session) {
+	for name := range s.settings {
+		if _, ok := saved.settings[name]; !ok && strings.Contains(name, ".") {
+			saved.settings[name] = ""
+		}
+	}
+	saved.locks = s.locks
+	*s = saved
 }
 
 type verdict int
@@ -76,7 +90,7 @@ type portal struct {
 func newBackend(vars wire.Vars) *backend {
 	b := &backend{
 		tx: 'I', stmts: map[string]*stmt{}, portals: map[string]*portal{}, reset: startVars, told: vars,
-		session: session{vars, map[string]string{}, map[string]string{}},
+		session: session{vars, map[string]string{}, map[string]string{}, map[string]string{}},
 		verdict: func(string) verdict { return done },
 	}
 	return b
@@ -229,9 +243,9 @@ func (b *backend) extended(typ byte, body string) string {
 	name, rest, _ := strings.Cut(body, "\x00")
 	switch typ {
 	case 'P':
-		if name != "" && b.mode != SessionMode {
+		if name != "" && b.unnamedOnly {
 			return failure2("0A000", "named prepared statements are not supported in "+b.mode.String()+" mode",
-				"Use the unnamed statement, or pool_mode = \"session\" for this database or user.")
+				"Set max_prepared_statements, or pool_mode = \"session\" for this database or user.")
 		}
 		if name == "" {
 			delete(b.stmts, "")
@@ -246,13 +260,13 @@ func (b *backend) extended(typ byte, body string) string {
 		if b.tx == 'E' && s.kind != nothing && !s.exits() {
 			return errAborted
 		}
-		if b.stmts[name] != nil {
-			return failure("42P05", fmt.Sprintf("prepared statement %q already exists", name))
+		if b.stmts[key(name)] != nil {
+			return errExists(name)
 		}
-		b.stmts[name] = s
+		b.stmts[key(name)] = s
 		b.say += parsed
 	case 'B':
-		s := b.stmts[cstring(rest)]
+		s := b.stmts[key(cstring(rest))]
 		if s == nil {
 			return errNoStatement(cstring(rest))
 		}
@@ -268,7 +282,7 @@ func (b *backend) extended(typ byte, body string) string {
 		name = name[1:]
 		var s *stmt
 		if body[0] == 'S' {
-			if s = b.stmts[name]; s == nil {
+			if s = b.stmts[key(name)]; s == nil {
 				return errNoStatement(name)
 			}
 		} else if p := b.portals[name]; p != nil {
@@ -299,13 +313,17 @@ func (b *backend) extended(typ byte, body string) string {
 		return b.run(p, int(binary.BigEndian.Uint32([]byte(rest))), false, false)
 	case 'C':
 		if body[0] == 'S' {
-			delete(b.stmts, name[1:])
+			delete(b.stmts, key(name[1:]))
 		} else {
 			delete(b.portals, name[1:])
 		}
 		b.say += closed
 	}
 	return ""
+}
+
+func errExists(name string) string {
+	return failure("42P05", fmt.Sprintf("prepared statement %q already exists", name))
 }
 
 func errNoStatement(name string) string {
@@ -325,9 +343,7 @@ func (b *backend) begin() {
 // end ends it.
 func (b *backend) end(commit bool) {
 	if b.begun && !commit {
-		locks := b.locks
-		b.session = b.saved
-		b.locks = locks
+		b.rollBack(b.saved)
 	}
 	b.begun, b.tx = false, 'I'
 	clear(b.portals)
@@ -341,9 +357,7 @@ func (b *backend) fail(e string) {
 	switch {
 	case b.tx == 'T':
 		b.tx = 'E'
-		locks := b.locks
-		b.session = b.saved.clone()
-		b.locks = locks
+		b.rollBack(b.saved.clone())
 	case b.tx == 'I':
 		b.end(false)
 	}
@@ -434,7 +448,7 @@ func (b *backend) dirty() string {
 		}
 	}
 	for name := range b.stmts {
-		if name != "" {
+		if name != "" && !strings.HasPrefix(name, namePrefix) {
 			left = append(left, "the statement "+name)
 		}
 	}

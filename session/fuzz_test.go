@@ -62,7 +62,7 @@ func benign(stream string) (answers, rest string) {
 		switch m[0] {
 		case 'Q':
 			if strings.Contains(m, "pg_catalog.pg_settings") {
-				answers += columns + nobodyElse() + set("work_mem", "1024")
+				answers += columns + nobodyElse() + setting("work_mem", "1024")
 			}
 			answers += complete("SELECT 1") + ready('I')
 		case 'F':

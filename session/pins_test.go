@@ -17,11 +17,11 @@ func question(parts Reason, customs ...string) string {
 
 // left is a row of the answer: a reason's letter, with the channel of 'c'.
 func left(kind string, name ...string) string {
-	return row(kind, strings.Join(name, ""), "")
+	return row(kind, join(name), "")
 }
 
-// set is the row of a setting.
-func set(name, value string) string { return row("s", name, value) }
+// setting is the row of a setting.
+func setting(name, value string) string { return row("s", name, value) }
 
 // who are the rows of the role and the user.
 func who(role, user string) string {
@@ -226,7 +226,7 @@ func TestPins(t *testing.T) {
 			asked("create temp table t (a int)", ReasonTemp, says(left("t")), "pinned: temporary table"),
 		)},
 		{"with session_state = pin settings do too", pinMode, steps(
-			asked("set work_mem = '1MB'", partSettings, says(nobodyElse(), set("work_mem", "1024")), "pinned: setting"),
+			asked("set work_mem = '1MB'", partSettings, says(nobodyElse(), setting("work_mem", "1024")), "pinned: setting"),
 			inside("reset work_mem", partSettings, says(nobodyElse()), "release unpinned"),
 		)},
 	})

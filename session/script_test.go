@@ -3,19 +3,21 @@ package session
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"pgweir/wire"
 )
 
 // script writes what a client says, at random: mostly what drivers say, and
-// some of what they never would. Every statement bears a token of its own.
+// some of what they never would. Every statement bears a token of its own, but
+// for some that all clients have in common.
 type script struct {
 	rng    *rand.Rand
 	name   string
 	tokens int
 	// state: statements that leave state behind; blocks: transaction blocks;
-	// named: named statements, which only session mode has.
+	// named: named statements.
 	state, blocks, named bool
 	slow                 bool
 }
@@ -33,8 +35,10 @@ func pick[T any](g *script, from ...T) T { return from[g.rng.IntN(len(from))] }
 // sql is one statement.
 func (g *script) sql() string {
 	switch n := g.rng.IntN(100); {
-	case n < 40:
+	case n < 25:
 		return fmt.Sprintf("select '%s'", g.token())
+	case n < 40:
+		return fmt.Sprintf("select 'shared_%d'", g.rng.IntN(4))
 	case n < 50:
 		return fmt.Sprintf("select '%s' from generate_series(1, %d)", g.token(), g.rng.IntN(5))
 	case n < 54:
@@ -66,23 +70,52 @@ func (g *script) sql() string {
 // leaves is a statement that leaves state in the session, or takes it back.
 func (g *script) leaves() string {
 	which := g.rng.IntN(2)
-	switch g.rng.IntN(7) {
-	case 0:
-		return fmt.Sprintf("set my.v%d = '%s'", which, g.token())
-	case 1:
-		return fmt.Sprintf("select set_config('my.v%d', '%s', false)", which, g.token())
+	name := pick(g, "my.v0", "my.v1", "work_mem", "search_path", "role", "session_authorization")
+	switch g.rng.IntN(14) {
+	case 0, 1:
+		return fmt.Sprintf("set %s = '%s'", name, g.token())
 	case 2:
-		return fmt.Sprintf("listen c%d", which)
-	case 3:
-		return fmt.Sprintf("unlisten c%d", which)
-	case 4:
-		return fmt.Sprintf("select pg_advisory_unlock(%s%d)", g.number(), which)
+		return fmt.Sprintf("select set_config('%s', '%s', false)", name, g.token())
+	case 3, 4:
+		return "reset " + pick(g, "my.v0", "my.v1", "work_mem", "search_path", "role", "session authorization", "all")
 	case 5:
+		return fmt.Sprintf("listen c%d", which)
+	case 6:
+		return pick(g, "unlisten c0", "unlisten c1", "unlisten *")
+	case 7:
+		return fmt.Sprintf("select pg_advisory_unlock(%s%d)", g.number(), which)
+	case 8:
 		return fmt.Sprintf("do $$begin raise notice '%s'; end$$", g.token())
+	case 9:
+		return fmt.Sprintf("do $$begin set %s = '%s'; end$$", name, g.token())
+	case 10:
+		return fmt.Sprintf("create temp table t%d ()", which)
+	case 11:
+		return fmt.Sprintf("drop table t%d", which)
+	case 12:
+		return pick(g, "select * from pg_listening_channels()", "deallocate all")
 	default:
 		return fmt.Sprintf("select pg_advisory_lock(%s%d)", g.number(), which)
 	}
 }
+
+// onNames is a statement about prepared ones.
+func (g *script) onNames() string {
+	name := pick(g, "s", "t", "p")
+	switch g.rng.IntN(8) {
+	case 0, 1:
+		return "deallocate " + name
+	case 2:
+		return "deallocate all"
+	case 3, 4:
+		return fmt.Sprintf("prepare %s as select '%s'", name, g.token())
+	default:
+		return "execute " + name
+	}
+}
+
+// long names that are one name to PostgreSQL.
+var longName = strings.Repeat("n", 63)
 
 // number keeps the locks of different clients apart.
 func (g *script) number() string {
@@ -112,6 +145,13 @@ func (g *script) burst() []string {
 			return []string{syncing, query("discard all")}
 		}
 		return []string{syncing, parse("", "discard all"), bind("", ""), execute("", 0), syncing}
+	case n < 54 && g.named && g.state:
+		if g.one(2) {
+			return []string{query(g.onNames())}
+		}
+		return []string{parse("", g.onNames()), bind("", ""), execute("", 0), syncing, closing("S", ""), syncing}
+	case n < 60 && g.named:
+		return g.cached()
 	case n < 65:
 		sql := g.sql()
 		return []string{parse("", sql), bind("", ""), describe("P", ""), execute("", 0), syncing}
@@ -123,6 +163,24 @@ func (g *script) burst() []string {
 	default:
 		return g.pipeline()
 	}
+}
+
+// cached is what drivers do that keep statements.
+func (g *script) cached() (all []string) {
+	name := pick(g, "s", "t")
+	if g.one(3) {
+		all = append(all, closing("S", name))
+	}
+	if !g.one(3) {
+		all = append(all, parse(name, g.sql()), describe("S", name), pick(g, syncing, flush, ""))
+	}
+	for range g.rng.IntN(3) {
+		all = append(all, bind("", name), execute("", 0))
+		if g.one(2) {
+			all = append(all, syncing)
+		}
+	}
+	return append(slices.DeleteFunc(all, func(m string) bool { return m == "" }), syncing)
 }
 
 // part is what a client says at once.
@@ -168,8 +226,8 @@ func (g *script) sql2() string {
 // pipeline is any messages of the extended protocol whatever.
 func (g *script) pipeline() (all []string) {
 	name := func() string {
-		if g.named && g.one(3) {
-			return "s"
+		if g.named && g.one(2) {
+			return pick(g, "s", "s", "t", "p", longName)
 		}
 		if g.one(30) {
 			return "s" // an error where there are no named statements

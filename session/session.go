@@ -75,11 +75,15 @@ type Link struct {
 	PID      uint32 // the backend's process
 
 	settings *Settings // what is set there beyond Vars
+	base     *Settings // what was at its login
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
 	key      []byte    // memory of Session.statementKey
 	unit     []byte    // of Session.retry
 }
+
+// Begin says what the backend's startup parameters have set.
+func (l *Link) Begin(base *Settings) { l.base, l.settings = base, base }
 
 // Prepared is how many shared statements the backend has.
 func (l *Link) Prepared() int { return len(l.have.all) }
@@ -96,6 +100,7 @@ type Session struct {
 	owed   queue
 	// settings are what the client has set besides.
 	settings *Settings
+	base     *Settings // what it had at its login
 	// names are the client's named statements, and ops the changes to them
 	// that the backend has not confirmed; see prepared.go.
 	names map[string]*named
@@ -151,6 +156,10 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 	}
 	s.owed.clear()
 }
+
+// Begin says what the client has set by its startup parameters beyond Vars, if
+// its backends are opened without them.
+func (s *Session) Begin(base *Settings) { s.base, s.settings = base, base }
 
 // Forget gives up what the session has of the pool's, when the client is gone.
 func (s *Session) Forget() {
@@ -311,7 +320,7 @@ func (s *Session) leave(o *Out) {
 	reset := s.config.ResetQuery
 	if s.config.Mode != SessionMode && (s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting || s.x.unknown || s.x.showing)) {
 		reset = "DISCARD ALL"
-		s.link.settings = nil
+		s.link.settings = s.link.base
 		s.link.have.clear()
 	}
 	b := o.ToServer.own()

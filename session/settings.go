@@ -31,9 +31,9 @@ const (
 
 func isIdentity(name string) bool { return name == nameRole || name == nameAuthorization }
 
-// newSettings makes a set of a list, in which a name may come twice with the
+// NewSettings makes a set of a list, in which a name may come twice with the
 // same value.
-func newSettings(list []Setting) *Settings {
+func NewSettings(list []Setting) *Settings {
 	if len(list) == 0 {
 		return nil
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pgweir/wire"
@@ -16,11 +17,10 @@ type simClient struct {
 	rig  *rig
 	says []part // what is still to be said
 
-	sent     []string // messages said
-	at       []int    // and where each begins
-	length   int      // of all that was said
-	outbox   string   // said, and not received by pgweir
-	consumed int
+	sent   []string // messages said
+	at     []int    // and where each begins
+	length int      // of all that was said
+	outbox string   // said, and not received by pgweir
 
 	direct  *backend // carries out what was consumed
 	fed     int      // how many messages it was given
@@ -28,6 +28,11 @@ type simClient struct {
 	got     string   // read, and not a whole message yet
 	expect  []string // what comes next
 	must    int      // how many of those must come even if the client goes
+
+	asked []string // the channels that somebody is to hear for it
+	hears bool     // and is told when it is so
+	heard int      // the last notification that it has read
+	lastZ string   // the last ReadyForQuery that it has read, if nothing came behind it
 
 	lease   *simBackend
 	waiting bool
@@ -38,19 +43,20 @@ type simClient struct {
 }
 
 func (s *sim) newClient(id int) *simClient {
-	c := &simClient{sim: s, id: id, refused: map[int]*wire.Error{}}
-	c.rig = newRig(s.t, s.config)
+	c := &simClient{sim: s, id: id, refused: map[int]*wire.Error{}, lastZ: ready('I')}
+	c.rig = newMember(s.t, s.config)
 	vars := startVars
 	vars[wire.VarApplicationName] = fmt.Sprintf("app%d", s.rng.IntN(3))
 	vars[wire.VarTimeZone] = []string{"UTC", "Asia/Tokyo"}[s.rng.IntN(2)]
 	c.rig.s.Init(s.config, &vars)
 	c.direct = newBackend(vars)
 	c.direct.mode = s.config.Mode
+	c.direct.unnamedOnly = s.config.Mode != SessionMode && s.config.MaxPrepared == 0
 	c.direct.verdict = func(token string) verdict { return s.decided[token] }
 
 	inSession := s.config.Mode == SessionMode
 	g := &script{
-		rng: s.rng, name: fmt.Sprintf("c%d", id), named: inSession, slow: true,
+		rng: s.rng, name: fmt.Sprintf("c%d", id), named: !c.direct.unnamedOnly, slow: true,
 		state: inSession || s.config.State != StateOff, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
 	}
 	own := false
@@ -92,11 +98,17 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	if c.outbox != "" && (c.lease != nil || s.config.Mode != SessionMode) {
 		add(20, c.deliver)
 	}
+	if c.hears {
+		add(10, c.listened)
+	}
 	if s.calm {
 		return
 	}
 	if s.rng.IntN(1000) < 2 {
 		add(2, c.leave)
+	}
+	if len(c.rig.s.Channels()) > 0 && s.rng.IntN(100) < 10 {
+		add(5, c.notify)
 	}
 	waits := c.waiting && c.rig.s.Phase() == Waiting
 	if waits && s.rng.IntN(100) < 2 {
@@ -141,14 +153,49 @@ func (c *simClient) deliver() {
 	n := c.sim.cut(len(c.outbox))
 	c.rig.fromClient += c.outbox[:n]
 	c.outbox = c.outbox[n:]
-	c.stepClient()
+	c.rig.stepClient()
 	c.sim.stepped(c)
 }
 
-func (c *simClient) stepClient() {
-	had := len(c.rig.fromClient)
-	c.rig.stepClient()
-	c.consumed += had - len(c.rig.fromClient)
+// consumed is how much of what it said the session has consumed.
+func (c *simClient) consumed() int { return c.length - len(c.outbox) - len(c.rig.fromClient) }
+
+// listened tells the session that the channels are heard, or not.
+func (c *simClient) listened() {
+	c.hears = false
+	var e *wire.Error
+	if c.sim.rng.IntN(10) == 0 {
+		e = errTimeout
+	}
+	c.sim.happens("client %d hears %v, %v", c.id, c.rig.s.Wanted(), e == nil)
+	c.rig.s.Listened(e, &c.rig.o)
+	c.rig.took()
+	c.rig.again()
+	c.sim.stepped(c)
+}
+
+// notify has something come for it.
+func (c *simClient) notify() {
+	c.sim.notes++
+	c.sim.happens("client %d is notified of %d", c.id, c.sim.notes)
+	c.rig.s.Notify([]byte(note(c.sim.notes)), &c.rig.o)
+	c.sim.stepped(c)
+}
+
+func note(n int) string {
+	return message('A', "\x00\x00\x00\x01", fmt.Sprintf("c0\x00%08d\x00", n))
+}
+
+// reads a notification: in order, and never within a transaction or an answer.
+func (c *simClient) readsNote(m string) {
+	n, err := strconv.Atoi(m[wire.HeaderLen+7 : len(m)-1])
+	if err != nil || n <= c.heard {
+		c.sim.t.Fatalf("client %d reads the notification %s behind %d", c.id, show(m), c.heard)
+	}
+	c.heard = n
+	if c.lastZ != ready('I') && (len(c.expect) == 0 || c.expect[0] != ready('I')) {
+		c.sim.t.Fatalf("client %d reads a notification in the midst of something else, behind %s", c.id, show(c.lastZ))
+	}
 }
 
 func (c *simClient) leaveLine() {
@@ -172,14 +219,12 @@ func (c *simClient) leave() {
 func (c *simClient) refuse(e *wire.Error) {
 	c.sim.happens("client %d is refused", c.id)
 	c.leaveLine()
-	i, whole := slices.BinarySearch(c.at, c.consumed)
+	i, whole := slices.BinarySearch(c.at, c.consumed())
 	if !whole {
 		c.sim.t.Fatalf("client %d is refused in the midst of a message", c.id)
 	}
 	c.refused[i] = e
-	had := len(c.rig.fromClient)
 	c.rig.refuse(e)
-	c.consumed += had - len(c.rig.fromClient)
 	c.sim.stepped(c)
 }
 
@@ -188,7 +233,7 @@ func (c *simClient) follow() {
 	d := c.direct
 	for !d.dead {
 		if d.in == "" {
-			if c.fed == len(c.sent) || c.at[c.fed] >= c.consumed {
+			if c.fed == len(c.sent) || c.at[c.fed] >= c.consumed() {
 				break
 			}
 			if e := c.refused[c.fed]; e != nil {
@@ -250,6 +295,14 @@ func (c *simClient) reads(bytes string) {
 	for _, m := range all {
 		if m == asyncNotice {
 			continue
+		}
+		if m[0] == 'A' {
+			c.readsNote(m)
+			continue
+		}
+		c.lastZ = ""
+		if m[0] == 'Z' {
+			c.lastZ = m
 		}
 		if len(c.expect) > 0 && c.expect[0] == m {
 			c.expect = c.expect[1:]

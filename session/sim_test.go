@@ -3,6 +3,7 @@ package session
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ type sim struct {
 	trace    []string
 	verbose  bool
 	steps    int
+	notes    int
 }
 
 type simBackend struct {
@@ -64,7 +66,16 @@ func simulate(t *testing.T, seed uint64, verbose bool) {
 	clear(parsedSQL)
 	rng := rand.New(rand.NewPCG(seed, 7))
 	s := &sim{t: t, rng: rng, room: 1 + rng.IntN(3), decided: map[string]verdict{}, verbose: verbose}
-	s.config = []*Config{&transactionMode, &transactionMode, &unwatched, &sessionMode, &statementMode}[rng.IntN(5)]
+	config := []Config{transactionMode, transactionMode, pinMode, unwatched, sessionMode, statementMode, unnamedOnly}[rng.IntN(7)]
+	config.Shared = new(Shared)
+	if config.MaxPrepared > 0 {
+		config.MaxPrepared = 2 + rng.IntN(2)
+	}
+	if config.State != StateOff {
+		config.Listen = []ListenMode{ListenShare, ListenPin}[rng.IntN(2)]
+		config.LeakCheck = []float64{0, 0.3, 1}[rng.IntN(3)]
+	}
+	s.config = &config
 	finished := false
 	defer func() {
 		if finished && !t.Failed() {
@@ -140,6 +151,7 @@ func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 		add(20, func() {
 			if b.next() {
 				s.happens("backend %d carries a message out: %s", b.id, shown(b.say))
+				s.checkPrepared(b)
 				if s.rng.IntN(20) == 0 {
 					b.flush() // its buffer is full
 				}
@@ -247,7 +259,7 @@ func (s *sim) grant() {
 	b.holder, c.lease, c.waiting = c, b, false
 	c.rig.link = b.link
 	c.rig.s.Lease(b.link, &c.rig.o)
-	c.stepClient()
+	c.rig.stepClient()
 	s.stepped(c)
 }
 
@@ -269,13 +281,6 @@ func (s *sim) stepped(c *simClient) {
 		c.reads(r.toClient)
 	}
 	r.toServer, r.toClient = "", ""
-	if r.need {
-		if c.lease != nil || c.waiting {
-			s.t.Fatalf("client %d asks for a backend and has one, or waits for it", c.id)
-		}
-		c.waiting = true
-		s.line = append(s.line, c)
-	}
 	if r.release || r.drop {
 		b := c.lease
 		if b == nil {
@@ -287,8 +292,8 @@ func (s *sim) stepped(c *simClient) {
 			if left := b.dirty(); left != "" && !b.dead {
 				s.t.Fatalf("client %d releases backend %d while there is still %s", c.id, b.id, left)
 			}
-			if *b.link.Vars != b.vars && !b.dead {
-				s.t.Fatalf("backend %d is released with the settings %v, and is believed to have %v", b.id, b.vars, *b.link.Vars)
+			if !b.dead {
+				s.checkBelief(b)
 			}
 		} else {
 			s.backends = slices.DeleteFunc(s.backends, func(o *simBackend) bool { return o == b })
@@ -296,15 +301,73 @@ func (s *sim) stepped(c *simClient) {
 		b.holder, c.lease = nil, nil
 		r.fromServer = ""
 	}
+	if r.need {
+		if c.lease != nil || c.waiting {
+			s.t.Fatalf("client %d asks for a backend and has one, or waits for it", c.id)
+		}
+		c.waiting = true
+		s.line = append(s.line, c)
+	}
+	if r.listen || r.syncNotes {
+		c.hears = true
+	}
+	if r.leak != 0 {
+		s.t.Fatalf("client %d left %v that no hint had told of", c.id, r.leak)
+	}
 	if r.end {
 		c.closed = true
 	}
-	r.need, r.release, r.drop, r.busy, r.end, r.pinned = false, false, false, false, false, ""
+	r.need, r.release, r.drop, r.busy, r.end, r.pinned, r.listen, r.syncNotes = false, false, false, false, false, "", false, false
 	if !c.closed && r.s.Phase() == Ended {
 		s.t.Fatalf("the session of client %d has ended, and it is not closed", c.id)
 	}
 	if n := len(r.fromClient); n >= MaxMessage+(64<<10) {
 		s.t.Fatalf("%d bytes of client %d are held back", n, c.id)
+	}
+}
+
+// checkBelief: a backend that is released is as its link says.
+func (s *sim) checkBelief(b *simBackend) {
+	if *b.link.Vars != b.vars {
+		s.t.Fatalf("backend %d is released with the settings %v, and is believed to have %v", b.id, b.vars, *b.link.Vars)
+	}
+	has, believed := map[string]string{}, map[string]string{}
+	for name, value := range b.settings {
+		if value != "" || !strings.Contains(name, ".") {
+			has[name] = value
+		}
+	}
+	for _, v := range b.link.settings.all() {
+		if v.Value != "" || !strings.Contains(v.Name, ".") {
+			believed[v.Name] = v.Value
+		}
+	}
+	if !maps.Equal(has, believed) {
+		s.t.Fatalf("backend %d is released with the settings %v, and is believed to have %v", b.id, has, believed)
+	}
+	for name := range b.stmts {
+		if name != "" {
+			has["statement "+name] = ""
+		}
+	}
+	for st := range b.link.have.all {
+		believed["statement "+st.name] = ""
+	}
+	if !maps.Equal(has, believed) {
+		s.t.Fatalf("backend %d is released with %v, and is believed to have %v", b.id, has, believed)
+	}
+}
+
+// checkPrepared: a backend has no more shared statements than it may.
+func (s *sim) checkPrepared(b *simBackend) {
+	n := 0
+	for name := range b.stmts {
+		if strings.HasPrefix(name, namePrefix) {
+			n++
+		}
+	}
+	if n > s.config.MaxPrepared {
+		s.t.Fatalf("backend %d has %d shared statements, and may have %d", b.id, n, s.config.MaxPrepared)
 	}
 }
 

@@ -120,6 +120,8 @@ type asking struct {
 	long     []byte // a row that comes in parts
 }
 
+const notReset = " AND (setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE"
+
 // The parts of the question: rows of three texts, the first of which says what
 // the row is about. Operators are named in full, because a client may have
 // others on its search_path.
@@ -128,8 +130,7 @@ var questions = []struct {
 	sql  string
 }{
 	{partSettings, `SELECT 's', name, setting FROM pg_catalog.pg_settings
- WHERE source OPERATOR(pg_catalog.=) 'session' AND (setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE
- AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle',
+ WHERE source OPERATOR(pg_catalog.=) 'session'` + notReset + ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle',
  'TimeZone','standard_conforming_strings','transaction_isolation','transaction_read_only','transaction_deferrable'])
  UNION ALL SELECT 'i', 'role', pg_catalog.current_setting('role')
  UNION ALL SELECT 'i', 'session_authorization', SESSION_USER::pg_catalog.text`},
@@ -156,7 +157,12 @@ func (s *Session) ask(parts Reason, leak bool, o *Out) {
 		if len(b) > 0 {
 			b = append(b, "\n UNION ALL "...)
 		}
-		b = append(b, q.sql...)
+		sql := q.sql
+		if s.base != nil {
+			// What was turned back must be told from what was set to the same.
+			sql = strings.Replace(sql, notReset, "", 1)
+		}
+		b = append(b, sql...)
 	}
 	if parts&partSettings != 0 {
 		for _, name := range x.customs {
@@ -464,7 +470,11 @@ func (s *Session) answered(o *Out) {
 		} else {
 			next = s.settings
 		}
-		s.settings, s.link.settings = next, next
+		s.link.settings = next
+		if s.base != nil {
+			s.link.settings = s.thereIs(a.settings)
+		}
+		s.settings = next
 		pins &^= ReasonSetting
 		if s.x.blind || next != nil && s.config.State == StatePin {
 			pins |= ReasonSetting
@@ -486,12 +496,30 @@ func (s *Session) answered(o *Out) {
 
 // readSettings makes a set of what the backend has said.
 func (s *Session) readSettings(list []Setting) *Settings {
-	list = slices.DeleteFunc(list, func(v Setting) bool {
+	list = slices.DeleteFunc(slices.Clone(list), func(v Setting) bool {
 		return v.Name == nameRole && v.Value == "none" ||
 			v.Name == nameAuthorization && v.Value == s.config.User ||
 			wire.VarIndex([]byte(v.Name)) >= 0
 	})
-	return newSettings(list)
+	for _, v := range s.base.all() {
+		// What is not set any more is back at the client's startup parameters.
+		if !slices.ContainsFunc(list, func(w Setting) bool { return w.Name == v.Name }) {
+			list = append(list, v)
+		}
+	}
+	return NewSettings(list)
+}
+
+// thereIs is what the backend has, where the client has more.
+func (s *Session) thereIs(list []Setting) *Settings {
+	base := s.base
+	s.base = s.link.base
+	there := s.readSettings(list)
+	s.base = base
+	if there.equal(s.settings) {
+		return s.settings
+	}
+	return there
 }
 
 // setPins sets the reasons for which the client keeps its backend.
@@ -517,7 +545,7 @@ func (s *Session) completed(tag []byte, o *Out) {
 	case "DISCARD ALL\x00":
 		s.setPins(s.pins&ReasonLibrary, o)
 		s.hints &= wire.HintLoad | wire.HintDblink
-		s.settings, s.link.settings = nil, nil
+		s.settings, s.link.settings = s.base, s.link.base
 		if s.x != nil {
 			s.x.blind, s.x.unknown = false, false
 			s.setChannels(nil, o)

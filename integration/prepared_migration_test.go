@@ -172,14 +172,19 @@ func TestAMigrationInAPipelineRunsNothingTwice(t *testing.T) {
 	if got := columnsOf(t, c, "a", "1"); got != "id word more = 1 one 7" {
 		t.Errorf("after it: %q", got)
 	}
-	// With a Sync of its own each transaction stands for itself.
+	// With a Sync of its own each transaction stands for itself. What comes
+	// behind may be on its way already, so the client may be told; then it is
+	// mended the next time.
 	must(t, direct, "truncate log; alter table t drop column more")
 	c.Say(t, join(runs("log"), say(sync_), runs("a", "1"), say(sync_), runs("log"), say(sync_))...)
 	var answers []string
 	for range 3 {
 		answers = append(answers, columns(t, c))
 	}
-	if answers[1] != "id word = 1 one" || ask(t, direct, "select count(*) from log") != "2" {
+	if answers[1] != "id word = 1 one" && answers[1] != "0A000" || ask(t, direct, "select count(*) from log") != "2" {
 		t.Errorf("three transactions were answered with %q", answers)
+	}
+	if got := columnsOf(t, c, "a", "1"); got != "id word = 1 one" {
+		t.Errorf("after it: %q", got)
 	}
 }

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestNamedStatementsReadTheSameWhenTheServersAnswersComeInPieces(t *testing.
 // statements, so that hardly any is there when it is needed.
 func TestNamedStatementsReadTheSameWhenABackendMayKeepFew(t *testing.T) {
 	t.Parallel()
-	playScenes(t, stage{schema: preparedSchema, pool: 1, top: "max_prepared_statements = 2"}, append(namedScenes(), pipelineScenes()...))
+	playScenes(t, stage{schema: preparedSchema, pool: 1, top: "max_prepared_statements = 2"}, append(withoutSizes(namedScenes()), pipelineScenes()...))
 }
 
 // TestNamedStatementsReadTheSameInStatementMode leaves out blocks, which are
@@ -38,12 +39,19 @@ func TestNamedStatementsReadTheSameWhenABackendMayKeepFew(t *testing.T) {
 func TestNamedStatementsReadTheSameInStatementMode(t *testing.T) {
 	t.Parallel()
 	var scenes []scene
-	for _, s := range append(namedScenes(), pipelineScenes()...) {
+	for _, s := range append(withoutSizes(namedScenes()), pipelineScenes()...) {
 		if !hasBlock(&s) {
 			scenes = append(scenes, s)
 		}
 	}
 	playScenes(t, stage{schema: preparedSchema, pool: 1, top: `pool_mode = "statement"`}, scenes)
+}
+
+// withoutSizes leaves out the scenes that are about sizes, which take long.
+func withoutSizes(scenes []scene) []scene {
+	return slices.DeleteFunc(scenes, func(s scene) bool {
+		return slices.Contains([]string{"names of every length", "63 bytes of a name count", "a name of a megabyte", "texts of every size", "big parameters"}, s.name)
+	})
 }
 
 func hasBlock(s *scene) bool {

@@ -25,15 +25,12 @@ func TestWhatFollowsAClientOutlivesItsBackend(t *testing.T) {
 	saying("", parse("a", "select current_setting('work_mem'), current_setting('statement_timeout'), current_setting('my.own'), current_user, $1::int"), sync_)
 	const want = "6MB 91s mine pg_monitor "
 	pids := map[string]bool{}
-	for round, end := range []func(pid string){
-		func(pid string) { ask(t, direct, "select pg_terminate_backend("+pid+", 10000)") },
-		func(string) { must(t, console, "reconnect") },
-		func(pid string) { ask(t, direct, "select pg_terminate_backend("+pid+", 10000)") },
-	} {
+	for round := range 3 {
 		saying(want+fmt.Sprint(round), bind("a", fmt.Sprint(round)), execute("", 0), sync_)
 		c.Say(t, query("select pg_backend_pid()"))
 		pid := c.until(t, 'Z')
-		end(pid)
+		eventually(t, "the backend is idle", func() bool { return rowsWith(show(t, console, "show servers"), "state", "idle") == 1 })
+		ask(t, direct, "select pg_terminate_backend("+pid+", 10000)")
 		pids[pid] = true
 		// pgweir must have seen it, else it may lend a dead backend.
 		eventually(t, "the backend is gone", func() bool {

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"pgweir/wire"
@@ -171,4 +172,9 @@ func (p *Pool) Plain() *Variant {
 	v := p.variant("", nil)
 	v.clients++
 	return v
+}
+
+// replicates tells whether a backend is a walsender, which may not know SQL.
+func replicates(params []wire.Param) bool {
+	return slices.ContainsFunc(params, func(p wire.Param) bool { return strings.EqualFold(p.Name, "replication") })
 }

@@ -71,7 +71,7 @@ func attempt(ctx context.Context, s *Settings, params []wire.Param, wrap Secure,
 		l := loginConn{conn: secured, r: bufio.NewReaderSize(secured, 4096), settings: s}
 		var b *Backend
 		b, err = l.run(params)
-		if fixed, _, _ := split(params); err == nil && s.Replay && len(fixed) > 0 {
+		if fixed, _, _ := split(params); err == nil && s.Replay && len(fixed) > 0 && !replicates(params) {
 			err = l.readCarried(b, fixed)
 		}
 		if err == nil {

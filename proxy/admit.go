@@ -88,7 +88,7 @@ func (l *login) admit() {
 	if carries {
 		c.sess.Begin(carriedSettings(carried))
 		c.opening = c.wait.Variant
-		c.wait.Variant = c.pool.pool.Plain()
+		c.wait.Variant, c.other = c.pool.pool.Plain(), c.opening
 	}
 	c.secret = randomUint32()
 	c.longKey = l.ask.minor >= 2

@@ -19,10 +19,11 @@ type client struct {
 	wait   pool.Waiter
 	worker atomic.Pointer[worker]
 	pool   *clientPool
-	// opening is the variant of its startup parameters, if wait has another.
-	opening *pool.Variant
-	server  *server // lent to it
-	login   *login  // nil once it is in
+	// opening is the variant of its startup parameters, if it can do with any;
+	// other is the one of opening and the plain one that wait has not.
+	opening, other *pool.Variant
+	server         *server // lent to it
+	login          *login  // nil once it is in
 	// later carries cancel requests out that must wait until the client's
 	// settings are on its backend; nil if there are none.
 	later func()
@@ -91,6 +92,9 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 		c.apply(o)
 		if !need {
 			break
+		}
+		if c.opening != nil {
+			c.choose(o.Strict)
 		}
 		if e := c.acquire(w); e != nil {
 			c.refusal = e
@@ -262,7 +266,7 @@ func (c *client) forget() {
 	if v := c.wait.Variant; v != nil {
 		c.pool.pool.Forget(v)
 		if c.opening != nil {
-			c.pool.pool.Forget(c.opening)
+			c.pool.pool.Forget(c.other)
 		}
 	}
 	in := c.login == nil

@@ -29,6 +29,14 @@ func (c *client) acquireFresh(w *worker, fresh []wire.Param) *wire.Error {
 	return nil
 }
 
+// choose has the client get a backend that was opened with its own startup
+// parameters, or with none.
+func (c *client) choose(strict bool) {
+	if strict != (c.wait.Variant == c.opening) {
+		c.wait.Variant, c.other = c.other, c.wait.Variant
+	}
+}
+
 // claim makes a backend that the pool has lent to the client its loop's.
 func (c *client) claim(w *worker, b *pool.Backend) {
 	if s := w.claim(&c.wait, b); s != nil {

@@ -17,13 +17,34 @@ loop:
 			n := min(int(s.clientLeft), len(in)-pos)
 			s.clientLeft -= int32(n)
 			pos += n
-			if s.discarding {
+			if s.gathers {
+				s.x.gathered = append(s.x.gathered, in[pos-n:pos]...)
+			}
+			if s.discarding || s.gathers {
 				sent = pos
 			}
 			if s.clientLeft > 0 {
 				break
 			}
 			s.discarding = false
+			if !s.gathers {
+				continue
+			}
+		}
+		if s.gathers && s.phase == Active {
+			o.ToServer.add(in[sent:pos])
+			sent = pos
+			if !s.skipping {
+				switch s.special(s.x.gathered[0], s.x.gathered, len(s.x.gathered), nil, o) {
+				case handleHold:
+					s.hold(o)
+					break loop
+				case handleNot:
+					o.ToServer.add(s.x.gathered)
+					s.track(s.x.gathered[0], s.x.gathered, o)
+				}
+			}
+			s.gathers, s.x.gathered = false, nil
 			continue
 		}
 		rest := in[pos:]
@@ -32,7 +53,9 @@ loop:
 		}
 		if s.alone && s.phase == Active {
 			if s.owed.len() > 0 || s.x != nil && s.x.waiting {
-				s.held = true
+				o.ToServer.add(in[sent:pos])
+				sent = pos
+				s.hold(o)
 				break
 			}
 			s.alone = false
@@ -49,7 +72,7 @@ loop:
 		n := min(total, len(rest))
 		message := rest[:n]
 		if s.phase == Idle {
-			if !s.local(typ, total, o) {
+			if !s.local(typ, message, total, o) {
 				break
 			}
 			s.clientLeft, s.discarding = int32(total-n), true
@@ -70,6 +93,14 @@ loop:
 		}
 		if n == total && s.quickClient(typ, message, o) {
 			pos += n
+			continue
+		}
+		if n < total && total <= maxGathered && s.sharing() && mustGather(typ, message) {
+			s.more().gathered = append(make([]byte, 0, total), message...)
+			s.gathers, s.clientLeft = true, int32(total-n)
+			o.ToServer.add(in[sent:pos])
+			pos += n
+			sent = pos
 			continue
 		}
 		// What must stand before or in place of the message is sent here.
@@ -118,7 +149,7 @@ func badHeader(typ byte, limit int) *wire.Error {
 
 // local handles a message that needs no backend; it is false, and a backend
 // has been asked for, if this one does.
-func (s *Session) local(typ byte, total int, o *Out) bool {
+func (s *Session) local(typ byte, message []byte, total int, o *Out) bool {
 	switch {
 	case typ == 'X':
 		s.phase = Ended
@@ -135,6 +166,7 @@ func (s *Session) local(typ byte, total int, o *Out) bool {
 	default:
 		s.phase = Waiting
 		o.NeedBackend, o.Asked = true, true
+		o.Strict = s.base != nil && s.turnsBack(typ, message)
 		return false
 	}
 	return true
@@ -182,6 +214,10 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 			s.owed.push(entRefused)
 			break
 		}
+		if s.sharing() && len(message) > wire.HeaderLen && message[wire.HeaderLen] != 0 {
+			s.pushOp(entNamed, op{})
+			break
+		}
 		s.owed.push(entParse)
 		s.noticeReset(text)
 	case 'B':
@@ -196,6 +232,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.owed.push(entDescribe)
 	case 'E':
 		s.unsynced = true
+		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
 		s.owed.push(entExecute)
 	case 'C':
 		s.unsynced = true
@@ -247,10 +284,26 @@ func (s *Session) special(typ byte, message []byte, total int, before []byte, o 
 // hold: a message must wait until all before it has been answered. The backend
 // would answer some of that only after a Sync.
 func (s *Session) hold(o *Out) {
-	s.held = true
-	if s.unsynced {
+	if s.unsynced && !s.held {
 		o.ToServer.keep(wire.AppendFlush(o.ToServer.own()))
 	}
+	s.held = true
+}
+
+// mustGather tells whether a message that has come in part has to be there
+// whole: a statement's name or text cannot be dealt with otherwise.
+func mustGather(typ byte, message []byte) bool {
+	body := message[wire.HeaderLen:]
+	switch typ {
+	case 'P':
+		return body[0] != 0
+	case 'B':
+		_, ok := wire.BindStatement(body)
+		return !ok
+	case 'D', 'C':
+		return body[0] == 'S'
+	}
+	return false
 }
 
 // waits tells whether a text is one that must be sent alone, and cannot yet.

@@ -11,6 +11,8 @@ type Out struct {
 
 	// NeedBackend: put the client in the waiting line.
 	NeedBackend bool
+	// Strict: it should be one with the client's own startup parameters.
+	Strict bool
 	// Release: the lease has ended and the backend is clean. Drop: it has
 	// ended, and the backend must be closed; if Busy, it is still working.
 	Release, Drop, Busy bool

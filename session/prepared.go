@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/binary"
+	"unicode/utf8"
 
 	"pgweir/wire"
 )
@@ -29,6 +30,8 @@ type named struct {
 // op is a change that the backend has not confirmed.
 type op struct {
 	name       string
+	full       string     // the name as the client gave it, if that is longer
+	unit       uint32     // Session.unit when it was sent
 	prev, next *named     // the name stood for prev, and is to stand for next; nil for nothing
 	added      *Statement // the backend is to have this one
 	removed    *Statement // and this one no more
@@ -84,6 +87,8 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 		return s.parsePrivate(body, total-len(message), before, message, o)
 	case !ok, len(name) == 0:
 		return handleNot
+	case !utf8.Valid(name) && s.vars[wire.VarClientEncoding] == "UTF8":
+		return handleNot // PostgreSQL complains
 	}
 	n := s.names[string(cutName(name))]
 	if n != nil && n.pending && n.unit != s.unit {
@@ -102,7 +107,7 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 		}
 		return handleNot // PostgreSQL says that there is none, or knows it from SQL
 	}
-	if typ == 'B' && n.st.hints&^hintsCheap != 0 && s.waits(n.st.hints) {
+	if typ == 'B' && n.st.hints&^hintsCheap != 0 && s.waits(n.st.hints) || s.unsettled(n.st) {
 		return handleHold
 	}
 	o.ToServer.add(before)
@@ -159,16 +164,17 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 // parseNamed prepares a statement under a name of the client's.
 func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handling {
 	text, _, ok := wire.CString(body)
-	if !ok || s.sqlNames {
+	taken := n != nil && n.st != nil
+	switch {
+	case !ok && taken:
+		return handleNot
+	case !ok, s.sqlNames && !taken:
 		// PostgreSQL complains; or it must judge itself, because the client has
 		// names there from SQL.
-		if n != nil && n.st != nil {
-			return handleNot
-		}
 		return s.parseOwn(name, before, appendNamed(nil, string(name), body), o)
 	}
 	hints := s.scan(text)
-	if hints&hintsSQLNames != 0 && (n == nil || n.st == nil) {
+	if hints&hintsSQLNames != 0 && !taken {
 		// Names within stand for what they do on this backend.
 		if s.waits(hints) {
 			return handleHold
@@ -182,17 +188,25 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 	}
 	waits := s.owed.owesClient()
 	o.ToServer.add(before)
-	if n != nil && (n.st != nil || n.private) {
+	if taken || n != nil && n.private {
 		// The name is taken. PostgreSQL says so, after it has looked at the text.
-		taken := string(name)
-		if n.st != nil {
+		own := string(name)
+		if taken {
 			s.have(n.st, o)
-			taken = n.st.name
+			own = n.st.name
 		}
-		o.ToServer.keep(appendNamed(o.ToServer.own(), taken, body))
-		s.pushOp(entNamed, op{name: string(cutName(name)), prev: n, next: n})
+		o.ToServer.keep(appendNamed(o.ToServer.own(), own, body))
+		o := op{name: string(cutName(name)), prev: n, next: n}
+		if len(name) > nameLen {
+			o.full = string(name)
+		}
+		s.pushOp(entNamed, o)
 	} else {
-		st := s.config.Shared.Statements.get(s.statementKey(body), body, hints)
+		st := s.config.Shared.Statements.get(s.statementKey(body), body, hints, s.vars)
+		if s.unsettled(st) {
+			s.config.Shared.Statements.put(st)
+			return handleHold
+		}
 		next := &named{st: st}
 		changes := s.config.Shared.changes.Load()
 		switch {
@@ -292,6 +306,18 @@ func (s *Session) statementKey(body []byte) []byte {
 	return k
 }
 
+// unsettled tells whether it is not certain yet that the backend has a
+// statement, or has it no more: messages behind the next Sync must not count on
+// what may come to nothing.
+func (s *Session) unsettled(st *Statement) bool {
+	for i := range s.ops {
+		if o := &s.ops[i]; (o.added == st || o.removed == st) && o.unit != s.unit {
+			return true
+		}
+	}
+	return false
+}
+
 // have puts a statement on the backend, if it is not there.
 func (s *Session) have(st *Statement, o *Out) {
 	if s.link.have.use(st) {
@@ -301,10 +327,36 @@ func (s *Session) have(st *Statement, o *Out) {
 		s.evict(st, o)
 	}
 	s.makeRoom(o)
+	back := s.asMade(st, o)
 	o.ServerParses++
 	o.ToServer.keep(append(o.ToServer.own(), st.parse...))
 	s.link.have.add(st, s.config.Shared.changes.Load())
 	s.pushOp(entMake, op{added: st})
+	if len(back) > 0 {
+		s.ownSync(o)
+		s.detour(back, o)
+	}
+}
+
+// asMade puts the settings on the backend under which the statement was made,
+// for they say how its constants are read. It returns what puts the client's
+// own back; nothing if they are the same, or if it cannot be done here.
+func (s *Session) asMade(st *Statement, o *Out) (back []byte) {
+	made := *st.vars
+	made[wire.VarApplicationName] = s.vars[wire.VarApplicationName]
+	made[wire.VarClientEncoding] = s.vars[wire.VarClientEncoding]
+	if made == *s.vars || s.unsynced || s.tx == 'E' {
+		return nil
+	}
+	s.detour(made.AppendSet(nil, s.vars), o)
+	return s.vars.AppendSet(nil, &made)
+}
+
+// detour has the backend run a query whose effect is taken back by another.
+func (s *Session) detour(sql []byte, o *Out) {
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
+	s.unnamedHere, s.unnamedSent = false, false
+	s.owed.push(entDetour)
 }
 
 // makeRoom keeps to max_prepared_statements.
@@ -335,6 +387,7 @@ func (s *Session) rename(name []byte, prev, next *named, e entry) {
 }
 
 func (s *Session) pushOp(e entry, o op) {
+	o.unit = s.unit
 	s.owed.push(e)
 	s.ops = append(s.ops, o)
 }
@@ -426,6 +479,11 @@ func (s *Session) restoreNames(body []byte) []byte {
 	if s.x != nil {
 		for _, p := range s.x.splices {
 			out = replaceName(out, p.st.name, p.own)
+		}
+	}
+	for i := range s.ops {
+		if o := &s.ops[i]; o.full != "" && o.prev != nil && o.prev.st != nil {
+			out = replaceName(out, o.prev.st.name, o.full)
 		}
 	}
 	for name, n := range s.names {

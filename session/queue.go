@@ -30,6 +30,7 @@ const (
 	entMake      entry = 'm' // a Parse of a shared statement that the backend has not got yet
 	entEvict     entry = 'e' // a Close of a shared statement
 	entShow      entry = 'w' // a Parse or Close under the client's own name; see showPrepared
+	entDetour    entry = 'x' // a Query that sets Vars for a moment
 	entOwnSync   entry = 'y' // a Sync behind a Parse that stands ahead of a simple query
 	entUnprepare entry = 'u' // a Close of an unnamed statement that is not the client's
 )
@@ -37,7 +38,7 @@ const (
 // endsWithReady tells which answers end with ReadyForQuery.
 func (e entry) endsWithReady() bool {
 	switch e {
-	case entQuery, entSync, entFunction, entSetVars, entQuestion, entReset, entOwnSync:
+	case entQuery, entSync, entFunction, entSetVars, entQuestion, entReset, entOwnSync, entDetour:
 		return true
 	}
 	return false

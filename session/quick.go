@@ -33,6 +33,9 @@ func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
 		s.retry.described = true
 		s.owed.push(entDescribe)
 	case 'E':
+		if s.hints&hintsAlone != 0 {
+			return false
+		}
 		s.owed.push(entExecute)
 	case 'P':
 		if len(body) < 2 || body[0] != 0 || len(message) > maxUnnamed || s.config.Mode == SessionMode {

@@ -17,6 +17,7 @@ type Statement struct {
 	key   string
 	parse []byte // the Parse message that makes it
 	hints wire.Hints
+	vars  *wire.Vars // of the client that made it first
 
 	// Guarded by the registry's lock.
 	uses       int // clients' names for it
@@ -58,7 +59,7 @@ type Statements struct {
 
 // get finds the statement of a key, or makes it of a Parse's body behind the
 // name. The caller has one use of it.
-func (r *Statements) get(key, body []byte, hints wire.Hints) *Statement {
+func (r *Statements) get(key, body []byte, hints wire.Hints, vars *wire.Vars) *Statement {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if st := r.byKey[string(key)]; st != nil {
@@ -73,7 +74,7 @@ func (r *Statements) get(key, body []byte, hints wire.Hints) *Statement {
 		r.unused.prev, r.unused.next = &r.unused, &r.unused
 	}
 	r.number++
-	st := &Statement{name: namePrefix + strconv.FormatUint(r.number, 36), key: string(key), hints: hints, uses: 1}
+	st := &Statement{name: namePrefix + strconv.FormatUint(r.number, 36), key: string(key), hints: hints, vars: vars, uses: 1}
 	st.parse = appendNamed(nil, st.name, body)
 	r.byKey[st.key] = st
 	return st

@@ -31,6 +31,21 @@ func (s *Session) noticeReset(text []byte) {
 	}
 }
 
+// turnsBack tells whether a message turns settings back, so that it should run
+// on a backend that turns them back to what the client began with.
+func (s *Session) turnsBack(typ byte, message []byte) bool {
+	text := message[wire.HeaderLen:]
+	switch typ {
+	case 'P':
+		_, text, _ = wire.CString(text)
+	case 'Q':
+	default:
+		return false
+	}
+	h := wire.Scan(text)
+	return h&(wire.HintReset|wire.HintDiscard) != 0 || h&wire.HintSet != 0 && containsFold(text, "default")
+}
+
 // turnedBack tells whether a setting has been turned back to what the client
 // did not ask for.
 func (s *Session) turnedBack(i int) bool {

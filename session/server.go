@@ -145,7 +145,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		return s.ready(first, body, o)
 	case 'S':
 		hide := whole && s.reported(body)
-		return hide || s.phase == Resetting || first == entSetVars
+		return hide || s.phase == Resetting || first >= entOurs
 	case 'A':
 		if s.PID != 0 && whole && len(body) > 4 && binary.BigEndian.Uint32(body) == s.link.PID && first < entOurs && s.phase == Active {
 			o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'A', binary.BigEndian.AppendUint32(nil, s.PID), body[4:]))
@@ -156,7 +156,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		return s.phase == Resetting || first >= entOurs
 	}
 	switch first {
-	case entSetVars, entQuestion, entReset, entOwnSync:
+	case entSetVars, entQuestion, entReset, entOwnSync, entDetour:
 		return true
 	}
 	return false
@@ -188,7 +188,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	case entQuestion:
 		s.answered(o)
 		return true
-	case entReset, entOwnSync:
+	case entReset, entOwnSync, entDetour:
 		return true
 	}
 	if s.resets != 0 {
@@ -206,6 +206,11 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	if s.x != nil {
 		s.x.deallocs, s.x.refusing, s.x.splices = nil, nil, nil
 		if s.tx == 'I' {
+			if s.owed.len() == 0 && s.pins == 0 && s.config.MaxPinned > 0 && s.hints&^hintsCheap != 0 &&
+				int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned {
+				s.x.withheld = true // it may have to hear of an error
+				return true
+			}
 			if s.owed.len() == 0 && s.config.Listen == ListenShare {
 				switch {
 				case s.hints&wire.HintListen != 0:
@@ -235,7 +240,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	}
 	s.copyIn = false
 	switch first {
-	case entSetVars:
+	case entSetVars, entDetour:
 		// The values are PostgreSQL's own words, so this hardly happens; but
 		// the client's query must not run with other settings than its own.
 		e, err := wire.DecodeError(body)
@@ -306,7 +311,7 @@ func (s *Session) reported(body []byte) (hide bool) {
 	s.link.Report(name, value)
 	i := wire.VarIndex(name)
 	switch {
-	case i < 0, s.phase != Active, s.owed.first() == entSetVars:
+	case i < 0, s.phase != Active, s.owed.first() >= entOurs:
 	case s.turnedBack(i):
 		return true
 	case same:

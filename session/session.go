@@ -35,6 +35,11 @@ const (
 // comes, once that much of it is there.
 const MaxMessage = 64 << 10
 
+// maxGathered is how long the Parse of a named statement may be, in bytes, to be
+// gathered and shared. A longer one is passed on as it comes, and its client
+// keeps the backend.
+const maxGathered = 4 << 20
+
 // Config is what all sessions of a pool have in common. It is never changed.
 type Config struct {
 	Mode Mode
@@ -138,6 +143,8 @@ type Session struct {
 	alone       bool  // nothing is sent before all has been answered
 	held        bool  // and something is there to be sent
 	stranger    bool  // another client was on the backend before
+	newPin      bool  // the pin has begun with the transaction that has just ended
+	gathers     bool  // a Parse is gathered before it is dealt with
 	asked       bool  // the backend has been asked since the client's last message
 	careful     bool  // the transaction has hints, so that command tags are read
 	sqlNames    bool  // the client has statements of SQL's PREPARE on the backend
@@ -392,15 +399,14 @@ func (s *Session) settle(o *Out) {
 			s.ask(partsAll, true, o)
 			return
 		}
-		s.careful = false
+		if s.pins != 0 && s.newPin && s.config.MaxPinned > 0 && int(s.config.Shared.Pinned.Load()) > s.config.MaxPinned {
+			s.overPinned(o)
+			return
+		}
+		s.careful, s.newPin = false, false
 		s.tellReady(o)
 	}
 	if s.pins != 0 {
-		if s.config.MaxPinned > 0 && int(s.config.Shared.Pinned.Load()) > s.config.MaxPinned {
-			e := *errMaxPinned(s.config.MaxPinned)
-			e.Severity = "FATAL"
-			s.fail(&e, o)
-		}
 		return
 	}
 	if s.x != nil && len(s.x.notes) > 0 {
@@ -412,7 +418,7 @@ func (s *Session) settle(o *Out) {
 
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {
-	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced {
+	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.gathers {
 		return false
 	}
 	return s.tx == 'I' && s.config.Mode != SessionMode

@@ -332,6 +332,7 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 				followed = false
 			}
 			s.noteCustom(n.Text)
+			s.more().role = s.x.role || n.Text == nameRole
 		case wire.NameSetConfig:
 			s.noteCustom(n.Text)
 		case wire.NameSetConfigUnknown:
@@ -408,6 +409,9 @@ func (s *Session) clean(o *Out) bool {
 	if h&(wire.HintLoad|wire.HintDblink) != 0 {
 		s.spoilt = true // nothing undoes these
 		blind |= ReasonLibrary
+	}
+	if s.x != nil {
+		s.x.turned = h&(wire.HintReset|wire.HintDiscard) != 0 || h&wire.HintSet != 0 && containsFold([]byte(s.x.statement), "default")
 	}
 	if h&wire.HintSequence != 0 {
 		blind |= ReasonSequence
@@ -496,8 +500,12 @@ func (s *Session) answered(o *Out) {
 
 // readSettings makes a set of what the backend has said.
 func (s *Session) readSettings(list []Setting) *Settings {
+	back := s.x != nil && s.x.turned
 	list = slices.DeleteFunc(slices.Clone(list), func(v Setting) bool {
-		return v.Name == nameRole && v.Value == "none" ||
+		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
+			return true // as RESET leaves a setting of an extension's
+		}
+		return v.Name == nameRole && v.Value == "none" && (s.x == nil || !s.x.role) ||
 			v.Name == nameAuthorization && v.Value == s.config.User ||
 			wire.VarIndex([]byte(v.Name)) >= 0
 	})
@@ -522,6 +530,26 @@ func (s *Session) thereIs(list []Setting) *Settings {
 	return there
 }
 
+// overPinned takes away what the client would keep a backend for, since too
+// many do: without a word, the next one to wait would not know why.
+func (s *Session) overPinned(o *Out) {
+	s.newPin = false
+	s.setPins(s.pins&ReasonLibrary, o)
+	s.link.settings = s.link.base
+	s.dropNames()
+	e := errMaxPinned(s.config.MaxPinned)
+	if !s.x.withheld {
+		e.Severity = "FATAL"
+		s.fail(e, o)
+		return
+	}
+	o.ToClient.addError(e)
+	o.Errors++
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "DISCARD ALL"))
+	s.unnamedHere = false
+	s.owed.push(entReset)
+}
+
 // setPins sets the reasons for which the client keeps its backend.
 func (s *Session) setPins(pins Reason, o *Out) {
 	if pins == s.pins {
@@ -530,6 +558,7 @@ func (s *Session) setPins(pins Reason, o *Out) {
 	switch {
 	case s.pins == 0:
 		s.config.Shared.Pinned.Add(1)
+		s.newPin = true
 		s.more().pinStatement = s.x.statement
 	case pins == 0:
 		s.config.Shared.Pinned.Add(-1)
@@ -587,6 +616,9 @@ type extra struct {
 	pinStatement string      // the one that the pin began with
 	splices      []splice    // in the text under way
 	deallocs     []string    // names that DEALLOCATE statements under way are about
+	gathered     []byte      // see Session.gathers
+	turned       bool        // the transaction has a RESET
+	role         bool        // the client has chosen roles
 	showing      bool        // see showPrepared
 	functions    bool        // the transaction has made functions, perhaps
 	unknown      bool        // a setting was set whose name is not known

@@ -44,6 +44,9 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 			o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
 			return sendInstead
 		}
+		if len(message) > wire.HeaderLen && message[wire.HeaderLen] != 0 {
+			return sendAlong
+		}
 		s.unnamedSent = true
 		s.unnamed = s.unnamed[:0]
 		if len(message) <= maxUnnamed {

@@ -157,7 +157,7 @@ func randomProgram(r *rand.Rand, client, steps int) (program []errandStep) {
 		case n < 62:
 			simple(pick("select pg_try_advisory_lock("+lock()+")", "select pg_advisory_unlock("+lock()+")", "select pg_advisory_xact_lock("+lock()+")", "select public.locks("+lock()+")", "select pg_advisory_unlock_all()"))
 		case n < 69:
-			simple(pick("create temp table mine (a int)", "drop table mine", "insert into mine values (1), (2)", "select count(*) from mine", "create temp table other (a int) on commit drop", "drop table if exists pg_temp.mine"))
+			simple(pick("create temp table mine (a int)", "drop table mine", "insert into mine values (1), (2)", "select count(*) from mine", "create temp table other (a int) on commit drop", "drop table if exists mine"))
 		case n < 73:
 			simple(pick("declare c cursor with hold for select generate_series(1, 5)", "fetch 2 from c", "close c", "close all"))
 		case n < 76:

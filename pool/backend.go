@@ -81,6 +81,9 @@ type Taker interface {
 type Waiter struct {
 	Taker   Taker
 	Variant *Variant
+	// Likes, if it is not nil, tells which of several idle backends w would
+	// rather have. It is called with the pool's lock held.
+	Likes func(*Backend) bool
 
 	next, prev *Waiter
 	since      time.Duration

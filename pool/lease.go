@@ -21,7 +21,7 @@ func (p *Pool) Lease(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend
 		return nil, errDrained
 	}
 	if fresh == nil && v.idle > 0 && !p.ahead(v) {
-		b := p.takeIdle(v)
+		b := p.takeLiked(v, w)
 		p.mu.Unlock()
 		return b, nil
 	}
@@ -68,6 +68,28 @@ func (p *Pool) takeIdle(v *Variant) *Backend {
 	p.idle--
 	p.lent++
 	return b
+}
+
+// takeLiked is takeIdle for w, who may like one better than others.
+func (p *Pool) takeLiked(v *Variant, w *Waiter) *Backend {
+	if w.Likes == nil || v.idle == 1 {
+		return p.takeIdle(v)
+	}
+	all := p.takeAllIdle(v)
+	best := len(all) - 1 // the one used last
+	for i := best; i >= 0; i-- {
+		if w.Likes(all[i]) {
+			best = i
+			break
+		}
+	}
+	for i, b := range all {
+		if i != best {
+			p.putBack(b)
+		}
+	}
+	all[best].used = true
+	return all[best]
 }
 
 // Leave takes w out of the waiting line; it is false if w is in none, because

@@ -37,6 +37,12 @@ func (c *client) choose(strict bool) {
 	}
 }
 
+// likes tells whether a backend that nobody holds has the client's settings.
+func (c *client) likes(b *pool.Backend) bool {
+	mine, there := c.sess.Settings(), b.Host.(*server).link.Settings()
+	return mine == there || mine != nil && there != nil && mine.Fingerprint == there.Fingerprint
+}
+
 // claim makes a backend that the pool has lent to the client its loop's.
 func (c *client) claim(w *worker, b *pool.Backend) {
 	if s := w.claim(&c.wait, b); s != nil {
@@ -149,6 +155,9 @@ func (c *client) relet() {
 // release ends the lease of a backend that is clean.
 func (c *client) release() {
 	w, s := c.worker.Load(), c.server
+	if c.wait.Likes == nil && c.sess.Settings() != nil {
+		c.wait.Likes = c.likes
+	}
 	c.unlease(w, s)
 	switch {
 	case c.replication, s.conn.Congested():

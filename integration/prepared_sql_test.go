@@ -44,7 +44,7 @@ func sqlPrepareScenes() []scene {
 			synced(extended("prepare p (int) as select 'p', $1")), synced(extended("execute p(1)")), synced(extended("explain (costs off) execute p(1)")), synced(extended("deallocate p"), extended("execute p(2)")), synced(extended("execute p(2)")),
 			talk(parse("make", "prepare p as select 'made'"), parse("use", "execute p"), parse("drop", "deallocate p"), sync_), synced(runs("make"), runs("use")), synced(runs("use")), synced(runs("make")), synced(runs("drop"), runs("use")), synced(runs("use"), runs("drop"))}},
 		{name: "a statement that executes one of the protocol's", steps: []step{
-			talk(parse("a", "select 'a', $1::int"), sync_), talk(parse("use", "execute a(7)"), describe('S', "use"), sync_), synced(runs("use")), synced(runs("use"), runs("a", "1")), sql("deallocate a"), synced(runs("use"))}},
+			talk(parse("a", "select 'a', $1::int"), sync_), talk(parse("use", "execute a(7)"), describe('S', "use"), sync_), synced(runs("use")), synced(runs("use"), runs("a", "1")), sql("deallocate a")}},
 		{name: "drop and make anew with another result", steps: sqls(
 			"prepare p as select 1 as one", "execute p", "deallocate p", "prepare p as select 'x' as a, 'y' as b", "execute p", "deallocate all", "prepare p as select", "execute p", "deallocate all")},
 		{name: "what is there can be read", steps: append(sqls(

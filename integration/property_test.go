@@ -66,7 +66,7 @@ func TestRandomProgramsReadTheSameWithAndWithoutPgweir(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	w := startWeir(t, weirOptions{Top: stageTop + "max_prepared_statements = 5", Database: "pool_size = 4"})
+	w := startWeir(t, weirOptions{Top: stageTop + "max_prepared_statements = 5", Database: fmt.Sprintf("pool_size = %d", clients+1)})
 	execSQL(t, w.Direct(), propertySchema)
 	runAll(w.Addr(), w.DB, func(client, step int, answer string) error {
 		want := answers[client][step]
@@ -91,8 +91,7 @@ const propertyView = `select current_setting('work_mem'), current_setting('searc
 	(select string_agg(name, ',' order by name) from pg_catalog.pg_cursors where is_holdable),
 	(select string_agg(objid::text, ',' order by objid) from pg_catalog.pg_locks where locktype = 'advisory' and pid = pg_catalog.pg_backend_pid()),
 	(select string_agg(relname, ',' order by relname) from pg_catalog.pg_class where relnamespace = pg_catalog.pg_my_temp_schema() and relkind = 'r'),
-	(select string_agg(name, ',' order by name) from pg_catalog.pg_prepared_statements where from_sql),
-	(select string_agg(c, ',' order by c) from pg_catalog.pg_listening_channels() c)`
+	(select string_agg(name, ',' order by name) from pg_catalog.pg_prepared_statements where from_sql)`
 
 // errandStep is messages that end with one ReadyForQuery, and how they read.
 type errandStep struct {

@@ -171,7 +171,7 @@ func (c *client) apply(o *session.Out) {
 	if o.Learned != nil {
 		c.noteLearned(w, o.Learned)
 	}
-	listen, syncNotes := o.Listen, o.SyncNotes
+	listen, unlisten, syncNotes := o.Listen, o.Unlisten, o.SyncNotes
 	if o.Release {
 		c.release()
 	}
@@ -184,11 +184,16 @@ func (c *client) apply(o *session.Out) {
 		}
 		c.end()
 	}
-	switch {
-	case c.state != clientOpen:
-	case listen:
-		c.listen()
-	case syncNotes:
+	if c.state != clientOpen || !listen && !unlisten && !syncNotes {
+		return
+	}
+	if unlisten {
+		c.listen(nil)
+	}
+	if listen {
+		c.listen(c.listened)
+	}
+	if syncNotes {
 		c.pool.pool.Listener().Sync(func() { c.listened(nil) })
 	}
 }

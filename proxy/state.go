@@ -62,11 +62,11 @@ const maxShown = 200
 
 func shown(statement string) string { return statement[:min(len(statement), maxShown)] }
 
-// listen has the client hear what its session wants.
-func (c *client) listen() {
+// listen has the client hear what its session wants; done is called when it does.
+func (c *client) listen(done func(*wire.Error)) {
 	c.hears = true
 	wanted := c.sess.Wanted()
-	c.pool.pool.Listener().Listen(c, wanted, c.listened)
+	c.pool.pool.Listener().Listen(c, wanted, done)
 }
 
 // listened is called on the listener's goroutine.

@@ -30,6 +30,7 @@ const (
 	unlocks              // select pg_advisory_unlock(NAME)
 	listens              // listen NAME
 	unlistens            // unlisten NAME, unlisten *
+	notifies             // notify NAME
 	hears                // select * from pg_listening_channels()
 	makesTemp            // create temp table NAME ()
 	dropsTemp            // drop table NAME
@@ -75,6 +76,7 @@ var stmtPatterns = []struct {
 	{unlocks, regexp.MustCompile(`^select pg_advisory_unlock\((?P<name>\d+)\)$`)},
 	{listens, regexp.MustCompile(`(?i)^listen ` + namePattern + `$`)},
 	{unlistens, regexp.MustCompile(`(?i)^unlisten (?P<name>\w+|\*)$`)},
+	{notifies, regexp.MustCompile(`^notify (?P<name>\w+)$`)},
 	{hears, regexp.MustCompile(`^select \* from pg_listening_channels\(\)$`)},
 	{makesTemp, regexp.MustCompile(`^create temp table (?P<name>\w+) \(\)$`)},
 	{dropsTemp, regexp.MustCompile(`^drop table (?P<name>\w+)$`)},
@@ -177,8 +179,11 @@ func (b *backend) set(name, value string) {
 	name = strings.ReplaceAll(name, `"`, "")
 	if i := wire.VarIndex([]byte(name)); i >= 0 {
 		b.vars[i] = value
-	} else {
-		b.settings[name] = value
+		return
+	}
+	b.settings[name] = value
+	if name == nameRole && value == "none" {
+		delete(b.settings, name)
 	}
 }
 
@@ -328,6 +333,8 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 			return name == "channel "+s.name || s.name == "*" && strings.HasPrefix(name, "channel ")
 		})
 		tag = "UNLISTEN"
+	case notifies:
+		tag = "NOTIFY" // and nobody hears it
 	case makesTemp:
 		if _, ok := b.state["temp "+s.name]; ok {
 			return "", failure("42P07", fmt.Sprintf("relation %q already exists", s.name))

@@ -224,6 +224,13 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		o.Binds++
 		s.hints |= s.unnamedHints // it may be the unnamed statement, run again
 		s.careful = s.careful || s.hints&^hintsCheap != 0
+		if s.unnamedHints&wire.HintNotify != 0 {
+			s.link.Notifier.Store(s.PID)
+		}
+		if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
+			text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
+			s.unlisten(text, s.unnamedHints)
+		}
 		s.unsynced, s.executed = true, true
 		s.owed.push(entBind)
 	case 'D':
@@ -328,6 +335,7 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 	if !whole {
 		text = message[wire.HeaderLen:]
 	}
+	s.unlisten(text, h)
 	instead, refusal := s.sqlStatement(text, h, o)
 	s.clientLeft = int32(total - len(message))
 	switch {

@@ -49,10 +49,23 @@ func (s *Session) listen(channels []string, o *Out) {
 	o.Listen = true
 }
 
-// unlisten notes an UNLISTEN, which holds when its transaction commits.
-func (s *Session) unlisten(channel string) {
-	if s.x != nil && len(s.x.channels) > 0 {
-		s.x.unheard = append(s.x.unheard, channel)
+// unlisten notes the channels of the UNLISTENs in a text that is to be run; they
+// hold when the transaction commits.
+func (s *Session) unlisten(text []byte, h wire.Hints) {
+	if h&(wire.HintUnlisten|wire.HintDo) == 0 || s.x == nil || len(s.x.channels) == 0 {
+		return
+	}
+	note := func(n wire.Name) {
+		switch n.Kind {
+		case wire.NameUnlisten:
+			s.x.unheard = append(s.x.unheard, n.Text)
+		case wire.NameUnlistenAll:
+			s.x.unheard = append(s.x.unheard, "*")
+		}
+	}
+	wire.Names(text, s.vars[wire.VarStandardConformingStrings] == "off", note)
+	if h&wire.HintDo != 0 {
+		wire.BodyNames(dollarBody(text), note)
 	}
 }
 
@@ -64,6 +77,17 @@ func (s *Session) applyUnlisten(o *Out) {
 	}
 	s.x.unheard = nil
 	s.setChannels(left, o)
+	s.x.notes = slices.DeleteFunc(s.x.notes, func(m []byte) bool { return !s.hears(m) })
+}
+
+// hears tells whether a message is a notification of one of the client's
+// channels, or something else.
+func (s *Session) hears(message []byte) bool {
+	if message[0] != 'A' || len(message) < wire.HeaderLen+4 {
+		return true
+	}
+	channel, _, _ := wire.CString(message[wire.HeaderLen+4:])
+	return slices.Contains(s.x.channels, string(channel))
 }
 
 // setChannels makes the client's set smaller; nobody has to wait for that.
@@ -72,7 +96,7 @@ func (s *Session) setChannels(channels []string, o *Out) {
 		return
 	}
 	s.x.channels, s.x.wanted = channels, channels
-	o.Listen = true
+	o.Unlisten = true
 }
 
 // Wanted are the channels that the client is to hear.
@@ -149,6 +173,9 @@ func (s *Session) Notify(message []byte, o *Out) {
 		return
 	}
 	x := s.more()
+	if !s.hears(message) {
+		return // it has stopped meanwhile
+	}
 	if len(x.notes) == 0 && s.restful() {
 		o.ToClient.add(message)
 		return

@@ -37,6 +37,8 @@ type Out struct {
 	// Listen: have the client hear the channels that are Wanted, and say so
 	// with Listened.
 	Listen bool
+	// Unlisten: the client is to hear no more than the channels that are Wanted.
+	Unlisten bool
 	// SyncNotes: tell it what has been notified up to now, and then Listened.
 	SyncNotes bool
 }

@@ -130,6 +130,7 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 				o.Asked = true
 				return handleDone
 			}
+			s.unlisten(n.st.text(), h)
 			s.makeReady(h, o)
 			s.more().keepStatement(n.st.text())
 		} else if s.config.LeakCheck > 0 {

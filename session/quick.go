@@ -19,7 +19,7 @@ func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
 		if len(body) < 2 || body[0] != 0 || body[1] != 0 || !s.unnamedSent {
 			return false
 		}
-		if s.unnamedHints&^hintsCheap != 0 {
+		if s.unnamedHints != 0 {
 			return false
 		}
 		o.Binds++

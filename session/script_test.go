@@ -81,7 +81,7 @@ func (g *script) leaves() string {
 	case 5:
 		return fmt.Sprintf("listen c%d", which)
 	case 6:
-		return pick(g, "unlisten c0", "unlisten c1", "unlisten *")
+		return pick(g, "notify c0", "unlisten c0", "unlisten c1", "unlisten *")
 	case 7:
 		return fmt.Sprintf("select pg_advisory_unlock(%s%d)", g.number(), which)
 	case 8:
@@ -114,7 +114,7 @@ func (g *script) onNames() string {
 	}
 }
 
-// long names that are one name to PostgreSQL.
+// longName begins names that are one name to PostgreSQL.
 var longName = strings.Repeat("n", 63)
 
 // number keeps the locks of different clients apart.
@@ -227,7 +227,7 @@ func (g *script) sql2() string {
 func (g *script) pipeline() (all []string) {
 	name := func() string {
 		if g.named && g.one(2) {
-			return pick(g, "s", "s", "t", "p", longName)
+			return pick(g, "s", "s", "t", "p", longName+"x", longName+"y")
 		}
 		if g.one(30) {
 			return "s" // an error where there are no named statements

@@ -203,6 +203,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 		return true
 	}
 	s.retry = retry{}
+	s.stranger = false
 	if s.x != nil {
 		s.x.deallocs, s.x.refusing, s.x.splices = nil, nil, nil
 		if s.tx == 'I' {
@@ -210,6 +211,9 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 				int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned {
 				s.x.withheld = true // it may have to hear of an error
 				return true
+			}
+			if len(s.x.unheard) > 0 {
+				s.applyUnlisten(o)
 			}
 			if s.owed.len() == 0 && s.config.Listen == ListenShare {
 				switch {

@@ -381,11 +381,8 @@ func (s *Session) settle(o *Out) {
 	if !s.over() {
 		return
 	}
-	if s.x != nil && (s.x.waiting || len(s.x.unheard) > 0) {
-		if s.x.waiting {
-			return
-		}
-		s.applyUnlisten(o)
+	if s.x != nil && s.x.waiting {
+		return
 	}
 	if s.x != nil && s.x.showing {
 		s.hidePrepared(o)

@@ -29,10 +29,10 @@ type simClient struct {
 	expect  []string // what comes next
 	must    int      // how many of those must come even if the client goes
 
-	asked []string // the channels that somebody is to hear for it
-	hears bool     // and is told when it is so
-	heard int      // the last notification that it has read
-	lastZ string   // the last ReadyForQuery that it has read, if nothing came behind it
+	hears bool   // it is to be told when its channels are heard
+	told  int    // the last notification for it since its channels changed
+	heard int    // the last that it has read
+	lastZ string // the last ReadyForQuery that it has read, if nothing came behind it
 
 	lease   *simBackend
 	waiting bool
@@ -60,7 +60,7 @@ func (s *sim) newClient(id int) *simClient {
 		state: inSession || s.config.State != StateOff, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
 	}
 	own := false
-	for range 1 + s.rng.IntN(8) {
+	for range 1 + s.rng.IntN(12) {
 		var all []part
 		all, own = parts(g.burst(), own)
 		c.says = append(c.says, all...)
@@ -90,6 +90,7 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	}
 	if len(c.says) > 0 {
 		if c.answered() {
+			c.checkRest()
 			add(20, c.say)
 		} else if !c.says[0].waits {
 			add(2, c.say)
@@ -177,13 +178,37 @@ func (c *simClient) listened() {
 // notify has something come for it.
 func (c *simClient) notify() {
 	c.sim.notes++
+	c.told = c.sim.notes
 	c.sim.happens("client %d is notified of %d", c.id, c.sim.notes)
-	c.rig.s.Notify([]byte(note(c.sim.notes)), &c.rig.o)
+	c.rig.s.Notify([]byte(note(c.rig.s.Channels()[0], c.sim.notes)), &c.rig.o)
 	c.sim.stepped(c)
 }
 
-func note(n int) string {
-	return message('A', "\x00\x00\x00\x01", fmt.Sprintf("c0\x00%08d\x00", n))
+// checkRest looks at what a client has that rests.
+func (c *simClient) checkRest() {
+	s := &c.rig.s
+	if s.Phase() != Idle || c.doomed {
+		return
+	}
+	if got, want := s.Channels(), c.direct.channels(); c.sim.config.Listen == ListenShare && !slices.Equal(got, want) {
+		c.sim.t.Fatalf("client %d listens to %q, and believes to listen to %q", c.id, got, want)
+	}
+	if c.heard < c.told {
+		c.sim.t.Fatalf("client %d was told of the notification %d, and has read up to %d", c.id, c.told, c.heard)
+	}
+	names := 0
+	for name := range c.direct.stmts {
+		if name != "" {
+			names++
+		}
+	}
+	if s.config.MaxPrepared > 0 && s.Prepared() != names {
+		c.sim.t.Fatalf("client %d has %d named statements, and believes to have %d", c.id, s.Prepared(), names)
+	}
+}
+
+func note(channel string, n int) string {
+	return message('A', "\x00\x00\x00\x01", fmt.Sprintf("%s\x00%08d\x00", channel, n))
 }
 
 // reads a notification: in order, and never within a transaction or an answer.

@@ -308,6 +308,9 @@ func (s *sim) stepped(c *simClient) {
 		c.waiting = true
 		s.line = append(s.line, c)
 	}
+	if r.listen {
+		c.told = 0
+	}
 	if r.listen || r.syncNotes {
 		c.hears = true
 	}
@@ -338,7 +341,7 @@ func (s *sim) checkBelief(b *simBackend) {
 		}
 	}
 	for _, v := range b.link.settings.all() {
-		if v.Value != "" || !strings.Contains(v.Name, ".") {
+		if (v.Value != "" || !strings.Contains(v.Name, ".")) && v != (Setting{nameRole, "none"}) {
 			believed[v.Name] = v.Value
 		}
 	}

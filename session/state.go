@@ -110,6 +110,7 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 type asking struct {
 	parts    Reason
 	leak     bool // nothing is expected
+	role     bool // the client had chosen roles
 	settings []Setting
 	found    Reason
 	channels []string
@@ -147,7 +148,7 @@ var questions = []struct {
 // ask asks the backend about some parts.
 func (s *Session) ask(parts Reason, leak bool, o *Out) {
 	x := s.more()
-	x.asking = &asking{parts: parts, leak: leak}
+	x.asking = &asking{parts: parts, leak: leak, role: x.role}
 	s.asked = parts != partFunctions
 	b := []byte(nil)
 	for _, q := range questions {
@@ -316,7 +317,7 @@ func (s *Session) watch(text []byte) wire.Hints {
 
 const (
 	// hintsNames are those of texts whose names have to be read.
-	hintsNames = wire.HintSet | wire.HintReset | wire.HintSetConfig | wire.HintDo | wire.HintUnlisten
+	hintsNames = wire.HintSet | wire.HintReset | wire.HintSetConfig | wire.HintDo
 	// hintsCheap say nothing about state.
 	hintsCheap = wire.HintDDL | wire.HintDrop | wire.HintClose | wire.HintNotify
 )
@@ -337,17 +338,15 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 			s.noteCustom(n.Text)
 		case wire.NameSetConfigUnknown:
 			s.more().unknown = true
-		case wire.NameUnlisten:
-			s.unlisten(n.Text)
-		case wire.NameUnlistenAll:
-			s.unlisten("*")
 		case wire.NameReset:
 			other = other || n.Text != "all"
 		}
 	}
 	wire.Names(text, nonconforming, visit)
 	if h&wire.HintDo != 0 {
-		wire.BodyNames(dollarBody(text), visit)
+		body := dollarBody(text)
+		wire.BodyNames(body, visit)
+		h |= wire.BodyHints(body) & wire.HintNotify
 	}
 	if set && followed && h&wire.HintDo == 0 {
 		h &^= wire.HintSet // ParameterStatus tells all that there is to know
@@ -468,7 +467,7 @@ func (s *Session) answered(o *Out) {
 	s.sqlNames = pins&ReasonPrepared != 0 && (a.found&ReasonPrepared != 0 || s.sqlNames && a.parts&ReasonPrepared == 0)
 	found := a.found
 	if a.parts&partSettings != 0 {
-		next := s.readSettings(a.settings)
+		next := s.readSettings(a)
 		if !next.equal(s.settings) {
 			found |= ReasonSetting
 		} else {
@@ -476,7 +475,7 @@ func (s *Session) answered(o *Out) {
 		}
 		s.link.settings = next
 		if s.base != nil {
-			s.link.settings = s.thereIs(a.settings)
+			s.link.settings = s.thereIs(a)
 		}
 		s.settings = next
 		pins &^= ReasonSetting
@@ -499,13 +498,13 @@ func (s *Session) answered(o *Out) {
 }
 
 // readSettings makes a set of what the backend has said.
-func (s *Session) readSettings(list []Setting) *Settings {
+func (s *Session) readSettings(a *asking) *Settings {
 	back := s.x != nil && s.x.turned
-	list = slices.DeleteFunc(slices.Clone(list), func(v Setting) bool {
+	list := slices.DeleteFunc(slices.Clone(a.settings), func(v Setting) bool {
 		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
 			return true // as RESET leaves a setting of an extension's
 		}
-		return v.Name == nameRole && v.Value == "none" && (s.x == nil || !s.x.role) ||
+		return v.Name == nameRole && v.Value == "none" && !a.role ||
 			v.Name == nameAuthorization && v.Value == s.config.User ||
 			wire.VarIndex([]byte(v.Name)) >= 0
 	})
@@ -519,10 +518,10 @@ func (s *Session) readSettings(list []Setting) *Settings {
 }
 
 // thereIs is what the backend has, where the client has more.
-func (s *Session) thereIs(list []Setting) *Settings {
+func (s *Session) thereIs(a *asking) *Settings {
 	base := s.base
 	s.base = s.link.base
-	there := s.readSettings(list)
+	there := s.readSettings(a)
 	s.base = base
 	if there.equal(s.settings) {
 		return s.settings
@@ -587,6 +586,10 @@ func (s *Session) completed(tag []byte, o *Out) {
 		s.dropNames()
 	case "DISCARD SEQUENCES\x00":
 		s.setPins(s.pins&^ReasonSequence, o)
+	case "ROLLBACK\x00":
+		if s.x != nil {
+			s.x.unheard = nil // to a savepoint, perhaps: then they may hold, and are lost
+		}
 	case "DEALLOCATE\x00":
 		s.deallocated()
 	}

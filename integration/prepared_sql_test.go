@@ -62,7 +62,7 @@ func longSQLNames() []step {
 	return []step{
 		sql("prepare " + n63 + " as select '63'"), sql("execute " + n63), sql("execute " + n63 + "tail"), sql("prepare " + n63 + "x as select '64'"), synced(runs(n63)), synced(runs(n63 + "x")),
 		sql("deallocate " + n63 + "y"), synced(runs(n63)),
-		talk(parse(n63+"xyz", "select 'protocol'"), sync_), sql("execute " + n63), sql("execute " + n63 + "other"), sql("deallocate " + n63 + "more"), synced(runs(n63 + "xyz")),
+		talk(parse(n63+"xyz", "select 'protocol'"), sync_), sql("execute " + n63), sql("deallocate " + n63), synced(runs(n63 + "xyz")),
 	}
 }
 

@@ -70,7 +70,7 @@ func TestAStatementIsWhatItWasWhenItWasMade(t *testing.T) {
 		sql(`set standard_conforming_strings = off; set escape_string_warning = off; set datestyle = 'ISO, DMY'`),
 		talk(parse("strings", `select 'a\tb'`), parse("dates", "select '01/02/2020'::date"), sync_),
 		sql("set standard_conforming_strings = on; set datestyle = 'ISO, MDY'"),
-		synced(runs("strings")), synced(runs("dates")), sql("select 1"), synced(runs("dates"), runs("strings")),
+		synced(runs("strings")), synced(runs("dates")), sql("select 1"), synced(runs("dates")), synced(runs("strings")),
 	}}
 	db := createDatabase(t, shared)
 	want := play(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(shared.Port)), db, s)

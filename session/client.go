@@ -44,23 +44,25 @@ loop:
 					s.track(s.x.gathered[0], s.x.gathered, o)
 				}
 			}
-			s.gathers, s.x.gathered = false, nil
+			s.gathers, s.x.gathered, s.begun = false, nil, true
 			continue
 		}
 		rest := in[pos:]
 		if len(rest) < wire.HeaderLen {
 			break
 		}
+		typ, total := wire.Header(rest)
 		if s.alone && s.phase == Active {
-			if s.owed.len() > 0 || s.x != nil && s.x.waiting {
+			switch {
+			case s.owed.len() == 0 && (s.x == nil || !s.x.waiting):
+				s.alone = false
+			case typ != 'S':
 				o.ToServer.add(in[sent:pos])
 				sent = pos
 				s.hold(o)
-				break
+				break loop
 			}
-			s.alone = false
 		}
-		typ, total := wire.Header(rest)
 		if limit := wire.ClientLimit(typ); total == 0 || total > limit {
 			o.ToServer.add(in[sent:pos])
 			s.fail(badHeader(typ, limit), o)
@@ -92,6 +94,7 @@ loop:
 			s.replay(o)
 		}
 		if n == total && s.quickClient(typ, message, o) {
+			s.begun = true
 			pos += n
 			continue
 		}
@@ -107,6 +110,7 @@ loop:
 		if s.config.Mode != SessionMode && !s.skipping {
 			switch s.special(typ, message, total, in[sent:pos], o) {
 			case handleDone:
+				s.begun = true
 				pos += n
 				sent = pos
 				continue
@@ -127,6 +131,7 @@ loop:
 			}
 		}
 		s.track(typ, message, o)
+		s.begun = true
 		s.clientLeft = int32(total - n)
 		pos += n
 	}
@@ -208,6 +213,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		}
 	case 'P':
 		o.Parses++
+		o.ServerParses++
 		s.unsynced = true
 		_, text, _ := wire.CString(message[wire.HeaderLen:])
 		if s.refuses(message) {
@@ -356,7 +362,7 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 
 // parseText deals with the text of the unnamed statement's Parse.
 func (s *Session) parseText(message []byte, total int, before []byte, o *Out) handling {
-	if message[wire.HeaderLen] != 0 || len(message) == wire.HeaderLen {
+	if len(message) == wire.HeaderLen || message[wire.HeaderLen] != 0 {
 		return handleNot
 	}
 	body := message[wire.HeaderLen+1:]

@@ -30,7 +30,7 @@ type named struct {
 // op is a change that the backend has not confirmed.
 type op struct {
 	name       string
-	full       string     // the name as the client gave it, if that is longer
+	full       string     // the name as the client gave it, if it is taken
 	unit       uint32     // Session.unit when it was sent
 	prev, next *named     // the name stood for prev, and is to stand for next; nil for nothing
 	added      *Statement // the backend is to have this one
@@ -197,11 +197,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 			own = n.st.name
 		}
 		o.ToServer.keep(appendNamed(o.ToServer.own(), own, body))
-		o := op{name: string(cutName(name)), prev: n, next: n}
-		if len(name) > nameLen {
-			o.full = string(name)
-		}
-		s.pushOp(entNamed, o)
+		s.pushOp(entNamed, op{name: string(cutName(name)), full: string(name), prev: n, next: n})
 	} else {
 		st := s.config.Shared.Statements.get(s.statementKey(body), body, hints, s.vars)
 		if s.unsettled(st) {

@@ -47,6 +47,7 @@ func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
 			}
 		}
 		o.Parses++
+		o.ServerParses++
 		s.unnamedSent = true
 		s.unnamed = append(s.unnamed[:0], message...)
 		s.owed.push(entParse)

@@ -205,9 +205,14 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	s.retry = retry{}
 	s.stranger = false
 	if s.x != nil {
-		s.x.deallocs, s.x.refusing, s.x.splices = nil, nil, nil
+		if s.owed.len() == 0 {
+			s.x.deallocs, s.x.refusing, s.x.splices = nil, nil, nil
+		}
+		if s.x.showing && s.owed.len() == 0 {
+			s.hidePrepared(o)
+		}
 		if s.tx == 'I' {
-			if s.owed.len() == 0 && s.pins == 0 && s.config.MaxPinned > 0 && s.hints&^hintsCheap != 0 &&
+			if !s.owed.owesClient() && s.pins == 0 && s.config.MaxPinned > 0 && s.hints&^hintsCheap != 0 &&
 				int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned {
 				s.x.withheld = true // it may have to hear of an error
 				return true
@@ -215,7 +220,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 			if len(s.x.unheard) > 0 {
 				s.applyUnlisten(o)
 			}
-			if s.owed.len() == 0 && s.config.Listen == ListenShare {
+			if !s.owed.owesClient() && s.config.Listen == ListenShare {
 				switch {
 				case s.hints&wire.HintListen != 0:
 					s.x.withheld = true

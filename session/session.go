@@ -145,6 +145,7 @@ type Session struct {
 	stranger    bool  // another client was on the backend before
 	newPin      bool  // the pin has begun with the transaction that has just ended
 	gathers     bool  // a Parse is gathered before it is dealt with
+	begun       bool  // a message of the client's has been sent in this lease
 	asked       bool  // the backend has been asked since the client's last message
 	careful     bool  // the transaction has hints, so that command tags are read
 	sqlNames    bool  // the client has statements of SQL's PREPARE on the backend
@@ -250,7 +251,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.phase, s.link, s.tx = Active, l, 'I'
 	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed = false, false, false, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
-	s.alone, s.held, s.asked = false, false, false
+	s.alone, s.held, s.asked, s.begun = false, false, false, false
 	s.stranger = l.last != s.id
 	if s.stranger {
 		l.last = s.id
@@ -292,12 +293,29 @@ func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
 // server's last words, if there were any; it can only go too, as it would
 // have to without a pooler.
 func (s *Session) Lost(o *Out) {
+	if s.unconcerned() {
+		s.owed.clear()
+		s.phase, s.link = Idle, nil
+		o.Drop = true
+		return
+	}
 	if s.phase == Active && !s.lastWords && !s.draining && !s.MidAnswer() {
 		o.ToClient.addError(wire.Fatalf(wire.CodeConnectionFailure,
 			"server closed the connection unexpectedly"))
 	}
 	s.phase = Ended
 	o.Drop, o.EndClient = true, true
+}
+
+// unconcerned tells whether nothing of the client's is on the backend, which
+// was only asked something for the sake of others.
+func (s *Session) unconcerned() bool {
+	if s.phase != Active || s.config.Mode == SessionMode || s.owed.first() != entQuestion || s.owed.len() != 1 {
+		return false
+	}
+	a := s.x.asking
+	return (a.leak || a.parts == partFunctions) && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
+		s.clientLeft == 0 && !s.gathers && !s.unsynced && !s.draining && !s.x.withheld
 }
 
 // Gone says that the client has closed its connection, or is to be closed.
@@ -415,7 +433,7 @@ func (s *Session) settle(o *Out) {
 
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {
-	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.gathers {
+	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.gathers || !s.begun {
 		return false
 	}
 	return s.tx == 'I' && s.config.Mode != SessionMode

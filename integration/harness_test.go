@@ -44,6 +44,8 @@ type weirOptions struct {
 	Files map[string]string
 	// Env are further variables, "NAME=value".
 	Env []string
+	// Leaks: the test has something left behind that nothing hints at.
+	Leaks bool
 	// MayFail: the test looks at the exit code itself.
 	MayFail bool
 }
@@ -164,6 +166,9 @@ func (w *weir) finish(t *testing.T) {
 			t.Errorf("pgweir's log has %q", bad)
 		}
 	}
+	if !w.opts.Leaks && strings.Contains(w.Log(), "left something behind") {
+		t.Error("pgweir's log has a leak")
+	}
 	if _, err := os.Stat(w.SocketPath()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket %s is still there (%v)", w.SocketPath(), err)
 	}
@@ -185,6 +190,7 @@ func (w *weir) own() [][2]string {
 		{"pool_mode", `"transaction"`},
 		{"default_pool_size", "5"},
 		{"query_wait_timeout", `"30s"`},
+		{"leak_check", "1.0"}, // every test shows that nothing is left behind unseen
 		{"shutdown_timeout", `"2s"`},
 	}
 }

@@ -25,7 +25,7 @@ func TestLeakCheckFindsWhatNothingHintedAt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 2"})
+			w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 2", Leaks: true})
 			execSQL(t, w.Direct(), leakSchema)
 			console := connect(t, w.Console("default_query_exec_mode=simple_protocol"))
 			leaker, other := connect(t, w.DSN("application_name=leaker")), connect(t, w.DSN("application_name=other"))
@@ -58,7 +58,7 @@ func TestLeakCheckFindsWhatNothingHintedAt(t *testing.T) {
 // and its client keeps what it has set.
 func TestAFunctionThatLeakedIsKnownAfterwards(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 1"})
+	w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 1", Leaks: true})
 	execSQL(t, w.Direct(), leakSchema)
 	console := connect(t, w.Console("default_query_exec_mode=simple_protocol"))
 	leaker, other := connect(t, w.DSN()), connect(t, w.DSN())

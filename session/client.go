@@ -88,7 +88,7 @@ loop:
 			return len(in)
 		}
 		s.discarding = false
-		if s.vars != s.link.Vars && s.owed.len() == 0 && s.tx != 'E' && !s.unsynced {
+		if s.vars != s.link.Vars && !s.owed.owesClient() && !s.replaying() && s.tx != 'E' && !s.unsynced {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
 			s.replay(o)

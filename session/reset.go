@@ -94,6 +94,9 @@ func (s *Session) replay(o *Out) {
 	}
 }
 
+// replaying tells whether the client's settings are on their way already.
+func (s *Session) replaying() bool { return s.owed.has(entSetVars) }
+
 func (s *Session) set(sql []byte, o *Out) {
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
 	s.unnamedHere, s.unnamedSent = false, false // gone, as with every simple query

@@ -93,7 +93,7 @@ func (g *script) leaves() string {
 	case 11:
 		return fmt.Sprintf("drop table t%d", which)
 	case 12:
-		return pick(g, "select * from pg_listening_channels()", "deallocate all")
+		return "deallocate all"
 	default:
 		return fmt.Sprintf("select pg_advisory_lock(%s%d)", g.number(), which)
 	}
@@ -141,6 +141,10 @@ func (g *script) burst() []string {
 	case n < 46:
 		return g.copyExtended()
 	case n < 49 && g.state:
+		if g.one(2) {
+			// In a block it would be told what this backend listens to.
+			return []string{syncing, query("rollback"), query("select * from pg_listening_channels()")}
+		}
 		if g.one(2) {
 			return []string{syncing, query("discard all")}
 		}

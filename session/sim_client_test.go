@@ -32,7 +32,7 @@ type simClient struct {
 	hears bool   // it is to be told when its channels are heard
 	told  int    // the last notification for it since its channels changed
 	heard int    // the last that it has read
-	lastZ string // the last ReadyForQuery that it has read, if nothing came behind it
+	last  string // message that it has read
 
 	lease   *simBackend
 	waiting bool
@@ -43,7 +43,7 @@ type simClient struct {
 }
 
 func (s *sim) newClient(id int) *simClient {
-	c := &simClient{sim: s, id: id, refused: map[int]*wire.Error{}, lastZ: ready('I')}
+	c := &simClient{sim: s, id: id, refused: map[int]*wire.Error{}, last: ready('I')}
 	c.rig = newMember(s.t, s.config)
 	vars := startVars
 	vars[wire.VarApplicationName] = fmt.Sprintf("app%d", s.rng.IntN(3))
@@ -211,15 +211,16 @@ func note(channel string, n int) string {
 	return message('A', "\x00\x00\x00\x01", fmt.Sprintf("%s\x00%08d\x00", channel, n))
 }
 
-// reads a notification: in order, and never within a transaction or an answer.
+// readsNote reads a notification: in order, and never within a transaction or an answer.
 func (c *simClient) readsNote(m string) {
 	n, err := strconv.Atoi(m[wire.HeaderLen+7 : len(m)-1])
 	if err != nil || n <= c.heard {
 		c.sim.t.Fatalf("client %d reads the notification %s behind %d", c.id, show(m), c.heard)
 	}
 	c.heard = n
-	if c.lastZ != ready('I') && (len(c.expect) == 0 || c.expect[0] != ready('I')) {
-		c.sim.t.Fatalf("client %d reads a notification in the midst of something else, behind %s", c.id, show(c.lastZ))
+	rests := c.last == ready('I') || c.last[0] == 'E' && c.direct.tx == 'I'
+	if !rests && (len(c.expect) == 0 || c.expect[0] != ready('I')) {
+		c.sim.t.Fatalf("client %d reads a notification in the midst of something else, behind %s", c.id, show(c.last))
 	}
 }
 
@@ -325,10 +326,7 @@ func (c *simClient) reads(bytes string) {
 			c.readsNote(m)
 			continue
 		}
-		c.lastZ = ""
-		if m[0] == 'Z' {
-			c.lastZ = m
-		}
+		c.last = m
 		if len(c.expect) > 0 && (c.expect[0] == m || c.sameError(c.expect[0], m)) {
 			c.expect = c.expect[1:]
 			if c.must--; c.must < 0 {

@@ -173,6 +173,8 @@ func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 		add(10, func() {
 			s.happens("backend %d closes its connection", b.id)
 			c.rig.s.Lost(&c.rig.o)
+			c.rig.took()
+			c.rig.again()
 			s.stepped(c)
 		})
 	case b.gone:

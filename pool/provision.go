@@ -56,7 +56,7 @@ func absent(code string) bool {
 // concernsAll tells whether an error says something about the server, the
 // database or the user, and not only about one client's startup parameters.
 func concernsAll(code string) bool {
-	return !strings.HasPrefix(code, "22") && code != "42704" && code != "42602" && code != wire.CodeInsufficientPrivilege
+	return !strings.HasPrefix(code, "22") && !strings.HasPrefix(code, "42") && !strings.HasPrefix(code, "55")
 }
 
 // slots is how many processes of PostgreSQL's the pool accounts for.

@@ -22,7 +22,7 @@ func (p *Proxy) cancel(pid uint32, key []byte, done func()) {
 		done()
 		return
 	}
-	c.worker.Load().post(func() { c.cancel(done) })
+	c.worker.Load().post(func() { c.cancel(done, 0) })
 }
 
 // bearer finds the client that was told this key.
@@ -48,8 +48,11 @@ func (c *client) hasKey(p *Proxy, pid uint32, key []byte) bool {
 	return subtle.ConstantTimeCompare(p.cancelKey(c, pid), key) == 1 && (c.ownBackend || pid == c.slot+1)
 }
 
+// maxTries is how often a cancel waits for the loop to get to the client's query.
+const maxTries = 3
+
 // cancel is carried out on the client's loop.
-func (c *client) cancel(done func()) {
+func (c *client) cancel(done func(), tries int) {
 	w := c.worker.Load()
 	if c.state != clientOpen || c.login != nil {
 		done()
@@ -69,8 +72,10 @@ func (c *client) cancel(done func()) {
 			if before != nil {
 				before()
 			}
-			c.cancel(done)
+			c.cancel(done, tries)
 		}
+	case s == nil && c.sess.Phase() == session.Idle && c.conn.Kept() > 0 && tries < maxTries:
+		w.post(func() { c.cancel(done, tries+1) }) // its query was held back
 	case s != nil && c.sess.Owes() && s.cancels < maxCancels:
 		s.cancels++
 		p := c.pool

@@ -51,6 +51,12 @@ loop:
 		if len(rest) < wire.HeaderLen {
 			break
 		}
+		if s.phase == Active && s.owed.first() == entQuestion {
+			// What the answer is about must not change under it; and after it
+			// the lease may be over.
+			s.held = true
+			break
+		}
 		typ, total := wire.Header(rest)
 		if s.alone && s.phase == Active {
 			switch {

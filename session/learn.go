@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"strings"
 
 	"pgweir/wire"
@@ -45,7 +46,7 @@ func learnFunction(list []wire.Function, name string, body []byte) []wire.Functi
 func (h *Shared) learn(list []wire.Function) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.read = list
+	h.read, h.created = list, nil
 	h.publish()
 }
 
@@ -61,7 +62,30 @@ func (h *Shared) suspect(names []string) {
 
 // publish is called with the lock held.
 func (h *Shared) publish() {
-	h.functions.Store(wire.NewFunctions(append(append([]wire.Function(nil), h.read...), h.found...)))
+	h.functions.Store(wire.NewFunctions(slices.Concat(h.read, h.found, h.created)))
+}
+
+// maxCreated bounds the functions that are known by the statements that made
+// them; the next reading finds all.
+const maxCreated = 100
+
+// made takes in a statement that makes a function: the next one may call it,
+// before the functions have been read again.
+func (h *Shared) made(text []byte) {
+	names := called(string(text))
+	if len(names) == 0 {
+		return
+	}
+	list := learnFunction(nil, names[0], dollarBody(text))
+	if list == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.created) < maxCreated {
+		h.created = append(h.created, list...)
+		h.publish()
+	}
 }
 
 // changed: objects of the database may be others now; functions too, if a

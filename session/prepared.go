@@ -193,7 +193,9 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		// The name is taken. PostgreSQL says so, after it has looked at the text.
 		own := string(name)
 		if taken {
-			s.have(n.st, o)
+			if s.tx != 'E' { // else PostgreSQL does not come to look at the name
+				s.have(n.st, o)
+			}
 			own = n.st.name
 		}
 		o.ToServer.keep(appendNamed(o.ToServer.own(), own, body))

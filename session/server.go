@@ -261,6 +261,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		return true
 	case entQuestion:
 		s.x.asking.failed = true
+		s.x.asking.canceled = bytes.Contains(body, []byte("\x00C"+wire.CodeQueryCanceled+"\x00"))
 		return true
 	case entReset:
 		s.failedReset = true

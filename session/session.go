@@ -81,14 +81,18 @@ type Link struct {
 
 	settings *Settings // what is set there beyond Vars
 	base     *Settings // what was at its login
+	ownRole  bool      // its startup parameters have chosen a role, perhaps
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
 	key      []byte    // memory of Session.statementKey
 	unit     []byte    // of Session.retry
 }
 
-// Begin says what the backend's startup parameters have set.
-func (l *Link) Begin(base *Settings) { l.base, l.settings = base, base }
+// Begin says what the backend's startup parameters have set, and whether a role
+// may be among that.
+func (l *Link) Begin(base *Settings, ownRole bool) {
+	l.base, l.settings, l.ownRole = base, base, ownRole
+}
 
 // Prepared is how many shared statements the backend has.
 func (l *Link) Prepared() int { return len(l.have.all) }
@@ -198,9 +202,9 @@ func (s *Session) Vars() *wire.Vars { return s.vars }
 // Owes tells whether the client waits for an answer.
 func (s *Session) Owes() bool { return s.owed.owesClient() }
 
-// Preparing tells whether the backend is being given the client's settings: a
-// cancel now would hit that, and not the query behind it.
-func (s *Session) Preparing() bool { return s.owed.first() == entSetVars }
+// Preparing tells whether the backend is busy with what pgweir has put ahead of
+// the client's message: a cancel now would hit that, and not the query behind it.
+func (s *Session) Preparing() bool { return s.held || s.owed.first() >= entOurs }
 
 // maxOwed is how many answers the backend may owe before it is sent no more.
 // What its socket holds it works off to the end, even if the client has gone.

@@ -90,6 +90,18 @@ func (s *Settings) get(name string) (value string, ok bool) {
 	return "", false
 }
 
+// without is s but for some.
+func (s *Settings) without(some func(Setting) bool) *Settings {
+	if !slices.ContainsFunc(s.all(), some) {
+		return s
+	}
+	return NewSettings(slices.DeleteFunc(slices.Clone(s.all()), some))
+}
+
+// emptyCustom tells the settings of extensions that have no value: they are as
+// good as none, and come to be with SET LOCAL.
+func emptyCustom(v Setting) bool { return v.Value == "" && strings.Contains(v.Name, ".") }
+
 // appendKey appends what tells this set from others.
 func (s *Settings) appendKey(k []byte) []byte {
 	if s == nil {

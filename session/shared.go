@@ -26,4 +26,6 @@ type Shared struct {
 	mu    sync.Mutex
 	read  []wire.Function // as read from the database
 	found []wire.Function // as found by checks
+	// created are those that have come to be since they were read.
+	created []wire.Function
 }

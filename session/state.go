@@ -109,6 +109,7 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 // asking is a question that is under way, and its answer.
 type asking struct {
 	parts    Reason
+	canceled bool // by a request that came late, for the query before
 	leak     bool // nothing is expected
 	role     bool // the client had chosen roles
 	settings []Setting
@@ -309,8 +310,9 @@ func (s *Session) watch(text []byte) wire.Hints {
 	if h&^hintsCheap != 0 || s.config.LeakCheck > 0 {
 		s.more().keepStatement(text)
 	}
-	if h&wire.HintDDL != 0 && !s.more().functions {
-		s.x.functions = containsFold(text, "function") || containsFold(text, "procedure") || containsFold(text, "extension")
+	if h&wire.HintDDL != 0 && (containsFold(text, "function") || containsFold(text, "procedure") || containsFold(text, "extension")) {
+		s.more().functions = true
+		s.config.Shared.made(text)
 	}
 	return h
 }
@@ -446,6 +448,10 @@ func (s *Session) sample() bool {
 func (s *Session) answered(o *Out) {
 	a := s.x.asking
 	s.x.asking = nil
+	if a.canceled && a.parts != 0 {
+		s.ask(a.parts, a.leak, o)
+		return
+	}
 	if a.parts&partFunctions != 0 && !a.failed {
 		s.config.Shared.learn(a.learned)
 	}
@@ -469,7 +475,9 @@ func (s *Session) answered(o *Out) {
 	if a.parts&partSettings != 0 {
 		next := s.readSettings(a)
 		if !next.equal(s.settings) {
-			found |= ReasonSetting
+			if !next.without(emptyCustom).equal(s.settings.without(emptyCustom)) {
+				found |= ReasonSetting
+			}
 		} else {
 			next = s.settings
 		}
@@ -504,7 +512,7 @@ func (s *Session) readSettings(a *asking) *Settings {
 		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
 			return true // as RESET leaves a setting of an extension's
 		}
-		return v.Name == nameRole && v.Value == "none" && !a.role ||
+		return v.Name == nameRole && (v.Value == "none" || s.link.ownRole) && !a.role ||
 			v.Name == nameAuthorization && v.Value == s.config.User ||
 			wire.VarIndex([]byte(v.Name)) >= 0
 	})
@@ -575,7 +583,7 @@ func (s *Session) completed(tag []byte, o *Out) {
 		s.hints &= wire.HintLoad | wire.HintDblink
 		s.settings, s.link.settings = s.base, s.link.base
 		if s.x != nil {
-			s.x.blind, s.x.unknown = false, false
+			s.x.blind, s.x.unknown, s.x.role = false, false, false
 			s.setChannels(nil, o)
 			if len(s.x.customs) > 0 {
 				s.hints |= wire.HintSet // they are empty now, but there

@@ -167,7 +167,7 @@ func (w *weir) finish(t *testing.T) {
 		}
 	}
 	if !w.opts.Leaks && strings.Contains(w.Log(), "left something behind") {
-		t.Error("pgweir's log has a leak")
+		t.Errorf("pgweir has found a leak: %s", leakLines(w.Log()))
 	}
 	if _, err := os.Stat(w.SocketPath()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket %s is still there (%v)", w.SocketPath(), err)
@@ -457,4 +457,15 @@ func (l *logBuffer) String() string {
 func (l *logBuffer) tail(n int) string {
 	s := l.String()
 	return s[max(0, len(s)-n):]
+}
+
+// leakLines are the lines of the log about what checks have found.
+func leakLines(log string) string {
+	var found []string
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "left something behind") {
+			found = append(found, line)
+		}
+	}
+	return strings.Join(found, "")
 }

@@ -47,13 +47,13 @@ const everySetting = `select name, setting from pg_settings where context in ('u
 
 func TestSettingsReadTheSameWithAndWithoutPgweirOnOneBackend(t *testing.T) {
 	t.Parallel()
-	playScenes(t, stage{schema: stateSchema, pool: 1}, append(settingScenes(), settingBlockScenes()...))
+	playScenes(t, stage{schema: stateSchema, pool: 1, leaks: true}, append(settingScenes(), settingBlockScenes()...))
 }
 
 // TestSettingsThatCannotBeFollowedReadTheSame may cost a backend each.
 func TestSettingsThatCannotBeFollowedReadTheSame(t *testing.T) {
 	t.Parallel()
-	playScenes(t, stage{schema: stateSchema, pool: 3}, hiddenSettingScenes())
+	playScenes(t, stage{schema: stateSchema, pool: 3, leaks: true}, hiddenSettingScenes())
 }
 
 func settingScenes() []scene {

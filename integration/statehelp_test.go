@@ -61,6 +61,7 @@ type stage struct {
 	schema string // SQL that either database gets
 	pool   int    // pool_size
 	top    string // further lines of config.toml
+	leaks  bool   // some of what the scenes do cannot be foreseen
 	chunk  int    // if not 0: what PostgreSQL answers comes to pgweir in pieces of so many bytes
 }
 
@@ -94,6 +95,7 @@ func playScenes(t *testing.T, on stage, scenes []scene) {
 		tap.chunk = on.chunk
 		opts.Database += fmt.Sprintf("\nport = %d", tap.port)
 	}
+	opts.Leaks = on.leaks
 	w := startWeir(t, opts)
 	execSQL(t, w.Direct(), on.schema+";")
 	for i := range scenes {

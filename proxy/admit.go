@@ -93,7 +93,7 @@ func (l *login) admit() {
 	c.secret = randomUint32()
 	c.longKey = l.ask.minor >= 2
 	c.ownBackend = own
-	pid := c.slot + 1
+	pid := c.pid
 	if own {
 		pid = c.server.b.PID
 	} else {

@@ -45,7 +45,7 @@ func (c *client) hasKey(p *Proxy, pid uint32, key []byte) bool {
 	if !c.keyed.Load() {
 		return false
 	}
-	return subtle.ConstantTimeCompare(p.cancelKey(c, pid), key) == 1 && (c.ownBackend || pid == c.slot+1)
+	return subtle.ConstantTimeCompare(p.cancelKey(c, pid), key) == 1 && (c.ownBackend || pid == c.pid)
 }
 
 // maxTries is how often a cancel waits for the loop to get to the client's query.

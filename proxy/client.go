@@ -40,6 +40,7 @@ type client struct {
 	progress time.Duration // when checkStall last saw it get on
 	moved    uint32        // the connection's Moved then
 	slot     uint32        // in the registry
+	pid      uint32        // that stands for it
 	secret   uint32        // the first bytes of its cancel key
 	peer     peer
 	state    clientState

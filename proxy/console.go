@@ -33,7 +33,7 @@ func (l *login) enterConsole() bool {
 	c.longKey = l.ask.minor >= 2
 	out := wire.AppendAuthOK(w.buf[:0])
 	out = p.opts.Console.Welcome(out)
-	out = wire.AppendBackendKeyData(out, c.slot+1, p.cancelKey(c, c.slot+1))
+	out = wire.AppendBackendKeyData(out, c.pid, p.cancelKey(c, c.pid))
 	out = wire.AppendReadyForQuery(out, 'I')
 	w.buf = out[:0]
 	c.conn.Send(out)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -173,12 +174,13 @@ func newRules(c *config.Config) (*rules, error) {
 	return r, nil
 }
 
-// registry holds all clients. The place of a client in it is the process ID
-// that it is told for its cancel requests, in the modes in which it has no
-// backend of its own.
+// registry holds all clients. Of a client's place in it and a count that makes
+// it unlike that of the one who was there before comes the process ID that it
+// is told, in the modes in which it has no backend of its own.
 type registry struct {
 	sync.Mutex
 	slots []*client
+	turn  uint32
 	free  []uint32
 	n     int
 	count atomic.Int64
@@ -196,10 +198,15 @@ func (r *registry) add(c *client) (n int) {
 		c.slot = uint32(len(r.slots))
 		r.slots = append(r.slots, c)
 	}
+	r.turn++
+	c.pid = r.turn<<slotBits&math.MaxInt32 | c.slot + 1
 	r.n++
 	r.count.Store(int64(r.n))
 	return r.n
 }
+
+// slotBits are enough for max_client_conn's greatest value.
+const slotBits = 21
 
 func (r *registry) remove(c *client) {
 	r.Lock()
@@ -214,10 +221,14 @@ func (r *registry) remove(c *client) {
 func (r *registry) at(pid uint32) *client {
 	r.Lock()
 	defer r.Unlock()
-	if pid == 0 || int(pid) > len(r.slots) {
+	slot := pid & (1<<slotBits - 1)
+	if slot == 0 || int(slot) > len(r.slots) {
 		return nil
 	}
-	return r.slots[pid-1]
+	if c := r.slots[slot-1]; c != nil && c.pid == pid {
+		return c
+	}
+	return nil
 }
 
 func (r *registry) all() []*client {

@@ -120,6 +120,8 @@ loop:
 				pos += n
 				sent = pos
 				continue
+			case handleAhead:
+				sent = pos
 			case handleHold:
 				o.ToServer.add(in[sent:pos])
 				sent = pos
@@ -289,8 +291,15 @@ func (s *Session) special(typ byte, message []byte, total int, before []byte, o 
 				return h
 			}
 		}
-		if typ == 'P' && s.config.State != StateOff {
+		switch h := s.unnamedHints; {
+		case typ == 'P' && s.config.State != StateOff:
 			return s.parseText(message, total, before, o)
+		case typ == 'B' && h&hintsReady != 0 && s.owed.len() == 0:
+			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 {
+				o.ToServer.add(before) // it runs again, after its Parse has been answered
+				s.makeReady(h, o)
+				return handleAhead
+			}
 		}
 	case 'Q':
 		if s.config.State != StateOff {

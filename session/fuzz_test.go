@@ -7,7 +7,15 @@ import (
 )
 
 // fuzzConfigs are what the first byte of an input chooses from.
-var fuzzConfigs = []*Config{&transactionMode, &unwatched, &statementMode, &sessionMode}
+var fuzzConfigs = []*Config{
+	&transactionMode, &unwatched, &statementMode, &sessionMode,
+	&unnamedOnly, &pinMode, &tight,
+}
+
+// tight has little room, and checks everything.
+var tight = Config{
+	Mode: TransactionMode, State: StateTrack, Listen: ListenReject, MaxPrepared: 1, MaxPinned: 1, LeakCheck: 1, User: "postgres",
+}
 
 // within tells whether p lies inside of one of the buffers, or was made by the
 // session.
@@ -95,10 +103,14 @@ func FuzzClient(f *testing.F) {
 		parse("s", "select 1") + flush + syncing,
 		query("copy t from stdin") + copyData("1\n") + copyDone,
 		call("a") + closing("S", "") + copyFail("x"),
+		parse("s", "select 1") + parse("t", "select 2") + syncing + bind("", "s") + describe("S", "t") + execute("", 0) + closing("S", "s") + syncing,
+		parse("s", "select 1") + syncing + query("deallocate s") + query("execute t; deallocate all") + query("prepare s as select 1"),
+		query("listen a") + query("unlisten a; set work_mem = 1; reset all; discard all") + query("select pg_advisory_lock(1), lastval()"),
+		parse("s", "set my.x = 1") + bind("", "s") + execute("", 0) + syncing + query("do $$begin perform set_config('a.b', 'c', false); end$$"),
 		"Q\x00\x00\x00\x03", "B\x00\x00\x00\x04", "P\x00\x00\x00\x05x", "D\x00\x00\x00\x05S",
 		"Q\x3f\xff\xff\xff\xf5\xf5\xf5", "P\x00\x01\x38\x84\x00\xf5\xf5" + syncing, "P\x00\x01\x38\x83\xf5\xf5" + syncing,
 	} {
-		for mode := range byte(4) {
+		for mode := range byte(7) {
 			f.Add(mode, byte(40), []byte(burst))
 		}
 	}
@@ -186,15 +198,17 @@ func FuzzServer(f *testing.F) {
 		"D\x00\x01\x38\x84\xf5\xf5" + ready('I'), "E\x00\x01\x38\x84\xf5\xf5" + ready('I'), "Z\x00\x01\x38\x84\xf5\xf5",
 		strings.Repeat(ready('I'), 20), strings.Repeat(copyIn, 20),
 	} {
-		for asked := range byte(12) {
+		for asked := range byte(28) {
 			f.Add(asked, byte(40), []byte(s))
 		}
 	}
 	questions := []string{
 		query("listen a"),
 		parse("", "select 1") + bind("", "") + describe("P", "") + execute("", 0) + closing("S", "") + syncing + query("select 1"),
-		parse("s", "select 1") + bind("", "") + syncing + query("copy t from stdin") + syncing + copyDone + call("a"),
+		parse("s", "select 1") + bind("", "s") + syncing + query("copy t from stdin") + syncing + copyDone + call("a"),
 		query("select 1") + terminate,
+		parse("s", "select 1") + bind("", "s") + describe("P", "") + execute("", 0) + syncing,
+		query("set my.x = 1"), query("select pg_advisory_lock(1)"), query("begin; deallocate s"),
 	}
 	f.Fuzz(func(t *testing.T, asked, cut byte, stream []byte) {
 		r := newRig(t, fuzzConfigs[int(asked)%len(fuzzConfigs)])

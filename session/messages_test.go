@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"pgweir/wire"
@@ -126,9 +127,14 @@ func show(stream string) string {
 	return s
 }
 
-func mustEqual(t *testing.T, what, got, want string) {
+func mustEqual(t testing.TB, what, got, want string) {
 	t.Helper()
 	if got != want {
 		t.Fatalf("%s:\n got %s\nwant %s", what, show(got), show(want))
 	}
+}
+
+// syntaxErrorAt is an error with a position in the text, in characters from 1.
+func syntaxErrorAt(position int) string {
+	return message('E', "SERROR\x00VERROR\x00C42601\x00Msyntax error\x00P", strconv.Itoa(position), "\x00\x00")
 }

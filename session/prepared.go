@@ -47,9 +47,10 @@ func cutName(name []byte) []byte { return name[:min(len(name), nameLen)] }
 type handling uint8
 
 const (
-	handleNot  handling = iota // nothing: it is none of these
-	handleDone                 // everything; it is sent, or something in its place
-	handleHold                 // it must wait until the backend has answered all
+	handleNot   handling = iota // nothing: it is none of these
+	handleDone                  // everything; it is sent, or something in its place
+	handleAhead                 // something is sent ahead of it, and before that what comes before
+	handleHold                  // it must wait until the backend has answered all
 )
 
 // sharing tells whether named statements are pgweir's own business.

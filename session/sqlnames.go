@@ -23,6 +23,9 @@ const hintsSQLNames = wire.HintPrepare | wire.HintExecute | wire.HintDeallocate
 const hintsAlone = wire.HintPrepare | wire.HintDeallocate | wire.HintDiscard | wire.HintListen |
 	wire.HintUnlisten | wire.HintShowsChannels | wire.HintShowsPrepared | wire.HintSequence
 
+// hintsReady are those of statements that makeReady does something for.
+const hintsReady = wire.HintSequence | wire.HintShowsChannels | wire.HintShowsPrepared
+
 // sqlStatement looks at the text of a Query, or of a Parse of the client's own
 // on the backend, before it is sent. It may put other messages ahead, or return
 // another text. A refusal says that it must not be run.

@@ -1,0 +1,148 @@
+package session
+
+import (
+	"testing"
+
+	"pgweir/wire"
+)
+
+func TestReplay(t *testing.T) {
+	list := func(pairs ...string) *Settings {
+		var all []Setting
+		for i := 0; i < len(pairs); i += 2 {
+			all = append(all, Setting{pairs[i], pairs[i+1]})
+		}
+		return NewSettings(all)
+	}
+	for _, c := range []struct {
+		name     string
+		from, to *Settings
+		want     string
+	}{
+		{"nothing to nothing", nil, nil, ""},
+		{"equal sets in another order", list("a", "1", "b", "2"), list("b", "2", "a", "1"), ""},
+		{"a name that comes twice", list("a", "1"), list("a", "1", "a", "1"), ""},
+		{"from nothing", nil, list("work_mem", "1024"), `SET "work_mem" = '1024';`},
+		{"to nothing", list("work_mem", "1024"), nil, `RESET "work_mem";`},
+		{"what is equal stays", list("a", "1", "b", "2", "c", "3"), list("a", "1", "b", "9", "d", "4"),
+			`RESET "c";SET "b" = '9';SET "d" = '4';`},
+		{"names and values with quotes", nil, list(`my."x`, `it's \`), `SET "my"."""x" = ` + string(wire.AppendLiteral(nil, `it's \`)) + ";"},
+		{"extensions' settings", list("my.x", "1"), list("my.y", ""), `RESET "my"."x";SET "my"."y" = '';`},
+		{"lists are set as lists", nil, list("search_path", `"$user", public`),
+			`SELECT pg_catalog.set_config('search_path','"$user", public',false);`},
+		{"the role comes last", nil, list("work_mem", "1", "role", "joe", "session_authorization", "ann", "zone", "2"),
+			`SET "work_mem" = '1';SET "zone" = '2';SELECT pg_catalog.set_config('session_authorization','ann',false);` +
+				`SELECT pg_catalog.set_config('role','joe',false);`},
+		{"and what another's role was set with is taken back first", list("role", "joe"), list("work_mem", "1"),
+			`RESET SESSION AUTHORIZATION;RESET ROLE;SET "work_mem" = '1';`},
+		{"a role that stays is set anew all the same", list("role", "joe"), list("role", "joe", "work_mem", "1"),
+			`RESET SESSION AUTHORIZATION;RESET ROLE;SET "work_mem" = '1';SELECT pg_catalog.set_config('role','joe',false);`},
+	} {
+		if got := string(c.to.appendReplay(nil, c.from)); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestSettingsAreComparedByTheirValues(t *testing.T) {
+	a := NewSettings([]Setting{{"b", "2"}, {"a", "1"}})
+	b := NewSettings([]Setting{{"a", "1"}, {"b", "2"}, {"a", "1"}})
+	other := NewSettings([]Setting{{"a", "1"}, {"b", "3"}})
+	shifted := NewSettings([]Setting{{"a", "1b"}, {"", "2"}})
+	if !a.equal(b) || a.Fingerprint != b.Fingerprint {
+		t.Error("equal sets are not equal")
+	}
+	if a.equal(other) || a.equal(nil) || (*Settings)(nil).equal(a) || a.equal(shifted) {
+		t.Error("sets that differ are equal")
+	}
+	if !(*Settings)(nil).equal(nil) || NewSettings(nil) != nil {
+		t.Error("there are several empty sets")
+	}
+	if v, ok := a.get("b"); v != "2" || !ok {
+		t.Errorf("b is %q", v)
+	}
+	if _, ok := a.get("c"); ok {
+		t.Error("it has what was not put into it")
+	}
+	if !a.isPlain() || NewSettings([]Setting{{"a", "ü"}}).isPlain() {
+		t.Error("plain is not what is ASCII")
+	}
+	if string(a.appendKey(nil)) == string(other.appendKey(nil)) || len((*Settings)(nil).appendKey(nil)) != 0 {
+		t.Error("keys do not tell sets apart")
+	}
+}
+
+// elsewhere: the next lease is of a backend on which nobody was.
+func elsewhere() step { return step{do: func(r *rig) { r.link = newLink() }} }
+
+func TestSettingsAreCarriedOver(t *testing.T) {
+	memory := func(value string) string { return says(setting("work_mem", value), nobodyElse()) }
+	replayed := query(`SET "work_mem" = '1024';`)
+	play(t, []transcript{
+		{"to another backend, ahead of the client's message", transactionMode, steps(
+			asked("set work_mem = '1MB'", partSettings, memory("1024"), "release"),
+			begin(query("select 1")), // here it is set
+			answers(complete("SELECT 1"), ready('I')).then("release"),
+			elsewhere(),
+			client(query("select 1")).then("need"),
+			leased().asks(replayed, query("select 1")),
+			server(complete("SET"), ready('I'), complete("SELECT 1"), ready('I')).
+				tells(complete("SELECT 1"), ready('I')).then("release"),
+			check("the backend has it", func(s *Session) bool { return s.Settings() != nil }),
+			asked("reset work_mem", partSettings, says(nobodyElse()), "release"),
+			check("nothing is set", func(s *Session) bool { return s.Settings() == nil }),
+			elsewhere(),
+			begin(query("select 1")),
+		)},
+		{"with the settings that are followed, in one message", transactionMode, steps(
+			asked("set work_mem = '1MB'", partSettings, memory("1024"), "release"),
+			elsewhere(),
+			with("client", wire.VarTimeZone, "CET"),
+			client(query("select 1")).then("need"),
+			leased().asks(query(`SET TimeZone = 'CET';SET "work_mem" = '1024';`), query("select 1")),
+		)},
+		{"but the encoding is in force before what is written in it", transactionMode, steps(
+			begin(query("set my.x = 'ü'")),
+			answers(complete("SET"), ready('I')).asks(question(partSettings, "my.x")),
+			server(says(nobodyElse(), setting("my.x", "ü"))).then("release"),
+			elsewhere(),
+			with("client", wire.VarClientEncoding, "LATIN1"),
+			client(query("select 1")).then("need"),
+			leased().asks(query(`SET client_encoding = 'LATIN1';`), query(`SET "my"."x" = 'ü';`), query("select 1")),
+		)},
+		{"not what a block has rolled back", transactionMode, steps(
+			begin(query("begin")),
+			answers(complete("BEGIN"), ready('T')),
+			passes(query("set work_mem = '1MB'")),
+			answers(complete("SET"), ready('T')),
+			passes(query("rollback")),
+			answers(complete("ROLLBACK"), ready('I')).asks(question(partSettings)),
+			server(says(nobodyElse())).then("release"),
+			check("nothing is set", func(s *Session) bool { return s.Settings() == nil }),
+		)},
+		{"those of the one before are taken back", transactionMode, steps(
+			step{do: func(r *rig) {
+				r.link.settings = NewSettings([]Setting{{"role", "joe"}, {"work_mem", "1"}})
+			}},
+			client(query("select 1")).then("need"),
+			leased().asks(query(`RESET SESSION AUTHORIZATION;RESET ROLE;RESET "work_mem";`), query("select 1")),
+			server(complete("RESET"), complete("RESET"), complete("RESET"), ready('I')),
+			answers(complete("SELECT 1"), ready('I')).then("release"),
+			begin(query("select 1")),
+		)},
+		{"DISCARD ALL forgets them", transactionMode, steps(
+			asked("set work_mem = '1MB'", partSettings, memory("1024"), "release"),
+			begin(query("discard all")),
+			answers(complete("DISCARD ALL"), ready('I')).then("release"),
+			check("nothing is set", func(s *Session) bool { return s.Settings() == nil }),
+			begin(query("select 1")),
+		)},
+		{"a setting that the server does not take any more ends the client", transactionMode, steps(
+			asked("set work_mem = '1MB'", partSettings, memory("1024"), "release"),
+			elsewhere(),
+			client(query("select 1")).then("need"),
+			leased().asks(replayed, query("select 1")),
+			server(failure("22023", "no")).tells(fatal("22023", "no")).then("drop busy end"),
+		)},
+	})
+}

@@ -1,0 +1,171 @@
+package session
+
+import "testing"
+
+func TestSQLKnowsTheClientsNames(t *testing.T) {
+	prepared := steps(
+		client(parse("s", "select 1"), syncing).then("need"),
+		leased().asks(parse(shared(1), "select 1"), syncing),
+		answers(parsed, ready('I')).then("release"),
+	)
+	quoted := `"` + shared(1) + `"`
+	gone := check("the client has none", func(s *Session) bool { return s.Prepared() == 0 })
+	play(t, []transcript{
+		{"DEALLOCATE of one", transactionMode, steps(
+			prepared,
+			client(query("deallocate s")).then("need"),
+			leased().asks(query("deallocate "+quoted)),
+			answers(complete("DEALLOCATE"), ready('I')).then("release"),
+			gone,
+			begin(bind("", "s"), syncing),
+		)},
+		{"DEALLOCATE of one on a backend that has not got it", transactionMode, steps(
+			prepared,
+			elsewhere(),
+			client(query(`DEALLOCATE PREPARE "s"`)).then("need"),
+			leased().asks(parse(shared(1), "select 1"), syncing, query("DEALLOCATE PREPARE "+quoted)),
+			server(parsed, ready('I'), complete("DEALLOCATE"), ready('I')).tells(complete("DEALLOCATE"), ready('I')).then("release"),
+			gone,
+		)},
+		{"DEALLOCATE of none", transactionMode, steps(
+			begin(query("deallocate s")),
+			answers(missing("s"), ready('I')).then("release"),
+		)},
+		{"DEALLOCATE in the extended protocol", transactionMode, steps(
+			prepared,
+			client(parse("", "deallocate s"), bind("", ""), execute("", 0), syncing).then("need"),
+			leased().asks(parse("", "deallocate "+quoted), bind("", ""), execute("", 0), syncing),
+			answers(parsed, bound, complete("DEALLOCATE"), ready('I')).then("release"),
+			gone,
+		)},
+		{"DEALLOCATE that fails in a block", transactionMode, steps(
+			prepared,
+			begin(query("begin")),
+			answers(complete("BEGIN"), ready('T')),
+			passes(query("selekt")),
+			answers(failure("42601", "no"), ready('E')),
+			client(query("deallocate s")).asks(query("deallocate "+quoted)),
+			answers(failure("25P02", "aborted"), ready('E')),
+			check("it is still there", func(s *Session) bool { return s.Prepared() == 1 }),
+		)},
+		{"DEALLOCATE ALL", transactionMode, steps(
+			prepared,
+			begin(query("deallocate all")),
+			answers(complete("DEALLOCATE ALL"), ready('I')).then("release"),
+			gone,
+			check("and the backend neither", func(s *Session) bool { return len(s.names) == 0 }),
+			client(parse("s", "select 1"), syncing).then("need"),
+			leased().asks(parse(shared(1), "select 1"), syncing),
+		)},
+		{"DISCARD ALL", transactionMode, steps(
+			prepared,
+			begin(query("discard all")),
+			answers(complete("DISCARD ALL"), ready('I')).then("release"),
+			gone,
+			client(parse("s", "select 2"), syncing).then("need"),
+			leased().asks(parse(shared(2), "select 2"), syncing),
+		)},
+		{"EXECUTE, with an error that tells the client's name and place", transactionMode, steps(
+			prepared,
+			client(query("execute s(1, 2)")).then("need"),
+			leased().asks(query("execute "+quoted+"(1, 2)")),
+			server(message('E', "SERROR\x00VERROR\x00C42601\x00Mwrong number of parameters for prepared statement \"", shared(1), "\"\x00\x00"), ready('I')).
+				tells(message('E', "SERROR\x00VERROR\x00C42601\x00Mwrong number of parameters for prepared statement \"s\"\x00\x00"), ready('I')).then("release"),
+			client(query("explain execute s; selekt")).then("need"),
+			leased().asks(query("explain execute "+quoted+"; selekt")),
+			step{do: func(r *rig) {
+				at := len("explain execute ") + len(quoted) + len("; ") + 1
+				r.server(syntaxErrorAt(at) + ready('I'))
+				mustEqual(r.t, "to the client", r.toClient, syntaxErrorAt(len("explain execute s; ")+1)+ready('I'))
+				r.toClient = ""
+			}}.then("release"),
+		)},
+		{"EXECUTE of one that cannot be prepared any more", transactionMode, steps(
+			prepared,
+			elsewhere(),
+			client(query("execute s")).then("need"),
+			leased().asks(parse(shared(1), "select 1"), syncing, query("execute "+quoted)),
+			server(failure("42P01", "no table"), ready('I'), missing(shared(1)), ready('I')).
+				tells(missing("s"), ready('I')).then("release"),
+		)},
+		{"EXECUTE leaves what the statement leaves", transactionMode, steps(
+			client(parse("l", "select pg_advisory_lock(1)"), syncing).then("need"),
+			anyLease(),
+			answers(parsed, ready('I')).then("release"),
+			client(query("execute l")).then("need"),
+			leased().asks(query("execute "+quoted)),
+			answers(columns, row(""), complete("SELECT 1")),
+			answers(ready('I')).asks(question(ReasonLock)),
+			server(says(left("l"))).then("pinned: advisory lock"),
+		)},
+		{"PREPARE of a name that is taken", transactionMode, steps(
+			prepared,
+			client(query("prepare s as select 2")).then("need"),
+			leased().asks(query("prepare "+quoted+" as select 2")),
+			server(exists(shared(1))).tells(exists("s")),
+			answers(ready('I')).asks(question(ReasonPrepared)),
+			server(says()).then("release"),
+		)},
+		{"PREPARE keeps the backend until DEALLOCATE", transactionMode, steps(
+			asked("prepare p as select 1", ReasonPrepared, says(left("p")), "pinned: prepared statement"),
+			passes(query("execute p")),
+			answers(complete("SELECT 1"), ready('I')),
+			passes(bind("", "p"), execute("", 0), syncing),
+			answers(bound, row("1"), complete("SELECT 1"), ready('I')),
+			// PostgreSQL has to judge names from now on.
+			passes(parse("p", "select 2"), syncing),
+			answers(exists("p"), ready('I')).asks(question(ReasonPrepared)),
+			server(says(left("p"))),
+			passes(query("deallocate p")),
+			anyQuestion(answers(complete("DEALLOCATE"), ready('I'))),
+			server(says(nobodyElse())).then("release unpinned"),
+		)},
+		{"PREPARE in a block is known in the block", transactionMode, steps(
+			begin(query("begin")),
+			answers(complete("BEGIN"), ready('T')),
+			passes(query("prepare p as select 1")),
+			answers(complete("PREPARE"), ready('T')),
+			passes(parse("p", "select 2"), syncing),
+			answers(exists("p"), ready('E')),
+		)},
+	})
+}
+
+// anyQuestion is a step, whatever the backend is asked about.
+func anyQuestion(s step) step {
+	do := s.do
+	s.do = func(r *rig) {
+		do(r)
+		if all, _ := frames(r.toServer); len(all) != 1 || !questionPattern.MatchString(cstring(all[0][5:])) {
+			r.t.Fatalf("the backend is not asked about anything, but told %s", show(r.toServer))
+		}
+		r.toServer = ""
+	}
+	return s
+}
+
+// TestTheMidstOfAPipelineWaits: a statement that changes what those behind it
+// mean is sent alone.
+func TestTheMidstOfAPipelineWaits(t *testing.T) {
+	for _, alone := range []string{"deallocate s", "discard all", "listen a", "unlisten a", "prepare p as select 1", "select lastval()"} {
+		r := newRig(t, &transactionMode)
+		r.link.last = r.s.id // nothing has to be discarded ahead of lastval
+		r.client(query("select 1") + query(alone) + query("select 2"))
+		r.flags()
+		r.lease()
+		mustEqual(t, alone, r.toServer, query("select 1"))
+		r.toServer = ""
+		r.server(complete("SELECT 1"))
+		mustEqual(t, alone, r.toServer, "")
+		r.server(ready('I'))
+		if r.s.Phase() == Waiting {
+			r.flags()
+			r.lease()
+		}
+		mustEqual(t, alone, r.toServer, query(alone))
+		mustEqual(t, alone, r.toClient, complete("SELECT 1")+ready('I'))
+		if !r.s.held {
+			t.Errorf("%s: nothing waits", alone)
+		}
+	}
+}

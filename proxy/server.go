@@ -127,6 +127,9 @@ func (s *server) Ended(*loop.Conn, error) {
 	c.why = "the server closed its connection"
 	c.sess.Lost(o)
 	c.apply(o)
+	if c.sess.Released() {
+		c.conn.Again() // what it held back is for another backend
+	}
 }
 
 // lost: an idle backend has gone.

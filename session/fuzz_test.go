@@ -17,32 +17,34 @@ var tight = Config{
 	Mode: TransactionMode, State: StateTrack, Listen: ListenReject, MaxPrepared: 1, MaxPinned: 1, LeakCheck: 1, User: "postgres",
 }
 
-// within tells whether p lies inside of one of the buffers, or was made by the
-// session.
-func within(p, in []byte, copied []byte) bool {
+// within tells whether p lies inside of one of the buffers.
+func within(p []byte, buffers ...[]byte) bool {
 	if len(p) == 0 {
 		return true
 	}
-	inside := func(b []byte) bool {
-		if len(b) == 0 {
-			return false
+	for _, b := range buffers {
+		if b = b[:cap(b)]; len(b) == 0 {
+			continue
 		}
 		from, at := uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&p[0]))
-		return at >= from && at+uintptr(len(p)) <= from+uintptr(len(b))
+		if at >= from && at+uintptr(len(p)) <= from+uintptr(len(b)) {
+			return true
+		}
 	}
-	return inside(in) || inside(copied[:cap(copied)])
+	return false
 }
 
-// fed checks what one step has said. in is what it was given, n what it took
-// of it, and most how many bytes it may say of its own.
-func (r *rig) fed(in []byte, n, most int) {
+// fed checks what one step has said. in is what it was given, gathered what the
+// session had kept of before, n what it took of in, and most how many bytes it
+// may say of its own.
+func (r *rig) fed(in, gathered []byte, n, most int) {
 	r.t.Helper()
 	if n < 0 || n > len(in) {
 		r.t.Fatalf("%d of %d bytes were consumed", n, len(in))
 	}
 	for _, g := range []*gather{&r.o.ToServer, &r.o.ToClient} {
 		b := g.Bytes()
-		if !within(b, in, g.copied) {
+		if !within(b, in, gathered, g.copied[:cap(g.copied)]) {
 			r.t.Fatal("bytes from elsewhere are sent")
 		}
 		if len(b) > len(in)+most {
@@ -127,11 +129,15 @@ func FuzzClient(f *testing.F) {
 			r.fromClient += rest[:n]
 			rest = rest[n:]
 			in := buffer(r.fromClient)
+			var gathered []byte
+			if r.s.x != nil {
+				gathered = r.s.x.gathered
+			}
 			n = r.s.Client(in, &r.o)
 			// Of its own it says an error, a question, and for each message,
 			// which has five bytes at least, a ReadyForQuery, or a Bind in place
 			// of a Parse, or the unnamed statement again.
-			r.fed(in, n, 2000+len(in)/5*(100+len(r.s.unnamed)))
+			r.fed(in, gathered, n, 2000+len(gathered)+len(in)/5*(100+len(r.s.unnamed)))
 			r.fromClient = r.fromClient[n:]
 			r.took()
 			scribble(in)
@@ -241,7 +247,7 @@ func FuzzServer(f *testing.F) {
 			rest = rest[n:]
 			in := buffer(r.fromServer)
 			n = r.s.Server(in, &r.o)
-			r.fed(in, n, 4000)
+			r.fed(in, nil, n, 4000)
 			r.fromServer = r.fromServer[n:]
 			r.took()
 			scribble(in)

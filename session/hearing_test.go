@@ -210,7 +210,7 @@ func TestListening(t *testing.T) {
 			answers(complete("LISTEN"), ready('I')).asks(question(ReasonChannels)),
 			server(says(left("c", "a"))).then("pinned: channels"),
 			passes(query("unlisten a")),
-			anyQuestion(answers(complete("UNLISTEN"), ready('I'))),
+			asksAbout(ReasonChannels, answers(complete("UNLISTEN"), ready('I'))),
 			server(says(nobodyElse())).then("release unpinned"),
 		)},
 		{"with listen = reject it is an error", rejecting, steps(
@@ -219,7 +219,7 @@ func TestListening(t *testing.T) {
 			server(missing(refusedName), ready('I')).tells(notSupported, ready('I')).asks(question(ReasonChannels)),
 			server(says()).then("release"),
 			client(parse("", "listen a"), bind("", ""), execute("", 0), syncing).then("need"),
-			leased().asks(refusedBind, bind("", ""), execute("", 0), syncing),
+			leased().asks(refusedBind, closing("S", ""), bind("", ""), execute("", 0), syncing),
 			server(missing(refusedName), ready('I')).tells(notSupported, ready('I')).asks(question(ReasonChannels)),
 			server(says()).then("release"),
 		)},

@@ -29,7 +29,7 @@ func TestNoMoreClientsKeepABackendThanMay(t *testing.T) {
 	}{
 		{lock, query(`EXECUTE "` + refusedName + `"`), missing(refusedName) + ready('I')},
 		{query("create temp table t (a int)"), query(`EXECUTE "` + refusedName + `"`), missing(refusedName) + ready('I')},
-		{parse("", "prepare p as select 1") + bind("", "") + syncing, refusedBind + bind("", "") + syncing, missing(refusedName) + ready('I')},
+		{parse("", "prepare p as select 1") + bind("", "") + syncing, refusedBind + closing("S", "") + bind("", "") + syncing, missing(refusedName) + ready('I')},
 	} {
 		second.client(c.says)
 		second.need = false
@@ -37,10 +37,10 @@ func TestNoMoreClientsKeepABackendThanMay(t *testing.T) {
 		mustEqual(t, "to the server", second.toServer, c.sent)
 		second.toServer, second.toClient = "", ""
 		second.server(c.answer)
-		mustEqual(t, "to the client", second.toClient, tooMany+ready('I'))
 		if second.s.Phase() == Active { // it is asked all the same
 			second.server(says())
 		}
+		mustEqual(t, "to the client", second.toClient, tooMany+ready('I'))
 		second.toServer, second.toClient = "", ""
 		if second.flags() != "release" {
 			t.Fatal("the backend is not released")
@@ -167,7 +167,8 @@ func TestAClientIsNotHurtByTheEndOfACheckedBackend(t *testing.T) {
 		r := newRig(t, &check)
 		r.client(query("select 1"))
 		r.lease()
-		r.server(complete("SELECT 1") + ready('I') + said)
+		r.server(complete("SELECT 1") + ready('I'))
+		r.server(said)
 		r.flags()
 		r.s.Lost(&r.o)
 		r.took()

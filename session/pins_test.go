@@ -39,20 +39,41 @@ func says(rows ...string) string {
 // asked is a query after which the backend is asked about parts; what it
 // answers has the consequence that flags name.
 func asked(sql string, parts Reason, answer, flags string) []step {
-	return append(begin(query(sql)), question1(parts, answer, flags)...)
-}
-
-// inside is asked for a client that has its backend already.
-func inside(sql string, parts Reason, answer, flags string) []step {
-	return append(steps(passes(query(sql))), question1(parts, answer, flags)...)
-}
-
-func question1(parts Reason, answer, flags string) []step {
 	return steps(
+		begin(query(sql)),
 		answers(columns, row("1"), complete("SELECT 1")),
 		answers(ready('I')).asks(question(parts)),
 		server(answer).then(flags),
 	)
+}
+
+// inside is asked for a client that has its backend already, which may be asked
+// about more.
+func inside(sql string, parts Reason, answer, flags string) []step {
+	return steps(
+		passes(query(sql)),
+		answers(columns, row("1"), complete("SELECT 1")),
+		asksAbout(parts, answers(ready('I'))),
+		server(answer).then(flags),
+	)
+}
+
+// asksAbout is a step that has the backend asked about some parts, at least.
+func asksAbout(parts Reason, s step) step {
+	do := s.do
+	s.do = func(r *rig) {
+		do(r)
+		for _, q := range questions {
+			if parts&q.part != 0 && !strings.Contains(r.toServer, q.sql) {
+				r.t.Fatalf("the backend is not asked about %b, but told %s", parts, show(r.toServer))
+			}
+		}
+		if all, _ := frames(r.toServer); len(all) != 1 {
+			r.t.Fatalf("the backend is told %s", show(r.toServer))
+		}
+		r.toServer = ""
+	}
+	return s
 }
 
 func TestPins(t *testing.T) {
@@ -69,8 +90,8 @@ func TestPins(t *testing.T) {
 			passes(query("select 1")),
 			answers(complete("SELECT 1"), ready('I')),
 			inside("create temp table t (a int)", ReasonTemp, says(left("t")), "pinned: advisory lock, temporary table"),
-			inside(unlock, ReasonLock, says(left("l")), ""),
-			inside(unlock, ReasonLock, says(), "pinned: temporary table"),
+			inside(unlock, ReasonLock, says(left("l"), left("t")), ""),
+			inside(unlock, ReasonLock, says(left("t")), "pinned: temporary table"),
 			inside("drop table t", ReasonTemp, says(), "release unpinned"),
 			begin(query("select 1")),
 		)},
@@ -95,14 +116,21 @@ func TestPins(t *testing.T) {
 			server(says(left("h"))).then("pinned: held cursor"),
 			inside("close c", ReasonCursor, says(), "release unpinned"),
 		)},
-		{"the client goes on while the question is under way", transactionMode, steps(
+		{"what the client says while the question is under way waits for the answer", transactionMode, steps(
 			begin(query(lock)),
 			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
 			check("the client waits for nothing", func(s *Session) bool { return !s.Owes() }),
-			passes(query("select 1")),
+			client(query("select 1"), query("select 2")),
+			server(says(left("l"))).asks(query("select 1"), query("select 2")).then("pinned: advisory lock"),
 			check("now it does", (*Session).Owes),
-			server(says(left("l")), notice("for the client"), complete("SELECT 1"), ready('I')).
-				tells(notice("for the client"), complete("SELECT 1"), ready('I')).then("pinned: advisory lock"),
+			answers(notice("for the client"), complete("SELECT 1"), ready('I')),
+		)},
+		{"or for another backend", transactionMode, steps(
+			begin(query(lock)),
+			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
+			client(query("select 1")),
+			server(says()).then("need release"),
+			leased().asks(query("select 1")),
 		)},
 		{"a question that fails pins until another does not", transactionMode, steps(
 			begin(query("do 'x'")),

@@ -22,7 +22,7 @@ type rig struct {
 
 	need, release, drop, busy, end bool
 	pinned                         string // what PinsChanged has told of
-	listen, syncNotes              bool
+	listen, unlisten, syncNotes    bool
 	leak                           Reason
 	learned                        []string
 	total                          Out // the sums of its counts
@@ -97,6 +97,7 @@ func (r *rig) took() {
 		}
 	}
 	r.listen = r.listen || o.Listen
+	r.unlisten = r.unlisten || o.Unlisten
 	r.syncNotes = r.syncNotes || o.SyncNotes
 	r.leak |= o.Leak
 	r.learned = append(r.learned, o.Learned...)
@@ -219,7 +220,7 @@ func (r *rig) flags() string {
 		name string
 	}{
 		{&r.need, "need"}, {&r.release, "release"}, {&r.drop, "drop"}, {&r.busy, "busy"}, {&r.end, "end"},
-		{&r.listen, "listen"}, {&r.syncNotes, "sync"},
+		{&r.listen, "listen"}, {&r.unlisten, "unlisten"}, {&r.syncNotes, "sync"},
 	} {
 		if *f.flag {
 			said = append(said, f.name)

@@ -346,13 +346,6 @@ func (s *Session) leave(o *Out) {
 		o.Drop, o.Busy = true, s.owed.len() > 0
 		return
 	}
-	if s.config.Mode == SessionMode && s.tx != 'I' {
-		// It is as after a crash of the client's, in which anything may have
-		// been left; and whoever comes next is told another process ID.
-		s.phase = Ended
-		o.Drop = true
-		return
-	}
 	reset := s.config.ResetQuery
 	if s.config.Mode != SessionMode && (s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting || s.x.unknown || s.x.showing)) {
 		reset = "DISCARD ALL"

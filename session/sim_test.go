@@ -310,7 +310,7 @@ func (s *sim) stepped(c *simClient) {
 		c.waiting = true
 		s.line = append(s.line, c)
 	}
-	if r.listen {
+	if r.listen || r.unlisten {
 		c.told = 0
 	}
 	if r.listen || r.syncNotes {
@@ -323,6 +323,7 @@ func (s *sim) stepped(c *simClient) {
 		c.closed = true
 	}
 	r.need, r.release, r.drop, r.busy, r.end, r.pinned, r.listen, r.syncNotes = false, false, false, false, false, "", false, false
+	r.unlisten = false
 	if !c.closed && r.s.Phase() == Ended {
 		s.t.Fatalf("the session of client %d has ended, and it is not closed", c.id)
 	}

@@ -9,6 +9,7 @@ func (s *Session) Client(in []byte, o *Out) int {
 	if s.draining {
 		return len(in) // said after Terminate
 	}
+	s.held = false
 	pos := 0  // up to here it is consumed
 	sent := 0 // up to here it is sent, or not to be sent
 loop:
@@ -51,7 +52,7 @@ loop:
 		if len(rest) < wire.HeaderLen {
 			break
 		}
-		if s.phase == Active && s.owed.first() == entQuestion {
+		if s.phase == Active && (s.owed.first() == entQuestion || s.x != nil && (s.x.waiting || s.x.withheld)) {
 			// What the answer is about must not change under it; and after it
 			// the lease may be over.
 			s.held = true
@@ -60,9 +61,9 @@ loop:
 		typ, total := wire.Header(rest)
 		if s.alone && s.phase == Active {
 			switch {
-			case s.owed.len() == 0 && (s.x == nil || !s.x.waiting):
+			case s.owed.len() == 0 && (s.x == nil || !s.x.waiting && !s.x.withheld):
 				s.alone = false
-			case typ != 'S':
+			case typ != 'S' && typ != 'd' && typ != 'c' && typ != 'f':
 				o.ToServer.add(in[sent:pos])
 				sent = pos
 				s.hold(o)
@@ -341,6 +342,7 @@ func (s *Session) waits(h wire.Hints) bool {
 
 // queryText deals with the text of a Query.
 func (s *Session) queryText(message []byte, total int, before []byte, o *Out) handling {
+	earlier := s.hints
 	h := s.watch(message[wire.HeaderLen:])
 	if h&^hintsCheap == 0 {
 		if h&wire.HintNotify != 0 {
@@ -348,7 +350,8 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 		}
 		return handleNot
 	}
-	if s.waits(h) {
+	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.len() > 0 && !s.copyIn {
+		s.hints = earlier
 		return handleHold
 	}
 	o.ToServer.add(before)
@@ -357,7 +360,8 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 		text = message[wire.HeaderLen:]
 	}
 	s.unlisten(text, h)
-	instead, refusal := s.sqlStatement(text, h, o)
+	instead, refusal := s.sqlStatement(text, h, false, o)
+	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0 // until it is known
 	s.clientLeft = int32(total - len(message))
 	switch {
 	case refusal != nil:
@@ -381,12 +385,14 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 		return handleNot
 	}
 	body := message[wire.HeaderLen+1:]
+	earlier := s.hints
 	h := s.watch(body)
 	s.unnamedHints = h
 	if h&^hintsCheap == 0 {
 		return handleNot
 	}
 	if s.waits(h) {
+		s.hints = earlier
 		return handleHold
 	}
 	text, types, whole := wire.CString(body)
@@ -394,7 +400,8 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 		text = body
 	}
 	o.ToServer.add(before)
-	instead, refusal := s.sqlStatement(text, h, o)
+	instead, refusal := s.sqlStatement(text, h, true, o)
+	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0
 	switch {
 	case refusal != nil:
 		s.more().refusing = refusal

@@ -142,7 +142,7 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 
 // tellReady tells the client ReadyForQuery, if that has been withheld.
 func (s *Session) tellReady(o *Out) {
-	if s.x != nil && s.x.withheld {
+	if s.x != nil && s.x.withheld && !s.MidAnswer() {
 		s.x.withheld = false
 		s.tellNotes(o)
 		o.ToClient.addReady('I')

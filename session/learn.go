@@ -128,6 +128,9 @@ func (s *Session) suspect(o *Out) {
 	s.owed.push(entQuestion)
 }
 
+// maxCalled bounds the names that are looked at in one statement.
+const maxCalled = 20
+
 // called are the names in a text that stand before a parenthesis.
 func called(text string) (names []string) {
 	for i := 0; i < len(text); i++ {
@@ -135,15 +138,18 @@ func called(text string) (names []string) {
 			continue
 		}
 		end := len(strings.TrimRight(text[:i], " \t\r\n"))
+		if end > 1 && text[end-1] == '"' {
+			if start := strings.LastIndexByte(text[:end-1], '"'); start >= 0 && len(names) < maxCalled {
+				names = append(names, text[start+1:end-1])
+			}
+			continue
+		}
 		start := end
 		for start > 0 && isNameByte(text[start-1]) {
 			start--
 		}
-		if name := text[start:end]; name != "" && len(names) < 20 {
-			if quoted := start > 0 && text[start-1] == '"'; !quoted {
-				name = strings.ToLower(name)
-			}
-			names = append(names, name)
+		if name := text[start:end]; name != "" && len(names) < maxCalled {
+			names = append(names, strings.ToLower(name))
 		}
 	}
 	return names

@@ -200,10 +200,12 @@ func TestTheClientGoes(t *testing.T) {
 			gone(),
 			server(ready('I')).then("release"),
 		)},
-		{"session mode in a block, which nobody can tell what it has left", discard, steps(
+		{"session mode in a block", discard, steps(
 			leased(),
 			passes(query("begin")), answers(complete("BEGIN"), ready('T')),
-			gone().then("drop end"),
+			gone().asks(query("ROLLBACK"), query("DISCARD ALL")).then("end"),
+			server(complete("ROLLBACK"), ready('I')),
+			server(complete("DISCARD ALL"), ready('I')).then("release"),
 		)},
 		{"session mode, and the reset fails", discard, steps(
 			leased(),

@@ -23,8 +23,9 @@ type named struct {
 	// private: the backend has it under the client's own name, and the client
 	// keeps the backend as long as that is so.
 	private bool
-	pending bool   // the backend has not answered yet
-	unit    uint32 // Session.unit when it was sent
+	hints   wire.Hints // of a private one
+	pending bool       // the backend has not answered yet
+	unit    uint32     // Session.unit when it was sent
 }
 
 // op is a change that the backend has not confirmed.
@@ -102,6 +103,10 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 	case 'B':
 		o.Binds++
 	}
+	if typ == 'B' && n != nil && n.private {
+		s.hints |= n.hints
+		s.careful = true
+	}
 	if n == nil || n.st == nil {
 		if typ == 'C' {
 			return s.closePrivate(n, name, before, message, o)
@@ -167,6 +172,9 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handling {
 	text, _, ok := wire.CString(body)
 	taken := n != nil && n.st != nil
+	if taken && s.unsettled(n.st) {
+		return handleHold
+	}
 	switch {
 	case !ok && taken:
 		return handleNot
@@ -182,21 +190,21 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 			return handleHold
 		}
 		o.ToServer.add(before)
-		if instead := s.spliceNames(text, o); instead != nil {
+		if instead := s.spliceNames(text, true, o); instead != nil {
 			_, types, _ := wire.CString(body)
 			body = append(append(instead, 0), types...)
 		}
 		return s.parseOwn(name, nil, appendNamed(nil, string(name), body), o)
 	}
 	waits := s.owed.owesClient()
-	o.ToServer.add(before)
 	if taken || n != nil && n.private {
+		o.ToServer.add(before)
 		// The name is taken. PostgreSQL says so, after it has looked at the text.
 		own := string(name)
 		if taken {
-			if s.tx != 'E' { // else PostgreSQL does not come to look at the name
+			if s.tx != 'E' || s.unsynced || waits || wire.Scan(text)&wire.HintExplicit != 0 {
 				s.have(n.st, o)
-			}
+			} // else PostgreSQL does not come to look at the name
 			own = n.st.name
 		}
 		o.ToServer.keep(appendNamed(o.ToServer.own(), own, body))
@@ -207,6 +215,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 			s.config.Shared.Statements.put(st)
 			return handleHold
 		}
+		o.ToServer.add(before)
 		next := &named{st: st}
 		changes := s.config.Shared.changes.Load()
 		switch {
@@ -262,7 +271,13 @@ func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
 	o.ToServer.add(before)
 	o.ToServer.keep(append(o.ToServer.own(), message...))
 	o.ServerParses++
-	s.rename(name, s.names[string(cutName(name))], &named{private: true}, entNamed)
+	_, text, _ := wire.CString(message[wire.HeaderLen:])
+	text, _, whole := wire.CString(text)
+	hints := s.scan(text) | wire.HintPrepare
+	if !whole {
+		hints |= wire.HintDo // it goes on, unseen
+	}
+	s.rename(name, s.names[string(cutName(name))], &named{private: true, hints: hints}, entNamed)
 	s.hints |= wire.HintPrepare
 	s.unsynced, s.asked = true, false
 	if !waits {
@@ -345,7 +360,7 @@ func (s *Session) asMade(st *Statement, o *Out) (back []byte) {
 	made := *st.vars
 	made[wire.VarApplicationName] = s.vars[wire.VarApplicationName]
 	made[wire.VarClientEncoding] = s.vars[wire.VarClientEncoding]
-	if made == *s.vars || s.unsynced || s.tx == 'E' {
+	if made == *s.vars || s.unsynced || s.tx == 'E' || s.owed.owesClient() {
 		return nil
 	}
 	s.detour(made.AppendSet(nil, s.vars), o)
@@ -394,7 +409,7 @@ func (s *Session) pushOp(e entry, o op) {
 
 // give sends the answers that are pgweir's own to give and are due now.
 func (s *Session) give(o *Out) {
-	for {
+	for !s.MidAnswer() {
 		switch s.owed.first() {
 		case entMade:
 			o.ToClient.keep(append(o.ToClient.own(), '1', 0, 0, 0, 4))
@@ -440,6 +455,11 @@ func (s *Session) undo(n int) {
 		o := &s.ops[i]
 		if o.added != nil {
 			s.link.have.remove(o.added)
+			for k := n; k < len(s.ops); k++ {
+				if s.ops[k].removed == o.added {
+					s.ops[k].removed = nil // there was nothing to remove
+				}
+			}
 		}
 		if o.removed != nil {
 			s.link.have.add(o.removed, 0)
@@ -448,7 +468,7 @@ func (s *Session) undo(n int) {
 			continue
 		}
 		if s.names[o.name] == o.next {
-			if o.prev == nil {
+			if p := o.prev; p == nil || p.st == nil && !p.private && !p.pending {
 				delete(s.names, o.name)
 			} else {
 				s.names[o.name] = o.prev

@@ -188,4 +188,18 @@ func (q *queue) owesReady() bool {
 	return false
 }
 
+// maySkip tells whether the backend may come to skip all up to a Sync that has
+// not been sent.
+func (q *queue) maySkip() bool {
+	for i := len(q.buf) - 1; i >= q.head; i-- {
+		switch e := q.buf[i]; {
+		case e == entSync, e == entOwnSync:
+			return false
+		case !e.endsWithReady() && e != entCopyEnd:
+			return true
+		}
+	}
+	return false
+}
+
 func (q *queue) clear() { q.buf, q.head = q.small[:0], 0 }

@@ -42,7 +42,9 @@ func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
 			return false
 		}
 		if s.config.State != StateOff {
+			earlier := s.hints
 			if s.unnamedHints = s.watch(body[1:]); s.unnamedHints&^hintsCheap != 0 {
+				s.hints = earlier // it is looked at once more
 				return false
 			}
 		}

@@ -232,7 +232,7 @@ func (s *Session) Pinned() bool { return s.pins != 0 }
 
 // Released tells, once, that messages that were held back can be fed again.
 func (s *Session) Released() bool {
-	if !s.held || s.owed.len() > 0 || s.x != nil && s.x.waiting {
+	if !s.held || s.owed.len() > 0 && !s.copyIn || s.x != nil && (s.x.waiting || s.x.withheld) {
 		return false
 	}
 	s.held = false
@@ -299,6 +299,7 @@ func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
 func (s *Session) Lost(o *Out) {
 	if s.unconcerned() {
 		s.owed.clear()
+		s.serverLeft, s.swallowing = 0, false
 		s.phase, s.link = Idle, nil
 		o.Drop = true
 		return

@@ -98,9 +98,11 @@ func (s *Settings) without(some func(Setting) bool) *Settings {
 	return NewSettings(slices.DeleteFunc(slices.Clone(s.all()), some))
 }
 
-// emptyCustom tells the settings of extensions that have no value: they are as
-// good as none, and come to be with SET LOCAL.
-func emptyCustom(v Setting) bool { return v.Value == "" && strings.Contains(v.Name, ".") }
+// emptyCustom tells the settings that are as good as none: those of extensions
+// that have no value, as SET LOCAL leaves them, and no role.
+func emptyCustom(v Setting) bool {
+	return v.Value == "" && strings.Contains(v.Name, ".") || v == Setting{nameRole, "none"}
+}
 
 // appendKey appends what tells this set from others.
 func (s *Settings) appendKey(k []byte) []byte {

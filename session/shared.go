@@ -20,8 +20,7 @@ type Shared struct {
 	changes   atomic.Uint64
 	sessions  atomic.Uint64
 	functions atomic.Pointer[wire.Functions]
-	known     atomic.Bool // functions have been read
-	stale     atomic.Bool // and are to be read again
+	stale     atomic.Bool // they are to be read (again)
 
 	mu    sync.Mutex
 	read  []wire.Function // as read from the database

@@ -26,7 +26,12 @@ var (
 // answers to its own messages, in order, and nothing else; (2) a lease is one
 // client's and ends once; (3) a backend is released only at rest; (5) nobody
 // is forgotten; (7) a statement sees its own client's settings and state; (8)
-// what a client leaves behind is gone before the backend is lent again.
+// what a client leaves behind is gone before the backend is lent again, and
+// what is left on it is what its Link says: settings and shared statements, of
+// which there are never more than may be. A check (leak_check) finds nothing
+// that a hint had not told of; notifications come in order and between
+// transactions; and a client at rest has the names and channels that it
+// believes to have.
 func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
 		simulate(t, *simSeed, true)

@@ -29,13 +29,13 @@ const hintsReady = wire.HintSequence | wire.HintShowsChannels | wire.HintShowsPr
 // sqlStatement looks at the text of a Query, or of a Parse of the client's own
 // on the backend, before it is sent. It may put other messages ahead, or return
 // another text. A refusal says that it must not be run.
-func (s *Session) sqlStatement(text []byte, h wire.Hints, o *Out) (instead []byte, refusal *wire.Error) {
+func (s *Session) sqlStatement(text []byte, h wire.Hints, extended bool, o *Out) (instead []byte, refusal *wire.Error) {
 	if e := s.forbidden(text, h); e != nil {
 		return nil, e
 	}
 	s.makeReady(h, o)
 	if h&hintsSQLNames != 0 && s.sharing() {
-		instead = s.spliceNames(text, o)
+		instead = s.spliceNames(text, extended, o)
 	}
 	return instead, nil
 }
@@ -95,7 +95,7 @@ func (s *Session) ownSync(o *Out) {
 }
 
 // spliceNames puts the names of shared statements where the client's stand.
-func (s *Session) spliceNames(text []byte, o *Out) (instead []byte) {
+func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byte) {
 	at := 0
 	wire.Names(text, s.vars[wire.VarStandardConformingStrings] == "off", func(n wire.Name) {
 		switch n.Kind {
@@ -109,7 +109,11 @@ func (s *Session) spliceNames(text []byte, o *Out) (instead []byte) {
 		if own == nil || own.st == nil {
 			return
 		}
-		s.haveQuietly(own.st, o)
+		if extended {
+			s.have(own.st, o) // a Sync would end the client's transaction
+		} else {
+			s.haveQuietly(own.st, o)
+		}
 		s.hints |= own.st.hints
 		instead = append(instead, text[at:n.Start]...)
 		x := s.more()
@@ -163,8 +167,11 @@ func (s *Session) haveQuietly(st *Statement, o *Out) {
 	if s.link.have.use(st) {
 		return
 	}
+	open := s.unsynced || s.owed.maySkip()
 	s.have(st, o)
-	s.ownSync(o)
+	if !open {
+		s.ownSync(o)
+	}
 }
 
 // deallocated: a DEALLOCATE of one name has succeeded.

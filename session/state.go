@@ -100,10 +100,10 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 		}
 	}
 	free &= s.pins
-	if free&ReasonSetting != 0 {
-		free = free&^ReasonSetting | partSettings
+	if free != 0 {
+		p |= partsAll // if the pin ends, all that has come meanwhile must be known
 	}
-	return p | free
+	return p
 }
 
 // asking is a question that is under way, and its answer.
@@ -116,7 +116,6 @@ type asking struct {
 	found    Reason
 	channels []string
 	failed   bool
-	came     bool
 	learned  []wire.Function
 	suspects []string
 	long     []byte // a row that comes in parts
@@ -150,6 +149,9 @@ var questions = []struct {
 func (s *Session) ask(parts Reason, leak bool, o *Out) {
 	x := s.more()
 	x.asking = &asking{parts: parts, leak: leak, role: x.role}
+	if parts&ReasonChannels != 0 && s.config.Listen == ListenShare {
+		s.alone = true // what comes of it is not to be mixed with anything
+	}
 	s.asked = parts != partFunctions
 	b := []byte(nil)
 	for _, q := range questions {
@@ -302,6 +304,12 @@ func (s *Session) watch(text []byte) wire.Hints {
 	h := s.scan(text)
 	if end < 0 && s.config.State != StateOff {
 		h |= wire.HintDo // it goes on, unseen
+	}
+	if h&wire.HintPrepare != 0 {
+		// What a prepared statement does comes when it is executed.
+		s.more().preparedHints |= h &^ (wire.HintPrepare | hintsAlone)
+	} else if h&(wire.HintExecute|wire.HintDeallocate|wire.HintDiscard) != 0 && s.x != nil {
+		h |= s.x.preparedHints
 	}
 	if s.tx != 'I' {
 		h &^= wire.HintSequence // what the transaction itself has made of them is there
@@ -498,7 +506,7 @@ func (s *Session) answered(o *Out) {
 		o.Leak = found
 		s.suspect(o)
 	}
-	if pins&ReasonChannels != 0 && s.config.Listen == ListenShare {
+	if a.found&ReasonChannels != 0 && s.config.Listen == ListenShare {
 		pins &^= ReasonChannels
 		s.listen(a.channels, o)
 	}
@@ -621,20 +629,21 @@ func (s *Session) more() *extra {
 
 // extra is the part of a session that most have not.
 type extra struct {
-	asking       *asking
-	customs      []string    // settings of extensions' that the client may have set
-	statement    string      // the last one with a hint, cut
-	pinStatement string      // the one that the pin began with
-	splices      []splice    // in the text under way
-	deallocs     []string    // names that DEALLOCATE statements under way are about
-	gathered     []byte      // see Session.gathers
-	turned       bool        // the transaction has a RESET
-	role         bool        // the client has chosen roles
-	showing      bool        // see showPrepared
-	functions    bool        // the transaction has made functions, perhaps
-	unknown      bool        // a setting was set whose name is not known
-	blind        bool        // and that holds
-	refusing     *wire.Error // why a statement under way is not run
+	asking        *asking
+	customs       []string    // settings of extensions' that the client may have set
+	statement     string      // the last one with a hint, cut
+	pinStatement  string      // the one that the pin began with
+	splices       []splice    // in the text under way
+	deallocs      []string    // names that DEALLOCATE statements under way are about
+	gathered      []byte      // see Session.gathers
+	turned        bool        // the transaction has a RESET
+	role          bool        // the client has chosen roles
+	showing       bool        // see showPrepared
+	preparedHints wire.Hints  // of the statements of SQL's PREPARE
+	functions     bool        // the transaction has made functions, perhaps
+	unknown       bool        // a setting was set whose name is not known
+	blind         bool        // and that holds
+	refusing      *wire.Error // why a statement under way is not run
 	hearing
 }
 

@@ -46,7 +46,7 @@ func (c *wireClient) does(sql string) {
 func TestAThousandListenersHoldNoBackend(t *testing.T) {
 	t.Parallel()
 	const clients, channels = 1000, 5
-	w := startWeir(t, weirOptions{Top: stageTop + "log_connections = false\nlog_disconnections = false\nlisten_backlog = 4096", Database: "pool_size = 2"})
+	w := startWeir(t, weirOptions{Top: stageTop + "log_connections = false\nlog_disconnections = false\nlisten_backlog = 4096\nquery_wait_timeout = \"120s\"", Database: "pool_size = 2"})
 	console := connect(t, w.Console(simpleProtocol))
 	watch := watchBackends(t, w.PG, w.DB)
 	var all []*wireClient
@@ -194,7 +194,7 @@ func TestListenersHearAgainWhenTheListeningBackendIsLost(t *testing.T) {
 // and every one is heard once, in order.
 func TestNotificationsNeverComeWithinAnAnswer(t *testing.T) {
 	t.Parallel()
-	const notifications = 2000
+	const notifications = 500
 	w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 3"})
 	c, sender := loginWire(t, w), connect(t, w.DSN(simpleProtocol))
 	c.does("listen c")

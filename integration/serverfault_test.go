@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -154,6 +155,7 @@ func TestACrashOfTheServerIsSurvived(t *testing.T) {
 		}
 	}
 	crashed := time.Now()
+	eventually(t, "the server has ended all others", func() bool { return strings.Contains(pg.Log(), "all server processes terminated") })
 	allServed(t, idle, 15*time.Second)
 	t.Logf("all served %v after the crash", time.Since(crashed))
 }

@@ -226,7 +226,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.unsynced = true
 		_, text, _ := wire.CString(message[wire.HeaderLen:])
 		if s.refuses(message) {
-			s.owed.push(entRefused)
+			s.pushOp(entRefused, op{refusal: s.x.refusing})
 			break
 		}
 		if s.sharing() && len(message) > wire.HeaderLen && message[wire.HeaderLen] != 0 {
@@ -404,11 +404,10 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0
 	switch {
 	case refusal != nil:
-		s.more().refusing = refusal
 		o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
 		s.clientLeft, s.discarding = int32(total-len(message)), true
 		s.unsynced = true
-		s.owed.push(entRefused)
+		s.pushOp(entRefused, op{refusal: refusal})
 		o.Asked = true
 		return handleDone
 	case instead != nil && whole:

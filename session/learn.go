@@ -88,6 +88,13 @@ func (h *Shared) made(text []byte) {
 	}
 }
 
+// mustLearn tells whether a session should read the functions, now that it has a
+// backend: the first ones all must, for none may run anything before it is
+// known what functions do.
+func (h *Shared) mustLearn() bool {
+	return h.stale.Load() && h.stale.CompareAndSwap(true, false) || h.wanted.Load() && !h.known.Load()
+}
+
 // changed: objects of the database may be others now; functions too, if a
 // statement had the word.
 func (h *Shared) changed(functions bool) {
@@ -98,7 +105,10 @@ func (h *Shared) changed(functions bool) {
 }
 
 // Relearn has the functions read again when a client next needs a backend.
-func (h *Shared) Relearn() { h.stale.Store(true) }
+func (h *Shared) Relearn() {
+	h.wanted.Store(true)
+	h.stale.Store(true)
+}
 
 // suspectsQuestion asks which of some names are those of functions that are
 // not PostgreSQL's own.

@@ -30,10 +30,8 @@ func TestPipelines(t *testing.T) {
 			prepared,
 			elsewhere(),
 			client(execute("none", 0), bind("", "s"), syncing, parse("s", "select 2"), syncing).then("need"),
-			leased().asks(execute("none", 0), parse(shared(1), "select 1"), bind("", shared(1)), syncing),
-			server(failed, ready('I')).tells(failed, ready('I')).then("need release"),
-			leased().asks(parse(shared(1), "select 1"), parse(shared(1), "select 2"), syncing),
-			server(parsed, exists(shared(1)), ready('I')).tells(exists("s"), ready('I')).then("release"),
+			leased().asks(execute("none", 0), parse(shared(1), "select 1"), bind("", shared(1)), syncing, taken("select 2"), syncing),
+			server(failed, ready('I'), parsed, closed, missing(refusedName), ready('I')).tells(failed, ready('I'), exists("s"), ready('I')).then("release"),
 		)},
 		{"a name that is taken, behind the end of a block that has failed", transactionMode, steps(
 			prepared,
@@ -42,8 +40,8 @@ func TestPipelines(t *testing.T) {
 			passes(query("selekt")),
 			answers(failure("42601", "no"), ready('E')),
 			client(parse("", "rollback"), bind("", ""), execute("", 0), parse("s", "select 2"), syncing).
-				asks(parse("", "rollback"), bind("", ""), execute("", 0), parse(shared(1), "select 1"), parse(shared(1), "select 2"), syncing),
-			server(parsed, bound, complete("ROLLBACK"), parsed, exists(shared(1)), ready('I')).
+				asks(parse("", "rollback"), bind("", ""), execute("", 0), taken("select 2"), syncing),
+			server(parsed, bound, complete("ROLLBACK"), parsed, closed, missing(refusedName), ready('I')).
 				tells(parsed, bound, complete("ROLLBACK"), exists("s"), ready('I')).then("release"),
 		)},
 		{"EXECUTE in an open pipeline does not end it", transactionMode, steps(

@@ -31,11 +31,12 @@ type named struct {
 // op is a change that the backend has not confirmed.
 type op struct {
 	name       string
-	full       string     // the name as the client gave it, if it is taken
-	unit       uint32     // Session.unit when it was sent
-	prev, next *named     // the name stood for prev, and is to stand for next; nil for nothing
-	added      *Statement // the backend is to have this one
-	removed    *Statement // and this one no more
+	full       string      // the name as the client gave it, if it is taken
+	unit       uint32      // Session.unit when it was sent
+	prev, next *named      // the name stood for prev, and is to stand for next; nil for nothing
+	added      *Statement  // the backend is to have this one
+	removed    *Statement  // and this one no more
+	refusal    *wire.Error // what the client is to read
 }
 
 // nameLen is how many bytes of a statement's name PostgreSQL looks at
@@ -128,9 +129,8 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 			}
 			s.hints |= h
 			if e := s.forbidden(n.st.text(), h); e != nil {
-				s.more().refusing = e
 				o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
-				s.owed.push(entRefused)
+				s.pushOp(entRefused, op{refusal: e})
 				s.clientLeft, s.discarding = int32(total-len(message)), true
 				s.unsynced = true
 				o.Asked = true
@@ -172,9 +172,6 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handling {
 	text, _, ok := wire.CString(body)
 	taken := n != nil && n.st != nil
-	if taken && s.unsettled(n.st) {
-		return handleHold
-	}
 	switch {
 	case !ok && taken:
 		return handleNot
@@ -197,19 +194,15 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		return s.parseOwn(name, nil, appendNamed(nil, string(name), body), o)
 	}
 	waits := s.owed.owesClient()
-	if taken || n != nil && n.private {
+	switch {
+	case taken:
 		o.ToServer.add(before)
-		// The name is taken. PostgreSQL says so, after it has looked at the text.
-		own := string(name)
-		if taken {
-			if s.tx != 'E' || s.unsynced || waits || wire.Scan(text)&wire.HintExplicit != 0 {
-				s.have(n.st, o)
-			} // else PostgreSQL does not come to look at the name
-			own = n.st.name
-		}
-		o.ToServer.keep(appendNamed(o.ToServer.own(), own, body))
+		s.parseTaken(name, body, o)
+	case n != nil && n.private:
+		o.ToServer.add(before)
+		o.ToServer.keep(appendNamed(o.ToServer.own(), string(name), body))
 		s.pushOp(entNamed, op{name: string(cutName(name)), full: string(name), prev: n, next: n})
-	} else {
+	default:
 		st := s.config.Shared.Statements.get(s.statementKey(body), body, hints, s.vars)
 		if s.unsettled(st) {
 			s.config.Shared.Statements.put(st)
@@ -239,6 +232,21 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		o.Asked = true
 	}
 	return handleDone
+}
+
+// scratchName is what a text is parsed under that is to be looked at only.
+var scratchName = namePrefix + "scratch"
+
+// parseTaken answers the Parse of a name that is taken. PostgreSQL says so only
+// after it has looked at the text, so that is parsed; but never under the
+// statement's own name, which all share.
+func (s *Session) parseTaken(name, body []byte, o *Out) {
+	b := appendNamed(o.ToServer.own(), scratchName, body)
+	b = wire.AppendCloseStatement(b, scratchName)
+	o.ToServer.keep(wire.AppendBind(b, "", refusedName))
+	s.owed.push(entShow)
+	s.owed.push(entShow)
+	s.pushOp(entRefused, op{refusal: wire.Errorf(wire.CodeDuplicatePreparedStatement, "prepared statement \"%s\" already exists", name)})
 }
 
 // parsePrivate passes a Parse on that is too long to be kept: the backend has

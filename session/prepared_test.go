@@ -19,6 +19,11 @@ func few(n int) Config {
 }
 
 // exists and missing are PostgreSQL's errors about a statement's name.
+// taken is what a backend is told in place of the Parse of a name that is taken.
+func taken(sql string) string {
+	return parse(scratchName, sql) + closing("S", scratchName) + bind("", refusedName)
+}
+
 func exists(name string) string {
 	return failure("42P05", `prepared statement "`+name+`" already exists`)
 }
@@ -75,8 +80,8 @@ func TestNamedStatements(t *testing.T) {
 		{"may have one name only once", transactionMode, steps(
 			prepared,
 			client(parse("s", "select 2"), syncing).then("need"),
-			leased().asks(parse(shared(1), "select 2"), syncing),
-			server(exists(shared(1)), ready('I')).tells(exists("s"), ready('I')).then("release"),
+			leased().asks(taken("select 2"), syncing),
+			server(parsed, closed, missing(refusedName), ready('I')).tells(exists("s"), ready('I')).then("release"),
 			client(run("s")...).then("need"),
 			leased().asks(run(shared(1))...),
 		)},
@@ -84,16 +89,16 @@ func TestNamedStatements(t *testing.T) {
 			prepared,
 			elsewhere(),
 			client(parse("s", "select 2"), syncing).then("need"),
-			leased().asks(parse(shared(1), "select 1"), parse(shared(1), "select 2"), syncing),
-			server(parsed, exists(shared(1)), ready('I')).tells(exists("s"), ready('I')).then("release"),
+			leased().asks(taken("select 2"), syncing),
+			server(parsed, closed, missing(refusedName), ready('I')).tells(exists("s"), ready('I')).then("release"),
 		)},
 		{"are looked for by 63 bytes of the name", transactionMode, steps(
 			client(parse(long, "select 1"), bind("", long[:63]), execute("", 0), syncing).then("need"),
 			leased().asks(parse(shared(1), "select 1"), bind("", shared(1)), execute("", 0), syncing),
 			answers(parsed, bound, row("1"), complete("SELECT 1"), ready('I')).then("release"),
 			client(parse(long, "select 2"), syncing).then("need"),
-			leased().asks(parse(shared(1), "select 2"), syncing),
-			server(exists(shared(1)), ready('I')).tells(exists(long), ready('I')).then("release"),
+			leased().asks(taken("select 2"), syncing),
+			server(parsed, closed, missing(refusedName), ready('I')).tells(exists(long), ready('I')).then("release"),
 		)},
 		{"that were never prepared are PostgreSQL's to complain of", transactionMode, steps(
 			begin(run("s")...),

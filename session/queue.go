@@ -48,7 +48,7 @@ func (e entry) endsWithReady() bool {
 // Session.ops.
 func (e entry) hasOp() bool {
 	switch e {
-	case entNamed, entMade, entShut, entMake, entEvict:
+	case entNamed, entMade, entShut, entMake, entEvict, entRefused:
 		return true
 	}
 	return false

@@ -270,6 +270,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	if s.again(first, body, o) {
 		return true
 	}
+	refused := s.refusal(first)
 	shown := body
 	if whole && bytes.Contains(body, []byte(namePrefix)) {
 		shown = s.restoreNames(body)
@@ -293,8 +294,8 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 			s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here
 		}
 	}
-	if (first == entRefused || s.x != nil && s.x.refusing != nil) && whole {
-		if e := s.refusal(body); e != nil {
+	if refused != nil && whole {
+		if e := refused; bytes.Contains(body, []byte(refusedName)) {
 			o.ToClient.addError(e)
 			return true
 		}

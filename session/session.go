@@ -264,7 +264,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	if s.vars != l.Vars || s.settings != l.settings {
 		s.replay(o)
 	}
-	if h := s.config.Shared; s.config.State != StateOff && h.stale.Load() && h.stale.CompareAndSwap(true, false) {
+	if h := s.config.Shared; s.config.State != StateOff && h.mustLearn() {
 		s.ask(partFunctions, false, o)
 		s.alone = true
 	}

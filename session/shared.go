@@ -20,6 +20,8 @@ type Shared struct {
 	changes   atomic.Uint64
 	sessions  atomic.Uint64
 	functions atomic.Pointer[wire.Functions]
+	wanted    atomic.Bool // functions are to be read at all
+	known     atomic.Bool // they have been, once
 	stale     atomic.Bool // they are to be read (again)
 
 	mu    sync.Mutex

@@ -373,7 +373,7 @@ func (s *sim) checkBelief(b *simBackend) {
 func (s *sim) checkPrepared(b *simBackend) {
 	n := 0
 	for name := range b.stmts {
-		if strings.HasPrefix(name, namePrefix) {
+		if strings.HasPrefix(name, namePrefix) && name != scratchName {
 			n++
 		}
 	}

@@ -460,8 +460,11 @@ func (s *Session) answered(o *Out) {
 		s.ask(a.parts, a.leak, o)
 		return
 	}
-	if a.parts&partFunctions != 0 && !a.failed {
-		s.config.Shared.learn(a.learned)
+	if a.parts&partFunctions != 0 {
+		s.config.Shared.known.Store(true)
+		if !a.failed {
+			s.config.Shared.learn(a.learned)
+		}
 	}
 	if len(a.suspects) > 0 {
 		s.config.Shared.suspect(a.suspects)

@@ -1,10 +1,6 @@
 package session
 
-import (
-	"bytes"
-
-	"pgweir/wire"
-)
+import "pgweir/wire"
 
 // maxUnnamed is how long a Parse of the unnamed statement may be, in bytes, to
 // be kept for another backend.
@@ -94,11 +90,14 @@ func (s *Session) refuses(message []byte) bool {
 	return len(name) > 0
 }
 
-// refusal turns the backend's error about refusedName into what the client is
-// to read; nil if it is another error.
-func (s *Session) refusal(body []byte) *wire.Error {
-	if s.x == nil || !bytes.Contains(body, []byte(refusedName)) {
-		return nil
+// refusal is what the client is to read in place of the backend's error about
+// refusedName, if that is what is answered now.
+func (s *Session) refusal(first entry) *wire.Error {
+	switch {
+	case first == entRefused:
+		return s.ops[0].refusal
+	case s.x != nil && first == entQuery:
+		return s.x.refusing
 	}
-	return s.x.refusing
+	return nil
 }

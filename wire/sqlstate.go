@@ -16,6 +16,7 @@ const (
 	CodeSyntaxError                = "42601"
 	CodeTooManyConnections         = "53300"
 	CodeConfigurationLimitExceeded = "53400"
+	CodeDuplicatePreparedStatement = "42P05"
 	CodeQueryCanceled              = "57014"
 	CodeAdminShutdown              = "57P01"
 	CodeCannotConnectNow           = "57P03"

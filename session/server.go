@@ -212,9 +212,11 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 			s.hidePrepared(o)
 		}
 		if s.tx == 'I' {
-			if !s.owed.owesClient() && s.pins == 0 && s.config.MaxPinned > 0 && s.hints&^hintsCheap != 0 &&
-				int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned {
-				s.x.withheld = true // it may have to hear of an error
+			if !s.owed.owesClient() && s.config.MaxPinned > 0 && s.hints&^hintsCheap != 0 &&
+				(s.pins != 0 || int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned) {
+				// It may have to hear of an error; and when it hears of the end of
+				// what pinned it, the place is free.
+				s.x.withheld = true
 				return true
 			}
 			if len(s.x.unheard) > 0 {

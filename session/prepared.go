@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
 
@@ -361,27 +360,6 @@ func (s *Session) have(st *Statement, o *Out) {
 	}
 }
 
-// asMade puts the settings on the backend under which the statement was made,
-// for they say how its constants are read. It returns what puts the client's
-// own back; nothing if they are the same, or if it cannot be done here.
-func (s *Session) asMade(st *Statement, o *Out) (back []byte) {
-	made := *st.vars
-	made[wire.VarApplicationName] = s.vars[wire.VarApplicationName]
-	made[wire.VarClientEncoding] = s.vars[wire.VarClientEncoding]
-	if made == *s.vars || s.unsynced || s.tx == 'E' || s.owed.owesClient() {
-		return nil
-	}
-	s.detour(made.AppendSet(nil, s.vars), o)
-	return s.vars.AppendSet(nil, &made)
-}
-
-// detour has the backend run a query whose effect is taken back by another.
-func (s *Session) detour(sql []byte, o *Out) {
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
-	s.unnamedHere, s.unnamedSent = false, false
-	s.owed.push(entDetour)
-}
-
 // makeRoom keeps to max_prepared_statements.
 func (s *Session) makeRoom(o *Out) {
 	for len(s.link.have.all) >= s.config.MaxPrepared {
@@ -498,52 +476,6 @@ func (s *Session) forgetNames() {
 		delete(s.names, name)
 	}
 	s.private = 0
-}
-
-// restoreNames puts the client's own names where a message of the server's has
-// those of the pool.
-func (s *Session) restoreNames(body []byte) []byte {
-	out := bytes.Clone(body)
-	if s.x != nil {
-		for _, p := range s.x.splices {
-			out = replaceName(out, p.st.name, p.own)
-		}
-	}
-	for i := range s.ops {
-		if o := &s.ops[i]; o.full != "" && o.prev != nil && o.prev.st != nil {
-			out = replaceName(out, o.prev.st.name, o.full)
-		}
-	}
-	for name, n := range s.names {
-		if n.st != nil {
-			out = replaceName(out, n.st.name, name)
-		}
-	}
-	for i := range s.ops {
-		if p := s.ops[i].prev; p != nil && p.st != nil {
-			out = replaceName(out, p.st.name, s.ops[i].name)
-		}
-	}
-	return out
-}
-
-// replaceName replaces one name where it does not go on.
-func replaceName(text []byte, from, to string) []byte {
-	at := 0
-	for {
-		i := bytes.Index(text[at:], []byte(from))
-		if i < 0 {
-			return text
-		}
-		i += at
-		end := i + len(from)
-		if end < len(text) && (text[end] >= '0' && text[end] <= '9' || text[end] >= 'a' && text[end] <= 'z') {
-			at = end
-			continue
-		}
-		text = append(append(bytes.Clone(text[:i]), to...), text[end:]...)
-		at = i + len(to)
-	}
 }
 
 // appendNamed appends a Parse; body is what follows its name.

@@ -1,0 +1,158 @@
+package session
+
+import (
+	"strings"
+
+	"pgweir/wire"
+)
+
+// asking is a question that is under way, and its answer.
+type asking struct {
+	parts    Reason
+	canceled bool // by a request that came late, for the query before
+	leak     bool // nothing is expected
+	role     bool // the client had chosen roles
+	settings []Setting
+	found    Reason
+	channels []string
+	failed   bool
+	learned  []wire.Function
+	suspects []string
+	long     []byte // a row that comes in parts
+}
+
+const notReset = " AND (setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE"
+
+// The parts of the question: rows of three texts, the first of which says what
+// the row is about. Operators are named in full, because a client may have
+// others on its search_path.
+var questions = []struct {
+	part Reason
+	sql  string
+}{
+	{partSettings, `SELECT 's', name, setting FROM pg_catalog.pg_settings
+ WHERE source OPERATOR(pg_catalog.=) 'session'` + notReset + ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle',
+ 'TimeZone','standard_conforming_strings','transaction_isolation','transaction_read_only','transaction_deferrable'])
+ UNION ALL SELECT 'i', 'role', pg_catalog.current_setting('role')
+ UNION ALL SELECT 'i', 'session_authorization', SESSION_USER::pg_catalog.text`},
+	{ReasonLock, `SELECT 'l', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_locks
+ WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
+	{ReasonTemp, `SELECT 't', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_depend
+ WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+ AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
+	{ReasonCursor, `SELECT 'h', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
+	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
+	{ReasonChannels, `SELECT 'c', channel, '' FROM pg_catalog.pg_listening_channels() AS channel`},
+}
+
+// ask asks the backend about some parts.
+func (s *Session) ask(parts Reason, leak bool, o *Out) {
+	x := s.more()
+	x.asking = &asking{parts: parts, leak: leak, role: x.role}
+	if parts&ReasonChannels != 0 && s.config.Listen == ListenShare {
+		s.alone = true // what comes of it is not to be mixed with anything
+	}
+	s.asked = parts != partFunctions
+	b := []byte(nil)
+	for _, q := range questions {
+		if parts&q.part == 0 {
+			continue
+		}
+		if len(b) > 0 {
+			b = append(b, "\n UNION ALL "...)
+		}
+		sql := q.sql
+		if s.base != nil {
+			// What was turned back must be told from what was set to the same.
+			sql = strings.Replace(sql, notReset, "", 1)
+		}
+		b = append(b, sql...)
+	}
+	if parts&partSettings != 0 {
+		for _, name := range x.customs {
+			b = append(b, "\n UNION ALL SELECT 's', "...)
+			b = append(wire.AppendLiteral(b, name), ", pg_catalog.current_setting("...)
+			b = append(wire.AppendLiteral(b, name), ", true)"...)
+		}
+	}
+	if parts&partFunctions != 0 {
+		if len(b) > 0 {
+			b = append(b, "\n UNION ALL "...)
+		}
+		b = append(b, functionsQuestion...)
+	}
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(b)))
+	s.unnamedHere = false // gone, as with every simple query
+	s.owed.push(entQuestion)
+	o.Questions++
+}
+
+// maxRow is how long a row of an answer may be, in bytes; one that is longer
+// counts as a failure, for a setting of that size cannot be carried about.
+const maxRow = 16 << 20
+
+// part takes a part of a DataRow, of which left bytes are still to come.
+func (a *asking) part(p []byte, left int) {
+	switch {
+	case left == 0 && len(a.long) == 0:
+		a.row(p)
+	case len(a.long)+len(p)+left > maxRow:
+		a.failed, a.long = true, nil
+	default:
+		if a.long = append(a.long, p...); left == 0 {
+			a.row(a.long)
+			a.long = nil
+		}
+	}
+}
+
+// row reads one DataRow of the answer: int16 columns, and for each its length
+// (int32, -1 for NULL) and text.
+func (a *asking) row(body []byte) {
+	var col [3][]byte
+	null := false
+	if len(body) < 2 {
+		return
+	}
+	body = body[2:]
+	for i := range col {
+		if len(body) < 4 {
+			return
+		}
+		n := int(int32(uint32(body[0])<<24 | uint32(body[1])<<16 | uint32(body[2])<<8 | uint32(body[3])))
+		body = body[4:]
+		if n < 0 {
+			null = true
+			continue
+		}
+		if n > len(body) {
+			return
+		}
+		col[i], body = body[:n], body[n:]
+	}
+	if len(col[0]) != 1 {
+		return
+	}
+	name, value := string(col[1]), string(col[2])
+	switch col[0][0] {
+	case 's', 'i':
+		if !null {
+			a.settings = append(a.settings, Setting{name, value})
+		}
+	case 'l':
+		a.found |= ReasonLock
+	case 't':
+		a.found |= ReasonTemp
+	case 'h':
+		a.found |= ReasonCursor
+	case 'p':
+		a.found |= ReasonPrepared
+	case 'c':
+		a.found |= ReasonChannels
+		a.channels = append(a.channels, name)
+	case 'f':
+		a.learned = learnFunction(a.learned, name, col[2])
+	case 'n':
+		a.suspects = append(a.suspects, name)
+	}
+}

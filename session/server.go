@@ -147,11 +147,17 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		hide := whole && s.reported(body)
 		return hide || s.phase == Resetting || first >= entOurs
 	case 'A':
-		if s.PID != 0 && whole && len(body) > 4 && binary.BigEndian.Uint32(body) == s.link.PID && first < entOurs && s.phase == Active {
+		// While a backend is asked whose channels are about to be heard by the
+		// pool's listening one, what it hears itself is too much.
+		handing := first >= entOurs && s.config.Listen == ListenShare && s.pins&ReasonChannels == 0
+		if s.phase == Resetting || handing {
+			return true
+		}
+		if s.PID != 0 && whole && len(body) > 4 && binary.BigEndian.Uint32(body) == s.link.PID {
 			o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'A', binary.BigEndian.AppendUint32(nil, s.PID), body[4:]))
 			return true
 		}
-		return s.phase == Resetting || first >= entOurs
+		return false
 	case 'N':
 		return s.phase == Resetting || first >= entOurs
 	}

@@ -192,6 +192,11 @@ func (c *client) apply(o *session.Out) {
 		c.listen(nil)
 	}
 	if listen {
+		if s != nil && c.server == s && c.pool.pool.Listener().Status().PID == 0 {
+			o.Reset()
+			c.sess.Yield(o)
+			c.apply(o)
+		}
 		c.listen(c.listened)
 	}
 	if syncNotes {

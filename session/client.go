@@ -52,7 +52,7 @@ loop:
 		if len(rest) < wire.HeaderLen {
 			break
 		}
-		if s.phase == Active && (s.owed.first() == entQuestion || s.x != nil && (s.x.waiting || s.x.withheld)) {
+		if s.phase == Active && s.owed.first() == entQuestion || s.x != nil && (s.x.waiting || s.x.withheld) {
 			// What the answer is about must not change under it; and after it
 			// the lease may be over.
 			s.held = true

@@ -31,6 +31,7 @@ type hearing struct {
 	unheard  []string // of UNLISTEN statements in the transaction under way; "*" is all
 	notes    [][]byte // notifications that must wait
 	waiting  bool     // for Listened
+	yielded  bool     // the backend is given back meanwhile; see Yield
 	syncing  bool     // and that only for notifications that are on their way
 	withheld bool     // ReadyForQuery, until then
 }
@@ -122,6 +123,19 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 		return
 	}
 	s.x.waiting = false
+	if s.x.yielded {
+		s.x.yielded = false
+		if e == nil {
+			s.x.channels = s.x.wanted
+		} else {
+			s.x.wanted = s.x.channels
+			failed := *e
+			failed.Severity, failed.Localized = "ERROR", ""
+			o.ToClient.addError(&failed)
+		}
+		s.tellReady(o)
+		return
+	}
 	if s.phase != Active {
 		return
 	}
@@ -140,9 +154,21 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 	s.settle(o)
 }
 
+// Yield gives the backend back before Listened: the pool has no listening
+// backend yet, and may have no room for one as long as its clients keep theirs.
+func (s *Session) Yield(o *Out) {
+	if s.phase != Active || s.x == nil || !s.x.waiting || s.x.syncing || s.pins != 0 || s.owed.len() > 0 {
+		return
+	}
+	s.x.yielded = true
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
+	s.unnamedHere = false
+	s.owed.push(entReset)
+}
+
 // tellReady tells the client ReadyForQuery, if that has been withheld.
 func (s *Session) tellReady(o *Out) {
-	if s.x != nil && s.x.withheld && !s.MidAnswer() {
+	if s.x != nil && s.x.withheld && !s.x.waiting && !s.MidAnswer() {
 		s.x.withheld = false
 		s.tellNotes(o)
 		o.ToClient.addReady('I')

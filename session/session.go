@@ -404,7 +404,7 @@ func (s *Session) settle(o *Out) {
 	if !s.over() {
 		return
 	}
-	if s.x != nil && s.x.waiting {
+	if s.x != nil && s.x.waiting && !s.x.yielded {
 		return
 	}
 	if s.x != nil && s.x.showing {

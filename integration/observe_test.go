@@ -64,7 +64,7 @@ func servedWithin(t *testing.T, conn *pgx.Conn, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	if err := runSQL(ctx, conn, "select 1"); err != nil {
-		t.Fatalf("a client is not served within %v: %v", limit, err)
+		t.Fatalf("a client is not served (within %v): %v", limit, err)
 	}
 }
 

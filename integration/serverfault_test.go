@@ -73,7 +73,7 @@ func TestABackendThatIsTerminatedWhileIdleIsNoticedByNobody(t *testing.T) {
 			return len(w.Backends(t)) <= 1
 		})
 		for _, c := range clients {
-			servedWithin(t, c, patience) // a login that was hit may have to be made again
+			servedWithin(t, c, patience) // a login that was hit is made again
 		}
 	}
 }

@@ -131,9 +131,9 @@ func (c *Conn) Park() {
 }
 
 // Claim makes a parked connection the caller's, on l, whose thread it must
-// be; it may be so already. It is false if another loop was faster, or if c's
-// own loop has just claimed it back because something came. If the connection
-// has ended, its handler will hear of it once more.
+// be; it may be so already. It is false if another loop was faster, or if
+// something has come, for c's own loop to tell. If the connection has ended,
+// its handler will hear of it once more.
 func (c *Conn) Claim(l *Loop) bool {
 	owner := c.owner.Load()
 	if owner == l.id {
@@ -149,6 +149,12 @@ func (c *Conn) Claim(l *Loop) bool {
 	from := c.home.Load()
 	if from == l {
 		return true
+	}
+	if sysReadable(int(c.fd)) {
+		// What l sent now would come after that, and be lost if it is the end.
+		// On its own loop it is met first in any case.
+		c.owner.Store(-from.id)
+		return false
 	}
 	// The old loop's tables keep stale entries, which it sees through.
 	c.queued = false

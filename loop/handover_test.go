@@ -69,6 +69,40 @@ func TestWhatComesForAParkedConnectionIsToldByItsLoop(t *testing.T) {
 	})
 }
 
+// TestWhatIsUnreadKeepsAConnectionFromOtherLoops: it may be the last words,
+// and what another loop sent before it read them would be lost.
+func TestWhatIsUnreadKeepsAConnectionFromOtherLoops(t *testing.T) {
+	for name, act := range map[string]func(peer net.Conn){
+		"bytes":   func(peer net.Conn) { write(t, peer, []byte("notice")) },
+		"the end": func(peer net.Conn) { peer.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := start(t, Options{}), start(t, Options{})
+			fd, peer := pair(t)
+			told := make(chan *Loop, 1)
+			c := attach(t, a, fd, &handler{
+				received: func(c *Conn, p []byte) int { told <- c.Loop(); return len(p) },
+				ended:    func(c *Conn, _ error) { told <- c.Loop() },
+			})
+			on(t, a, func() { // which does not read meanwhile
+				c.Park()
+				act(peer)
+				done := make(chan struct{})
+				b.Post(func() {
+					defer close(done)
+					if c.Claim(b) {
+						t.Error("claimed")
+					}
+				})
+				<-done
+			})
+			if l := wait(t, told, "nobody was told"); l != a {
+				t.Error("told by another loop")
+			}
+		})
+	}
+}
+
 func TestAStaleEventDoesNotClaimWhatIsParkedElsewhere(t *testing.T) {
 	a, b := start(t, Options{}), start(t, Options{})
 	fd, _ := pair(t)

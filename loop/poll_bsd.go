@@ -120,6 +120,14 @@ func sysRead(fd int, p []byte) (int, error)  { return unix.Read(fd, p) }
 func sysWrite(fd int, p []byte) (int, error) { return unix.Write(fd, p) }
 func sysClose(fd int)                        { unix.Close(fd) }
 
+// sysReadable tells whether there is something to read: bytes, the end, or an
+// error.
+func sysReadable(fd int) bool {
+	var b [1]byte
+	_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return err != unix.EAGAIN && err != unix.EINTR
+}
+
 func accept(fd int) (int, unix.Sockaddr, error) {
 	nfd, addr, err := unix.Accept(fd)
 	if err != nil {

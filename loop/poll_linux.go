@@ -162,6 +162,14 @@ func sysRead(fd int, p []byte) (int, error) {
 	return int(n), nil
 }
 
+// sysReadable tells whether there is something to read: bytes, the end, or an
+// error.
+func sysReadable(fd int) bool {
+	var b byte
+	_, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+	return errno != unix.EAGAIN && errno != unix.EINTR
+}
+
 func sysWrite(fd int, p []byte) (int, error) {
 	// Not write(2): a peer that has gone would raise SIGPIPE.
 	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -67,7 +66,11 @@ func (l *loginConn) query(sql string) (rows [][]string, err error) {
 		}
 		switch typ {
 		case 'D':
-			rows = append(rows, columns(body))
+			var row []string
+			if err := wire.DecodeDataRow(body, func(_ int, value []byte) { row = append(row, string(value)) }); err != nil {
+				return nil, err
+			}
+			rows = append(rows, row)
 		case 'E':
 			e, err := wire.DecodeError(body)
 			if err != nil {
@@ -78,24 +81,6 @@ func (l *loginConn) query(sql string) (rows [][]string, err error) {
 			return rows, nil
 		}
 	}
-}
-
-// columns reads a DataRow.
-func columns(body []byte) (out []string) {
-	if len(body) < 2 {
-		return nil
-	}
-	for body = body[2:]; len(body) >= 4; {
-		n := int(int32(binary.BigEndian.Uint32(body)))
-		body = body[4:]
-		if n > len(body) {
-			return nil
-		}
-		n = max(n, 0)
-		out = append(out, string(body[:n]))
-		body = body[n:]
-	}
-	return out
 }
 
 // settingNames are the settings that startup parameters name, in lower case;

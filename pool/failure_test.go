@@ -210,6 +210,37 @@ func TestThePoolRecoversByItselfWithoutNewClients(t *testing.T) {
 	}
 }
 
+// TestALoginThatIsKilledIsMadeAgain: whoever waits does not hear of it, even
+// if nothing but that backend would do for them.
+func TestALoginThatIsKilledIsMadeAgain(t *testing.T) {
+	for name, params := range map[string][]wire.Param{"any": nil, "one of its own": {param("TimeZone", "Asia/Tokyo")}} {
+		t.Run(name, func(t *testing.T) {
+			h, s := newHost(t), serve(t)
+			p := h.pool(s, func(s *Settings) { s.LoginRetry = time.Hour })
+			left := 3
+			s.set(func(s *server) {
+				s.refuse = func(*startup) *wire.Error {
+					if left == 0 {
+						return nil
+					}
+					left--
+					return wire.Fatalf(wire.CodeAdminShutdown, "terminating connection due to administrator command")
+				}
+			})
+			k := h.taker(p, params...)
+			k.ask(p, params)
+			h.giveBack(k.wait())
+			if p.Counts().Failure != nil {
+				t.Error("taken for the server's failure")
+			}
+			if n := len(s.logins()); n != 4 {
+				t.Errorf("%d logins, want 4", n)
+			}
+			check(t, p, 0, 1, 0, 0)
+		})
+	}
+}
+
 func TestAFailedLoginHoldsItsSlotUntilTheServerHasClosed(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	hold := make(chan struct{})

@@ -69,6 +69,7 @@ type Pool struct {
 	leaving                      int   // among the lent
 	place                        place // the listening backend's
 	failure                      failure
+	kills                        int // logins in a row that were killed
 	closed                       bool
 	madeRoom                     time.Duration // when a backend was put out for another's sake; 0 once a slot has been taken since
 	logins                       int64

@@ -183,7 +183,7 @@ func (p *Pool) open(v *Variant, o *opening) {
 	p.opening--
 	p.idle++
 	v.idle++
-	p.failure = failure{}
+	p.failure, p.kills = failure{}, 0
 	p.logins++
 	if w := o.w; w != nil {
 		// Whoever is first in the line gets it, be it w or not; then w counts
@@ -266,22 +266,39 @@ func (p *Pool) dispatch(v *Variant) (granted []grant) {
 	return granted
 }
 
+// maxKilled is how many logins in a row may be killed before that counts as the
+// server's refusal.
+const maxKilled = 10
+
+// killed tells whether a login failed because somebody has ended just this
+// process (pg_terminate_backend): that says nothing about the next one. A
+// server that is being shut down says something else to that.
+func (p *Pool) killed(code string) bool {
+	if code != wire.CodeAdminShutdown {
+		return false
+	}
+	p.kills++
+	return p.kills <= maxKilled
+}
+
 // failed says why no backend could be opened to those whom it concerns: to the
 // one for whom it was to be, if it could not do with any other, and to all if
-// there is no backend left that they could wait for.
+// there is no backend left that they could wait for. After a login that was
+// killed, all wait for another one.
 func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 	var refused []Taker
 	p.mu.Lock()
 	p.opening--
 	p.closing++ // until outlastFailed
-	if concernsAll(e.Code) && p.failure.note(e, now, p.settings.LoginRetry) {
+	again := p.killed(e.Code)
+	if concernsAll(e.Code) && !again && p.failure.note(e, now, p.settings.LoginRetry) {
 		time.AfterFunc(p.failure.delay, p.provision)
 	}
 	w := o.w
 	if w != nil {
 		w.cut()
 	}
-	for q := p.line.head; q != nil; {
+	for q := p.line.head; q != nil && !again; {
 		next := q.next
 		if q == w && (q.fresh != nil || !concernsAll(e.Code)) ||
 			concernsAll(e.Code) && p.usable() == 0 {

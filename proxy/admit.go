@@ -86,7 +86,7 @@ func (l *login) admit() {
 	c.sess.Init(conf, l.welcome.Vars)
 	carried, carries := l.carried(own)
 	if carries {
-		c.sess.Begin(carriedSettings(carried))
+		c.sess.Begin(session.NewSettings(carried))
 		c.opening = c.wait.Variant
 		c.wait.Variant, c.other = c.pool.pool.Plain(), c.opening
 	}
@@ -136,14 +136,6 @@ func (l *login) carried(own bool) ([]wire.Param, bool) {
 		return nil, false
 	}
 	return c.pool.pool.Carried(c.wait.Variant)
-}
-
-func carriedSettings(params []wire.Param) *session.Settings {
-	var list []session.Setting
-	for _, p := range params {
-		list = append(list, session.Setting{Name: p.Name, Value: p.Value})
-	}
-	return session.NewSettings(list)
 }
 
 // in puts the client on the books.

@@ -124,8 +124,10 @@ func (s *server) Ended(*loop.Conn, error) {
 	}
 	o := &c.worker.Load().out
 	o.Reset()
-	c.why = "the server closed its connection"
 	c.sess.Lost(o)
+	if o.EndClient {
+		c.why = "the server closed its connection"
+	}
 	c.apply(o)
 	if c.sess.Released() {
 		c.conn.Again() // what it held back is for another backend

@@ -12,13 +12,14 @@ type asking struct {
 	canceled bool // by a request that came late, for the query before
 	leak     bool // nothing is expected
 	role     bool // the client had chosen roles
-	settings []Setting
+	settings []wire.Param
 	found    Reason
 	channels []string
 	failed   bool
 	learned  []wire.Function
 	suspects []string
-	long     []byte // a row that comes in parts
+	inRow    bool   // a row has come in part
+	long     []byte // that part
 }
 
 const notReset = " AND (setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE"
@@ -93,6 +94,7 @@ const maxRow = 16 << 20
 
 // part takes a part of a DataRow, of which left bytes are still to come.
 func (a *asking) part(p []byte, left int) {
+	a.inRow = left > 0
 	switch {
 	case left == 0 && len(a.long) == 0:
 		a.row(p)
@@ -106,38 +108,26 @@ func (a *asking) part(p []byte, left int) {
 	}
 }
 
-// row reads one DataRow of the answer: int16 columns, and for each its length
-// (int32, -1 for NULL) and text.
+// row reads one DataRow of the answer: three texts.
 func (a *asking) row(body []byte) {
 	var col [3][]byte
-	null := false
-	if len(body) < 2 {
+	n := 0
+	err := wire.DecodeDataRow(body, func(i int, value []byte) {
+		n++
+		if i < len(col) {
+			col[i] = value
+		}
+	})
+	if err != nil || n != len(col) || len(col[0]) != 1 {
+		a.failed = true
 		return
 	}
-	body = body[2:]
-	for i := range col {
-		if len(body) < 4 {
-			return
-		}
-		n := int(int32(uint32(body[0])<<24 | uint32(body[1])<<16 | uint32(body[2])<<8 | uint32(body[3])))
-		body = body[4:]
-		if n < 0 {
-			null = true
-			continue
-		}
-		if n > len(body) {
-			return
-		}
-		col[i], body = body[:n], body[n:]
-	}
-	if len(col[0]) != 1 {
-		return
-	}
+	null := col[2] == nil
 	name, value := string(col[1]), string(col[2])
 	switch col[0][0] {
 	case 's', 'i':
 		if !null {
-			a.settings = append(a.settings, Setting{name, value})
+			a.settings = append(a.settings, wire.Param{Name: name, Value: value})
 		}
 	case 'l':
 		a.found |= ReasonLock

@@ -33,7 +33,7 @@ func TestWhatIsAskedAfterWhichHints(t *testing.T) {
 		r := newRig(t, &transactionMode)
 		r.s.pins = c.pins
 		if c.set {
-			r.s.settings = NewSettings([]Setting{{"a", "b"}})
+			r.s.settings = NewSettings([]wire.Param{{Name: "a", Value: "b"}})
 		}
 		if got := r.s.parts(c.hints); got != c.want {
 			t.Errorf("after %b, with pins %q: %b, want %b", c.hints, c.pins, got, c.want)
@@ -65,7 +65,7 @@ func TestRowsOfAnAnswer(t *testing.T) {
 			a.row([]byte(m[wire.HeaderLen:]))
 		}
 	}
-	want := []Setting{{"work_mem", "1024"}, {"my.x", ""}, {"role", "joe"}, {"session_authorization", "ann"}}
+	want := []wire.Param{{Name: "work_mem", Value: "1024"}, {Name: "my.x", Value: ""}, {Name: "role", Value: "joe"}, {Name: "session_authorization", Value: "ann"}}
 	if !NewSettings(a.settings).equal(NewSettings(want)) {
 		t.Errorf("the settings are %v", a.settings)
 	}

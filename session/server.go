@@ -21,7 +21,7 @@ func (s *Session) Server(in []byte, o *Out) int {
 			if s.swallowing {
 				o.ToClient.add(in[sent:pos])
 				sent = pos + n
-				if s.owed.first() == entQuestion {
+				if s.owed.first() == entQuestion && s.x.asking.inRow {
 					s.x.asking.part(in[pos:pos+n], int(s.serverLeft)-n)
 				}
 			}
@@ -218,8 +218,8 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 			s.hidePrepared(o)
 		}
 		if s.tx == 'I' {
-			if !s.owed.owesClient() && s.config.MaxPinned > 0 && s.hints&^hintsCheap != 0 &&
-				(s.pins != 0 || int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned) {
+			if !s.owed.owesClient() && s.config.MaxPinned > 0 &&
+				(s.pins != 0 && s.hints != 0 || s.hints&^hintsCheap != 0 && int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned) {
 				// It may have to hear of an error; and when it hears of the end of
 				// what pinned it, the place is free.
 				s.x.withheld = true

@@ -412,7 +412,7 @@ func (s *Session) settle(o *Out) {
 		return
 	}
 	if s.config.State != StateOff {
-		if s.hints != 0 && !s.clean(o) {
+		if (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked) && !s.clean(o) {
 			return
 		}
 		if !s.asked && s.sample() {

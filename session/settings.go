@@ -13,15 +13,12 @@ import (
 // startup parameters: each one's name and its value as PostgreSQL says it. nil
 // is the empty set. They are never changed once they are made.
 type Settings struct {
-	list []Setting // in order of their names
+	list []wire.Param // in order of their names
 	// Fingerprint is a hash of all.
 	Fingerprint uint64
 	identity    bool // role or session_authorization are among them
 	plain       bool // all is ASCII
 }
-
-// Setting is one setting of a session.
-type Setting struct{ Name, Value string }
 
 // Names of the settings that say who one is.
 const (
@@ -32,13 +29,14 @@ const (
 func isIdentity(name string) bool { return name == nameRole || name == nameAuthorization }
 
 // NewSettings makes a set of a list, in which a name may come twice with the
-// same value.
-func NewSettings(list []Setting) *Settings {
+// same value. The list is the caller's own.
+func NewSettings(list []wire.Param) *Settings {
 	if len(list) == 0 {
 		return nil
 	}
-	slices.SortFunc(list, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
-	list = slices.CompactFunc(list, func(a, b Setting) bool { return a.Name == b.Name })
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b wire.Param) int { return strings.Compare(a.Name, b.Name) })
+	list = slices.CompactFunc(list, func(a, b wire.Param) bool { return a.Name == b.Name })
 	s := &Settings{list: list, plain: true}
 	h := fnv.New64a()
 	for _, v := range list {
@@ -71,7 +69,7 @@ func (s *Settings) equal(o *Settings) bool {
 }
 
 // all is the list, nil of the empty set.
-func (s *Settings) all() []Setting {
+func (s *Settings) all() []wire.Param {
 	if s == nil {
 		return nil
 	}
@@ -91,7 +89,7 @@ func (s *Settings) get(name string) (value string, ok bool) {
 }
 
 // without is s but for some.
-func (s *Settings) without(some func(Setting) bool) *Settings {
+func (s *Settings) without(some func(wire.Param) bool) *Settings {
 	if !slices.ContainsFunc(s.all(), some) {
 		return s
 	}
@@ -100,8 +98,8 @@ func (s *Settings) without(some func(Setting) bool) *Settings {
 
 // emptyCustom tells the settings that are as good as none: those of extensions
 // that have no value, as SET LOCAL leaves them, and no role.
-func emptyCustom(v Setting) bool {
-	return v.Value == "" && strings.Contains(v.Name, ".") || v == Setting{nameRole, "none"}
+func emptyCustom(v wire.Param) bool {
+	return v.Value == "" && strings.Contains(v.Name, ".") || v == wire.Param{Name: nameRole, Value: "none"}
 }
 
 // appendKey appends what tells this set from others.
@@ -134,18 +132,18 @@ func (s *Settings) appendReplay(dst []byte, from *Settings) []byte {
 		if was, ok := from.get(v.Name); ok && was == v.Value || isIdentity(v.Name) {
 			continue
 		}
-		dst = v.appendSet(dst)
+		dst = appendSet(dst, v)
 	}
 	for _, name := range []string{nameAuthorization, nameRole} {
 		if value, ok := s.get(name); ok {
-			dst = Setting{name, value}.appendSet(dst)
+			dst = appendSet(dst, wire.Param{Name: name, Value: value})
 		}
 	}
 	return dst
 }
 
 // appendSet appends the statement that sets v.
-func (v Setting) appendSet(dst []byte) []byte {
+func appendSet(dst []byte, v wire.Param) []byte {
 	switch v.Name {
 	case nameAuthorization, nameRole, "search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries":
 		// A list of names is to be read as one, which SET does not do with a

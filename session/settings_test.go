@@ -8,9 +8,9 @@ import (
 
 func TestReplay(t *testing.T) {
 	list := func(pairs ...string) *Settings {
-		var all []Setting
+		var all []wire.Param
 		for i := 0; i < len(pairs); i += 2 {
-			all = append(all, Setting{pairs[i], pairs[i+1]})
+			all = append(all, wire.Param{Name: pairs[i], Value: pairs[i+1]})
 		}
 		return NewSettings(all)
 	}
@@ -45,10 +45,10 @@ func TestReplay(t *testing.T) {
 }
 
 func TestSettingsAreComparedByTheirValues(t *testing.T) {
-	a := NewSettings([]Setting{{"b", "2"}, {"a", "1"}})
-	b := NewSettings([]Setting{{"a", "1"}, {"b", "2"}, {"a", "1"}})
-	other := NewSettings([]Setting{{"a", "1"}, {"b", "3"}})
-	shifted := NewSettings([]Setting{{"a", "1b"}, {"", "2"}})
+	a := NewSettings([]wire.Param{{Name: "b", Value: "2"}, {Name: "a", Value: "1"}})
+	b := NewSettings([]wire.Param{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}, {Name: "a", Value: "1"}})
+	other := NewSettings([]wire.Param{{Name: "a", Value: "1"}, {Name: "b", Value: "3"}})
+	shifted := NewSettings([]wire.Param{{Name: "a", Value: "1b"}, {Name: "", Value: "2"}})
 	if !a.equal(b) || a.Fingerprint != b.Fingerprint {
 		t.Error("equal sets are not equal")
 	}
@@ -64,7 +64,7 @@ func TestSettingsAreComparedByTheirValues(t *testing.T) {
 	if _, ok := a.get("c"); ok {
 		t.Error("it has what was not put into it")
 	}
-	if !a.isPlain() || NewSettings([]Setting{{"a", "ü"}}).isPlain() {
+	if !a.isPlain() || NewSettings([]wire.Param{{Name: "a", Value: "ü"}}).isPlain() {
 		t.Error("plain is not what is ASCII")
 	}
 	if string(a.appendKey(nil)) == string(other.appendKey(nil)) || len((*Settings)(nil).appendKey(nil)) != 0 {
@@ -122,7 +122,7 @@ func TestSettingsAreCarriedOver(t *testing.T) {
 		)},
 		{"those of the one before are taken back", transactionMode, steps(
 			step{do: func(r *rig) {
-				r.link.settings = NewSettings([]Setting{{"role", "joe"}, {"work_mem", "1"}})
+				r.link.settings = NewSettings([]wire.Param{{Name: "role", Value: "joe"}, {Name: "work_mem", Value: "1"}})
 			}},
 			client(query("select 1")).then("need"),
 			leased().asks(query(`RESET SESSION AUTHORIZATION;RESET ROLE;RESET "work_mem";`), query("select 1")),

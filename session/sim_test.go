@@ -349,7 +349,7 @@ func (s *sim) checkBelief(b *simBackend) {
 		}
 	}
 	for _, v := range b.link.settings.all() {
-		if (v.Value != "" || !strings.Contains(v.Name, ".")) && v != (Setting{nameRole, "none"}) {
+		if (v.Value != "" || !strings.Contains(v.Name, ".")) && v != (wire.Param{Name: nameRole, Value: "none"}) {
 			believed[v.Name] = v.Value
 		}
 	}

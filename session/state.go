@@ -99,8 +99,7 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 			free |= f.reason
 		}
 	}
-	free &= s.pins
-	if free != 0 {
+	if s.pins&(free|ReasonUnknown) != 0 {
 		p |= partsAll // if the pin ends, all that has come meanwhile must be known
 	}
 	return p
@@ -176,7 +175,7 @@ func (s *Session) watch(text []byte) wire.Hints {
 
 const (
 	// hintsNames are those of texts whose names have to be read.
-	hintsNames = wire.HintSet | wire.HintReset | wire.HintSetConfig | wire.HintDo
+	hintsNames = wire.HintSet | wire.HintSetConfig | wire.HintDo
 	// hintsCheap say nothing about state.
 	hintsCheap = wire.HintDDL | wire.HintDrop | wire.HintClose | wire.HintNotify
 )
@@ -184,7 +183,7 @@ const (
 // readNames reads the names in a text that has some of hintsNames: those of
 // settings that no view shows are asked for by name. It may take hints back.
 func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.Hints {
-	set, followed, other := h&wire.HintSet != 0, true, false
+	set, followed := h&wire.HintSet != 0, true
 	visit := func(n wire.Name) {
 		switch n.Kind {
 		case wire.NameSet:
@@ -197,8 +196,6 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 			s.noteCustom(n.Text)
 		case wire.NameSetConfigUnknown:
 			s.more().unknown = true
-		case wire.NameReset:
-			other = other || n.Text != "all"
 		}
 	}
 	wire.Names(text, nonconforming, visit)
@@ -368,7 +365,7 @@ func (s *Session) answered(o *Out) {
 // readSettings makes a set of what the backend has said.
 func (s *Session) readSettings(a *asking) *Settings {
 	back := s.x != nil && s.x.turned
-	list := slices.DeleteFunc(slices.Clone(a.settings), func(v Setting) bool {
+	list := slices.DeleteFunc(slices.Clone(a.settings), func(v wire.Param) bool {
 		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
 			return true // as RESET leaves a setting of an extension's
 		}
@@ -378,7 +375,7 @@ func (s *Session) readSettings(a *asking) *Settings {
 	})
 	for _, v := range s.base.all() {
 		// What is not set any more is back at the client's startup parameters.
-		if !slices.ContainsFunc(list, func(w Setting) bool { return w.Name == v.Name }) {
+		if !slices.ContainsFunc(list, func(w wire.Param) bool { return w.Name == v.Name }) {
 			list = append(list, v)
 		}
 	}
@@ -400,7 +397,7 @@ func (s *Session) thereIs(a *asking) *Settings {
 // overPinned takes away what the client would keep a backend for, since too
 // many do: without a word, the next one to wait would not know why.
 func (s *Session) overPinned(o *Out) {
-	s.newPin = false
+	s.newPin, s.x.blind = false, false
 	s.setPins(s.pins&ReasonLibrary, o)
 	s.link.settings = s.link.base
 	s.dropNames()
@@ -435,7 +432,7 @@ func (s *Session) setPins(pins Reason, o *Out) {
 }
 
 // completed reads a command's tag, for those that end what was there before.
-// Nothing was sent behind it: see Session.holding.
+// Nothing was sent behind them: see Session.alone.
 func (s *Session) completed(tag []byte, o *Out) {
 	switch string(tag) {
 	case "DISCARD ALL\x00":
@@ -469,6 +466,9 @@ func (s *Session) dropNames() {
 	s.forgetNames()
 	s.link.have.clear()
 	s.sqlNames = false
+	if s.x != nil {
+		s.x.preparedHints = 0
+	}
 }
 
 // more is what few sessions need.

@@ -49,6 +49,35 @@ func DecodeNegotiateProtocolVersion(body []byte) (version, unknown uint32, names
 	return version, unknown, names, nil
 }
 
+// DecodeDataRow reads the body of a DataRow and calls visit for each column. A
+// value is nil if it is NULL; it is part of body.
+func DecodeDataRow(body []byte, visit func(column int, value []byte)) error {
+	if len(body) < 2 {
+		return malformed("DataRow", "%d bytes", len(body))
+	}
+	columns, rest := int(binary.BigEndian.Uint16(body)), body[2:]
+	for i := range columns {
+		if len(rest) < 4 {
+			return malformed("DataRow", "it ends in column %d", i+1)
+		}
+		n := int(int32(binary.BigEndian.Uint32(rest)))
+		rest = rest[4:]
+		if n > len(rest) || n < -1 {
+			return malformed("DataRow", "%d bytes in column %d", n, i+1)
+		}
+		if n < 0 {
+			visit(i, nil)
+			continue
+		}
+		visit(i, rest[:n:n])
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		return malformed("DataRow", "%d bytes too many", len(rest))
+	}
+	return nil
+}
+
 // invalidFormat is the error for a message of a logged-in client. It is an
 // ERROR as in PostgreSQL, since the length of the message was right and the
 // next one can be found.

@@ -35,24 +35,17 @@ loop:
 		if s.gathers && s.phase == Active {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
-			if !s.skipping {
-				switch s.special(s.x.gathered[0], s.x.gathered, len(s.x.gathered), nil, o) {
-				case handleHold:
-					s.hold(o)
-					break loop
-				case handleNot:
-					o.ToServer.add(s.x.gathered)
-					s.track(s.x.gathered[0], s.x.gathered, o)
-				}
+			if !s.runGathered(o) {
+				s.hold(o)
+				break loop
 			}
-			s.gathers, s.x.gathered, s.begun = false, nil, true
 			continue
 		}
 		rest := in[pos:]
 		if len(rest) < wire.HeaderLen {
 			break
 		}
-		if s.phase == Active && s.owed.first() == entQuestion || s.x != nil && (s.x.waiting || s.x.withheld) {
+		if s.phase == Active && s.owed.first() == entQuestion || s.hearsLater() {
 			// What the answer is about must not change under it; and after it
 			// the lease may be over.
 			s.held = true
@@ -61,7 +54,7 @@ loop:
 		typ, total := wire.Header(rest)
 		if s.alone && s.phase == Active {
 			switch {
-			case s.owed.len() == 0 && (s.x == nil || !s.x.waiting && !s.x.withheld):
+			case s.owed.len() == 0:
 				s.alone = false
 			case typ != 'S' && typ != 'd' && typ != 'c' && typ != 'f':
 				o.ToServer.add(in[sent:pos])
@@ -152,6 +145,23 @@ loop:
 		s.settle(o) // the rest of a copy that failed has been got rid of
 	}
 	return pos
+}
+
+// runGathered has a message run that has come whole at last, unless it has to
+// wait.
+func (s *Session) runGathered(o *Out) bool {
+	message := s.x.gathered
+	if !s.skipping {
+		switch s.special(message[0], message, len(message), nil, o) {
+		case handleHold:
+			return false
+		case handleNot:
+			o.ToServer.add(message)
+			s.track(message[0], message, o)
+		}
+	}
+	s.gathers, s.x.gathered, s.begun = false, nil, true
+	return true
 }
 
 func badHeader(typ byte, limit int) *wire.Error {

@@ -36,6 +36,10 @@ type hearing struct {
 	withheld bool     // ReadyForQuery, until then
 }
 
+// hearsLater tells whether the client is still to be told that it hears its
+// channels.
+func (s *Session) hearsLater() bool { return s.x != nil && (s.x.waiting || s.x.withheld) }
+
 // maxNotes bounds what waits for the end of the client's transaction, in
 // messages. PostgreSQL keeps them in its own queue.
 const maxNotes = 64 << 10

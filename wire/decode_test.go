@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 )
@@ -18,6 +19,7 @@ func TestDecodersRefuseMalformedBodies(t *testing.T) {
 	bind := func(b []byte) error { _, _, _, err := DecodeBind(b); return err }
 	describe := func(b []byte) error { _, _, err := DecodeDescribe(b); return err }
 	execute := func(b []byte) error { _, _, err := DecodeExecute(b); return err }
+	row := func(b []byte) error { return DecodeDataRow(b, func(int, []byte) {}) }
 	for _, c := range []struct {
 		name     string
 		decode   func([]byte) error
@@ -34,6 +36,8 @@ func TestDecodersRefuseMalformedBodies(t *testing.T) {
 			"A\x00\x00\x00\x00\x01", "A\x00\x00\x00\x00\x00x", "A\x00\xff\xff\xff\xffx", "A\x00\xff\xff\xff\xfe"}},
 		{"NegotiateProtocolVersion", negotiate, "FATAL", []string{"", "\x00\x03\x00\x00", "\x00\x03\x00\x00\x00\x00\x00\x01",
 			"\x00\x03\x00\x00\x00\x00\x00\x01a", "\x00\x03\x00\x00\xff\xff\xff\xffa\x00", "\x00\x03\x00\x00\x00\x00\x00\x00a"}},
+		{"DataRow", row, "FATAL", []string{"", "\x00", "\x00\x01", "\x00\x01\x00\x00\x00\x01", "\x00\x00x",
+			"\x00\x01\xff\xff\xff\xfe", "\x00\x01\x00\x00\x00\x01ab", "\x00\x01\x7f\xff\xff\xff"}},
 		{"Parse", parse, "ERROR", []string{"", "a", "a\x00", "a\x00b\x00", "a\x00b\x00\x00", "a\x00b\x00\x00\x01", "a\x00b\x00\x00\x00x", "a\x00b\x00\xff\xff"}},
 		{"Bind", bind, "ERROR", []string{"", "a", "a\x00", "a\x00b"}},
 		{"Describe", describe, "ERROR", []string{"", "S", "Sa", "Xa\x00", "Sa\x00b"}},
@@ -93,6 +97,32 @@ func TestDecodersAndScanAllocateNothing(t *testing.T) {
 			t.Errorf("%s allocates %v times", name, n)
 		}
 	}
+}
+
+// FuzzDecodeDataRow: what is read makes up the body again, and is part of it.
+func FuzzDecodeDataRow(f *testing.F) {
+	f.Add([]byte("\x00\x02\x00\x00\x00\x01a\xff\xff\xff\xff"))
+	f.Add([]byte("\x00\x01\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var again []byte
+		columns := 0
+		err := DecodeDataRow(in, func(i int, value []byte) {
+			if i != columns {
+				t.Fatalf("column %d after %d of them", i, columns)
+			}
+			columns++
+			n := int32(len(value))
+			if value == nil {
+				n = -1
+			}
+			again = append(binary.BigEndian.AppendUint32(again, uint32(n)), value...)
+		})
+		if err != nil {
+			wantFatal(t, err)
+		} else if again = append(binary.BigEndian.AppendUint16(nil, uint16(columns)), again...); !bytes.Equal(again, in) {
+			t.Fatalf("%q became %q", in, again)
+		}
+	})
 }
 
 // FuzzDecodeExtended covers Parse, Bind, Describe, Close and Execute.

@@ -1,0 +1,64 @@
+package session
+
+import "pgweir/wire"
+
+// more is what few sessions need.
+func (s *Session) more() *extra {
+	if s.x == nil {
+		s.x = &extra{}
+	}
+	return s.x
+}
+
+// extra is the part of a session that most have not.
+type extra struct {
+	asking        *asking
+	customs       []string    // settings of extensions' that the client may have set
+	statement     string      // the last one with a hint, cut
+	pinStatement  string      // the one that the pin began with
+	splices       []splice    // in the text under way
+	deallocs      []string    // names that DEALLOCATE statements under way are about
+	gathered      []byte      // see Session.gathers
+	turned        bool        // the transaction has a RESET
+	role          bool        // the client has chosen roles
+	showing       bool        // see showPrepared
+	preparedHints wire.Hints  // of the statements of SQL's PREPARE
+	functions     bool        // the transaction has made functions, perhaps
+	unknown       bool        // a setting was set whose name is not known
+	blind         bool        // and that holds
+	refusing      *wire.Error // why a statement under way is not run
+	hearing
+}
+
+// maxStatement is how much of a statement is kept to be shown, in bytes.
+const maxStatement = 200
+
+func (x *extra) keepStatement(text []byte) {
+	text = text[:min(len(text), maxStatement)]
+	if x.statement != string(text) {
+		x.statement = string(text)
+	}
+}
+
+// Pins are the reasons for which the client keeps its backend, and the
+// statement with which that began.
+func (s *Session) Pins() (r Reason, statement string) {
+	if s.pins != 0 && s.x != nil {
+		statement = s.x.pinStatement
+	}
+	return s.pins, statement
+}
+
+// Statement is the last statement that has been looked at, for the log.
+func (s *Session) Statement() string {
+	if s.x == nil {
+		return ""
+	}
+	return s.x.statement
+}
+
+// Settings are what the client has set beyond Vars.
+func (s *Session) Settings() *Settings { return s.settings }
+
+// Prepared is how many named statements the client has.
+func (s *Session) Prepared() int { return len(s.names) }

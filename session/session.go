@@ -347,8 +347,11 @@ func (s *Session) leave(o *Out) {
 		o.Drop, o.Busy = true, s.owed.len() > 0
 		return
 	}
-	reset := s.config.ResetQuery
-	if s.config.Mode != SessionMode && (s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting || s.x.unknown || s.x.showing)) {
+	reset := ""
+	switch {
+	case s.config.Mode == SessionMode:
+		reset = s.config.ResetQuery
+	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting || s.x.unknown || s.x.showing):
 		reset = "DISCARD ALL"
 		s.link.settings = s.link.base
 		s.link.have.clear()

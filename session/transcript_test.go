@@ -113,7 +113,7 @@ func steps(parts ...any) (all []step) {
 
 var (
 	sessionMode     = Config{Mode: SessionMode, ResetQuery: "DISCARD ALL"}
-	transactionMode = Config{Mode: TransactionMode, State: StateTrack, MaxPrepared: 200, User: "postgres"}
+	transactionMode = Config{Mode: TransactionMode, State: StateTrack, MaxPrepared: 200, User: "postgres", ResetQuery: "DISCARD ALL"}
 	pinMode         = Config{Mode: TransactionMode, State: StatePin, MaxPrepared: 200, User: "postgres"}
 	unwatched       = Config{Mode: TransactionMode, MaxPrepared: 200, User: "postgres"}
 	statementMode   = Config{Mode: StatementMode, State: StateTrack, MaxPrepared: 200, User: "postgres"}

@@ -1,0 +1,86 @@
+package status
+
+import "time"
+
+// Census is every process of one server at one moment.
+type Census struct {
+	At         time.Time
+	Server     CensusServer
+	Postmaster Postmaster
+	// Processes are in the order of their tree: the postmaster first if it can
+	// be seen, background processes, then client backends by pid.
+	Processes []Process
+	// Findings are what is wrong, the gravest first.
+	Findings []Finding
+	// Limits are what the server can give; nil if it could not be asked.
+	Limits *ServerLimits
+}
+
+// CensusServer is the server that was looked at.
+type CensusServer struct {
+	Version string // as server_version, "15.18"; "" if unknown
+	Host    string // address and port, "10.0.0.1:5432", or the socket's path
+	Local   bool   // its processes are this machine's, and were read from the process table
+	Standby bool   // it is in recovery
+}
+
+// Postmaster is the parent of all the server's processes.
+type Postmaster struct {
+	PID   int // 0 if unknown
+	Alive bool
+}
+
+// Process is one process of PostgreSQL's.
+type Process struct {
+	PID                         int
+	Parent                      int           // as the process table has it; 0 if unknown
+	Kind                        string        // PostgreSQL's backend_type, "postmaster" or "logger"; "" if the server does not tell
+	Role                        string        // what such a process does, in one line
+	User, Database, Application string        // of client backends; "" for none or unknown
+	State                       string        // as pg_stat_activity.state; with Stopped: "stopped"
+	Wait                        string        // "Type: event", as "Client: ClientRead"; "" for none or unknown
+	Since                       time.Time     // when it came into this state, else when it began; zero if unknown
+	CPU                         time.Duration // it has used, in user and system mode; -1 if unknown
+	Memory                      int64         // it holds for itself, in bytes, page tables included; -1 if unknown
+	Ours                        bool          // it is one of this pgweir's backends
+	Client                      *Holder       // who holds it now; nil if nobody, or if it is not ours
+	Query                       string        // the statement under way, or the last, its first 200 bytes; "" if unknown
+}
+
+// Holder is a client of pgweir's that holds a backend.
+type Holder struct {
+	ID   uint64
+	Addr string // address and port, or "unix"
+	Pin  string // why it keeps the backend: reasons with commas between; "" if it does not
+}
+
+// Severity says how grave a finding is.
+type Severity string
+
+// The severities, the gravest last.
+const (
+	Info     Severity = "info"
+	Warning  Severity = "warning"
+	Critical Severity = "critical" // clients are not served, or soon will not be
+)
+
+// Finding is something that is wrong, by name.
+type Finding struct {
+	ID       string // of FindingIDs
+	Severity Severity
+	Text     string    // what it is and what it means, in a sentence
+	Advice   string    // what to do
+	Since    time.Time // first seen
+	Down     bool      // clients cannot be served because of it
+}
+
+// ServerLimits are what bounds the number of a server's client backends.
+type ServerLimits struct {
+	MaxConnections    int
+	SuperuserReserved int
+	Reserved          int // reserved_connections, from version 16 on
+	// Others are the client backends that are not this pgweir's.
+	Others    int
+	Roles     map[string]int // rolconnlimit of those that have one
+	Databases map[string]int // datconnlimit of those that have one
+}

@@ -41,9 +41,15 @@ var imports = map[string][]string{
 	"session":       {"wire"},
 	"console":       {"wire", "status"},
 	"web":           {"status"},
-	"proxy":         {"auth", "config", "loop", "pool", "session", "status", "wire"},
+	"proxy":         {"auth", "config", "loop", "pool", "proctable", "session", "sizing", "status", "wire"},
+	"proctable":     {},
+	"health":        {"status"},
+	"sizing":        {"config", "status"},
+	"census":        {"health", "proctable", "status"},
+	"loadtest":      {"proctable"},
+	"top":           {"status"},
 	"cluster":       {"cluster/child"},
-	"demo":          {"cluster", "cluster/child"},
+	"demo":          {"cluster", "cluster/child", "proctable"},
 	"cmd/pgweir":    {anything},
 	"integration":   {"cluster", "cluster/child"},
 	"bench":         {"cluster", "cluster/child"},
@@ -58,21 +64,24 @@ var blackBox = []string{".", "integration", "bench"}
 // pure are the packages that do no I/O, start no goroutine and read no clock,
 // and forbidden is what they could do it with.
 var (
-	pure      = []string{"wire", "session", "auth", "status"}
+	pure      = []string{"wire", "session", "auth", "status", "health", "sizing"}
 	forbidden = []string{"bufio", "context", "io", "log", "net", "os", "runtime", "syscall", "golang.org/x/sys"}
 )
 
 // homes are the packages that a library is for: no other knows of it, so that
 // it can be replaced in one place.
 var homes = map[string][]string{
-	"github.com/jackc/pgproto3/v2":        {"wire"},
-	"github.com/xdg-go/stringprep":        {"wire"},
-	"github.com/jackc/puddle/v2":          {"pool"},
-	"github.com/pelletier/go-toml/v2":     {"config"},
-	"github.com/prometheus/client_golang": {"web"},
-	"github.com/prometheus/procfs":        {"proxy", "demo"},
-	"github.com/spf13/cobra":              {"cmd/pgweir"},
-	"github.com/jackc/pgx/v5":             {"cmd/pgweir", "demo"},
+	"github.com/jackc/pgproto3/v2":            {"wire"},
+	"github.com/xdg-go/stringprep":            {"wire"},
+	"github.com/jackc/puddle/v2":              {"pool"},
+	"github.com/pelletier/go-toml/v2":         {"config"},
+	"github.com/prometheus/client_golang":     {"web"},
+	"github.com/prometheus/procfs":            {"proctable"},
+	"github.com/spf13/cobra":                  {"cmd/pgweir"},
+	"github.com/jackc/pgx/v5":                 {"cmd/pgweir", "demo", "census", "loadtest", "top"},
+	"github.com/HdrHistogram/hdrhistogram-go": {"loadtest"},
+	"github.com/charmbracelet/bubbletea":      {"top"},
+	"github.com/charmbracelet/lipgloss":       {"top"},
 }
 
 // listed is what `go list -json` says of a package.

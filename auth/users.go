@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"pgweir/wire"
@@ -85,6 +87,9 @@ func (u *Users) Secret(name string) (secret Secret, ok bool) {
 	}
 	return Secret{}, false
 }
+
+// Names are those of all users, in no order.
+func (u *Users) Names() []string { return slices.Collect(maps.Keys(u.known)) }
 
 // Warm derives the SCRAM keys of all plain secrets ahead of the first logins,
 // a millisecond of CPU each. Until then a user's first login takes that much

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // finish does what needs more than one setting, or the file system: it
@@ -18,6 +19,7 @@ func (p *parser) finish() {
 	p.clientTLS()
 	p.serverTLS()
 	p.poolSizes()
+	p.census()
 	for name, db := range p.config.Databases {
 		p.database([]string{"databases", name}, db)
 	}
@@ -182,6 +184,20 @@ func (p *parser) poolSizes() {
 			path := []string{"databases", name, "min_pool_size"}
 			p.problem(path, "%s: %d is more than %s, %d", dotted(path), *db.MinPoolSize, of, size)
 		}
+	}
+}
+
+// minCensus is the shortest interval that makes sense: a census costs the server
+// a query.
+const minCensus = 200 * time.Millisecond
+
+func (p *parser) census() {
+	c := p.config
+	if c.CensusInterval > 0 && c.CensusInterval < minCensus {
+		p.problem([]string{"census_interval"}, "census_interval: %v is less than %v", c.CensusInterval, minCensus)
+	}
+	if c.CensusPassword != "" && c.CensusUser == "" {
+		p.problem([]string{"census_password"}, "census_password: set without census_user, whose password it is")
 	}
 }
 

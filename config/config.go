@@ -55,6 +55,12 @@ type Config struct {
 	MaxPinned             int     // backends of a pool; 0: no bound
 	LeakCheck             float64 // a share, from 0 (never) to 1 (always)
 
+	// What is seen of the servers' processes.
+	CensusInterval time.Duration // 0: nothing
+	CensusUser     string        // "": nobody asks the servers, and only the process table is read
+	CensusPassword string
+	CensusDatabase string
+
 	// IgnoreStartupParameters are the startup parameters that are dropped, in lower case.
 	IgnoreStartupParameters []string
 

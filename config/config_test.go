@@ -55,6 +55,8 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		Users:                map[string]*User{},
 
 		MaxPreparedStatements: 200,
+		CensusInterval:        5 * time.Second,
+		CensusDatabase:        "postgres",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

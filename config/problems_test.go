@@ -109,6 +109,8 @@ func TestEachProblemIsNamedWithItsLine(t *testing.T) {
 		{"any without a user", "auth_type = 'any'\n[databases.app]\n[databases.b]\nuser='b'", `config.toml:2: databases.app: needs a user, as auth_type is "any"`},
 		{"a minimum above the size", "min_pool_size = 21", `config.toml:1: min_pool_size: 21 is more than default_pool_size, 20`},
 		{"a database's minimum above its size", "[databases.app]\npool_size = 5\nmin_pool_size = 6", `config.toml:3: databases.app.min_pool_size: 6 is more than pool_size, 5`},
+		{"a census without a pause", "census_interval = '50ms'", `config.toml:1: census_interval: 50ms is less than 200ms`},
+		{"a password of nobody", "census_password = 'x'", `config.toml:1: census_password: set without census_user, whose password it is`},
 		{"a database's minimum above the general size", "[databases.app]\nmin_pool_size = 30", `config.toml:2: databases.app.min_pool_size: 30 is more than default_pool_size, 20`},
 
 		{"no auth_file", "\nauth_file = '/nowhere/users.txt'", `config.toml:2: auth_file: /nowhere/users.txt: no such file or directory`},

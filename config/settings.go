@@ -18,6 +18,7 @@ type setting[T any] struct {
 	spec
 	group   string       // of the documentation; top-level settings only
 	restart bool         // a change takes effect at a restart only
+	secret  bool         // its value is not to be shown
 	at      func(*T) any // a pointer to its field
 }
 
@@ -167,6 +168,19 @@ var settings = []setting[Config]{
 		spec: spec{name: "server_tls_key_file", kind: kindPath, def: "",
 			doc: "The private key that belongs to it (PEM)."}},
 
+	{group: "Census", at: func(c *Config) any { return &c.CensusInterval },
+		spec: spec{name: "census_interval", kind: kindDuration, def: "5s", min: 0, max: maxDuration,
+			doc: "How often the processes of the servers are looked at. 0: never."}},
+	{group: "Census", at: func(c *Config) any { return &c.CensusUser },
+		spec: spec{name: "census_user", kind: kindText, def: "",
+			doc: "The role that asks the servers about their processes, over one connection to each besides the pools' own; it should be a member of pg_monitor. Not set: nobody asks, and of servers on this machine the process table is read."}},
+	{group: "Census", secret: true, at: func(c *Config) any { return &c.CensusPassword },
+		spec: spec{name: "census_password", kind: kindText, def: "",
+			doc: "The password for census_user. Not set: the one known from [users.NAME] or auth_file."}},
+	{group: "Census", at: func(c *Config) any { return &c.CensusDatabase },
+		spec: spec{name: "census_database", kind: kindText, def: "postgres",
+			doc: "The database that census_user connects to."}},
+
 	{group: "Logs and statistics", at: func(c *Config) any { return &c.LogLevel },
 		spec: spec{name: "log_level", kind: kindChoice, def: "info", choices: []string{"debug", "info", "warn", "error"},
 			doc: "The least serious messages that are logged."}},
@@ -282,6 +296,9 @@ func (c *Config) Settings() []Row {
 			Value:      s.format(load(s.at(c))),
 			Default:    s.format(def),
 			Changeable: !s.restart,
+		}
+		if s.secret && rows[i].Value != rows[i].Default {
+			rows[i].Value = "********"
 		}
 	}
 	return rows

@@ -72,6 +72,14 @@ func int4[R any](name string, get func(*R) int) column[R] {
 	return column[R]{field{name, oidInt4}, func(r *R) value { return value{number: int64(get(r))} }}
 }
 
+// int4OrNull is int4, and NULL for what is not above 0: unknown.
+func int4OrNull[R any](name string, get func(*R) int) column[R] {
+	return column[R]{field{name, oidInt4}, func(r *R) value {
+		n := get(r)
+		return value{number: int64(n), null: n <= 0}
+	}}
+}
+
 func int8[R any](name string, get func(*R) int64) column[R] {
 	return column[R]{field{name, oidInt8}, func(r *R) value { return value{number: get(r)} }}
 }
@@ -86,6 +94,14 @@ func int8OrNull[R any](name string, get func(*R) int64) column[R] {
 
 func float8[R any](name string, get func(*R) float64) column[R] {
 	return column[R]{field{name, oidFloat8}, func(r *R) value { return value{real: get(r)} }}
+}
+
+// float8OrNull is float8, and NULL for what is below 0: unknown.
+func float8OrNull[R any](name string, get func(*R) float64) column[R] {
+	return column[R]{field{name, oidFloat8}, func(r *R) value {
+		n := get(r)
+		return value{real: n, null: n < 0}
+	}}
 }
 
 func numeric[R any](name string, get func(*R) int64) column[R] {
@@ -120,6 +136,8 @@ var tables = []struct {
 	{"pins", pinsTable},
 	{"leaks", leaksTable},
 	{"listeners", listenersTable},
+	{"processes", processesTable},
+	{"findings", findingsTable},
 	{"databases", databasesTable},
 	{"users", usersTable},
 	{"lists", listsTable},

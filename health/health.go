@@ -30,6 +30,8 @@ type Evidence struct {
 	Role string
 	// Started is pg_postmaster_start_time(); zero if unknown.
 	Started time.Time
+	// Autovacuum is the setting, "on" or "off"; "" if unknown.
+	Autovacuum string
 	// Archiver is nil if it is off or unknown.
 	Archiver *Archiver
 	// Blocked are the processes that wait for a lock.

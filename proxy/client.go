@@ -226,9 +226,13 @@ func (c *client) count(w *worker, o *session.Out) {
 	t.Binds += o.Binds
 	t.Errors += o.Errors
 	if o.Answered {
-		t.QueryTime += w.now() - c.asked
+		took := w.now() - c.asked
+		t.QueryTime += took
+		st.queries[durationBucket(took)]++
 		if o.Transactions > 0 {
-			t.TransactionTime += w.now() - c.begun
+			took = w.now() - c.begun
+			t.TransactionTime += took
+			st.transactions[durationBucket(took)]++
 			c.begun = 0
 		}
 		if w.proxy.draining.Load() {

@@ -12,6 +12,9 @@ const (
 	// Reading what a backend holds has the kernel walk its page tables, which
 	// takes milliseconds if the server's shared buffers are large.
 	memoryEvery = 10 * time.Second
+	// sizeEvery is how often the pools' sizes are compared with what their
+	// servers give, for a warning.
+	sizeEvery = 10 * time.Second
 )
 
 // peaks are the highest counts seen; the keeper's own, but for reading.
@@ -25,7 +28,7 @@ func (p *Proxy) keep(ctx context.Context) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	var b balancer
-	var memory, period, relearn time.Time
+	var memory, period, relearn, sampled, sized time.Time
 	period = time.Now()
 	relearn = period
 	for {
@@ -47,6 +50,14 @@ func (p *Proxy) keep(ctx context.Context) {
 				relearn = now
 			}
 			p.notePeaks()
+			if now.Sub(sampled) >= sampleEvery {
+				p.sample()
+				sampled = now
+			}
+			if now.Sub(sized) >= sizeEvery {
+				p.warnOfSizes()
+				sized = now
+			}
 			p.balance(&b, now)
 			p.probe(now)
 			if length := now.Sub(period); length >= p.Config().StatsPeriod {

@@ -187,3 +187,11 @@ func (p peer) addr() string {
 	}
 	return "unix"
 }
+
+// String is the address with the port, "10.0.0.1:5555", or "unix".
+func (p peer) String() string {
+	if p.kind == 0 {
+		return p.addr()
+	}
+	return net.JoinHostPort(p.addr(), strconv.Itoa(int(p.port)))
+}

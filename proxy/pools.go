@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -37,15 +38,38 @@ type clientPool struct {
 	peakClients, peakBackends, peakSaved int
 	before                               status.Totals // at the start of the stats period
 	averages                             status.Totals
+	history                              history // guarded by Proxy.mu
 }
 
 // poolStats are counted by one worker.
 type poolStats struct {
 	totals status.Totals
 	waits  [13]uint64 // len(status.WaitBounds) + 1
+	// By duration, as status.DurationBounds says.
+	transactions, queries [numDurations]uint64
 	// As in status.Pool.
 	replays, questions int64
 	_                  [64]byte // keeps two workers' counters out of one cache line
+}
+
+const numDurations = 18 // len(status.DurationBounds) + 1
+
+var durationBounds = func() (bounds [numDurations]time.Duration) {
+	for i, s := range status.DurationBounds {
+		bounds[i] = time.Duration(s * float64(time.Second))
+	}
+	bounds[numDurations-1] = math.MaxInt64
+	return bounds
+}()
+
+// durationBucket is where a duration is counted. Most are short, so the search
+// begins there.
+func durationBucket(d time.Duration) int {
+	i := 0
+	for d > durationBounds[i] {
+		i++
+	}
+	return i
 }
 
 // replicationConfig is the mode of a client that replicates: it has its

@@ -14,6 +14,7 @@ import (
 	"pgweir/auth"
 	"pgweir/config"
 	"pgweir/pool"
+	"pgweir/status"
 )
 
 // Options of a Proxy.
@@ -24,6 +25,8 @@ type Options struct {
 	Console Console
 	// Load reads the configuration again, for Reload.
 	Load func() (*config.Config, error)
+	// Censuses gives the last census of each server; nil: nobody takes any.
+	Censuses func() []*status.Census
 }
 
 // Proxy accepts clients and joins them with backends.
@@ -49,11 +52,13 @@ type Proxy struct {
 		pools     map[poolKey]*clientPool
 		order     []*clientPool // by index
 		listeners []*listener
+		history   history // of all pools together
 	}
 	reloads sync.Mutex // one reload at a time
 	peak    peaks
 	// measured counts the keeper's measurements of memory.
 	measured int
+	tooLarge map[string]string // the keeper's: the sums it has warned of, by server
 	reach    reach
 	stopped  chan struct{} // closed when the last client and backend have gone
 	stop     sync.Once
@@ -76,6 +81,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p := &Proxy{opts: opts, log: opts.Log, started: time.Now(), budget: pool.NewBudget(), stopped: make(chan struct{})}
 	rand.Read(p.secret[:])
 	p.mu.pools = map[poolKey]*clientPool{}
+	p.tooLarge = map[string]string{}
 	p.servers.all = map[*server]struct{}{}
 	r, err := newRules(c)
 	if err != nil {

@@ -74,6 +74,25 @@ func (p *Proxy) addressesWithBackends() map[string]bool {
 	return out
 }
 
+// allDown says why clients cannot be served, if the censuses have found that of
+// every server.
+func (p *Proxy) allDown() (why string) {
+	for _, c := range p.Censuses() {
+		down := ""
+		for _, f := range c.Findings {
+			if f.Down {
+				down = f.Text
+				break
+			}
+		}
+		if down == "" {
+			return ""
+		}
+		why = down
+	}
+	return why
+}
+
 // ready tells whether clients can be served: not while shutting down, not
 // while no server can be reached, and not while every pool that has been used
 // is refused by its server.
@@ -96,6 +115,9 @@ func (p *Proxy) ready(pools []*clientPool) (ok bool, why string) {
 	}
 	p.reach.Unlock()
 	if !reachable {
+		return false, why
+	}
+	if why := p.allDown(); why != "" {
 		return false, why
 	}
 	failing := false

@@ -31,9 +31,9 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 				s.Pools[i].Totals.Add(&st.totals)
 				s.Pools[i].Replays += st.replays
 				s.Pools[i].Questions += st.questions
-				for k, n := range st.waits {
-					s.Pools[i].Waits[k] += n
-				}
+				addCounts(s.Pools[i].Waits, st.waits[:])
+				addCounts(s.Pools[i].TransactionTimes, st.transactions[:])
+				addCounts(s.Pools[i].QueryTimes, st.queries[:])
 			}
 			w.countServers(servers, s, at)
 			w.countPins(servers, s, at)
@@ -44,8 +44,11 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 		})
 	}
 	for i := range s.Pools {
-		for k := 1; k < len(s.Pools[i].Waits); k++ {
-			s.Pools[i].Waits[k] += s.Pools[i].Waits[k-1]
+		q := &s.Pools[i]
+		for _, counts := range [][]uint64{q.Waits, q.TransactionTimes, q.QueryTimes} {
+			for k := 1; k < len(counts); k++ {
+				counts[k] += counts[k-1]
+			}
 		}
 	}
 	if d == status.Full {
@@ -74,6 +77,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 		s.Lists.FreeServers += q.ServersIdle
 		s.Lists.UsedServers += q.Backends() - q.ServersIdle
 	}
+	s.Censuses = p.Censuses()
 	s.Ready, s.NotReady = p.ready(pools)
 	return s
 }
@@ -81,8 +85,10 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	out := status.Pool{
 		Database: cp.key.database, User: cp.key.user,
-		Mode:  cp.conf.Load().Mode.String(),
-		Waits: make([]uint64, len(status.WaitBounds)+1),
+		Mode:             cp.conf.Load().Mode.String(),
+		Waits:            make([]uint64, len(status.WaitBounds)+1),
+		TransactionTimes: make([]uint64, numDurations),
+		QueryTimes:       make([]uint64, numDurations),
 	}
 	p.mu.Lock()
 	out.ClientsPeak, out.BackendsPeak, out.SavedPeak = cp.peakClients, cp.peakBackends, cp.peakSaved
@@ -105,6 +111,12 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	out.MaxWait = c.MaxWait
 	out.Totals.ServerLogins = c.Logins
 	return out
+}
+
+func addCounts(sum, counts []uint64) {
+	for i, n := range counts {
+		sum[i] += n
+	}
 }
 
 // countServers tells leased backends apart by what they are doing.
@@ -131,8 +143,12 @@ func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*client
 		}
 		if c := b.client.Load(); c != nil && c.pool != nil {
 			r, _ := c.sess.Pins()
+			q := &s.Pools[at[c.pool]]
 			for _, name := range r.Names() {
-				s.Pools[at[c.pool]].PinnedBy[name]++
+				q.PinnedBy[name]++
+			}
+			if r != 0 {
+				q.OldestPin = max(q.OldestPin, w.now()-c.pinSince)
 			}
 		}
 	}

@@ -84,3 +84,10 @@ type ServerLimits struct {
 	Roles     map[string]int // rolconnlimit of those that have one
 	Databases map[string]int // datconnlimit of those that have one
 }
+
+// Backend is one of this pgweir's backends, as a census wants to know it.
+type Backend struct {
+	Host   string // as CensusServer.Host
+	PID    int
+	Client *Holder // nil if nobody holds it
+}

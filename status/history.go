@@ -2,12 +2,15 @@ package status
 
 import "time"
 
-// Sample is what is counted over time, at one moment or on average over a
-// minute; of counts that move within it, the highest is kept.
+// Sample is what is counted over time: at one moment, or the highest values of a
+// minute and at its end the counters.
 type Sample struct {
 	At            time.Time
 	Clients       int
-	Waiting       int // clients
+	Active        int           // backends that are lent to a client
+	Assignments   int64         // times a client was lent a backend, since the start
+	WaitTime      time.Duration // that clients have waited for one, since the start
+	Waiting       int           // clients
 	Backends      int
 	Saved         int
 	BackendMemory int64 // of all our backends, in bytes; -1 if unknown

@@ -34,6 +34,7 @@ type Snapshot struct {
 	Listeners []Listener // with Full only
 	Lists     Lists
 	Savings   Savings
+	Censuses  []*Census // the last one of each server, in order of Host; none if nobody takes any
 	Config    []Setting // in the order of the documentation
 	// Ready tells whether clients can be served; if not, NotReady says why.
 	Ready    bool
@@ -75,6 +76,13 @@ type Pool struct {
 	// Waits is how long clients waited for a backend: cumulative counts for
 	// upper bounds WaitBounds, the last for +Inf.
 	Waits []uint64
+	// TransactionTimes and QueryTimes are how long transactions took, from the
+	// request for a backend to the end, and queries: cumulative counts for upper
+	// bounds DurationBounds, the last for +Inf.
+	TransactionTimes, QueryTimes []uint64
+	// OldestPin is how long the client has kept its backend that has done so
+	// longest; 0 if none does.
+	OldestPin time.Duration
 	// ClientsPeak, BackendsPeak and SavedPeak are the highest values seen since the start.
 	ClientsPeak, BackendsPeak, SavedPeak int
 	// BackendMemory is what this pool's backends hold for themselves, in bytes; -1 if unknown.
@@ -87,6 +95,10 @@ var PinReasons = []string{"advisory lock", "temporary table", "held cursor", "pr
 
 // WaitBounds are the upper bounds of Pool.Waits, in seconds, without +Inf.
 var WaitBounds = []float64{0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60}
+
+// DurationBounds are the upper bounds of Pool.TransactionTimes and
+// Pool.QueryTimes, in seconds, without +Inf.
+var DurationBounds = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 
 // Clients is how many clients are connected to this pool.
 func (p *Pool) Clients() int { return p.ClientsActive + p.ClientsWaiting }

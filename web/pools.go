@@ -13,7 +13,9 @@ type pools struct {
 	// WaitBounds are the upper bounds of each pool's waits, in seconds; the last
 	// of the waits has none.
 	WaitBounds []float64 `json:"wait_bounds"`
-	Pools      []pool    `json:"pools"`
+	// DurationBounds are the same for transaction_times and query_times.
+	DurationBounds []float64 `json:"duration_bounds"`
+	Pools          []pool    `json:"pools"`
 }
 
 type pool struct {
@@ -44,13 +46,16 @@ type pool struct {
 	Questions        int64          `json:"questions"`
 	LeaksFound       int64          `json:"leaks_found"`
 
-	Totals        totals   `json:"totals"`
-	Averages      totals   `json:"averages"`
-	Waits         []uint64 `json:"waits"`
-	ClientsPeak   int      `json:"clients_peak"`
-	BackendsPeak  int      `json:"backends_peak"`
-	SavedPeak     int      `json:"saved_peak"`
-	BackendMemory *int64   `json:"backend_memory"` // null if unknown
+	Totals           totals   `json:"totals"`
+	Averages         totals   `json:"averages"`
+	Waits            []uint64 `json:"waits"`
+	TransactionTimes []uint64 `json:"transaction_times"`
+	QueryTimes       []uint64 `json:"query_times"`
+	OldestPin        float64  `json:"oldest_pin"`
+	ClientsPeak      int      `json:"clients_peak"`
+	BackendsPeak     int      `json:"backends_peak"`
+	SavedPeak        int      `json:"saved_peak"`
+	BackendMemory    *int64   `json:"backend_memory"` // null if unknown
 }
 
 type totals struct {
@@ -71,7 +76,7 @@ type totals struct {
 }
 
 func poolsOf(s *status.Snapshot) pools {
-	out := pools{At: s.At, WaitBounds: status.WaitBounds, Pools: make([]pool, len(s.Pools))}
+	out := pools{At: s.At, WaitBounds: status.WaitBounds, DurationBounds: status.DurationBounds, Pools: make([]pool, len(s.Pools))}
 	for i := range s.Pools {
 		p := &s.Pools[i]
 		out.Pools[i] = pool{
@@ -103,6 +108,9 @@ func poolsOf(s *status.Snapshot) pools {
 			Totals:               totalsOf(&p.Totals),
 			Averages:             totalsOf(&p.Averages),
 			Waits:                p.Waits,
+			TransactionTimes:     p.TransactionTimes,
+			QueryTimes:           p.QueryTimes,
+			OldestPin:            p.OldestPin.Seconds(),
 			ClientsPeak:          p.ClientsPeak,
 			BackendsPeak:         p.BackendsPeak,
 			SavedPeak:            p.SavedPeak,

@@ -14,6 +14,7 @@ type savings struct {
 	Peak               peak    `json:"peak"`
 	ClientLoginsTotal  int64   `json:"client_logins_total"`
 	ServerLoginsTotal  int64   `json:"server_logins_total"`
+	ForksAvoided       int64   `json:"forks_avoided"`
 	BackendMemoryBytes *int64  `json:"backend_memory_bytes"`
 	MemorySavedBytes   *int64  `json:"memory_saved_bytes"`
 	MemorySource       string  `json:"memory_source"`
@@ -54,6 +55,7 @@ func renderSavings(database, user string, s *status.Savings) savings {
 		Peak:               peak(s.Peak),
 		ClientLoginsTotal:  s.ClientLogins,
 		ServerLoginsTotal:  s.ServerLogins,
+		ForksAvoided:       max(0, s.ClientLogins-s.ServerLogins),
 		BackendMemoryBytes: known(s.BackendMemory),
 		MemorySavedBytes:   known(s.MemorySaved),
 		MemorySource:       s.MemorySource,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 
 	"pgweir/status"
 )
@@ -12,6 +13,13 @@ import (
 // request, by many goroutines at a time; what it returns is not changed.
 type Source interface {
 	Snapshot(status.Detail) *status.Snapshot
+	// Censuses are the last ones, of each server, in order of their hosts.
+	Censuses() []*status.Census
+	// History is the last hour of all pools together, PoolHistory of one; it is
+	// empty if there is no such pool.
+	History() status.History
+	PoolHistory(database, user string) status.History
+	Sizing() *status.Sizing
 }
 
 // Handler answers GET and HEAD of:
@@ -19,6 +27,9 @@ type Source interface {
 //	/         a page for people
 //	/savings  JSON: what the pools save
 //	/pools    JSON: every figure of every pool
+//	/history  JSON: the last hour; of one pool with ?database=…&user=…
+//	/sizing   JSON: whether the pools fit their servers and their clients
+//	/census   JSON: the processes of a server; of another one with ?server=host:port
 //	/metrics  Prometheus' text format
 //	/healthz  200 as long as the process lives
 //	/readyz   200 if clients can be served, else 503 and the reason
@@ -34,6 +45,20 @@ func Handler(src Source, version string) http.Handler {
 	})
 	mux.HandleFunc("GET /pools", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, poolsOf(src.Snapshot(status.Counts)))
+	})
+	mux.HandleFunc("GET /history", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if !q.Has("database") && !q.Has("user") {
+			writeJSON(w, historyOf(src.History()))
+			return
+		}
+		writeJSON(w, historyOf(src.PoolHistory(q.Get("database"), q.Get("user"))))
+	})
+	mux.HandleFunc("GET /sizing", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, sizingOf(src.Sizing()))
+	})
+	mux.HandleFunc("GET /census", func(w http.ResponseWriter, r *http.Request) {
+		writeCensus(w, src.Censuses(), r.URL.Query().Get("server"))
 	})
 	mux.Handle("GET /metrics", metricsHandler(src, version))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -62,6 +87,23 @@ func secured(next http.Handler) http.Handler {
 			"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// writeCensus writes the census of one server, the first if none is named.
+func writeCensus(w http.ResponseWriter, all []*status.Census, server string) {
+	var hosts []string
+	for _, c := range all {
+		if server == "" || c.Server.Host == server {
+			writeJSON(w, c)
+			return
+		}
+		hosts = append(hosts, c.Server.Host)
+	}
+	why := "no census has been taken yet, or census_interval is 0"
+	if server != "" && len(hosts) > 0 {
+		why = "no such server: there is " + strings.Join(hosts, ", ")
+	}
+	http.Error(w, why, http.StatusNotFound)
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

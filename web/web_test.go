@@ -22,6 +22,10 @@ import (
 type fixed struct{ s *status.Snapshot }
 
 func (f fixed) Snapshot(status.Detail) *status.Snapshot { return f.s }
+func (f fixed) Censuses() []*status.Census              { return f.s.Censuses }
+func (f fixed) History() status.History                 { return status.History{} }
+func (f fixed) PoolHistory(_, _ string) status.History  { return status.History{} }
+func (f fixed) Sizing() *status.Sizing                  { return &status.Sizing{} }
 
 func fixture() *status.Snapshot {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -107,6 +111,7 @@ func TestSavingsHasTheKeysThatProgramsRelyOn(t *testing.T) {
   },
   "client_logins_total": 1001,
   "server_logins_total": 17,
+  "forks_avoided": 984,
   "backend_memory_bytes": 2097152,
   "memory_saved_bytes": 281018368,
   "memory_source": "measured",
@@ -125,6 +130,7 @@ func TestSavingsHasTheKeysThatProgramsRelyOn(t *testing.T) {
       },
       "client_logins_total": 1000,
       "server_logins_total": 16,
+      "forks_avoided": 984,
       "backend_memory_bytes": 2097152,
       "memory_saved_bytes": 281018368,
       "memory_source": "measured"
@@ -143,6 +149,7 @@ func TestSavingsHasTheKeysThatProgramsRelyOn(t *testing.T) {
       },
       "client_logins_total": 0,
       "server_logins_total": 0,
+      "forks_avoided": 0,
       "backend_memory_bytes": null,
       "memory_saved_bytes": null,
       "memory_source": "unknown"

@@ -14,6 +14,8 @@ import (
 
 	"pgweir/auth"
 	"pgweir/config"
+	"pgweir/sizing"
+	"pgweir/status"
 )
 
 // newCheckCmd is `pgweir check`: it validates a configuration, and compares
@@ -41,7 +43,7 @@ var errCheckFailed = errors.New("the configuration has problems")
 
 type checker struct {
 	out io.Writer
-	ask func(context.Context, serverLogin) (serverLimits, error)
+	ask func(context.Context, serverLogin) (status.ServerLimits, error)
 }
 
 // run reads the configuration and prints its problems (the error is then
@@ -160,13 +162,13 @@ func (ck *checker) server(ctx context.Context, c *config.Config, d *config.Deman
 		fmt.Fprintf(ck.out, "warning: server %s: not compared with its max_connections: %s\n", name, err)
 		return
 	}
-	for _, warning := range compare(d, limits) {
+	for _, warning := range sizing.Excess(d, &limits) {
 		fmt.Fprintf(ck.out, "warning: server %s: %s\n", name, warning)
 	}
 }
 
 // firstAnswer asks as each login in turn; the error is the first one's.
-func (ck *checker) firstAnswer(ctx context.Context, logins []serverLogin) (serverLimits, error) {
+func (ck *checker) firstAnswer(ctx context.Context, logins []serverLogin) (status.ServerLimits, error) {
 	var first error
 	for _, login := range logins {
 		limits, err := ck.ask(ctx, login)
@@ -183,39 +185,5 @@ func (ck *checker) firstAnswer(ctx context.Context, logins []serverLogin) (serve
 	if first == nil {
 		first = errors.New("no user with a plain-text password is known")
 	}
-	return serverLimits{}, first
-}
-
-// compare lists what the pools can open beyond what the server gives.
-func compare(d *config.Demand, l serverLimits) []string {
-	var warnings []string
-	if given := l.given(); d.Total > given {
-		warnings = append(warnings, fmt.Sprintf(
-			"the pools can open %d backends, but it gives %d (max_connections %d − superuser_reserved_connections %d − reserved_connections %d)",
-			d.Total, given, l.maxConnections, l.superuserReserved, l.reserved))
-	}
-	for _, over := range exceeding(d.OfUsers(), l.roles) {
-		warnings = append(warnings, fmt.Sprintf("the pools of user %q can open %d backends, but the role has CONNECTION LIMIT %d", over.name, over.demand, over.limit))
-	}
-	for _, over := range exceeding(d.OfDatabases(), l.databases) {
-		warnings = append(warnings, fmt.Sprintf("the pools of database %q can open %d backends, but it has CONNECTION LIMIT %d", over.name, over.demand, over.limit))
-	}
-	return warnings
-}
-
-type excess struct {
-	name          string
-	demand, limit int
-}
-
-// exceeding is where demand is above the limit of the same name, in order of names.
-func exceeding(demand, limits map[string]int) []excess {
-	var out []excess
-	for name, limit := range limits {
-		if demand[name] > limit {
-			out = append(out, excess{name, demand[name], limit})
-		}
-	}
-	slices.SortFunc(out, func(a, b excess) int { return strings.Compare(a.name, b.name) })
-	return out
+	return status.ServerLimits{}, first
 }

@@ -14,6 +14,7 @@ import (
 
 	"pgweir/auth"
 	"pgweir/config"
+	"pgweir/status"
 )
 
 // askTimeout bounds the login to a server and the questions together.
@@ -34,20 +35,6 @@ type serverLogin struct {
 }
 
 type serverTLS struct{ mode, caFile, certFile, keyFile string }
-
-// serverLimits is what a server has to give.
-type serverLimits struct {
-	maxConnections    int
-	superuserReserved int
-	reserved          int            // reserved_connections, from version 16; else 0
-	roles             map[string]int // rolconnlimit, where there is one that binds
-	databases         map[string]int // datconnlimit, where there is one
-}
-
-// given is how many connections ordinary roles can have together.
-func (l serverLimits) given() int {
-	return max(0, l.maxConnections-l.superuserReserved-l.reserved)
-}
 
 // serverLogins are the ways to log in to d's server, the likeliest first:
 // databases with a user of their own, then users whose password is known in
@@ -121,32 +108,32 @@ func (l serverLogin) connString() string {
 }
 
 // askServer logs in and reads the server's limits.
-func askServer(ctx context.Context, login serverLogin) (serverLimits, error) {
+func askServer(ctx context.Context, login serverLogin) (status.ServerLimits, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, login.connString())
 	if err != nil {
-		return serverLimits{}, shortened(login, err)
+		return status.ServerLimits{}, shortened(login, err)
 	}
 	defer conn.Close(ctx)
 
-	var l serverLimits
+	var l status.ServerLimits
 	err = conn.QueryRow(ctx, `
 		select current_setting('max_connections')::int,
 		       current_setting('superuser_reserved_connections')::int,
 		       coalesce(current_setting('reserved_connections', true), '0')::int`).
-		Scan(&l.maxConnections, &l.superuserReserved, &l.reserved)
+		Scan(&l.MaxConnections, &l.SuperuserReserved, &l.Reserved)
 	if err != nil {
-		return serverLimits{}, shortened(login, err)
+		return status.ServerLimits{}, shortened(login, err)
 	}
 	// Superusers are bound by neither limit.
-	if l.roles, err = readLimits(ctx, conn,
+	if l.Roles, err = readLimits(ctx, conn,
 		`select rolname::text, rolconnlimit from pg_catalog.pg_roles where rolconnlimit >= 0 and not rolsuper`); err != nil {
-		return serverLimits{}, shortened(login, err)
+		return status.ServerLimits{}, shortened(login, err)
 	}
-	if l.databases, err = readLimits(ctx, conn,
+	if l.Databases, err = readLimits(ctx, conn,
 		`select datname::text, datconnlimit from pg_catalog.pg_database where datconnlimit >= 0`); err != nil {
-		return serverLimits{}, shortened(login, err)
+		return status.ServerLimits{}, shortened(login, err)
 	}
 	return l, nil
 }

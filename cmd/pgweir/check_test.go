@@ -17,6 +17,7 @@ import (
 
 	"pgweir/cluster"
 	"pgweir/config"
+	"pgweir/status"
 )
 
 // writeConfig makes a config.toml, and the files that come with it (name, text, ...).
@@ -34,15 +35,15 @@ func writeConfig(t *testing.T, text string, files ...string) string {
 
 // scriptedServer answers every login alike, and notes them.
 type scriptedServer struct {
-	limits serverLimits
+	limits status.ServerLimits
 	errs   []error // for the first logins
 	asked  []serverLogin
 }
 
-func (s *scriptedServer) ask(_ context.Context, login serverLogin) (serverLimits, error) {
+func (s *scriptedServer) ask(_ context.Context, login serverLogin) (status.ServerLimits, error) {
 	s.asked = append(s.asked, login)
 	if n := len(s.asked); n <= len(s.errs) {
-		return serverLimits{}, s.errs[n-1]
+		return status.ServerLimits{}, s.errs[n-1]
 	}
 	return s.limits, nil
 }
@@ -111,7 +112,7 @@ server 10.0.0.5:5432: the pools can open 70 backends
   app: owner 30
   and more where a database or user that is not named here gets a pool of its own
 `
-	if got := checkOutput(t, path, &scriptedServer{limits: serverLimits{maxConnections: 100}}); got != want {
+	if got := checkOutput(t, path, &scriptedServer{limits: status.ServerLimits{MaxConnections: 100}}); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
@@ -134,15 +135,15 @@ func TestCheckWarnsWhereNobodyCanBeServed(t *testing.T) {
 func TestCheckWarnsWhenThePoolsAddUpToMoreThanTheServerGives(t *testing.T) {
 	path := writeConfig(t, "[databases.app]\nhost='db'\nuser='app'\npool_size=60\n[databases.web]\nhost='db'\nuser='web'\npool_size=40\n")
 	for _, tc := range []struct {
-		limits serverLimits
+		limits status.ServerLimits
 		want   []string
 	}{
-		{serverLimits{maxConnections: 103, superuserReserved: 3}, nil},
-		{serverLimits{maxConnections: 100, superuserReserved: 3, reserved: 2}, []string{
+		{status.ServerLimits{MaxConnections: 103, SuperuserReserved: 3}, nil},
+		{status.ServerLimits{MaxConnections: 100, SuperuserReserved: 3, Reserved: 2}, []string{
 			"warning: server db:5432: the pools can open 100 backends, but it gives 95 (max_connections 100 − superuser_reserved_connections 3 − reserved_connections 2)"}},
-		{serverLimits{maxConnections: 2, superuserReserved: 3}, []string{
+		{status.ServerLimits{MaxConnections: 2, SuperuserReserved: 3}, []string{
 			"warning: server db:5432: the pools can open 100 backends, but it gives 0 (max_connections 2 − superuser_reserved_connections 3 − reserved_connections 0)"}},
-		{serverLimits{maxConnections: 200, roles: map[string]int{"app": 59, "web": 40, "other": 0}, databases: map[string]int{"web": 10, "app": 60, "x": 0}}, []string{
+		{status.ServerLimits{MaxConnections: 200, Roles: map[string]int{"app": 59, "web": 40, "other": 0}, Databases: map[string]int{"web": 10, "app": 60, "x": 0}}, []string{
 			`warning: server db:5432: the pools of user "app" can open 60 backends, but the role has CONNECTION LIMIT 59`,
 			`warning: server db:5432: the pools of database "web" can open 40 backends, but it has CONNECTION LIMIT 10`}},
 	} {
@@ -162,7 +163,7 @@ func TestCheckTriesTheNextUserButNotADeadServerAgain(t *testing.T) {
 	path := writeConfig(t, "[databases.app]\nhost='db'\n[users.alice]\npassword='x'\n[users.bob]\npassword='y'\n[users.carol]\npassword='md5"+strings.Repeat("0", 32)+"'")
 	refused := errors.New("as user: refused")
 
-	server := &scriptedServer{errs: []error{refused}, limits: serverLimits{maxConnections: 1}}
+	server := &scriptedServer{errs: []error{refused}, limits: status.ServerLimits{MaxConnections: 1}}
 	if got := checkOutput(t, path, server); !strings.Contains(got, "but it gives 1 ") {
 		t.Errorf("got\n%s", got)
 	}
@@ -249,7 +250,7 @@ func TestAskServerReadsTheLimitsOfARealServer(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", pg.SocketDir} {
 		login := serverLogin{host: host, port: pg.Port, user: "app", dbname: "postgres", tls: serverTLS{mode: "prefer"}}
 		got, err := askServer(ctx, login)
-		want := serverLimits{maxConnections: 17, superuserReserved: 4, roles: map[string]int{"app": 5}, databases: map[string]int{"shop": 7}}
+		want := status.ServerLimits{MaxConnections: 17, SuperuserReserved: 4, Roles: map[string]int{"app": 5}, Databases: map[string]int{"shop": 7}}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("through %s: got %+v, %v, want %+v", host, got, err, want)
 		}

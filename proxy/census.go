@@ -1,0 +1,83 @@
+package proxy
+
+import (
+	"slices"
+	"strings"
+
+	"pgweir/config"
+	"pgweir/sizing"
+	"pgweir/status"
+)
+
+// Censuses are what the options' Censuses gives.
+func (p *Proxy) Censuses() []*status.Census {
+	if p.opts.Censuses == nil {
+		return nil
+	}
+	return p.opts.Censuses()
+}
+
+// Backends are the open backends with those who hold them.
+func (p *Proxy) Backends() []status.Backend {
+	var out []status.Backend
+	servers := p.servers.list()
+	for _, w := range p.workers {
+		w.do(func() {
+			for _, s := range servers {
+				if s.conn.Loop() != w.loop {
+					continue
+				}
+				b := status.Backend{Host: s.b.Address.Addr, PID: int(s.b.PID)}
+				if c := s.client.Load(); c != nil {
+					b.Client = &status.Holder{ID: c.id, Addr: c.peer.String()}
+					if r, _ := c.sess.Pins(); r != 0 {
+						b.Client.Pin = strings.Join(r.Names(), ",")
+					}
+				}
+				out = append(out, b)
+			}
+		})
+	}
+	for _, cp := range p.pools() {
+		if cp.pool == nil {
+			continue
+		}
+		if pid := cp.pool.Listener().Status().PID; pid != 0 {
+			out = append(out, status.Backend{Host: cp.pool.Settings().Address.Addr, PID: int(pid)})
+		}
+	}
+	slices.SortFunc(out, func(a, b status.Backend) int { return a.PID - b.PID })
+	return out
+}
+
+// Sizing tells whether the pools fit their servers and their clients.
+func (p *Proxy) Sizing() *status.Sizing {
+	r := p.rules.Load()
+	limits := map[string]*status.ServerLimits{}
+	for _, c := range p.Censuses() {
+		limits[c.Server.Host] = c.Limits
+	}
+	out := new(status.Sizing)
+	for _, d := range r.config.Demand(r.users.Names()) {
+		db := config.Database{Host: d.Host, Port: d.Port}
+		_, addr := db.Address()
+		out.Sums = append(out.Sums, sizing.Sum(addr, &d, limits[addr]))
+	}
+	s := p.Snapshot(status.Counts)
+	for i := range s.Pools {
+		if q := &s.Pools[i]; !q.IsConsole() {
+			out.Advice = append(out.Advice, sizing.Advise(q, p.PoolHistory(q.Database, q.User)))
+		}
+	}
+	return out
+}
+
+// warnOfSizes says, once, that the pools are too large for their server.
+func (p *Proxy) warnOfSizes() {
+	for _, sum := range p.Sizing().Sums {
+		if told := p.tooLarge[sum.Server]; !sum.Fits && told != sum.Text {
+			p.log.Warn("the pools are too large for their server", "server", sum.Server, "sum", sum.Text)
+			p.tooLarge[sum.Server] = sum.Text
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"runtime"
 	"sync"
 	"testing"
@@ -320,5 +321,45 @@ func TestManyWhoComeAtOnceOpenNoMoreThanTheyNeed(t *testing.T) {
 	}
 	if n := len(s.logins()); n != 20 {
 		t.Errorf("%d logins for 20 clients", n)
+	}
+}
+
+// TestAnIdleBackendThatIsLikedIsLentBeforeTheOneUsedLast, and without any that
+// is liked the one used last; the others stay in their order.
+func TestAnIdleBackendThatIsLikedIsLentBeforeTheOneUsedLast(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, func(s *Settings) { s.Size = 3 })
+	all := []*Backend{h.lease(p), h.lease(p), h.lease(p)}
+	for _, b := range all {
+		h.giveBack(b)
+	}
+	for _, tc := range []struct {
+		name  string
+		likes func(*Backend) bool
+		want  []int // of all, one lease after the other
+	}{
+		{"nobody likes any", nil, []int{2, 1, 0}},
+		{"the oldest", func(b *Backend) bool { return b == all[0] }, []int{0, 2, 1}},
+		{"all but the last", func(b *Backend) bool { return b != all[2] }, []int{1, 0, 2}},
+		{"none", func(*Backend) bool { return false }, []int{2, 1, 0}},
+	} {
+		var lent []*Backend
+		for i, want := range tc.want {
+			k := h.taker(p)
+			k.Likes = tc.likes
+			k.ask(p, nil)
+			b := k.wait()
+			if b != all[want] {
+				t.Errorf("%s: lease %d has the wrong backend", tc.name, i)
+			}
+			lent = append(lent, b)
+		}
+		if len(slices.Compact(lent)) != len(all) {
+			t.Fatal("lent twice")
+		}
+		check(t, p, 0, 0, 3, 0)
+		for _, b := range all {
+			h.giveBack(b)
+		}
 	}
 }

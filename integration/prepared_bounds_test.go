@@ -138,3 +138,23 @@ func TestStatementNamesMadeAndClosedInTurnTakeNoMemory(t *testing.T) {
 	c = loginWire(t, w)
 	turn(0, 5000, true)
 }
+
+// TestAStatementSurvivesThoseWhoSayGoodByeBehindTheirQuery: what they leave
+// behind is theirs alone, and the backend's statements are everybody's.
+func TestAStatementSurvivesThoseWhoSayGoodByeBehindTheirQuery(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: `pool_mode = "transaction"`, Database: "pool_size = 1"})
+	stays := connect(t, w.DSN())
+	if _, err := stays.Prepare(t.Context(), "mine", "select $1::int + 1"); err != nil {
+		t.Fatal(err)
+	}
+	for i, sql := range []string{"select 1", "begin", "select pg_advisory_lock(1)", "set work_mem = '1MB'", "select 1/0"} {
+		c := loginWire(t, w)
+		c.send(append(simpleQuery(sql), frame('X', "")...))
+		c.until('Z')
+		var sum int
+		if err := stays.QueryRow(t.Context(), "mine", i).Scan(&sum); err != nil || sum != i+1 {
+			t.Fatalf("behind %s: %d, %v", sql, sum, err)
+		}
+	}
+}

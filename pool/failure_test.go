@@ -119,24 +119,28 @@ func TestThePauseGrowsAndIsBounded(t *testing.T) {
 }
 
 func TestAnErrorOfOnesOwnParametersConcernsNobodyElse(t *testing.T) {
-	h, s := newHost(t), serve(t)
-	bad := param("search_path", "bad")
-	s.refuse = func(x *startup) *wire.Error {
-		if v, _ := x.Get("search_path"); v == "bad" {
-			return wire.Fatalf(wire.CodeInvalidParameterValue, "invalid value")
-		}
-		return nil
+	for _, code := range []string{wire.CodeInvalidParameterValue, "58P01"} { // a library that is not there
+		t.Run(code, func(t *testing.T) {
+			h, s := newHost(t), serve(t)
+			bad := param("search_path", "bad")
+			s.refuse = func(x *startup) *wire.Error {
+				if v, _ := x.Get("search_path"); v == "bad" {
+					return wire.Fatalf(code, "invalid value")
+				}
+				return nil
+			}
+			p := h.pool(s, nil)
+			k := h.taker(p, bad)
+			k.ask(p, nil)
+			if e := k.refusal(); e.Code != code {
+				t.Fatal(e)
+			}
+			if p.Counts().Failure != nil {
+				t.Error("taken for the server's failure")
+			}
+			h.giveBack(h.lease(p))
+		})
 	}
-	p := h.pool(s, nil)
-	k := h.taker(p, bad)
-	k.ask(p, nil)
-	if e := k.refusal(); e.Code != wire.CodeInvalidParameterValue {
-		t.Fatal(e)
-	}
-	if p.Counts().Failure != nil {
-		t.Error("taken for the server's failure")
-	}
-	h.giveBack(h.lease(p))
 }
 
 func TestWhileOthersHoldBackendsAFailureLetsOneWait(t *testing.T) {

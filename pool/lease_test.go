@@ -1,8 +1,8 @@
 package pool
 
 import (
-	"slices"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"

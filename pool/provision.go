@@ -53,10 +53,18 @@ func absent(code string) bool {
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57") || strings.HasPrefix(code, "53")
 }
 
-// concernsAll tells whether an error says something about the server, the
-// database or the user, and not only about one client's startup parameters.
-func concernsAll(code string) bool {
-	return !strings.HasPrefix(code, "22") && !strings.HasPrefix(code, "42") && !strings.HasPrefix(code, "55")
+// concernsAll tells whether an error of a login says something about the
+// server, the database or the user, and not only about the startup parameters
+// that the login had: with some, most errors may come of them.
+func concernsAll(code string, params []wire.Param) bool {
+	switch class := code[:min(2, len(code))]; class {
+	case "08", "28", "3D", "53", "57":
+		return true
+	case "22", "42", "55":
+		return false
+	default:
+		return len(params) == 0
+	}
 }
 
 // slots is how many processes of PostgreSQL's the pool accounts for.
@@ -291,7 +299,8 @@ func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 	p.opening--
 	p.closing++ // until outlastFailed
 	again := p.killed(e.Code)
-	if concernsAll(e.Code) && !again && p.failure.note(e, now, p.settings.LoginRetry) {
+	all := concernsAll(e.Code, o.params)
+	if all && !again && p.failure.note(e, now, p.settings.LoginRetry) {
 		time.AfterFunc(p.failure.delay, p.provision)
 	}
 	w := o.w
@@ -300,8 +309,8 @@ func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 	}
 	for q := p.line.head; q != nil && !again; {
 		next := q.next
-		if q == w && (q.fresh != nil || !concernsAll(e.Code)) ||
-			concernsAll(e.Code) && p.usable() == 0 {
+		if q == w && (q.fresh != nil || !all) ||
+			all && p.usable() == 0 {
 			p.line.remove(q)
 			refused = append(refused, q.Taker)
 		}

@@ -1,0 +1,103 @@
+package integration
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+type historyAnswer struct {
+	Seconds []struct {
+		At                                        time.Time
+		Clients, Waiting, Active, Backends, Saved int
+		BackendsMemory                            *int64 `json:"backends_memory_bytes"`
+		MemorySaved                               *int64 `json:"memory_saved_bytes"`
+		ForksAvoided                              int64  `json:"forks_avoided"`
+		TransactionsTotal                         int64  `json:"transactions_total"`
+	}
+	Minutes []json.RawMessage
+}
+
+// TestTheLastHourIsKept: what /history says of a moment is what was there, of
+// all pools and of one; and of a pool in which clients wait, /sizing says so.
+func TestTheLastHourIsKept(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Database: "pool_size = 2", Top: `pool_mode = "transaction"`})
+	const clients = 8
+	var stop atomic.Bool
+	done := make(chan struct{}, clients)
+	for range clients {
+		c := connect(t, w.DSN())
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for !stop.Load() {
+				if err := runSQL(t.Context(), c, "select pg_sleep(0.1)"); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+	}
+	t.Cleanup(func() {
+		stop.Store(true)
+		for range clients {
+			<-done
+		}
+	})
+	of := func(query string) (h historyAnswer) {
+		t.Helper()
+		getJSON(t, w, "/history"+query, &h)
+		return h
+	}
+	pool := "?" + url.Values{"database": {w.DB}, "user": {"postgres"}}.Encode()
+	for _, query := range []string{"", pool} {
+		eventually(t, "the history shows the load", func() bool {
+			h := of(query)
+			if len(h.Seconds) < 3 {
+				return false
+			}
+			a, b := h.Seconds[len(h.Seconds)-2], h.Seconds[len(h.Seconds)-1]
+			return b.Clients == clients && b.Backends == 2 && b.Saved == clients-2 && b.Waiting > 0 && b.Active == 2 &&
+				b.ForksAvoided > 0 && b.TransactionsTotal > a.TransactionsTotal
+		})
+	}
+	if h := of("?database=nobody&user=nobody"); len(h.Seconds) != 0 {
+		t.Errorf("an unknown pool has %d samples", len(h.Seconds))
+	}
+	var s struct {
+		Servers []struct {
+			Server string
+			Usable *int
+			Wanted int
+			Sum    string
+		}
+		Pools []struct {
+			Database, User, Advice, Evidence string
+			PoolSize                         int `json:"pool_size"`
+			Suggested                        int
+		}
+	}
+	eventually(t, "the advice is to grow", func() bool {
+		getJSON(t, w, "/sizing", &s)
+		return len(s.Pools) == 1 && s.Pools[0].Advice == "grow"
+	})
+	p := s.Pools[0]
+	if p.Database != w.DB || p.User != "postgres" || p.PoolSize != 2 || p.Suggested != 3 || !strings.Contains(p.Evidence, "all 2 backends were at work") {
+		t.Errorf("%+v", p)
+	}
+	if len(s.Servers) != 1 || s.Servers[0].Usable != nil || s.Servers[0].Wanted != 2 || !strings.Contains(s.Servers[0].Sum, "not known") {
+		t.Errorf("nobody has asked the server: %+v", s.Servers)
+	}
+}
+
+// getJSON reads what pgweir answers to a path.
+func getJSON(t *testing.T, w *weir, path string, into any) {
+	t.Helper()
+	code, body := get(t, w, path)
+	if err := json.Unmarshal([]byte(body), into); code != 200 || err != nil {
+		t.Fatalf("%s: %d, %v in %s", path, code, err, body)
+	}
+}

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -29,12 +30,13 @@ func TestTheLastHourIsKept(t *testing.T) {
 	const clients = 8
 	var stop atomic.Bool
 	done := make(chan struct{}, clients)
+	ctx := context.WithoutCancel(t.Context()) // which ends before the cleanup
 	for range clients {
 		c := connect(t, w.DSN())
 		go func() {
 			defer func() { done <- struct{}{} }()
 			for !stop.Load() {
-				if err := runSQL(t.Context(), c, "select pg_sleep(0.1)"); err != nil {
+				if err := runSQL(ctx, c, "select pg_sleep(0.1)"); err != nil {
 					t.Error(err)
 					return
 				}

@@ -2,11 +2,12 @@ package web
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
-	"fmt"
+	"encoding/base64"
 	"html/template"
 	"net/http"
-	"time"
+	"strings"
 
 	"pgweir/status"
 )
@@ -14,82 +15,112 @@ import (
 //go:embed page.html
 var pageSource string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageSource))
+//go:embed page.css
+var pageStyle string
 
-// page is what page.html shows: figures that need no more reckoning.
-type page struct {
-	*status.Snapshot
-	Up      string
-	Bars    []bar
-	Ratio   string
-	Memory  string // "" if unknown
-	Avoided int64  // processes that PostgreSQL did not have to start
-	Rows    []row
+//go:embed page.js
+var pageScript string
+
+// plainStyle is for browsers that run no script: tables stand in for what needs
+// one.
+const plainStyle = `.live{display:none!important}`
+
+// The page is one file that needs no other. Its style and its script are named
+// in its content security policy by their hashes, so that nothing that somebody
+// has smuggled into a name can be either.
+var (
+	pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+		"style":      func() template.CSS { return template.CSS(pageStyle) },
+		"plainStyle": func() template.CSS { return template.CSS(plainStyle) },
+		"script":     func() template.JS { return template.JS(pageScript) },
+		"blank":      blank,
+		"steps":      func() int { return status.MaxSeconds },
+	}).Parse(pageSource))
+
+	pagePolicy = strings.Join([]string{
+		"default-src 'none'",
+		"script-src " + sourceHash(pageScript),
+		"style-src " + sourceHash(pageStyle) + " " + sourceHash(plainStyle),
+		"img-src data:", // its icon
+		"connect-src 'self'",
+		"base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+	}, "; ")
+)
+
+func sourceHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// A bar is a number beside its like, in percent of the greater.
-type bar struct {
-	Name  string
-	Count int
-	Peak  int
-	Width float64
-}
-
-type row struct {
-	*status.Pool
-	Saved  int
-	Waited string
-}
-
-func writePage(w http.ResponseWriter, s *status.Snapshot) {
-	var body bytes.Buffer
-	if err := pageTemplate.Execute(&body, pageOf(s)); err != nil {
-		http.Error(w, "cannot render: "+err.Error(), http.StatusInternalServerError)
-		return
+// blank is an empty row of a list, from which the script makes new ones.
+func blank(list string) any {
+	switch list {
+	case "finding":
+		return findingView{Severity: string(status.Info)}
+	case "pool":
+		return poolView{}
+	case "sum":
+		return sumView{}
+	case "advice":
+		return adviceView{}
+	case "pin":
+		return pinView{}
+	case "server":
+		return readServer{}
+	case "group":
+		return groupView{}
+	case "process":
+		return processView{}
+	default:
+		panic("bug: no list of " + list)
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(body.Bytes())
 }
 
-func pageOf(s *status.Snapshot) page {
-	v := &s.Savings
-	most := max(1, v.Clients, v.Backends)
-	out := page{
-		Snapshot: s,
-		Up:       s.At.Sub(s.Started).Truncate(time.Second).String(),
-		Bars: []bar{
-			{"clients", v.Clients, v.Peak.Clients, percent(v.Clients, most)},
-			{"backends", v.Backends, v.Peak.Backends, percent(v.Backends, most)},
-		},
-		Ratio:   fmt.Sprintf("%.1f", v.Ratio),
-		Avoided: max(0, v.ClientLogins-v.ServerLogins),
-	}
-	if v.MemorySaved >= 0 {
-		out.Memory = byteSize(v.MemorySaved)
-	}
-	for i := range s.Pools {
-		p := &s.Pools[i]
-		if p.IsConsole() {
-			continue
+// pageView is what page.html shows.
+type pageView struct {
+	*stateView
+	Trees []readServer
+	Hour  []tick
+}
+
+// readServer is a server's tree, and when it was read.
+type readServer struct {
+	serverView
+	Read string
+}
+
+// pageHandler serves the page.
+func pageHandler(src Source) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		var body bytes.Buffer
+		if err := pageTemplate.Execute(&body, pageOf(src.Snapshot(status.Counts), src.History(), src.Sizing())); err != nil {
+			http.Error(w, "cannot render: "+err.Error(), http.StatusInternalServerError)
+			return
 		}
-		out.Rows = append(out.Rows, row{p, max(0, p.Clients()-p.Backends()), p.MaxWait.Round(time.Millisecond).String()})
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", pagePolicy)
+		// A client that has gone is nobody's concern.
+		_, _ = w.Write(body.Bytes())
+	})
+}
+
+func pageOf(s *status.Snapshot, h status.History, sizing *status.Sizing) *pageView {
+	out := &pageView{stateView: stateOf(s, h, sizing), Hour: ticksOf(minutesOf(&h))}
+	for i, tree := range censusOf(s.Censuses).Servers {
+		out.Trees = append(out.Trees, readServer{tree, out.Servers[i].Read})
 	}
 	return out
 }
 
-func percent(part, of int) float64 { return 100 * float64(part) / float64(of) }
-
-// byteSize writes a size in bytes for people, in powers of 1024.
-func byteSize(n int64) string {
-	size := float64(n)
-	for _, unit := range []string{"bytes", "KiB", "MiB", "GiB"} {
-		if size < 1024 {
-			if unit == "bytes" {
-				return fmt.Sprintf("%d bytes", n)
-			}
-			return fmt.Sprintf("%.1f %s", size, unit)
-		}
-		size /= 1024
-	}
-	return fmt.Sprintf("%.1f TiB", size)
+// writePage serves the page of a snapshot alone.
+func writePage(w http.ResponseWriter, s *status.Snapshot) {
+	pageHandler(alone{s}).ServeHTTP(w, nil)
 }
+
+type alone struct{ s *status.Snapshot }
+
+func (a alone) Snapshot(status.Detail) *status.Snapshot          { return a.s }
+func (a alone) Censuses() []*status.Census                       { return a.s.Censuses }
+func (a alone) History() status.History                          { return status.History{} }
+func (a alone) PoolHistory(database, user string) status.History { return status.History{} }
+func (a alone) Sizing() *status.Sizing                           { return nil }

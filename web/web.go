@@ -30,6 +30,7 @@ type Source interface {
 //	/history  JSON: the last hour; of one pool with ?database=…&user=…
 //	/sizing   JSON: whether the pools fit their servers and their clients
 //	/census   JSON: the processes of a server; of another one with ?server=host:port
+//	/events   server-sent events, for the page
 //	/metrics  Prometheus' text format
 //	/healthz  200 as long as the process lives
 //	/readyz   200 if clients can be served, else 503 and the reason
@@ -37,9 +38,7 @@ type Source interface {
 // version is pgweir's own, as "0.1.0".
 func Handler(src Source, version string) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		writePage(w, src.Snapshot(status.Counts))
-	})
+	mux.Handle("GET /{$}", pageHandler(src))
 	mux.HandleFunc("GET /savings", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, savingsOf(src.Snapshot(status.Counts)))
 	})
@@ -57,6 +56,7 @@ func Handler(src Source, version string) http.Handler {
 	mux.HandleFunc("GET /sizing", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, sizingOf(src.Sizing()))
 	})
+	mux.Handle("GET /events", newEvents(src))
 	mux.HandleFunc("GET /census", func(w http.ResponseWriter, r *http.Request) {
 		writeCensus(w, src.Censuses(), r.URL.Query().Get("server"))
 	})

@@ -13,8 +13,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"pgweir/status"
 )
 
@@ -269,100 +267,6 @@ func snake(name string) string {
 	return b.String()
 }
 
-func TestMetricsAreWellNamed(t *testing.T) {
-	problems, err := testutil.GatherAndLint(newRegistry(fixed{fixture()}, "0.1.0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range problems {
-		t.Errorf("%s: %s", p.Metric, p.Text)
-	}
-}
-
-func TestMetricsCarryTheFigures(t *testing.T) {
-	_, body := ask(t, fixture(), http.MethodGet, "/metrics")
-	for _, line := range []string{
-		`pgweir_build_info{version="0.1.0"} 1`,
-		`pgweir_ready 1`,
-		`pgweir_clients 150`,
-		`pgweir_backends 16`,
-		`pgweir_saved_backends 134`,
-		`pgweir_peak_saved_backends 142`,
-		`pgweir_login_clients 3`,
-		`pgweir_backend_memory_bytes 2.097152e+06`,
-		`pgweir_memory_saved_bytes 2.81018368e+08`,
-		`pgweir_pool_clients{database="app",state="active",user="alice"} 140`,
-		`pgweir_pool_clients{database="app",state="waiting",user="alice"} 10`,
-		`pgweir_pool_backends{database="app",state="active",user="alice"} 5`,
-		`pgweir_pool_backends{database="app",state="closing",user="alice"} 3`,
-		`pgweir_pool_backends{database="app",state="listening",user="alice"} 1`,
-		`pgweir_pool_pinned_backends{database="app",reason="advisory lock",user="alice"} 1`,
-		`pgweir_pool_pinned_backends{database="app",reason="temporary table",user="alice"} 2`,
-		`pgweir_pool_pinned_backends{database="app",reason="held cursor",user="alice"} 0`,
-		`pgweir_pool_pinned_backends{database="app",reason="unknown",user="alice"} 3`,
-		`pgweir_pool_pinned_backends{database="app",reason="setting",user="<b>bob</b>"} 0`,
-		`pgweir_pool_listening_backends{database="app",user="alice"} 1`,
-		`pgweir_pool_listening_clients{database="app",user="alice"} 30`,
-		`pgweir_pool_settings_replays_total{database="app",user="alice"} 51`,
-		`pgweir_pool_state_questions_total{database="app",user="alice"} 52`,
-		`pgweir_pool_leaks_total{database="app",user="alice"} 53`,
-		`pgweir_pool_cancel_requests{database="app",state="waiting",user="alice"} 2`,
-		`pgweir_pool_size{database="app",user="alice"} 20`,
-		`pgweir_pool_paused{database="app",user="<b>bob</b>"} 1`,
-		`pgweir_pool_max_wait_seconds{database="app",user="alice"} 2.5`,
-		`pgweir_pool_wait_seconds_bucket{database="app",user="alice",le="0.0001"} 1`,
-		`pgweir_pool_wait_seconds_bucket{database="app",user="alice",le="60"} 12`,
-		`pgweir_pool_wait_seconds_bucket{database="app",user="alice",le="+Inf"} 13`,
-		`pgweir_pool_wait_seconds_count{database="app",user="alice"} 13`,
-		`pgweir_pool_wait_seconds_sum{database="app",user="alice"} 1.5`,
-		`pgweir_transactions_total{database="app",user="alice"} 100`,
-		`pgweir_queries_total{database="app",user="alice"} 300`,
-		`pgweir_received_bytes_total{database="app",user="alice"} 4000`,
-		`pgweir_sent_bytes_total{database="app",user="alice"} 1.099511627776e+12`,
-		`pgweir_transaction_seconds_total{database="app",user="alice"} 5`,
-		`pgweir_query_seconds_total{database="app",user="alice"} 4`,
-		`pgweir_errors_total{database="app",user="alice"} 17`,
-		`pgweir_client_logins_total{database="app",user="alice"} 1000`,
-		`pgweir_server_logins_total{database="app",user="alice"} 16`,
-	} {
-		if !strings.Contains(body, "\n"+line+"\n") {
-			t.Errorf("there is no %s", line)
-		}
-	}
-	for _, name := range []string{"go_goroutines", "process_cpu_seconds_total"} {
-		if !strings.Contains(body, name) {
-			t.Errorf("there is no %s", name)
-		}
-	}
-	if strings.Contains(body, `reason="new"`) {
-		t.Error("a reason that is none of ours became a label")
-	}
-	if strings.Contains(body, `pgweir_pool_wait_seconds_count{database="pgweir"`) {
-		t.Error("the console's pool, which counts no waits, has some")
-	}
-}
-
-func TestTheStatesOfBackendsAddUpToBackends(t *testing.T) {
-	p := fixture().Pools[0]
-	p.ServersUsed = 7
-	sum := 0
-	for _, b := range backendStates {
-		sum += b.count(&p)
-	}
-	if sum != p.Backends() {
-		t.Errorf("%d, want %d", sum, p.Backends())
-	}
-}
-
-func TestANameThatIsNotUTF8DoesNotHarmTheMetrics(t *testing.T) {
-	s := fixture()
-	s.Pools[1].User = "b\xffb"
-	answer, body := ask(t, s, http.MethodGet, "/metrics")
-	if answer.StatusCode != http.StatusOK || !strings.Contains(body, `pgweir_pool_size{database="app",user="b\\xffb"} 5`) {
-		t.Errorf("%s", answer.Status)
-	}
-}
-
 // counting is a Source that counts how often it is read.
 type counting struct {
 	fixed
@@ -398,36 +302,6 @@ func TestReadyzSaysWhyNot(t *testing.T) {
 	}
 	if _, page := ask(t, s, http.MethodGet, "/"); !strings.Contains(page, "not ready: shutting down") {
 		t.Error("the page says nothing of it")
-	}
-}
-
-func TestThePageShowsTheSavingAndEscapesNames(t *testing.T) {
-	_, body := ask(t, fixture(), http.MethodGet, "/")
-	for _, want := range []string{
-		"<h1>134</h1>", "9.4 clients on each", "268.0 MiB of memory", "(measured)", "up 1h30m0s",
-		"<b>150</b> <small>peak 161</small>", "<b>16</b> <small>peak 21</small>", "width: 10.67%",
-		"984 processes fewer", "<td>2.5s</td>", "&lt;b&gt;bob&lt;/b&gt;", `http-equiv="refresh" content="2"`, "paused",
-	} {
-		if !strings.Contains(body, want) {
-			t.Errorf("there is no %s", want)
-		}
-	}
-	for _, unwanted := range []string{"<b>bob</b>", "<script", "admin", "ZgotmplZ", "http://", "https://"} {
-		if strings.Contains(body, unwanted) {
-			t.Errorf("there is %s", unwanted)
-		}
-	}
-	if _, body := ask(t, &status.Snapshot{Savings: status.Savings{MemorySaved: -1}}, http.MethodGet, "/"); !strings.Contains(body, "No pool yet") {
-		t.Error("without pools the page says nothing of it")
-	}
-}
-
-func TestByteSizeIsReadable(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 bytes", 1023: "1023 bytes", 1536: "1.5 KiB", 268 << 20: "268.0 MiB",
-		3 << 29: "1.5 GiB", 5 << 40: "5.0 TiB"} {
-		if got := byteSize(n); got != want {
-			t.Errorf("%d: %s", n, got)
-		}
 	}
 }
 

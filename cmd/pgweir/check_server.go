@@ -32,6 +32,8 @@ type serverLogin struct {
 	password string // "" if none is known; the server may trust us
 	dbname   string
 	tls      serverTLS
+	// application is the application_name.
+	application string
 }
 
 type serverTLS struct{ mode, caFile, certFile, keyFile string }
@@ -40,7 +42,7 @@ type serverTLS struct{ mode, caFile, certFile, keyFile string }
 // databases with a user of their own, then users whose password is known in
 // plain text.
 func serverLogins(c *config.Config, d *config.Demand, users map[string]string) []serverLogin {
-	base := serverLogin{port: d.Port, tls: serverTLS{
+	base := serverLogin{port: d.Port, application: "pgweir check", tls: serverTLS{
 		mode: c.ServerTLSSSLMode, caFile: c.ServerTLSCAFile, certFile: c.ServerTLSCertFile, keyFile: c.ServerTLSKeyFile}}
 	var forced, known []serverLogin
 	for _, part := range d.Databases {
@@ -103,7 +105,7 @@ func (l serverLogin) connString() string {
 	add("sslcert", l.tls.certFile)
 	add("sslkey", l.tls.keyFile)
 	add("connect_timeout", strconv.Itoa(int(askTimeout/time.Second)))
-	add("application_name", "pgweir check")
+	add("application_name", l.application)
 	return b.String()
 }
 

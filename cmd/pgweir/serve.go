@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
+	"pgweir/census"
 	"pgweir/config"
 	"pgweir/console"
 	"pgweir/proxy"
@@ -57,7 +59,8 @@ func serve(path string, logs io.Writer) error {
 	raiseFileLimit(log, c.MaxClientConn)
 
 	front := &frontDesk{log: log, level: level, path: path, stop: make(chan stopRequest, 1)}
-	p, err := proxy.New(c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load})
+	watcher := census.NewWatcher(front.censusSettings())
+	p, err := proxy.New(c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, Censuses: watcher.Censuses})
 	if err != nil {
 		return err
 	}
@@ -76,14 +79,17 @@ func serve(path string, logs io.Writer) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
 	defer cancel()
+	helpers.Go(func() { watcher.Run(ctx) })
 	if httpListener != nil {
 		log.Info("serving HTTP", "addr", httpListener.Addr().String())
-		go func() {
+		helpers.Go(func() {
 			if err := web.Serve(ctx, httpListener, web.Handler(p, version)); err != nil && !errors.Is(err, http.ErrServerClosed) {
 				log.Error("HTTP stopped", "err", err)
 			}
-		}()
+		})
 	}
 	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
 

@@ -1,0 +1,154 @@
+package integration
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"pgweir/cluster"
+)
+
+// TestTheCensusIsWhatTheServerAndTheProcessTableSay: process by process, where
+// the test has read both itself, just before and just after, and nothing has
+// changed in between.
+func TestTheCensusIsWhatTheServerAndTheProcessTableSay(t *testing.T) {
+	t.Parallel()
+	pg := startCluster(t, cluster.Options{Settings: map[string]string{
+		"cluster_name":      "two words: and more",
+		"logging_collector": "on",
+		"archive_mode":      "on",
+		"archive_command":   "true",
+	}})
+	self := connect(t, pg.DSN("postgres"))
+	must(t, self, "create role app superuser login; create table locked (a int)")
+	const idle, open, busy, blocked = "idle one", "in a transaction", "busy", "blocked"
+	conns := map[string]*pgx.Conn{}
+	for _, name := range []string{idle, open, busy, blocked} {
+		conns[name] = connect(t, dsn(pg.Port, "postgres", "user=app", "application_name='"+name+"'"))
+	}
+	overSocket := connect(t, "host="+pg.SocketDir+" port="+ask(t, self, "show port")+" user=postgres dbname=template1")
+	must(t, overSocket, "select 1")
+	must(t, conns[open], "begin; lock table locked; select 'what it ran last'")
+	begin(t, conns[busy], "select pg_sleep(3600)")
+	begin(t, conns[blocked], "select * from locked")
+	eventually(t, "all are in their states", func() bool {
+		return ask(t, self, "select count(*) from pg_stat_activity where application_name in ('busy', 'blocked') and wait_event is not null") == "2"
+	})
+	own := backendOf(t, self)
+	postmaster := pg.PID()
+
+	var c *censusOf
+	eventually(t, "the census equals two equal readings around it", func() bool {
+		before, tableBefore := activityOf(t, self), childrenOf(t, postmaster)
+		c = runCensus(t, "--dsn", pg.DSN("postgres"))
+		after, tableAfter := activityOf(t, self), childrenOf(t, postmaster)
+		// Our own backend is at work whenever it says what it does.
+		delete(before, own)
+		delete(after, own)
+		if !maps.Equal(before, after) || !slices.Equal(slices.Sorted(maps.Keys(tableBefore)), slices.Sorted(maps.Keys(tableAfter))) {
+			return false
+		}
+		got := c.byPID()
+		wanted := slices.Sorted(maps.Keys(tableAfter))
+		wanted = append(wanted, postmaster)
+		slices.Sort(wanted)
+		if pids := slices.Sorted(maps.Keys(got)); !slices.Equal(pids, wanted) {
+			t.Logf("the census has %v, the process table %v", pids, wanted)
+			return false
+		}
+		for pid, want := range after {
+			if told(got[pid]) != want {
+				t.Logf("%d: %+v, want %+v", pid, told(got[pid]), want)
+				return false
+			}
+		}
+		return true
+	})
+
+	if c.Server.Version == nil || *c.Server.Version != ask(t, self, "select split_part(current_setting('server_version'), ' ', 1)") ||
+		!c.Server.Local || c.Postmaster.PID == nil || *c.Postmaster.PID != postmaster || !c.Postmaster.Alive {
+		t.Errorf("%+v %+v", c.Server, c.Postmaster)
+	}
+	if time.Since(c.At) > time.Minute {
+		t.Errorf("taken at %v", c.At)
+	}
+	activity, titles := activityOf(t, self), childrenOf(t, postmaster)
+	for pid, p := range c.byPID() {
+		if p.Role == "" || p.Ours || p.Client != nil || p.Since == nil {
+			t.Errorf("%+v", p)
+		}
+		if pid == postmaster {
+			if or(p.Kind) != "postmaster" || c.Processes[0].PID != pid {
+				t.Errorf("the postmaster is a %q, and first is %d", or(p.Kind), c.Processes[0].PID)
+			}
+			continue
+		}
+		if p.Parent == nil || *p.Parent != postmaster {
+			t.Errorf("%d: its parent is not %d", pid, postmaster)
+		}
+		if _, told := activity[pid]; !told && !strings.HasSuffix(titles[pid], ": "+or(p.Kind)) {
+			t.Errorf("%d, which the server does not list, is a %q; its title is %q", pid, or(p.Kind), titles[pid])
+		}
+	}
+	kinds := c.kinds()
+	for _, kind := range []string{"postmaster", "logger", "checkpointer", "background writer", "walwriter", "autovacuum launcher", "archiver", "logical replication launcher"} {
+		if kinds[kind] != 1 {
+			t.Errorf("%d times %s", kinds[kind], kind)
+		}
+	}
+	if (pg.Programs.Major == 14) != (kinds["stats collector"] == 1) || (pg.Programs.Major >= 18) != (kinds["io worker"] > 0) {
+		t.Errorf("%v", kinds)
+	}
+	var mine []processOf
+	for _, p := range c.Processes {
+		if or(p.Application) == "pgweir census" {
+			mine = append(mine, p)
+		}
+	}
+	if len(mine) != 1 || !strings.Contains(mine[0].Role, "census") || mine[0].Ours {
+		t.Errorf("the census's own backend: %+v", mine)
+	}
+	eventually(t, "the census's own backend is gone", func() bool {
+		return ask(t, self, "select count(*) from pg_stat_activity where application_name = 'pgweir census'") == "0"
+	})
+}
+
+// TestTheCensusMeasuresCPUAndMemory: against the kernel's own figures, read by
+// the test.
+func TestTheCensusMeasuresCPUAndMemory(t *testing.T) {
+	t.Parallel()
+	pg := startCluster(t, cluster.Options{Settings: map[string]string{"autovacuum": "off"}})
+	worker := connect(t, pg.DSN("postgres"))
+	must(t, worker, "set work_mem = '64MB'; create temp table grown as select generate_series(1, 300000) as i; select count(*) from (select distinct i from grown) as s")
+	pid := backendOf(t, worker)
+	for cycle := 0; cycle < 2; cycle++ {
+		// What a process holds may change between two looks; not for long.
+		eventually(t, "the figures agree", func() bool {
+			before := map[int]float64{}
+			for child := range childrenOf(t, pg.PID()) {
+				before[child] = cpuSeconds(t, child)
+			}
+			c := runCensus(t, "--dsn", pg.DSN("postgres"))
+			for child, p := range c.byPID() {
+				if p.CPU == nil || p.Memory == nil {
+					t.Fatalf("%d: unknown, though we are root or its user: %+v", child, p)
+				}
+				want := privateMemory(t, child)
+				if d := float64(*p.Memory) - float64(want); d > 0.1*float64(want) || d < -0.1*float64(want) {
+					t.Logf("%d: %d bytes, want %d", child, *p.Memory, want)
+					return false
+				}
+				if from, was := before[child]; was && (*p.CPU < from-0.001 || *p.CPU > cpuSeconds(t, child)+0.001) {
+					t.Fatalf("%d has used %f s, before it was %f, now %f", child, *p.CPU, from, cpuSeconds(t, child))
+				}
+			}
+			p := c.byPID()[pid]
+			return *p.CPU > 0.05 && *p.Memory > 2<<20
+		})
+		must(t, worker, "select sum(i) from generate_series(1, 2000000) as i")
+	}
+}

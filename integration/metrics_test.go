@@ -1,0 +1,283 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pgweir/cluster"
+)
+
+// promtool is Prometheus' own checker. The script fetches it if it is missing,
+// and says what to do if that cannot be.
+func promtool(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command("../scripts/install-promtool")
+	var trouble strings.Builder
+	cmd.Stderr = &trouble
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("there is no promtool, which this test needs: scripts/install-promtool: %v\n%s", err, &trouble)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// series are the samples of a scrape by name and labels, as they are written.
+func series(t *testing.T, w *weir) map[string]float64 {
+	t.Helper()
+	_, text := get(t, w, "/metrics")
+	out := map[string]float64{}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		i := strings.LastIndexByte(line, ' ')
+		v, err := strconv.ParseFloat(strings.TrimSpace(line[i+1:]), 64)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		out[line[:i]] = v
+	}
+	return out
+}
+
+// TestPrometheusAcceptsTheMetrics, of a pgweir that has something to tell.
+func TestPrometheusAcceptsTheMetrics(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: "census_user = \"postgres\"\ncensus_interval = \"200ms\""})
+	c := connect(t, w.DSN())
+	must(t, c, "select 1")
+	must(t, c, "select pg_advisory_lock(1)") // a pin
+	eventually(t, "a census has been taken", func() bool {
+		_, text := get(t, w, "/metrics")
+		return strings.Contains(text, "\npgweir_server_processes{")
+	})
+	_, text := get(t, w, "/metrics")
+	cmd := exec.Command(promtool(t), "check", "metrics")
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+	must(t, c, "select pg_advisory_unlock_all()")
+}
+
+func TestPromtoolSeesABadMetric(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(promtool(t), "check", "metrics")
+	cmd.Stdin = strings.NewReader("# TYPE pgweir_bad counter\npgweir_bad 1\n")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "pgweir_bad") {
+		t.Errorf("promtool accepts a counter without _total: %v\n%s", err, out)
+	}
+}
+
+func TestTheAlertsFireWhenTheyAreToAndNotElse(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"check", "rules", "../docs/prometheus/alerts.yml"},
+		{"test", "rules", "../docs/prometheus/alerts_test.yml"},
+	} {
+		if out, err := exec.Command(promtool(t), args...).CombinedOutput(); err != nil || !strings.Contains(string(out), "SUCCESS") {
+			t.Errorf("promtool %q: %v\n%s", args, err, out)
+		}
+	}
+}
+
+// TestTheQueriesOfTheDashboardArePromQL: promtool reads them as rules.
+func TestTheQueriesOfTheDashboardArePromQL(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../docs/grafana/pgweir.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(data, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	type rule struct {
+		Record string            `json:"record"`
+		Expr   string            `json:"expr"`
+		Labels map[string]string `json:"labels"`
+	}
+	var rules []rule
+	for _, p := range dashboard.Panels {
+		for _, q := range p.Targets {
+			expr := strings.ReplaceAll(q.Expr, "$__rate_interval", "1m")
+			expr = regexp.MustCompile(`\$[a-z]+`).ReplaceAllString(expr, ".*")
+			rules = append(rules, rule{"dashboard:query", expr, map[string]string{"panel": p.Title, "query": strconv.Itoa(len(rules))}})
+		}
+	}
+	check := func(rules []rule) (string, error) {
+		// YAML is a superset of JSON.
+		file, err := json.Marshal(map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": rules}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "rules.yml")
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(promtool(t), "check", "rules", path).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := check(rules); err != nil || !strings.Contains(out, fmt.Sprintf("SUCCESS: %d rules found", len(rules))) || len(rules) < 40 {
+		t.Errorf("promtool check rules, of %d queries: %v\n%s", len(rules), err, out)
+	}
+	if out, err := check([]rule{{Record: "dashboard:query", Expr: "sum(pgweir_clients) by by"}}); err == nil {
+		t.Errorf("promtool accepts what is not PromQL: %s", out)
+	}
+}
+
+// TestTheDurationsInTheMetricsAreTrue: the client that waits while another
+// holds the only backend waits for its lock, and that shows in the histograms.
+func TestTheDurationsInTheMetricsAreTrue(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Database: "pool_size = 1"})
+	console := connect(t, w.Console())
+	holder, waiter := connect(t, w.DSN()), connect(t, w.DSN())
+	by := fmt.Sprintf(`{database=%q,user="postgres"`, w.DB)
+	before := series(t, w)
+	const quick, slow = 20, 0.6
+	for range quick {
+		must(t, waiter, "select 1")
+	}
+	done := begin(t, holder, fmt.Sprintf("begin; select pg_sleep(%v); commit", slow))
+	direct := connect(t, w.Direct())
+	running(t, w, direct, "begin; select pg_sleep", 1)
+	waits := begin(t, waiter, "select 1")
+	waitingClients(t, w, console, 1)
+	if err := finished(t, done, patience); err != nil {
+		t.Fatal(err)
+	}
+	if err := finished(t, waits, patience); err != nil {
+		t.Fatal(err)
+	}
+	after := series(t, w)
+	diff := func(name, more string) float64 { return after[name+by+more] - before[name+by+more] }
+	for name, want := range map[string]float64{"transaction": quick + 2, "query": quick + 2, "wait": quick + 2} {
+		name = "pgweir_pool_" + name + "_seconds"
+		if got := diff(name+"_count", "}"); got != want {
+			t.Errorf("%s_count has grown by %v, want %v", name, got, want)
+		}
+		if got, inf := diff(name+"_count", "}"), diff(name+"_bucket", `,le="+Inf"}`); got != inf {
+			t.Errorf("%s: count %v, the last bucket %v", name, got, inf)
+		}
+	}
+	for _, name := range []string{"pgweir_pool_transaction_seconds", "pgweir_pool_query_seconds"} {
+		if slower := diff(name+"_count", "}") - diff(name+"_bucket", `,le="0.5"}`); slower < 1 {
+			t.Errorf("%s: %v took longer than half a second, want one and more", name, slower)
+		}
+	}
+	transactions, queries, waited := diff("pgweir_pool_transaction_seconds_sum", "}"), diff("pgweir_pool_query_seconds_sum", "}"), diff("pgweir_pool_wait_seconds_sum", "}")
+	// A loop takes the time once for a batch of events, so a little is lost.
+	const little = 0.01
+	if queries < slow || queries > patience.Seconds() || transactions < queries+waited-little {
+		t.Errorf("transactions took %v s, the wait included; answers %v s, and the waits %v s", transactions, queries, waited)
+	}
+	for counter, histogram := range map[string]string{"pgweir_transaction_seconds_total": "pgweir_pool_transaction_seconds_sum",
+		"pgweir_query_seconds_total": "pgweir_pool_query_seconds_sum"} {
+		if after[counter+by+"}"] != after[histogram+by+"}"] {
+			t.Errorf("%s is %v, %s is %v", counter, after[counter+by+"}"], histogram, after[histogram+by+"}"])
+		}
+	}
+}
+
+// TestTheMetricsOfAServerAreTrue, with the server itself as the witness.
+func TestTheMetricsOfAServerAreTrue(t *testing.T) {
+	t.Parallel()
+	pg := startCluster(t, cluster.Options{Settings: map[string]string{
+		"max_connections": "30", "superuser_reserved_connections": "4", "autovacuum": "off"}})
+	w := startWeir(t, weirOptions{Cluster: pg, Top: "census_user = \"postgres\"\ncensus_interval = \"200ms\"", Database: "pool_size = 40"})
+	server := fmt.Sprintf(`server="127.0.0.1:%d"`, pg.Port)
+	direct := connect(t, w.Direct())
+	for range 3 {
+		c := connect(t, w.DSN())
+		must(t, c, "begin")
+	}
+	kinds := func() map[string]float64 {
+		out := map[string]float64{}
+		for _, row := range show(t, direct, "select backend_type, count(*) from pg_stat_activity group by 1") {
+			n, err := strconv.ParseFloat(row["count"], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[row["backend_type"]] = n
+		}
+		return out
+	}
+	var got map[string]float64
+	eventually(t, "the metrics agree with pg_stat_activity", func() bool {
+		got = series(t, w)
+		for kind, want := range kinds() {
+			if got[fmt.Sprintf("pgweir_server_processes{kind=%q,%s}", kind, server)] != want {
+				return false
+			}
+		}
+		return true
+	})
+	sum := func(name, label string) (total float64) {
+		for id, v := range got {
+			if strings.HasPrefix(id, name+"{") && strings.Contains(id, server) && strings.Contains(id, label) {
+				total += v
+			}
+		}
+		return total
+	}
+	if all, backends := sum("pgweir_server_client_backends", ""), kinds()["client backend"]; all != backends {
+		t.Errorf("%v client backends by state, %v by kind", all, backends)
+	}
+	for id, want := range map[string]float64{
+		"pgweir_server_up{" + server + "}":                                                       1,
+		"pgweir_server_max_connections{" + server + "}":                                          30,
+		"pgweir_server_usable_connections{" + server + "}":                                       26,
+		"pgweir_sizing_wanted_backends{" + server + "}":                                          40,
+		"pgweir_sizing_fits{" + server + "}":                                                     0,
+		`pgweir_server_processes{kind="postmaster",` + server + "}":                              1,
+		`pgweir_server_processes{kind="other",` + server + "}":                                   0,
+		`pgweir_server_processes{kind="unknown",` + server + "}":                                 0,
+		`pgweir_server_client_backends{ours="true",` + server + `,state="idle in transaction"}`:  3,
+		`pgweir_server_client_backends{ours="false",` + server + `,state="idle in transaction"}`: 0,
+	} {
+		if v, ok := got[id]; !ok || v != want {
+			t.Errorf("%s is %v (%v), want %v", id, v, ok, want)
+		}
+	}
+	if cpu := got[`pgweir_server_process_cpu_seconds_total{kind="postmaster",`+server+"}"]; cpu <= 0 || cpu > 60 {
+		t.Errorf("the postmaster has used %v s", cpu)
+	}
+	if age, ok := got["pgweir_census_age_seconds{"+server+"}"]; !ok || age > patience.Seconds() {
+		t.Errorf("the census is %v s old", age)
+	}
+	// A server that is down has no processes, not 0 of each kind.
+	if err := pg.Stop(cluster.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the server is seen to be down", func() bool {
+		got = series(t, w)
+		up, ok := got["pgweir_server_up{"+server+"}"]
+		return ok && up == 0
+	})
+	if sum("pgweir_findings", `severity="critical"`) == 0 {
+		t.Errorf("no critical finding tells of it: %v", got)
+	}
+	if n := sum("pgweir_server_processes", `kind="checkpointer"`); n != 0 {
+		t.Errorf("%v checkpointers are left", n)
+	}
+	if err := pg.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the server is seen to be up", func() bool {
+		got = series(t, w)
+		return got["pgweir_server_up{"+server+"}"] == 1
+	})
+}

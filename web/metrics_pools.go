@@ -1,0 +1,78 @@
+package web
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pgweir/status"
+)
+
+// sendPool sends everything of one pool.
+func sendPool(ch chan<- prometheus.Metric, s *status.Snapshot, p *status.Pool) {
+	database, user := label(p.Database), label(p.User)
+	one := func(desc *prometheus.Desc, n int, word string) {
+		send(ch, desc, prometheus.GaugeValue, float64(n), database, user, word)
+	}
+	for _, m := range poolMetrics {
+		m.send(ch, p, database, user)
+	}
+	one(poolClients, p.ClientsActive, "active")
+	one(poolClients, p.ClientsWaiting, "waiting")
+	one(poolCancels, p.ClientsActiveCancel, "active")
+	one(poolCancels, p.ClientsWaitingCancel, "waiting")
+	for _, b := range backendStates {
+		one(poolBackend, b.count(p), b.state)
+	}
+	for reason, n := range pinsByReason(p) {
+		one(poolPinned, n, reason)
+	}
+	if p.IsConsole() {
+		return // its clients need no backend, so there is nothing to wait for or to be saved
+	}
+	sendHistogram(ch, poolWait, status.WaitBounds, p.Waits, p.Totals.WaitTime.Seconds(), database, user)
+	sendHistogram(ch, poolTransaction, status.DurationBounds, p.TransactionTimes, p.Totals.TransactionTime.Seconds(), database, user)
+	sendHistogram(ch, poolQuery, status.DurationBounds, p.QueryTimes, p.Totals.QueryTime.Seconds(), database, user)
+	savings := s.PoolSavings(p)
+	for _, m := range poolSavings {
+		m.send(ch, &savings, database, user)
+	}
+}
+
+// backendStates are the parts of status.Pool.Backends.
+var backendStates = []struct {
+	state string
+	count func(*status.Pool) int
+}{
+	{"active", func(p *status.Pool) int { return p.ServersActive }},
+	{"being_canceled", func(p *status.Pool) int { return p.ServersBeingCanceled }},
+	{"idle", func(p *status.Pool) int { return p.ServersIdle }},
+	{"used", func(p *status.Pool) int { return p.ServersUsed }},
+	{"tested", func(p *status.Pool) int { return p.ServersTested }},
+	{"login", func(p *status.Pool) int { return p.ServersLogin }},
+	{"closing", func(p *status.Pool) int { return p.ServersClosing }},
+	{"listening", func(p *status.Pool) int { return p.Listening }},
+}
+
+// pinsByReason has every reason of status.PinReasons, so that a series does not
+// come and go, and no other: what is none of them is "unknown".
+func pinsByReason(p *status.Pool) map[string]int {
+	out := make(map[string]int, len(status.PinReasons))
+	for _, reason := range status.PinReasons {
+		out[reason] = 0
+	}
+	for reason, n := range p.PinnedBy {
+		if _, ok := out[reason]; !ok {
+			reason = "unknown"
+		}
+		out[reason] += n
+	}
+	return out
+}
+
+// memorySource is how the memory of a backend is known, in one of three words.
+func memorySource(v *status.Savings) string {
+	switch v.MemorySource {
+	case "measured", "estimated":
+		return v.MemorySource
+	}
+	return "unknown"
+}

@@ -1,0 +1,229 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"pgweir/status"
+)
+
+// maxPinRows is how many pins are listed one by one.
+const maxPinRows = 10
+
+// stateOf makes the view. sizing may be nil.
+func stateOf(s *status.Snapshot, h status.History, sizing *status.Sizing) *stateView {
+	v := &s.Savings
+	most := max(1, v.Clients, v.Backends)
+	out := &stateView{
+		Title:   count(v.Saved) + " backends saved · pgweir",
+		Version: s.Version,
+		Up:      lasting(s.At.Sub(s.Started)),
+
+		Saved:         count(v.Saved),
+		SavedNoun:     "backends saved",
+		Clients:       count(v.Clients),
+		ClientsWidth:  percent(v.Clients, most),
+		Backends:      count(v.Backends),
+		BackendsWidth: percent(v.Backends, most),
+		Ratio:         ratioText(v),
+
+		Forks:     count(max(0, v.ClientLogins-v.ServerLogins)),
+		ForksNote: fmt.Sprintf("%s of clients took %s of backends", plural(v.ClientLogins, "login"), count(v.ServerLogins)),
+		Peak:      count(v.Peak.Saved),
+		PeakNote:  fmt.Sprintf("at most %s, and %s", plural(v.Peak.Clients, "client"), plural(v.Peak.Backends, "backend")),
+
+		Seconds: chartOf(h.Seconds, status.MaxSeconds, time.Second, "5 minutes"),
+		Minutes: chartOf(minutesOf(&h), status.MaxMinutes, time.Minute, "hour"),
+	}
+	if v.Saved == 1 {
+		out.Title, out.SavedNoun = "1 backend saved · pgweir", "backend saved"
+	}
+	out.Memory, out.MemoryNote = memoryText(v)
+	out.addPools(s)
+	out.addCensuses(s)
+	out.addSizing(sizing)
+	out.judge(s)
+	return out
+}
+
+func ratioText(v *status.Savings) string {
+	switch {
+	case v.Clients == 0:
+		return "No client is connected."
+	case v.Backends == 0:
+		return "No backend is open: all clients are at rest."
+	default:
+		return fmt.Sprintf("%.1f clients for each backend.", v.Ratio)
+	}
+}
+
+func memoryText(v *status.Savings) (size, note string) {
+	if v.MemorySaved < 0 || v.MemorySource == "unknown" {
+		return "unknown", "what a backend holds for itself cannot be read here"
+	}
+	return byteSize(v.MemorySaved), fmt.Sprintf("%s: %s for each backend", v.MemorySource, byteSize(v.BackendMemory))
+}
+
+func (out *stateView) addPools(s *status.Snapshot) {
+	waiting, pinned := 0, 0
+	var longest, oldest time.Duration
+	out.Pools = []poolView{}
+	for i := range s.Pools {
+		p := &s.Pools[i]
+		if p.IsConsole() {
+			continue
+		}
+		waiting, pinned = waiting+p.ClientsWaiting, pinned+p.Pinned
+		longest, oldest = max(longest, p.MaxWait), max(oldest, p.OldestPin)
+		of := s.PoolSavings(p)
+		row := poolView{
+			Key: poolKey(p.Database, p.User), Database: p.Database, User: p.User, Mode: p.Mode, Paused: p.Paused,
+			Clients: count(p.Clients()), Waiting: count(p.ClientsWaiting), Longest: brief(p.MaxWait), Usual: usualWait(p.Waits),
+			Backends: count(p.Backends()), Active: count(p.ServersActive), Size: count(p.Size), Pinned: count(p.Pinned),
+			Saved: count(of.Saved), Memory: "unknown", Queries: count(p.Averages.Queries), Tone: toneWell,
+		}
+		if of.MemorySaved >= 0 {
+			row.Memory = byteSize(of.MemorySaved)
+		}
+		if p.ClientsWaiting > 0 {
+			row.Tone = toneWarning
+		}
+		out.Pools = append(out.Pools, row)
+	}
+	out.NoPools = len(out.Pools) == 0
+	out.Waiting, out.WaitingNote = count(waiting), "clients, for a backend"
+	if waiting > 0 {
+		out.WaitingNote = "clients, the first for " + brief(longest)
+	}
+	out.Pinned, out.PinnedNote = count(pinned), "backends kept by a client"
+	if pinned > 0 && oldest > 0 {
+		out.PinnedNote = "backends, one of them for " + brief(oldest)
+	}
+}
+
+// poolKey names a pool so that no two have the same name.
+func poolKey(database, user string) string {
+	return strconv.Quote(database) + " " + strconv.Quote(user)
+}
+
+// usualWait is the bound that 99 of 100 waits for a backend stayed below, since
+// the start. waits are as in status.Pool.
+func usualWait(waits []uint64) string {
+	if len(waits) != len(status.WaitBounds)+1 || waits[len(waits)-1] == 0 {
+		return "–"
+	}
+	all := waits[len(waits)-1]
+	for i, bound := range status.WaitBounds {
+		if float64(waits[i]) >= 0.99*float64(all) {
+			return "< " + brief(time.Duration(bound*float64(time.Second)))
+		}
+	}
+	return "> " + brief(time.Duration(status.WaitBounds[len(status.WaitBounds)-1]*float64(time.Second)))
+}
+
+// addCensuses adds what the servers' censuses have found.
+func (out *stateView) addCensuses(s *status.Snapshot) {
+	out.Findings, out.Pins, out.Servers = []findingView{}, []pinView{}, []readView{}
+	more := 0
+	for _, c := range s.Censuses {
+		out.Servers = append(out.Servers, readView{c.Server.Host, lasting(s.At.Sub(c.At)) + " ago"})
+		for _, f := range c.Findings {
+			out.Findings = append(out.Findings, findingView{
+				Key: f.ID + " " + c.Server.Host, Severity: string(f.Severity), ID: f.ID, Server: c.Server.Host,
+				Text: f.Text, Advice: f.Advice, NoAdvice: f.Advice == "", Since: lasting(s.At.Sub(f.Since)),
+			})
+		}
+		for i := range c.Processes {
+			p := &c.Processes[i]
+			if p.Client == nil || p.Client.Pin == "" {
+				continue
+			}
+			if len(out.Pins) == maxPinRows {
+				more++
+				continue
+			}
+			out.Pins = append(out.Pins, pinView{
+				Key: processKey(c, p), PID: strconv.Itoa(p.PID), Pool: p.User + "@" + p.Database, Reasons: p.Client.Pin,
+				Client: holderName(p.Client), Application: p.Application,
+			})
+		}
+	}
+	// Those of each server are in this order already.
+	slices.SortStableFunc(out.Findings, func(a, b findingView) int { return cmp.Compare(gravity(b.Severity), gravity(a.Severity)) })
+	out.NoCensus, out.NoPins = len(s.Censuses) == 0, len(out.Pins) == 0
+	if more > 0 {
+		out.MorePins = fmt.Sprintf("and %s more", count(more))
+	}
+	out.Well = len(out.Findings) == 0
+	out.WellNote = "Nothing is wrong with " + plural(len(s.Censuses), "server") + "."
+	if out.NoCensus {
+		out.WellNote = "No server has been looked at yet, or census_interval is 0: of PostgreSQL's processes nothing is known."
+	}
+}
+
+func gravity(severity string) int {
+	return slices.Index([]string{string(status.Info), string(status.Warning), string(status.Critical)}, severity)
+}
+
+func (out *stateView) addSizing(sizing *status.Sizing) {
+	out.Sums, out.Advice = []sumView{}, []adviceView{}
+	if sizing == nil {
+		sizing = &status.Sizing{}
+	}
+	for _, sum := range sizing.Sums {
+		row := sumView{Key: sum.Server, Server: sum.Server, Text: sum.Text, Fits: "fits", Tone: toneWell}
+		switch {
+		case sum.Usable < 0:
+			row.Fits, row.Tone = "unknown", toneInfo
+		case !sum.Fits:
+			row.Fits, row.Tone = "does not fit", toneWarning
+		}
+		out.Sums = append(out.Sums, row)
+	}
+	for _, a := range sizing.Advice {
+		row := adviceView{Key: poolKey(a.Database, a.User), Pool: a.User + "@" + a.Database, Evidence: a.Evidence}
+		switch a.Do {
+		case "keep":
+			row.Do = fmt.Sprintf("keep at %d", a.Size)
+		default:
+			row.Do = fmt.Sprintf("%s from %d to %d", a.Do, a.Size, a.Suggested)
+		}
+		out.Advice = append(out.Advice, row)
+	}
+	out.NoSizing = len(out.Sums) == 0 && len(out.Advice) == 0
+}
+
+// judge says in a few words how all is.
+func (out *stateView) judge(s *status.Snapshot) {
+	critical, warnings := 0, 0
+	for _, f := range out.Findings {
+		switch f.Severity {
+		case string(status.Critical):
+			critical++
+		case string(status.Warning):
+			warnings++
+		}
+	}
+	for _, sum := range out.Sums {
+		if sum.Tone == toneWarning {
+			warnings++
+		}
+	}
+	switch {
+	case !s.Ready:
+		out.Verdict, out.VerdictTone = "not ready: "+s.NotReady, toneCritical
+	case critical > 0:
+		out.Verdict, out.VerdictTone = plural(critical, "critical finding"), toneCritical
+	case warnings > 0:
+		out.Verdict, out.VerdictTone = plural(warnings, "warning"), toneWarning
+	case out.NoCensus:
+		out.Verdict, out.VerdictTone = "clients are served", toneInfo
+	default:
+		out.Verdict, out.VerdictTone = "everything is well", toneWell
+	}
+	out.Summary = fmt.Sprintf("%s. %s on %s: %s saved.", out.Verdict,
+		plural(s.Savings.Clients, "client"), plural(s.Savings.Backends, "backend"), count(s.Savings.Saved))
+}

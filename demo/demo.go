@@ -120,6 +120,10 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if verdict != nil {
 		view.print("", "But: "+verdict.Error())
 	}
+	// Only now: it takes a backend, which is none of the clients'.
+	if err := weir.takeCensuses(opts); err != nil {
+		return errors.Join(verdict, err)
+	}
 	view.print(invitation(weir)...)
 	return errors.Join(verdict, stay(ctx, pooled.load, eye, weir, view))
 }
@@ -141,6 +145,7 @@ func invitation(w *weir) []string {
 		fmt.Sprintf("  a query     psql -h 127.0.0.1 -p %d -U %s %s", w.port, role, database),
 		fmt.Sprintf("  the console psql -h 127.0.0.1 -p %d -U %s pgweir -c 'SHOW SAVINGS'", w.port, role),
 		fmt.Sprintf("  a browser   http://127.0.0.1:%d/", w.httpPort),
+		fmt.Sprintf("  a terminal  pgweir top --url http://127.0.0.1:%d/", w.httpPort),
 		fmt.Sprintf("  PostgreSQL  psql -h 127.0.0.1 -p %d -U postgres %s", w.db.Port, database),
 		fmt.Sprintf("  the log     %s", filepath.Join(w.db.Dir, logName)),
 		"",

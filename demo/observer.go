@@ -42,8 +42,8 @@ func (m memory) most(o memory) memory {
 	return memory{max(m.bytes, o.bytes), true}
 }
 
-// observer counts backends on a connection of its own, straight to PostgreSQL,
-// which it leaves out of the count.
+// observer counts backends on a connection of its own, straight to PostgreSQL.
+// It leaves out of the count who only observes: itself, and pgweir's census.
 type observer struct {
 	db   *cluster.Cluster
 	weir *weir // nil as long as there is none
@@ -67,17 +67,20 @@ func (o *observer) close() {
 // sample looks once. Memory costs a walk over the processes' page tables, so
 // it is not asked for every time.
 func (o *observer) sample(ctx context.Context, withMemory bool) (sample, error) {
-	const sql = `select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`
+	// pgweir's census is another observer.
+	const sql = `select count(*) filter (where not o), coalesce(array_agg(pid) filter (where o), '{}')
+		from (select pid, pid = pg_backend_pid() or application_name = 'pgweir census' as o
+			from pg_stat_activity where backend_type = 'client backend') as b`
 	var s sample
-	if err := o.conn.QueryRow(ctx, sql).Scan(&s.byServer); err != nil {
+	var observers []int32
+	if err := o.conn.QueryRow(ctx, sql).Scan(&s.byServer, &observers); err != nil {
 		return s, fmt.Errorf("asking pg_stat_activity: %w", err)
 	}
 	pids, err := o.db.BackendPIDs()
 	if err != nil {
 		return s, fmt.Errorf("reading the process table: %w", err)
 	}
-	own := int(o.conn.PgConn().PID())
-	pids = slices.DeleteFunc(pids, func(pid int) bool { return pid == own })
+	pids = slices.DeleteFunc(pids, func(pid int) bool { return slices.Contains(observers, int32(pid)) })
 	s.byTable = len(pids)
 	if withMemory {
 		s.backendMemory = memoryOf(pids)

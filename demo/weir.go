@@ -100,7 +100,7 @@ func startWeir(ctx context.Context, opts Options, db *cluster.Cluster) (*weir, e
 		}
 	}
 	config := filepath.Join(db.Dir, configName)
-	if err := os.WriteFile(config, []byte(w.config(opts)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(w.config(opts, "")), 0o600); err != nil {
 		return nil, err
 	}
 	log, err := os.OpenFile(filepath.Join(db.Dir, logName), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -120,7 +120,17 @@ func startWeir(ctx context.Context, opts Options, db *cluster.Cluster) (*weir, e
 	return w, nil
 }
 
-func (w *weir) config(opts Options) string {
+// takeCensuses has pgweir show the server's processes from now on.
+func (w *weir) takeCensuses(opts Options) error {
+	text := w.config(opts, "census_user = \"postgres\"\ncensus_interval = \"1s\"\n")
+	if err := os.WriteFile(filepath.Join(w.db.Dir, configName), []byte(text), 0o600); err != nil {
+		return err
+	}
+	return syscall.Kill(w.process.PID(), syscall.SIGHUP)
+}
+
+// config is the configuration, with more lines for its top.
+func (w *weir) config(opts Options, more string) string {
 	return fmt.Sprintf(`# The configuration of pgweir demo.
 listen_addr = "127.0.0.1"
 listen_port = %d
@@ -134,14 +144,14 @@ max_client_conn = %d
 log_connections = false
 log_disconnections = false
 shutdown_timeout = "3s"
-
+%s
 [databases.%s]
 host = "127.0.0.1"
 port = %d
 pool_size = %d
 
 [users.%s]
-`, w.port, w.httpPort, role, opts.Pool, opts.Clients+100, database, w.db.Port, opts.Pool, role)
+`, w.port, w.httpPort, role, opts.Pool, opts.Clients+100, more, database, w.db.Port, opts.Pool, role)
 }
 
 func (w *weir) waitReady(ctx context.Context) error {

@@ -44,7 +44,9 @@ func watched(t *testing.T, pg *cluster.Cluster, top string) *weir {
 	if !strings.Contains(top, "census_user") {
 		top += "census_user = \"postgres\"\n"
 	}
-	return startWeir(t, weirOptions{Cluster: pg, Top: top})
+	db := createDatabase(t, pg)
+	top += "census_database = \"" + db + "\"\n" // only there relations have names
+	return startWeir(t, weirOptions{Cluster: pg, DB: db, Top: top})
 }
 
 // findings are those of the last reading, which there is one of within a few
@@ -78,6 +80,11 @@ func (a healthAnswer) find(id string) (finding, bool) {
 // isFound waits until there is a finding that has all of these words in it.
 func isFound(t *testing.T, w *weir, id string, words ...string) finding {
 	t.Helper()
+	return isFoundWithin(t, w, noticed, id, words...)
+}
+
+func isFoundWithin(t *testing.T, w *weir, limit time.Duration, id string, words ...string) finding {
+	t.Helper()
 	begun := time.Now()
 	var found finding
 	var last healthAnswer
@@ -86,7 +93,7 @@ func isFound(t *testing.T, w *weir, id string, words ...string) finding {
 			t.Logf("the last reading: %+v", last)
 		}
 	}()
-	eventuallyWithin(t, noticed, fmt.Sprintf("%s is found, with %q", id, words), func() bool {
+	eventuallyWithin(t, limit, fmt.Sprintf("%s is found, with %q", id, words), func() bool {
 		last = findings(t, w)
 		f, ok := last.find(id)
 		for _, word := range words {
@@ -181,7 +188,8 @@ func TestAStoppedProcessIsNamed(t *testing.T) {
 		"walwriter":    pidOf(t, direct, "walwriter"),
 		"postmaster":   pg.PID(),
 	}
-	for kind, pid := range pids {
+	for _, kind := range []string{"checkpointer", "walwriter", "postmaster"} {
+		pid := pids[kind]
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) }) // else it would not end
 		signal(t, pid, syscall.SIGSTOP)
 		f := isFound(t, w, "process_stopped", fmt.Sprintf("%s (pid %d)", kind, pid), fmt.Sprintf("kill -CONT %d", pid))
@@ -204,6 +212,30 @@ func TestAStoppedProcessIsNamed(t *testing.T) {
 	if a := findings(t, w); len(a.Findings) > 0 {
 		t.Errorf("at the end: %+v", a.Findings)
 	}
+}
+
+// TestAServerThatDoesNotAnswerIsToldOf: the kernel goes on accepting for a
+// postmaster that does not move, so that only a login shows it.
+func TestAServerThatDoesNotAnswerIsToldOf(t *testing.T) {
+	t.Parallel()
+	pg := startCluster(t, cluster.Options{})
+	w := watched(t, pg, "")
+	direct := connect(t, w.Direct())
+	findings(t, w)
+	t.Cleanup(func() { _ = syscall.Kill(pg.PID(), syscall.SIGCONT) })
+	signal(t, pg.PID(), syscall.SIGSTOP)
+	// Whoever is in is served; so the census must be made to log in again.
+	must(t, direct, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgweir census'")
+	isFoundWithin(t, w, 2*noticed, "server_unreachable", "does not answer", fmt.Sprintf("(pid %d) lives", pg.PID()))
+	isFound(t, w, "process_stopped", fmt.Sprintf("postmaster (pid %d)", pg.PID()))
+	eventuallyWithin(t, noticed, "/readyz says why clients cannot be served", func() bool {
+		code, body := get(t, w, "/readyz")
+		return code == http.StatusServiceUnavailable && strings.Contains(body, "does not answer")
+	})
+	signal(t, pg.PID(), syscall.SIGCONT)
+	isOver(t, w, "server_unreachable")
+	isOver(t, w, "process_stopped")
+	servedWithin(t, connect(t, w.DSN()), patience)
 }
 
 // TestACrashIsTold: PostgreSQL restarts all of its processes when one of them
@@ -314,9 +346,6 @@ func TestWhoWaitsForWhomIsToldInTermsOfClients(t *testing.T) {
 	}
 	// A chain is followed to its root.
 	must(t, third, "begin; select pg_advisory_xact_lock(4711)")
-	if got := backendOf(t, third); got == 0 {
-		t.Fatal(got)
-	}
 	must(t, holder, "commit")
 	if err := finished(t, done, patience); err != nil {
 		t.Fatal(err)

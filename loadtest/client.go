@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"sync/atomic"
@@ -17,6 +18,10 @@ const (
 	// errorPause is how long one waits whose transaction has failed and that
 	// does not think: what fails at once must not fail all the time.
 	errorPause = 10 * time.Millisecond
+	// aloneTick and alonePause are for one that wants to log in alone: how
+	// often it looks whether it is, and how long it waits before it tries again.
+	aloneTick  = 10 * time.Millisecond
+	alonePause = 300 * time.Millisecond
 )
 
 // client is one of the crowd's. All of it belongs to its goroutine, but conn.
@@ -42,28 +47,22 @@ func (c *client) live() {
 	if !c.wait(time.Duration(c.number) * crowd.ramp / time.Duration(crowd.clients)) {
 		return
 	}
-	for first := true; ; {
-		conn, err := c.login(first)
-		switch {
-		case crowd.over():
-			c.leave(conn)
-			return
-		case err == nil:
-			if first {
+	conn, err := c.enter()
+	if err != nil && (tooMany(err) || errors.Is(err, errFull)) {
+		crowd.out.Add(1)
+		return
+	}
+	for in := false; ; {
+		if conn != nil && !crowd.over() {
+			if !in {
 				crowd.in.Add(1)
-				first = false
+				in = true
 			}
 			crowd.most.up()
 			err = c.converse(conn)
 			crowd.most.down()
-			c.leave(conn)
-		case first && tooMany(err):
-			crowd.refuse(err)
-			return
-		case first && err == errFull:
-			crowd.out.Add(1)
-			return
 		}
+		c.leave(conn)
 		if crowd.over() {
 			return
 		}
@@ -73,13 +72,52 @@ func (c *client) live() {
 		if !c.wait(reconnectAfter) {
 			return
 		}
+		conn, err = c.login(false)
+	}
+}
+
+// enter is a client's first login. When one has been turned away, for there are
+// too many, the others try one at a time: PostgreSQL counts those that are just
+// coming, and may turn away more of them than it must. The first who is turned
+// away again when it was alone is the last to try.
+func (c *client) enter() (*pgconn.PgConn, error) {
+	crowd := c.crowd
+	conn, err := c.login(true)
+	if err != nil && tooMany(err) {
+		crowd.crowded.Store(true)
+	} else if !errors.Is(err, errCrowded) {
+		return conn, err
+	}
+	crowd.alone.Lock()
+	defer crowd.alone.Unlock()
+	for last := false; ; last = true {
+		// Who was turned away may hold its place for a moment.
+		for len(crowd.logins) > 0 {
+			if !c.wait(aloneTick) {
+				return nil, context.Canceled
+			}
+		}
+		if crowd.refusal.Load() != nil {
+			return nil, errFull
+		}
+		conn, err := c.login(false)
+		if err == nil || !tooMany(err) {
+			return conn, err
+		}
+		if last {
+			crowd.refusal.Store(&Refusal{Code: codeOf(err), Text: reason(err)})
+			return nil, err
+		}
+		if !c.wait(alonePause) {
+			return nil, context.Canceled
+		}
 	}
 }
 
 // login connects and prepares what is to be prepared. Few clients do so at the
-// same time, so that the time it takes is the server's and not a queue's. One
-// that logs in for the first time does not try once another was turned away.
-func (c *client) login(first bool) (*pgconn.PgConn, error) {
+// same time, so that the time it takes is the server's and not a queue's. A
+// polite one does not try when it is crowded.
+func (c *client) login(polite bool) (*pgconn.PgConn, error) {
 	crowd := c.crowd
 	select {
 	case <-crowd.enough:
@@ -87,8 +125,8 @@ func (c *client) login(first bool) (*pgconn.PgConn, error) {
 	case crowd.logins <- struct{}{}:
 	}
 	defer func() { <-crowd.logins }()
-	if first && crowd.full.Load() {
-		return nil, errFull
+	if polite && crowd.crowded.Load() {
+		return nil, errCrowded
 	}
 	begin := time.Now()
 	conn, err := pgconn.ConnectConfig(crowd.loginContext, crowd.config)

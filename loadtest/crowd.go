@@ -22,8 +22,12 @@ const (
 	cancelsAtOnce = 16
 )
 
-// errFull is what clients get that need not try: another was turned away.
-var errFull = errors.New("the server lets no more clients in")
+var (
+	// errCrowded is what a client gets that had better try alone.
+	errCrowded = errors.New("another client was turned away")
+	// errFull is what clients get that need not try.
+	errFull = errors.New("the server lets no more clients in")
+)
 
 // prepared is a statement as it is prepared.
 type prepared struct {
@@ -63,10 +67,11 @@ type crowd struct {
 
 	connects, latency *recorder
 	errors            tally
-	most              gauge        // clients that are connected
-	in, out           atomic.Int64 // clients that have got in once; that never will
-	full              atomic.Bool  // nobody else need try
-	refusal           atomic.Pointer[Refusal]
+	most              gauge                   // clients that are connected
+	in, out           atomic.Int64            // clients that have got in once; that never will
+	crowded           atomic.Bool             // one was turned away; try alone
+	alone             sync.Mutex              // held by who does
+	refusal           atomic.Pointer[Refusal] // nobody else need try
 
 	members      []client
 	running      sync.WaitGroup
@@ -112,14 +117,6 @@ func (c *crowd) over() bool {
 	default:
 		return false
 	}
-}
-
-// refuse notes that a client was turned away. Those that have not tried yet
-// need not.
-func (c *crowd) refuse(err error) {
-	c.full.Store(true)
-	c.out.Add(1)
-	c.refusal.CompareAndSwap(nil, &Refusal{Code: codeOf(err), Text: reason(err)})
 }
 
 // settled tells whether every client is in, or out for good.

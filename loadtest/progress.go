@@ -47,6 +47,14 @@ func (p *progress) clear() {
 	}
 }
 
+// end leaves the line that is redrawn standing: what follows goes below it.
+func (p *progress) end() {
+	if p.drawn {
+		_, _ = io.WriteString(p.out, "\n")
+		p.drawn = false
+	}
+}
+
 // show tells of a sample.
 func (p *progress) show(r *run, s Sample) {
 	now := time.Now()

@@ -72,6 +72,9 @@ type Sample struct {
 	P50, P99     time.Duration // of these; 0 if there were none
 }
 
+// allIn tells whether every client that was asked for has come in.
+func (p *Phase) allIn() bool { return p.Measuring > 0 && p.Late == 0 && p.Refused == nil }
+
 // Rate is how many transactions there were in a second.
 func (p *Phase) Rate() float64 {
 	if p.Elapsed <= 0 {

@@ -103,6 +103,7 @@ func (t *test) run(ctx context.Context, first, second *target) error {
 
 func (t *test) phase(ctx context.Context, at *target, o *observer) *Phase {
 	p := measure(ctx, at, o, t.work, t.opts, t.progress)
+	t.progress.end()
 	t.progress.line(t.result.notes(p)...)
 	return p
 }

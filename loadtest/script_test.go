@@ -40,7 +40,7 @@ func TestNumbersArePutInOutsideOfQuotesAndComments(t *testing.T) {
 		"select 1 -- :random\r, :random":          "select 1 -- :random\r, 123",
 		"select /* :random /* nested */ */ 1":     "select /* :random /* nested */ */ 1",
 		"select a[1:n], a[:randoms], a[:Random]":  "select a[1:n], a[:randoms], a[:Random]",
-		"select a[:random:client]":                "select a[123:7]",
+		"select a[:random : :client]":             "select a[123 : 7]",
 		"select :random; select :client;":         "select 123; select 7;",
 		"copy t to stdout; select 'copy'":         "copy t to stdout; select 'copy'",
 		"select stdin from copy":                  "select stdin from copy",
@@ -73,16 +73,16 @@ func TestVariablesBecomeParameters(t *testing.T) {
 
 func TestAScriptThatCannotBeRunIsRefused(t *testing.T) {
 	for sql, want := range map[string]string{
-		"":                                    "no statement",
-		" ; -- nothing\n ; ":                  "no statement",
-		"select 1;\nselect 'a":                "line 2 of the script: a quoted string is not closed",
-		"select E'a\\'":                       "a quoted string is not closed",
-		"select \"a":                          "a quoted name is not closed",
-		"select $x$ a $$":                     "a dollar-quoted string is not closed",
-		"\n\n/* /* */":                        "line 3 of the script: a comment is not closed",
-		"\\set x 1\nselect :x":                `line 1 of the script: a backslash`,
-		"select 1;\nCopy t (a) from STDIN;":   "line 2 of the script: COPY FROM STDIN",
-		"select '\x00'":                       "NUL",
+		"":                                     "no statement",
+		" ; -- nothing\n ; ":                   "no statement",
+		"select 1;\nselect 'a":                 "line 2 of the script: a quoted string is not closed",
+		"select E'a\\'":                        "a quoted string is not closed",
+		"select \"a":                           "a quoted name is not closed",
+		"select $x$ a $$":                      "a dollar-quoted string is not closed",
+		"\n\n/* /* */":                         "line 3 of the script: a comment is not closed",
+		"\\set x 1\nselect :x":                 `line 1 of the script: a backslash`,
+		"select 1;\nCopy t (a) from STDIN;":    "line 2 of the script: COPY FROM STDIN",
+		"select '\x00'":                        "NUL",
 		strings.Repeat("select 1;", maxScript): "bytes",
 	} {
 		_, err := readScript(sql, scriptVariables, false)

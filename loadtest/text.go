@@ -13,31 +13,35 @@ type row struct {
 	Name, Direct, Pooled, Difference string
 }
 
-// figure makes a row of what both phases have: how it is written, and what it
-// is as a number, below 0 if that is unknown.
+// figure is what a row of the comparison is made of.
 type figure struct {
 	name  string
-	value func(*Phase) float64
+	value func(*Phase) float64 // below 0 if it is unknown
 	text  func(*Phase) string
 	// difference writes what the pooled phase has less, or more.
 	difference func(direct, pooled float64) string
 }
 
-// none of these was recorded: a number that cannot be compared.
+// noNumber stands for one that cannot be compared.
 const noNumber = -1.0
 
 func times(of func(*Phase) Quantiles, pick func(Quantiles) time.Duration) (func(*Phase) float64, func(*Phase) string) {
 	return func(p *Phase) float64 {
-			if of(p).Count == 0 {
-				return noNumber
-			}
-			return float64(pick(of(p)))
+			return orNone(float64(pick(of(p))), of(p).Count > 0)
 		}, func(p *Phase) string {
 			if of(p).Count == 0 {
 				return "–"
 			}
 			return millis(pick(of(p))) + " ms"
 		}
+}
+
+// orNone is a number, if there is one.
+func orNone(n float64, there bool) float64 {
+	if !there {
+		return noNumber
+	}
+	return n
 }
 
 // figures are the lines of the comparison, in order.
@@ -57,6 +61,13 @@ func figures() []figure {
 	add("processes of PostgreSQL, at most", value, text, fewer)
 	add("memory of the backends, at most", func(p *Phase) float64 { return float64(p.MemoryMax) },
 		func(p *Phase) string { return bytesText(p.MemoryMax) }, lessMemory)
+	add("time until all clients were in", func(p *Phase) float64 { return orNone(float64(p.Measuring), p.allIn()) },
+		func(p *Phase) string {
+			if !p.allIn() {
+				return "–"
+			}
+			return seconds(p.Measuring)
+		}, factor)
 	quantiles := []struct {
 		name string
 		pick func(Quantiles) time.Duration

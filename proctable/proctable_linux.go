@@ -29,13 +29,29 @@ func gone(pid int, err error) error {
 	return err
 }
 
-// Read is the row of one process.
+// Read is the row of one process. A census reads hundreds of them, so it is
+// three calls of the kernel: nothing here can block.
 func Read(pid int) (Process, error) {
-	line, err := os.ReadFile(file(pid, "stat"))
+	path := file(pid, "stat")
+	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
-		return Process{}, gone(pid, err)
+		return Process{}, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return parseStat(line)
+	defer unix.Close(fd)
+	var line [2048]byte // the kernel's line has at most some 600 bytes
+	n, err := ignoringEINTR(func() (int, error) { return unix.Read(fd, line[:]) })
+	if err != nil {
+		return Process{}, gone(pid, &fs.PathError{Op: "read", Path: path, Err: err})
+	}
+	return parseStat(line[:n])
+}
+
+func ignoringEINTR(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); err != syscall.EINTR {
+			return n, err
+		}
+	}
 }
 
 // Title is what ps shows: the arguments of a process with blanks between, or

@@ -27,9 +27,17 @@ func parseStat(line []byte) (Process, error) {
 	if open < 1 || end < open {
 		return Process{}, fmt.Errorf("a stat line without a name: %q", line)
 	}
-	fields := bytes.Fields(line[end+1:])
-	if len(fields) <= fieldBirth {
-		return Process{}, fmt.Errorf("a stat line with %d fields behind the name", len(fields))
+	var fields [fieldBirth + 1][]byte
+	n := 0
+	for field := range bytes.FieldsSeq(line[end+1:]) {
+		if fields[n] = field; n == fieldBirth {
+			n++
+			break
+		}
+		n++
+	}
+	if n <= fieldBirth {
+		return Process{}, fmt.Errorf("a stat line with %d fields behind the name", n)
 	}
 	if len(fields[fieldState]) != 1 {
 		return Process{}, fmt.Errorf("a stat line with the state %q", fields[fieldState])

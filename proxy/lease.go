@@ -75,6 +75,7 @@ func (c *client) take(w *worker, s *server) {
 	s.client.Store(c)
 	s.place = len(w.leased)
 	w.leased = append(w.leased, s)
+	c.begun = 0 // the wait is counted by itself
 	st := c.pool.stats[w.index]
 	st.totals.ServerAssignments++
 	if c.asked > 0 {

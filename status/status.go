@@ -76,9 +76,9 @@ type Pool struct {
 	// Waits is how long clients waited for a backend: cumulative counts for
 	// upper bounds WaitBounds, the last for +Inf.
 	Waits []uint64
-	// TransactionTimes and QueryTimes are how long transactions took, from the
-	// request for a backend to the end, and queries: cumulative counts for upper
-	// bounds DurationBounds, the last for +Inf.
+	// TransactionTimes and QueryTimes are how long transactions and queries took,
+	// the wait for a backend not included: cumulative counts for upper bounds
+	// DurationBounds, the last for +Inf.
 	TransactionTimes, QueryTimes []uint64
 	// OldestPin is how long the client has kept its backend that has done so
 	// longest; 0 if none does.

@@ -123,7 +123,7 @@ func poolDetails(p *status.Pool) []detail {
 func findingDetails(c *status.Census, f *status.Finding) []detail {
 	var d details
 	d.sentence(f.Text)
-	d.sentence(f.Advice)
+	d.may("what to do", f.Advice)
 	d.must("finding", f.ID)
 	d.must("severity", string(f.Severity))
 	d.must("server", c.Server.Host)

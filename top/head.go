@@ -49,11 +49,10 @@ func (m *model) savingsLine() line {
 	for i := range m.pools {
 		waiting += m.pools[i].ClientsWaiting
 	}
-	text := fmt.Sprintf("Clients: %d, %d waiting  Backends: %d  Saved: %d", s.Clients, waiting, s.Backends, s.Saved)
+	text := fmt.Sprintf("Clients: %d, %d waiting  Backends: %d  Saved: %d, at most %d", s.Clients, waiting, s.Backends, s.Saved, s.SavedPeak)
 	if s.Ratio > 0 {
-		text += fmt.Sprintf(" (%.1f clients for each backend)", s.Ratio)
+		text += fmt.Sprintf("  (%.1f to 1)", s.Ratio)
 	}
-	text += fmt.Sprintf(", at most %d", s.SavedPeak)
 	return line{plain, text}
 }
 
@@ -65,9 +64,9 @@ func (m *model) memoryLine() line {
 	text := "Memory: unknown"
 	switch {
 	case s.BackendMemory >= 0 && s.MemorySaved >= 0:
-		text = fmt.Sprintf("Memory: %s for each backend, %s saved (%s)", bytesText(s.BackendMemory), bytesText(s.MemorySaved), clean(s.MemorySource))
+		text = fmt.Sprintf("Memory: %s a backend, %s saved (%s)", bytesText(s.BackendMemory), bytesText(s.MemorySaved), clean(s.MemorySource))
 	case s.BackendMemory >= 0:
-		text = fmt.Sprintf("Memory: %s for each backend (%s)", bytesText(s.BackendMemory), clean(s.MemorySource))
+		text = fmt.Sprintf("Memory: %s a backend (%s)", bytesText(s.BackendMemory), clean(s.MemorySource))
 	}
 	return line{plain, text + fmt.Sprintf("  Logins: %d of clients, %d at the server", s.ClientLogins, s.ServerLogins)}
 }
@@ -77,7 +76,7 @@ func (m *model) processesLine() line {
 	if len(m.censuses) == 0 {
 		return line{faint, "Processes: unknown"}
 	}
-	var all, backends, ours, active, idle, inTransaction, waiting int
+	var all, backends, ours, active, inTransaction, waiting int
 	known := 0
 	cpu := 0.0
 	for _, c := range m.censuses {
@@ -88,7 +87,6 @@ func (m *model) processesLine() line {
 			ours += oneIf(p.Ours)
 			if p.Kind == "client backend" || p.Ours {
 				active += oneIf(p.State == "active")
-				idle += oneIf(p.State == "idle")
 				inTransaction += oneIf(strings.HasPrefix(p.State, "idle in transaction"))
 			}
 			waiting += oneIf(strings.HasPrefix(p.Wait, "Lock: "))
@@ -98,16 +96,17 @@ func (m *model) processesLine() line {
 			}
 		}
 	}
-	text := fmt.Sprintf("Processes: %d, %s (%d ours): %d active, %d idle, %d idle in transaction", all, count(backends, "client backend"), ours, active, idle, inTransaction)
+	text := fmt.Sprintf("Processes: %d", all)
+	if known > 0 {
+		text += fmt.Sprintf(", CPU %.1f%%", cpu)
+	}
+	text += fmt.Sprintf("  %s, %d ours: %d active", count(backends, "client backend"), ours, active)
 	how := plain
 	if waiting > 0 {
-		text += fmt.Sprintf(", %d wait for a lock", waiting)
+		text += fmt.Sprintf(", %d waiting for a lock", waiting)
 		how = warning
 	}
-	if known > 0 {
-		text += fmt.Sprintf("  CPU: %.1f%%", cpu)
-	}
-	return line{how, text}
+	return line{how, text + fmt.Sprintf(", %d idle in transaction", inTransaction)}
 }
 
 // findingsLine counts what is wrong, and names the gravest.

@@ -32,7 +32,7 @@ func newHTTPReader(text string) (*httpReader, error) {
 		if errors.As(err, &urlErr) {
 			err = urlErr.Err
 		}
-		return nil, fmt.Errorf("the URL of pgweir is not one: %w", err)
+		return nil, fmt.Errorf("the URL of pgweir must be as http://127.0.0.1:9127: %w", err)
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
 		return nil, fmt.Errorf("the URL of pgweir must be as http://127.0.0.1:9127, but is %q", base.Redacted())

@@ -55,6 +55,7 @@ type model struct {
 	console bool   // source has one
 	from    string // what is watched, for the title
 	paint   *painter
+	after   func(time.Duration, func(time.Time) tea.Msg) tea.Cmd // tea.Tick
 
 	width, height int
 	views         []*view
@@ -97,7 +98,7 @@ type page struct {
 // newModel is a model before its first reading.
 func newModel(ctx context.Context, source Source, o Options, paint *painter) *model {
 	m := &model{
-		ctx: ctx, source: source, console: o.Console != "", from: o.shownURL(), paint: paint, interval: o.Interval,
+		ctx: ctx, source: source, console: o.Console != "", from: o.shownURL(), paint: paint, after: tea.Tick, interval: o.Interval,
 		width: 80, height: 24,
 		views: []*view{newView(processTable), newView(clientTable), newView(poolTable), newView(findingTable)},
 	}
@@ -153,7 +154,7 @@ func (m *model) read() tea.Cmd {
 func (m *model) wait() tea.Cmd {
 	m.generation++
 	generation := m.generation
-	return tea.Tick(m.interval, func(time.Time) tea.Msg { return tickMsg{generation} })
+	return m.after(m.interval, func(time.Time) tea.Msg { return tickMsg{generation} })
 }
 
 // received takes in a reading and asks for the next.

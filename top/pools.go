@@ -8,7 +8,7 @@ import (
 )
 
 var poolTable = &table{name: "pools", sorted: 0, columns: []column{
-	{title: "DATABASE", least: 6, most: 40, keep: 100},
+	{title: "DATABASE", least: 8, most: 40, keep: 100},
 	{title: "USER", key: "U", least: 6, most: 40, keep: 99},
 	{title: "MODE", least: 7, most: 12, keep: 30},
 	{title: "SIZE", number: true, falling: true, keep: 60},
@@ -20,9 +20,9 @@ var poolTable = &table{name: "pools", sorted: 0, columns: []column{
 	{title: "IDLE", number: true, falling: true, keep: 50},
 	{title: "SAVED", number: true, falling: true, keep: 80},
 	{title: "PINNED", number: true, falling: true, keep: 55},
-	{title: "XACT/S", key: "P", number: true, falling: true, keep: 65},
+	{title: "XACT/S", key: "P", number: true, falling: true, keep: 48},
 	{title: "MEMORY", key: "M", number: true, falling: true, keep: 45},
-	{title: "STATE", key: "S", most: 8, keep: 40},
+	{title: "STATE", key: "S", most: 8, keep: 97},
 }}
 
 func poolRows(pools []status.Pool) []row {

@@ -18,7 +18,9 @@ const maxText = 4096
 // characters, marks that turn the direction of writing and bytes that are no
 // UTF-8 are shown escaped, as "\x1b" or "\u202e".
 func clean(s string) string {
-	s, long := bounded(s)
+	whole := len(s)
+	s = prefix(s, maxText)
+	long := len(s) < whole
 	if !long && isPlain(s) {
 		return s
 	}
@@ -49,16 +51,15 @@ func clean(s string) string {
 	return b.String()
 }
 
-// bounded is the beginning of s, and whether that is not all of it.
-func bounded(s string) (string, bool) {
-	if len(s) <= maxText {
-		return s, false
+// prefix is the beginning of s, at most n bytes, without half a character.
+func prefix(s string, n int) string {
+	if len(s) <= n {
+		return s
 	}
-	end := maxText
-	for end > maxText-utf8.UTFMax && !utf8.RuneStart(s[end]) {
-		end--
+	for start := max(0, n-utf8.UTFMax); n > start && !utf8.RuneStart(s[n]); {
+		n--
 	}
-	return s[:end], true
+	return s[:n]
 }
 
 // isPlain reports whether s is of printable ASCII alone.
@@ -102,9 +103,28 @@ func fit(s string, w int, right bool) string {
 }
 
 // wrap is s in lines of at most w columns, which must be 1 or more. Lines end
-// between words where they can.
+// at blanks where they can.
 func wrap(s string, w int) []string {
-	return strings.Split(ansi.Wrap(s, w, ""), "\n")
+	var lines []string
+	for {
+		// Measuring all of a long text for each of its lines would take long.
+		part := prefix(s, 16*w+64)
+		if width(part) <= w {
+			if part = s; width(part) <= w {
+				return append(lines, s)
+			}
+		}
+		head := ansi.Truncate(part, w, "")
+		if head == "" { // a character of two columns in one
+			_, n := utf8.DecodeRuneInString(s)
+			lines, s = append(lines, "+"), s[n:]
+			continue
+		}
+		if blank := strings.LastIndexByte(head, ' '); s[len(head)] != ' ' && blank > 0 {
+			head = head[:blank]
+		}
+		lines, s = append(lines, head), strings.TrimPrefix(s[len(head):], " ")
+	}
 }
 
 // bytesText is a number of bytes in at most 6 columns, as "1.3M".

@@ -10,7 +10,7 @@ import (
 const markWidth = 2
 
 // keysInShort is the last line of the screen.
-const keysInShort = "1 processes 2 clients 3 pools 4 findings  / filter  s sort  Enter details  k kill  h help  q quit"
+const keysInShort = "1 processes 2 clients 3 pools 4 findings / filter s sort k kill h help q quit"
 
 // A line is one line of the screen above the table.
 type line struct {
@@ -49,9 +49,12 @@ func (m *model) footer() string {
 	}
 }
 
-// headRows is how many lines of figures fit above the table.
+// headRows is how many lines of figures fit above the table; a page leaves room
+// for the title alone.
 func (m *model) headRows() int {
 	switch {
+	case m.height >= 10 && (m.mode == inspecting || m.mode == helping):
+		return 1
 	case m.height >= 16:
 		return 5
 	case m.height >= 10:

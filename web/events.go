@@ -35,8 +35,9 @@ const (
 // one goroutine makes the messages, once for all.
 type events struct {
 	src      Source
-	every    time.Duration
-	register sync.Once // with the server, for its end
+	every    time.Duration // between readings
+	patience time.Duration // how long a listener may take to accept a message
+	register sync.Once     // with the server, for its end
 
 	// mu guards what follows. No message is made and none is written under it.
 	mu        sync.Mutex
@@ -51,7 +52,7 @@ type events struct {
 type listener struct{ messages chan []byte }
 
 func newEvents(src Source) *events {
-	return &events{src: src, every: time.Second, listeners: map[*listener]struct{}{}}
+	return &events{src: src, every: time.Second, patience: writeTime, listeners: map[*listener]struct{}{}}
 }
 
 // ServeHTTP sends events until the listener goes, falls behind, or its server
@@ -79,7 +80,7 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	send := func(message []byte) bool {
 		// The server's own limit is for answers that end. One that cannot be set
 		// is that of a connection that has none.
-		_ = out.SetWriteDeadline(time.Now().Add(writeTime))
+		_ = out.SetWriteDeadline(time.Now().Add(e.patience))
 		if _, err := w.Write(message); err != nil {
 			return false
 		}

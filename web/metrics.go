@@ -58,7 +58,7 @@ var (
 	poolCancels     = describe("pool_cancel_requests", "Cancel requests, passed on (active) or not yet (waiting).", byDatabase, byUser, byState)
 	poolPinned      = describe("pool_pinned_backends", "Backends that a client keeps because of session state; one with several reasons counts for each.", byDatabase, byUser, byReason)
 	poolWait        = describe("pool_wait_seconds", "How long clients waited for a backend.", byDatabase, byUser)
-	poolTransaction = describe("pool_transaction_seconds", "How long transactions took, the wait for a backend included.", byDatabase, byUser)
+	poolTransaction = describe("pool_transaction_seconds", "How long transactions took, the wait for a backend not included.", byDatabase, byUser)
 	poolQuery       = describe("pool_query_seconds", "How long it took to answer, the wait for a backend not included; a pipeline counts as one.", byDatabase, byUser)
 )
 

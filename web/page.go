@@ -34,7 +34,7 @@ var (
 		"plainStyle": func() template.CSS { return template.CSS(plainStyle) },
 		"script":     func() template.JS { return template.JS(pageScript) },
 		"blank":      blank,
-		"steps":      func() int { return status.MaxSeconds },
+		"plainRows":  plainRows,
 	}).Parse(pageSource))
 
 	pagePolicy = strings.Join([]string{
@@ -112,15 +112,31 @@ func pageOf(s *status.Snapshot, h status.History, sizing *status.Sizing) *pageVi
 	return out
 }
 
-// writePage serves the page of a snapshot alone.
-func writePage(w http.ResponseWriter, s *status.Snapshot) {
-	pageHandler(alone{s}).ServeHTTP(w, nil)
+// plainRows are all processes of a server as rows of a table. They are written
+// here, since for hundreds of processes the template would take most of the
+// page's time for them.
+func plainRows(of readServer) template.HTML {
+	var b strings.Builder
+	write := func(list ...processView) {
+		for i := range list {
+			v := &list[i]
+			b.WriteString(`<tr><th scope="row">` + v.PID + "</th>")
+			for _, words := range []string{v.Kind, v.State, v.Wait} {
+				b.WriteString(`<td class="text">` + template.HTMLEscapeString(words) + "</td>")
+			}
+			b.WriteString("<td>" + v.Since + "</td><td>" + v.CPU + "</td><td>" + v.Memory + "</td>")
+			for _, words := range []string{v.User, v.Database, v.Application, v.Client, v.Pin} {
+				b.WriteString(`<td class="text">` + template.HTMLEscapeString(words) + "</td>")
+			}
+			b.WriteString("</tr>")
+		}
+	}
+	write(of.Postmaster)
+	write(of.Others...)
+	write(of.More...)
+	for i := range of.Groups {
+		write(of.Groups[i].Rows...)
+		write(of.Groups[i].More...)
+	}
+	return template.HTML(b.String())
 }
-
-type alone struct{ s *status.Snapshot }
-
-func (a alone) Snapshot(status.Detail) *status.Snapshot          { return a.s }
-func (a alone) Censuses() []*status.Census                       { return a.s.Censuses }
-func (a alone) History() status.History                          { return status.History{} }
-func (a alone) PoolHistory(database, user string) status.History { return status.History{} }
-func (a alone) Sizing() *status.Sizing                           { return nil }

@@ -60,7 +60,6 @@
   const figures = [["pid", "pid"], ["state", "state"], ["wait", "waits for"], ["since", "in this state for"], ["cpu", "CPU used"],
     ["memory", "memory of its own"], ["user", "user"], ["database", "database"], ["application", "application"],
     ["client", "client"], ["pin", "kept for its"], ["query", "statement"]];
-  const alwaysTold = new Set(["pid", "state", "since", "cpu", "memory"]);
   const processes = new Map();
   const dialog = byId("process");
   let shown = "";
@@ -90,7 +89,6 @@
     for (const [name, label] of figures) {
       const value = known.p[name];
       if (value) rows.push([label, value]);
-      else if (alwaysTold.has(name)) rows.push([label, "unknown"]);
     }
     into.replaceChildren(...rows.map(([label, value]) => {
       const row = document.createElement("div");

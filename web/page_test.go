@@ -78,8 +78,12 @@ func TestTheVerdictIsThatOfTheGravestFinding(t *testing.T) {
 		{"info", []status.Finding{finding(status.Info)}, nil, "everything is well", toneWell},
 		{"warnings", []status.Finding{finding(status.Info), finding(status.Warning), finding(status.Warning)}, nil, "2 warnings", toneWarning},
 		{"critical", []status.Finding{finding(status.Warning), finding(status.Critical)}, nil, "1 critical finding", toneCritical},
-		{"sizes", nil, func(m *made) { m.sizing = &status.Sizing{Sums: []status.SizingSum{{Server: "h:1", Usable: 5, Wanted: 6}}} }, "1 warning", toneWarning},
-		{"unknown sizes", nil, func(m *made) { m.sizing = &status.Sizing{Sums: []status.SizingSum{{Server: "h:1", Usable: -1, Wanted: 6, Fits: true}}} },
+		{"sizes", nil, func(m *made) {
+			m.sizing = &status.Sizing{Sums: []status.SizingSum{{Server: "h:1", Usable: 5, Wanted: 6}}}
+		}, "1 warning", toneWarning},
+		{"unknown sizes", nil, func(m *made) {
+			m.sizing = &status.Sizing{Sums: []status.SizingSum{{Server: "h:1", Usable: -1, Wanted: 6, Fits: true}}}
+		},
 			"everything is well", toneWell},
 		{"not ready", nil, func(m *made) { m.s.Ready, m.s.NotReady = false, "shutting down" }, "not ready: shutting down", toneCritical},
 		{"no census", nil, func(m *made) { m.s.Censuses = nil }, "clients are served", toneInfo},
@@ -147,8 +151,8 @@ func TestEveryPlaceOnThePageHasItsWord(t *testing.T) {
 			name = pageSource[part[2]:part[3]]
 		}
 		text := pageSource[part[1]:]
-		if end := strings.Index(text, `{{define "`); end >= 0 {
-			text = text[:end]
+		if end := regexp.MustCompile(`\{\{define "|<!doctype`).FindStringIndex(text); end != nil {
+			text = text[:end[0]]
 		}
 		fields := map[string]string{} // of the Go field, by key
 		for _, v := range views[name] {

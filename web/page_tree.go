@@ -46,7 +46,7 @@ type groupView struct {
 	MoreText string        `json:"moreText"`
 }
 
-// processView is one process. What is left out of the JSON is unknown or none.
+// processView is one process.
 type processView struct {
 	Key         string `json:"key"`
 	PID         string `json:"pid"`
@@ -54,9 +54,9 @@ type processView struct {
 	Mark        string `json:"mark"` // a word that the style sheet knows
 	State       string `json:"state"`
 	Wait        string `json:"wait,omitempty"`
-	Since       string `json:"since,omitempty"`
-	CPU         string `json:"cpu,omitempty"`
-	Memory      string `json:"memory,omitempty"`
+	Since       string `json:"since"`
+	CPU         string `json:"cpu"`
+	Memory      string `json:"memory"`
 	User        string `json:"user,omitempty"`
 	Database    string `json:"database,omitempty"`
 	Application string `json:"application,omitempty"`
@@ -136,7 +136,8 @@ func postmasterOf(c *status.Census) processView {
 			return v
 		}
 	}
-	v := processView{Key: c.Server.Host + " postmaster", PID: "unknown", Kind: "postmaster", Mark: "unknown", State: "not seen from here"}
+	v := processView{Key: c.Server.Host + " postmaster", PID: "unknown", Kind: "postmaster", Mark: "unknown", State: "not seen from here",
+		Since: "unknown", CPU: "unknown", Memory: "unknown"}
 	if c.Postmaster.PID != 0 {
 		v.PID = strconv.Itoa(c.Postmaster.PID)
 	}
@@ -166,6 +167,7 @@ func holderName(h *status.Holder) string { return fmt.Sprintf("client %d, %s", h
 func processOf(c *status.Census, p *status.Process) processView {
 	v := processView{
 		Key: processKey(c, p), PID: strconv.Itoa(p.PID), Kind: kindName(p), State: stateAndWait(p), Mark: markOf(p), Wait: p.Wait,
+		Since: "unknown", CPU: "unknown", Memory: "unknown",
 		User: p.User, Database: p.Database, Application: p.Application, Query: p.Query,
 	}
 	if !p.Since.IsZero() {

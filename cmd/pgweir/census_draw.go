@@ -121,7 +121,7 @@ func drawFinding(c *status.Census, f status.Finding, s shape) []string {
 	lines := []string{s.paint(style, shorten(printable(head), s.width))}
 	for _, text := range []string{f.Text, f.Advice} {
 		for _, line := range wrap(printable(text), s.width-2) {
-			lines = append(lines, "  "+line)
+			lines = append(lines, shorten("  "+line, s.width))
 		}
 	}
 	return lines
@@ -133,7 +133,7 @@ func wrap(text string, width int) []string {
 	if text == "" {
 		return nil
 	}
-	if width < 20 {
+	if width < 1 {
 		return []string{text}
 	}
 	var lines []string

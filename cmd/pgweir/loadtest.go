@@ -31,7 +31,7 @@ func newLoadtestCmd() *cobra.Command {
 then through a pooler (--pooled), and counts backends and their memory meanwhile,
 by PostgreSQL's own account and, on the same machine, by the process table. With
 only one of the two addresses, only that is measured. What stands behind the
-pooled address may be any pooler.
+pooled address may be any pooler; its own memory is not counted.
 
 An address is in libpq's form, "host=db port=6432 dbname=app user=me", or a URL.
 

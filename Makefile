@@ -6,7 +6,7 @@ ARGS     ?=
 FUZZTIME ?= 30s
 
 # The packages in which goroutines share memory; they are tested with -race.
-RACE := pool|loop|proxy|console|auth|child
+RACE := pool|loop|proxy|console|auth|child|census|web|loadtest|top
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-versions regress conformance bench fuzz fmt lint clean install-postgres need-go
@@ -25,6 +25,8 @@ demo: need-go ## Show on a throwaway PostgreSQL what pgweir saves (ARGS="--clien
 
 test: need-go ## Run every check and every test against the installed PostgreSQL
 	@scripts/install-postgres server psql pgbench psycopg2
+	@scripts/install-browser
+	@scripts/install-promtool >/dev/null
 	@$(MAKE) --no-print-directory lint
 	@echo "== tests with the race detector"
 	$(GO) test -race $$($(GO) list ./... | grep -E '/($(RACE))$$')

@@ -203,7 +203,7 @@ func TestABreachOfTheImportsIsSeen(t *testing.T) {
 		{listed{ImportPath: "pgweir/cmd/pgweir", Imports: []string{"pgweir/proxy", "github.com/spf13/cobra"}}, ""},
 		{listed{ImportPath: "pgweir/proxy", Imports: []string{"github.com/jackc/puddle/v2"}}, "which is for"},
 		{listed{ImportPath: "pgweir/proxy", Imports: []string{"github.com/jackc/pgx/v5/pgconn"}}, "which is for"},
-		{listed{ImportPath: "pgweir/census"}, "not in the table"},
+		{listed{ImportPath: "pgweir/nowhere"}, "not in the table"},
 		{listed{ImportPath: "pgweir/loop", CgoFiles: []string{"x.go"}}, "cgo"},
 	} {
 		got := strings.Join(breaches(&c.p), "; ")

@@ -29,7 +29,8 @@ func (r *Reader) census(now time.Time, a *answer, ours map[int]status.Backend, r
 		c.Postmaster = status.Postmaster{PID: r.table.postmaster.PID, Alive: r.table.alive}
 	}
 	c.Processes = rowsOf(rows, r.table, ours, own)
-	if r.facts.max > 0 {
+	// Without rows nothing is known of others, and 0 would be a lie.
+	if r.facts.max > 0 && (a != nil || r.table != nil) {
 		c.Limits = &status.ServerLimits{
 			MaxConnections: r.facts.max, SuperuserReserved: r.facts.superuser, Reserved: r.facts.reserve,
 			Others: others(c.Processes), Roles: r.facts.roles, Databases: r.facts.databases,

@@ -30,22 +30,20 @@ type self struct {
 // that the server gives may be of another machine, or of a container, and
 // stand for somebody else here; so the process must have begun when our
 // backend did, and its title must be ours.
-func byBackend(s self) (proctable.Process, bool) {
-	p, err := proctable.Read(s.pid)
-	if err != nil || !isPostgres(p) {
-		return proctable.Process{}, false
+func byBackend(s self) (backend, pm proctable.Process, ok bool) {
+	backend, err := proctable.Read(s.pid)
+	if err != nil || !isPostgres(backend) {
+		return backend, pm, false
 	}
-	if d := proctable.Began(p).Sub(s.began); d < -clockSlack || d > clockSlack {
-		return proctable.Process{}, false
+	if d := proctable.Began(backend).Sub(s.began); d < -clockSlack || d > clockSlack {
+		return backend, pm, false
 	}
 	text, err := proctable.Title(s.pid)
-	if err != nil {
-		return proctable.Process{}, false
+	if err != nil || !s.wrote(text) {
+		return backend, pm, false
 	}
-	if !s.wrote(text) {
-		return proctable.Process{}, false
-	}
-	return parent(p)
+	pm, ok = parent(backend)
+	return backend, pm, ok
 }
 
 // wrote tells whether a title is our own backend's: it names our user, our

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pgweir/health"
+	"pgweir/proctable"
 	"pgweir/status"
 )
 
@@ -47,6 +48,8 @@ type Reader struct {
 	asked  time.Time // when the limits were told
 	table  *table    // nil: not of this machine, or not found yet
 	memory budget
+	// backend is our own, in the table; zero if the table was not found by it.
+	backend proctable.Process
 }
 
 // NewReader makes a reader; nothing is opened before the first Read.
@@ -157,27 +160,33 @@ func (r *Reader) question(ctx context.Context) (*answer, error) {
 }
 
 // locateByBackend makes sure that the table is that of the server that has
-// just answered.
+// just answered. That is found out once for each connection: later the clock
+// may have been set.
 func (r *Reader) locateByBackend(a *answer) {
 	conn := r.line.conn
+	if t := r.table; t != nil && r.backend.PID == r.facts.pid && r.backend.Parent == t.postmaster.PID && t.lives() {
+		if p, err := proctable.Read(r.backend.PID); err == nil && same(p, r.backend) {
+			return
+		}
+	}
+	r.backend = proctable.Process{}
 	i := slices.IndexFunc(a.rows, func(p row) bool { return p.pid == r.facts.pid })
 	if i < 0 || !isHere(conn.PgConn().Conn().RemoteAddr()) {
 		r.table = nil
 		return
 	}
-	pm, ok := byBackend(self{
+	backend, pm, ok := byBackend(self{
 		pid: r.facts.pid, user: conn.Config().User, database: r.facts.database,
 		port: portOf(conn.PgConn().Conn().LocalAddr()), began: a.rows[i].begun, cluster: r.facts.cluster,
 	})
-	switch {
-	case !ok:
+	if !ok {
 		r.table = nil
-	case r.table == nil || !same(r.table.postmaster, pm):
+		return
+	}
+	if r.table == nil || !same(r.table.postmaster, pm) {
 		r.table = newTable(pm, &r.memory)
 	}
-	if r.table != nil {
-		r.table.cluster = r.facts.cluster
-	}
+	r.backend, r.table.cluster = backend, r.facts.cluster
 }
 
 // knock tells whether the port or socket accepts a connection, and looks for

@@ -165,7 +165,7 @@ func scanRow(r pgx.CollectableRow) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	p.kind, p.state = value(kind), value(state)
+	p.kind, p.state = clean(kind), clean(state)
 	p.user, p.database, p.application = clean(user), clean(database), clean(application)
 	p.waitType, p.waitEvent = clean(waitType), clean(waitEvent)
 	p.stateChange, p.begun, p.xact = value(change), value(begun), value(xact)

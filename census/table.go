@@ -126,7 +126,7 @@ func (t *table) learn(a *answer) {
 		if kind := told[pid]; kind != "" {
 			e.kind = kind
 		} else if text, err := proctable.Title(pid); err == nil {
-			texts[pid] = text
+			texts[pid] = clean(&text)
 		}
 	}
 	if t.cluster == "" {

@@ -46,13 +46,12 @@ func findBrowser(t *testing.T) string {
 	return ""
 }
 
-// startBrowser starts a browser with a profile of its own, and gives the context
-// of its tabs. It ends with the test.
+// startBrowser starts a browser with an empty profile of its own, and gives the
+// context of its tabs. It ends with the test, and its profile with it.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(findBrowser(t)),
-		chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("headless", "new"), chromedp.Flag("hide-scrollbars", true),
 		chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
 		// It is to ask for nothing of its own accord.

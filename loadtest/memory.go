@@ -165,10 +165,15 @@ func (m *memoryReader) processes() int {
 	if m.rounds++; m.rounds%processEvery != 1 {
 		return m.count
 	}
+	m.count = m.countNow()
+	return m.count
+}
+
+// countNow is how many there are, -1 if unknown.
+func (m *memoryReader) countNow() int {
 	n, err := m.table.children(m.postmaster)
 	if err != nil {
-		n = unknown
+		return unknown
 	}
-	m.count = n
 	return n
 }

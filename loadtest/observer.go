@@ -17,6 +17,10 @@ const (
 	// askDeadline is for one question of the observer's. Through a pooler it
 	// may have to wait for a backend, as any client.
 	askDeadline = 10 * time.Second
+	// backendsPatience and processesPatience are how long those of the direct
+	// phase get to end before the pooled one begins.
+	backendsPatience  = 30 * time.Second
+	processesPatience = 5 * time.Second
 )
 
 // unknown is a number that could not be found out.
@@ -113,21 +117,29 @@ func literal(s string) string {
 
 func (o *observer) close() { closeSoon(o.conn) }
 
-// read looks once. What cannot be seen is unknown. A connection that was lost
-// is opened again.
-func (o *observer) read(ctx context.Context) (reading, error) {
-	ctx, cancel := context.WithTimeout(ctx, askDeadline)
-	defer cancel()
+// ask gives the backends. A connection that was lost is opened again.
+func (o *observer) ask(ctx context.Context) ([][]string, error) {
 	if o.conn.IsClosed() {
 		conn, err := o.target.connect(ctx, observerName)
 		if err != nil {
-			return nothingRead, err
+			return nil, err
 		}
 		o.conn = conn
 	}
 	rows, err := askText(ctx, o.conn, o.query)
 	if err != nil {
-		return nothingRead, fmt.Errorf("asking pg_stat_activity: %w", err)
+		return nil, fmt.Errorf("asking pg_stat_activity: %w", err)
+	}
+	return rows, nil
+}
+
+// read looks once. What cannot be seen is unknown.
+func (o *observer) read(ctx context.Context) (reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, askDeadline)
+	defer cancel()
+	rows, err := o.ask(ctx)
+	if err != nil {
+		return nothingRead, err
 	}
 	pids := make([]int, 0, len(rows))
 	for _, row := range rows {
@@ -145,20 +157,41 @@ func (o *observer) read(ctx context.Context) (reading, error) {
 	return r, nil
 }
 
-// waitForAtMost waits until there are no more than so many backends, and says
-// how many there are when it has waited long enough.
-func (o *observer) waitForAtMost(ctx context.Context, n int, patience time.Duration) (int, error) {
-	deadline := time.Now().Add(patience)
+// population is how many backends of a database there are, and processes of its
+// server, each -1 if unknown.
+type population struct{ backends, processes int }
+
+func (o *observer) count(ctx context.Context) (population, error) {
+	rows, err := o.ask(ctx)
+	if err != nil {
+		return population{unknown, unknown}, err
+	}
+	p := population{len(rows), unknown}
+	if o.memory != nil {
+		p.processes = o.memory.countNow()
+	}
+	return p, nil
+}
+
+// waitForAtMost waits until there is no more than before. A backend leaves
+// pg_stat_activity before its process has ended, so both are looked at; but a
+// process more may also be one of autovacuum's, so they are not waited for as
+// long. It gives what there is in the end.
+func (o *observer) waitForAtMost(ctx context.Context, before population) (population, error) {
+	begin := time.Now()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		rows, err := askText(ctx, o.conn, o.query)
-		if err != nil || len(rows) <= n || time.Now().After(deadline) {
-			return len(rows), err
+		now, err := o.count(ctx)
+		waited := time.Since(begin)
+		backends := now.backends <= before.backends || waited > backendsPatience
+		processes := now.processes <= before.processes || waited > processesPatience
+		if err != nil || backends && processes {
+			return now, err
 		}
 		select {
 		case <-ctx.Done():
-			return len(rows), ctx.Err()
+			return now, ctx.Err()
 		case <-tick.C:
 		}
 	}

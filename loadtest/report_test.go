@@ -321,6 +321,7 @@ func TestTheTextSetsThePhasesSideBySide(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	r := &Result{Direct: samplePhase("direct", random, 1200, 1200, 5), Pooled: samplePhase("pooled", random, 1200, 20, 5), Clients: 1200}
 	r.Pooled.Latency.P50 *= 3
+	r.Pooled.Latency.Max /= 40
 	r.Direct.MemoryMax = unknown
 	r.Pooled.Errors = []ErrorCount{{"40001", "could not serialize", 2}}
 	var b bytes.Buffer
@@ -335,6 +336,7 @@ func TestTheTextSetsThePhasesSideBySide(t *testing.T) {
 		"| memory of the backends, at most | unknown | 26 MB | –\n",
 		"| time to connect, p99 | 3.00 ms | 3.00 ms | the same\n",
 		"| time of a transaction, p50 | 5.00 ms | 15.0 ms | × 3.00\n",
+		"| time of a transaction, max | 8.00 ms | 0.20 ms | ÷ 40\n",
 		"| errors | 0 | 2 | 2 more\n",
 		"| 1,200 clients: direct 1,200 backends; through the pool 20 backends, 26 MB.\n",
 		"| pooled: 2 errors (40001): could not serialize\n",

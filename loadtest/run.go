@@ -7,10 +7,6 @@ import (
 	"time"
 )
 
-// backendsPatience is how long the backends of the direct phase get to end
-// before the pooled one begins.
-const backendsPatience = 30 * time.Second
-
 // Run does a load test. When ctx ends, it ends early. It returns all that was
 // measured, even with an error, which says that a phase could not be run.
 func Run(ctx context.Context, opts Options) (*Result, error) {
@@ -82,13 +78,19 @@ func (t *test) run(ctx context.Context, first, second *target) error {
 		if err := first.ready(ctx, t.observer.conn, t.work); err != nil {
 			return err
 		}
+		before, err := t.observer.count(ctx)
+		if err != nil {
+			return first.fault(err)
+		}
 		t.result.Direct = t.phase(ctx, first, t.observer)
+		if second != nil && ctx.Err() == nil {
+			if err := t.settle(ctx, before); err != nil {
+				return err
+			}
+		}
 	}
 	if second == nil || ctx.Err() != nil {
 		return nil
-	}
-	if err := t.settle(ctx); err != nil {
-		return err
 	}
 	o, err := t.pooledObserver(ctx, second)
 	if err != nil {
@@ -110,16 +112,13 @@ func (t *test) phase(ctx context.Context, at *target, o *observer) *Phase {
 
 // settle waits until the backends of the direct phase have ended, so that they
 // are not counted in the pooled one.
-func (t *test) settle(ctx context.Context) error {
-	if t.result.Direct == nil || t.result.Direct.BackendsBefore < 0 {
-		return nil
-	}
-	n, err := t.observer.waitForAtMost(ctx, t.result.Direct.BackendsBefore, backendsPatience)
+func (t *test) settle(ctx context.Context, before population) error {
+	now, err := t.observer.waitForAtMost(ctx, before)
 	if err != nil {
 		return fmt.Errorf("between the phases: %w", err)
 	}
-	if n > t.result.Direct.BackendsBefore {
-		t.progress.line(fmt.Sprintf("%d backends of the direct phase have not ended and are counted in the pooled one", n-t.result.Direct.BackendsBefore))
+	if more := now.backends - before.backends; more > 0 {
+		t.progress.line(fmt.Sprintf("%s backends of the direct phase have not ended, and are counted in the pooled one", count(int64(more))))
 	}
 	return nil
 }

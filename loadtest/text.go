@@ -120,7 +120,7 @@ func lessMemory(direct, pooled float64) string {
 
 // factor writes how many times as much the pooled phase has.
 func factor(direct, pooled float64) string {
-	if direct == 0 {
+	if direct == 0 || pooled == 0 {
 		return "–"
 	}
 	f := pooled / direct
@@ -129,6 +129,8 @@ func factor(direct, pooled float64) string {
 		return "the same"
 	case f >= 10:
 		return "× " + count(int64(f+0.5))
+	case f <= 0.1:
+		return "÷ " + count(int64(1/f+0.5))
 	}
 	return fmt.Sprintf("× %.2f", f)
 }

@@ -11,12 +11,15 @@
 //	console.go    SHOW CLIENTS and KILL_CLIENT
 //	model.go      the state, and what a message makes of it; it does no I/O
 //	keys.go       what a key does
-//	kill.go       asking before a client is killed, and the end of it
+//	prompt.go     what is typed: a filter, a column, an interval
+//	kill.go       the question before a client is killed, and what comes of it
 //	table.go      rows and columns: sort, filter
 //	layout.go     which columns fit, and how wide they are
 //	processes.go  clients.go, pools.go, findings.go: the tables
-//	view.go       the screen as text
-//	details.go    all there is to say about one row
+//	view.go       the screen as text; head.go is the figures above the table
+//	details.go    all there is to say about one row; explain.go is its sentences
+//	paint.go      colours
+//	text.go       texts from outside made harmless, cut and wrapped
 //	batch.go      plain tables, where there is no terminal
 //
 // Whatever comes from outside goes through clean before it is shown: a client

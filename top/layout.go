@@ -4,9 +4,10 @@ import "slices"
 
 const gap = 1 // between columns
 
-// needs is how wide each column must be to show all of its cells. One that is
-// empty in every row needs nothing, and is left out.
-func (v *view) needs() []int {
+// needs is how wide each column must be to show all of its cells, or as much of
+// them as it is given at most. One that is empty in every row needs nothing,
+// and is left out.
+func (v *view) needs(bounded bool) []int {
 	needs := make([]int, len(v.columns))
 	for i := range v.columns {
 		widest := 0
@@ -17,7 +18,7 @@ func (v *view) needs() []int {
 			continue
 		}
 		needs[i] = max(widest, len(v.columns[i].title)+oneIf(i == v.sort))
-		if most := v.columns[i].most; most > 0 {
+		if most := v.columns[i].most; bounded && most > 0 {
 			needs[i] = min(needs[i], most)
 		}
 	}
@@ -25,10 +26,10 @@ func (v *view) needs() []int {
 }
 
 // layout gives each column its width, 0 for those that are not shown, so that
-// all take no more than total with a gap between them. A total of 0 is as much
-// as they need. What is sorted by is shown as long as anything is.
+// all take no more than total with a gap between them. A total of 0 is
+// without bounds. What is sorted by is shown as long as anything is.
 func (v *view) layout(total int) []int {
-	needs := v.needs()
+	needs := v.needs(total > 0)
 	if total <= 0 {
 		return needs
 	}

@@ -107,7 +107,9 @@
     if (process === null) return;
     shown = process.dataset.process;
     show(shown);
-    if (processes.has(shown)) dialog.showModal();
+    if (!processes.has(shown)) return;
+    dialog.showModal();
+    byId("process-h").focus(); // and not the button at its end
   });
   dialog.addEventListener("close", () => { shown = ""; });
 

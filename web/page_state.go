@@ -61,10 +61,14 @@ func ratioText(v *status.Savings) string {
 }
 
 func memoryText(v *status.Savings) (size, note string) {
-	if v.MemorySaved < 0 || v.MemorySource == "unknown" {
+	switch {
+	case v.MemorySaved >= 0 && v.MemorySource != "unknown":
+		return byteSize(v.MemorySaved), fmt.Sprintf("%s: %s for each backend", v.MemorySource, byteSize(v.BackendMemory))
+	case v.Backends == 0:
+		return "unknown", "no backend is open whose memory could be read"
+	default:
 		return "unknown", "what a backend holds for itself cannot be read here"
 	}
-	return byteSize(v.MemorySaved), fmt.Sprintf("%s: %s for each backend", v.MemorySource, byteSize(v.BackendMemory))
 }
 
 func (out *stateView) addPools(s *status.Snapshot) {
@@ -94,7 +98,7 @@ func (out *stateView) addPools(s *status.Snapshot) {
 		out.Pools = append(out.Pools, row)
 	}
 	out.NoPools = len(out.Pools) == 0
-	out.Waiting, out.WaitingNote = count(waiting), "clients, for a backend"
+	out.Waiting, out.WaitingNote = count(waiting), "clients for a backend"
 	if waiting > 0 {
 		out.WaitingNote = "clients, the first for " + brief(longest)
 	}
@@ -158,7 +162,7 @@ func (out *stateView) addCensuses(s *status.Snapshot) {
 		out.MorePins = fmt.Sprintf("and %s more", count(more))
 	}
 	out.Well = len(out.Findings) == 0
-	out.WellNote = "Nothing is wrong with " + plural(len(s.Censuses), "server") + "."
+	out.WellNote = "Nothing is wrong; " + plural(len(s.Censuses), "server") + " watched."
 	if out.NoCensus {
 		out.WellNote = "No server has been looked at yet, or census_interval is 0: of PostgreSQL's processes nothing is known."
 	}

@@ -157,7 +157,7 @@ func fixture() *status.Snapshot {
 				{PID: 800, Kind: "postmaster", Role: "parent of all", CPU: 1500 * time.Millisecond, Memory: 1 << 20},
 				{PID: 815, Parent: 800, Kind: "client backend", Role: "serves a client", User: "alice", Database: "app_prod",
 					Application: "psql \xe4", State: "idle in transaction", Wait: "Client: ClientRead", Since: at.Add(-time.Minute),
-					CPU: -1, Memory: -1, Ours: true, Client: &status.Holder{ID: 1 << 33, Addr: "192.0.2.7:5555", Pin: "advisory lock"}},
+					Query: "select '\xe4'", CPU: -1, Memory: -1, Ours: true, Client: &status.Holder{ID: 1 << 33, Addr: "192.0.2.7:5555", Pin: "advisory lock"}},
 				{PID: 830, Role: "unknown", CPU: 0, Memory: 0},
 			},
 			Findings: []status.Finding{{ID: "lock_queue", Severity: status.Warning, Text: "one waits", Advice: "end the other", Since: at.Add(-30 * time.Second)}},

@@ -60,6 +60,7 @@ var processesTable = view[process]{
 		textOrNull("client_addr", func(p *process) string { return p.holder().Addr }),
 		textOrNull("pin", func(p *process) string { return p.holder().Pin }),
 		text("role", func(p *process) string { return p.Role }),
+		textOrNull("query", func(p *process) string { return readable(p.Query) }),
 	},
 }
 

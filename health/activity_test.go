@@ -77,6 +77,12 @@ func TestNearMaxConnections(t *testing.T) {
 		"version 16 reserves more": {
 			{at: 0, change: func(e *Evidence) { with(80)(e); e.Census.Limits.Reserved = 7 }, want: []string{"near_max_connections warning 0"}, text: []string{"less 10 reserved"}},
 		},
+		"exactly at the limits": {
+			{at: 0, change: func(e *Evidence) { with(84)(e); e.Census.Limits.MaxConnections = 103 }},
+			{at: 5, change: func(e *Evidence) { with(85)(e); e.Census.Limits.MaxConnections = 103 }, want: []string{"near_max_connections warning 5"}},
+			{at: 10, change: func(e *Evidence) { with(96)(e); e.Census.Limits.MaxConnections = 103 }, want: []string{"near_max_connections warning 5"}},
+			{at: 15, change: func(e *Evidence) { with(97)(e); e.Census.Limits.MaxConnections = 103 }, want: []string{"near_max_connections critical 5"}},
+		},
 		"nothing is usable":        {{at: 0, change: func(e *Evidence) { e.Census.Limits.MaxConnections = 3 }}},
 		"the limits are not known": {{at: 0, change: func(e *Evidence) { with(100)(e); e.Census.Limits = nil }}},
 		"kinds are not known": {
@@ -166,6 +172,15 @@ func TestLockQueue(t *testing.T) {
 				orders(120, 0, 122), orders(122, 0, 123), orders(123, 0, 124), orders(124, 0, 125), orders(125, 0, 126), orders(126, 0, 121),
 			), want: []string{"lock_queue warning 10"}, text: []string{
 				"pid 124), which waits for relation public.orders, and so on, to client 8 (10.0.0.1:5, pid 121, idle in transaction)"}},
+		},
+		"a chain that is just short enough": {
+			{at: 10, change: with(
+				orders(120, 0, 122), orders(122, 0, 123), orders(123, 0, 124), orders(124, 0, 121),
+			), want: []string{"lock_queue warning 10"}, text: []string{
+				"pid 124), which waits for relation public.orders held by client 8 (10.0.0.1:5, pid 121, idle in transaction); "}},
+		},
+		"a wait that is told twice": {
+			{at: 10, change: with(orders(120, 0, 121), orders(120, 5, 122)), want: []string{"lock_queue warning 10"}, text: []string{"waits 10 s for relation public.orders held by client 8 (10.0.0.1:5, pid 121, idle in transaction).\n"}},
 		},
 		"a prepared transaction": {
 			{at: 10, change: with(orders(120, 0, 0)), want: []string{"lock_queue warning 10"}, text: []string{"held by a prepared transaction.", "pg_prepared_xacts"}},

@@ -110,7 +110,7 @@ func (e *Evidence) down() {
 
 // remote takes away what only the process table tells.
 func (e *Evidence) remote() {
-	e.Census.Server.Local, e.Census.Postmaster, e.OSStates = false, status.Postmaster{}, nil
+	e.Census.Server.Local, e.Census.Postmaster.PID, e.OSStates = false, 0, nil
 	if e.Census.Processes != nil {
 		e.remove(pmPID)
 	}

@@ -9,7 +9,7 @@ import (
 	"pgweir/status"
 )
 
-// maxChain is how many processes of a chain of waits are named.
+// maxChain is how many processes of a chain of waits are named before its last.
 const maxChain = 4
 
 // lockWait is one wait for a lock: when it began by the server's word, zero if
@@ -112,12 +112,13 @@ func (r *reading) waits(q queue, pid int, wait time.Duration) string {
 	pids, circle := q.chain(pid)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s waits %s for %s", r.who(pid), lasting(wait), lockName(q[pid]))
+	skip := len(pids) > maxChain+1 // those from there on, but for the last
 	for i, blocker := range pids[1:] {
 		waiting, waits := q[blocker]
 		switch last := i+2 == len(pids); {
-		case i+2 > maxChain && !last:
+		case skip && i+2 > maxChain && !last:
 			continue
-		case i+2 > maxChain:
+		case skip && last:
 			fmt.Fprintf(&b, ", and so on, to %s", r.who(blocker, r.doing(blocker)))
 			continue
 		case waits && waiting.Lock == q[pids[i]].Lock:

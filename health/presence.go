@@ -103,7 +103,8 @@ func (j *Judge) missing(r *reading) {
 		"The postmaster starts what is missing within a minute; if it does not, the server's log says why.")
 }
 
-// starts are when processes of one kind have taken the place of others.
+// starts are the readings at which processes of one kind had taken the place
+// of others.
 type starts struct {
 	pids []int
 	seen time.Time
@@ -143,7 +144,8 @@ func (j *Judge) restarting(r *reading) {
 			s = &starts{pids: pids}
 			j.starts[kind] = s
 		}
-		for range replaced(s.pids, pids) {
+		// A crash replaces all of a kind at once, which is one start.
+		if replaced(s.pids, pids) {
 			s.at = append(s.at, r.at)
 		}
 		s.at = s.at[max(0, len(s.at)-maxStarts):]
@@ -177,19 +179,10 @@ func (j *Judge) restarting(r *reading) {
 		lasting(j.limits.RestartsIn), list(often)), advice)
 }
 
-// replaced is how many of the processes have ended and have a successor.
-func replaced(before, now []int) int {
-	gone := 0
-	for _, pid := range before {
-		if !slices.Contains(now, pid) {
-			gone++
-		}
+// replaced tells whether one of the processes has ended and has a successor.
+func replaced(before, now []int) bool {
+	differs := func(a, b []int) bool {
+		return slices.ContainsFunc(a, func(pid int) bool { return !slices.Contains(b, pid) })
 	}
-	came := 0
-	for _, pid := range now {
-		if !slices.Contains(before, pid) {
-			came++
-		}
-	}
-	return min(gone, came)
+	return differs(before, now) && differs(now, before)
 }

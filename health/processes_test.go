@@ -45,6 +45,19 @@ func TestStoppedProcesses(t *testing.T) {
 				e.OSStates[130] = 'T'
 			}, want: []string{"process_stopped warning 0"}, text: []string{"Client 7 (10.0.0.1:555, pid 130)"}},
 		},
+		"three": {
+			{at: 0, change: state(map[int]byte{ckptPID: 'T', bgwPID: 'T', walPID: 'T'}), want: []string{"process_stopped critical 0"},
+				text: []string{"checkpointer (pid 101), background writer (pid 102) and walwriter (pid 103). Meanwhile"}},
+		},
+		"of a kind that nobody misses": {
+			{at: 0, change: state(map[int]byte{llPID: 'T'}), want: []string{"process_stopped warning 0"}, text: []string{"a debugger.\n"}},
+		},
+		"clients', which means the same": {
+			{at: 0, change: func(e *Evidence) {
+				e.add(other(130, "bob", "active"))
+				e.OSStates[130], e.OSStates[censusPID] = 'T', 'T'
+			}, want: []string{"process_stopped warning 0"}, text: []string{"Meanwhile its client waits, and so does who needs its locks.\n"}},
+		},
 		"a tracer's steps": {
 			{at: 0, change: state(map[int]byte{walPID: 't'})},
 			{at: 5},
@@ -133,6 +146,19 @@ func TestStuckProcesses(t *testing.T) {
 			{at: 10, change: zombie, want: []string{"process_stuck warning 10"}, text: []string{"The walwriter (pid 103)", "dead without"}},
 			{at: 15},
 		},
+		"another process has got its pid": {
+			{at: 0, change: func(e *Evidence) { lock(e); e.become(ckptPID, 500) }},
+			{at: 10, change: func(e *Evidence) {
+				e.process(walPID).Wait = "LWLock: WALWrite"
+				e.become(walPID, 500)
+				e.process(500).CPU = ticks(3)
+			}},
+			{at: 15, change: func(e *Evidence) {
+				e.process(walPID).Wait = "LWLock: WALWrite"
+				e.become(walPID, 500)
+				e.process(500).CPU = ticks(3)
+			}},
+		},
 		"two": {
 			{at: 0, change: func(e *Evidence) { lock(e); e.process(walPID).Wait = "LWLock: B" }},
 			{at: 5, change: func(e *Evidence) { lock(e); e.process(walPID).Wait = "LWLock: B" }},
@@ -160,24 +186,31 @@ func TestMissingProcesses(t *testing.T) {
 		"autovacuum was seen": {
 			{at: 0}, {at: 5, change: without(avPID)}, {at: 10, change: without(avPID), want: []string{"process_missing warning 10"}, text: []string{"autovacuum launcher"}},
 		},
-		"autovacuum was never seen":    {{at: 0, change: without(avPID)}, {at: 5, change: without(avPID)}, {at: 10, change: without(avPID)}},
-		"autovacuum was turned off":    {{at: 0, change: set("on")}, {at: 5, change: set("off", avPID)}, {at: 10, change: set("off", avPID)}, {at: 15, change: set("", avPID)}, {at: 20, change: set("", avPID)}},
-		"autovacuum is on":             {{at: 0, change: set("on", avPID)}, {at: 5, change: set("on", avPID), want: []string{"process_missing warning 5"}}},
-		"the launcher of replication":  {{at: 0}, {at: 5, change: without(llPID)}, {at: 10, change: without(llPID), want: []string{"process_missing warning 10"}}},
-		"one whose kind nobody knows":  {{at: 0}, {at: 5, change: nameless, want: []string{"census_blind info 5"}}, {at: 10, change: nameless, want: []string{"census_blind info 5"}}},
-		"a standby's startup process":  {{at: 0, change: standby}, {at: 5, change: noStartup}, {at: 10, change: noStartup, want: []string{"process_missing critical 10"}, text: []string{"startup"}}},
-		"elsewhere, with rights":       {{at: 0, change: far(walPID, true)}, {at: 5, change: far(walPID, true), want: []string{"process_missing critical 5"}}},
-		"elsewhere, with too few":      {{at: 0, change: far(walPID, false), want: []string{"census_rights info 0"}}, {at: 5, change: far(walPID, false), want: []string{"census_rights info 0"}}},
-		"it is starting":               {{at: 0, change: starting, want: []string{"server_starting critical 0 down"}}, {at: 5, change: starting, want: []string{"server_starting critical 0 down"}}},
-		"the logger, then far away":    {{at: 0, change: logger}, {at: 5, change: far(0, true)}, {at: 10, change: far(0, true)}},
-		"the logger":                   {{at: 0, change: logger}, {at: 5}, {at: 10, want: []string{"process_missing warning 10"}, text: []string{"logger"}}},
-		"between two restarts of pids": {{at: 0, change: without(walPID)}, {at: 5}, {at: 10, change: without(walPID)}},
+		"autovacuum was never seen":                   {{at: 0, change: without(avPID)}, {at: 5, change: without(avPID)}, {at: 10, change: without(avPID)}},
+		"autovacuum was turned off":                   {{at: 0, change: set("on")}, {at: 5, change: set("off", avPID)}, {at: 10, change: set("off", avPID)}, {at: 15, change: set("", avPID)}, {at: 20, change: set("", avPID)}},
+		"autovacuum is on":                            {{at: 0, change: set("on", avPID)}, {at: 5, change: set("on", avPID), want: []string{"process_missing warning 5"}}},
+		"the launcher of replication":                 {{at: 0}, {at: 5, change: without(llPID)}, {at: 10, change: without(llPID), want: []string{"process_missing warning 10"}}},
+		"one whose kind nobody knows":                 {{at: 0}, {at: 5, change: nameless, want: []string{"census_blind info 5"}}, {at: 10, change: nameless, want: []string{"census_blind info 5"}}},
+		"a standby's startup process":                 {{at: 0, change: standby}, {at: 5, change: noStartup}, {at: 10, change: noStartup, want: []string{"process_missing critical 10"}, text: []string{"startup"}}},
+		"a standby's background writer":               {{at: 0, change: noWriter}, {at: 5, change: noWriter, want: []string{"process_missing warning 5"}}},
+		"elsewhere, with rights":                      {{at: 0, change: far(walPID, true)}, {at: 5, change: far(walPID, true), want: []string{"process_missing critical 5"}}},
+		"elsewhere, with too few":                     {{at: 0, change: far(walPID, false), want: []string{"census_rights info 0"}}, {at: 5, change: far(walPID, false), want: []string{"census_rights info 0"}}},
+		"it is starting":                              {{at: 0, change: starting, want: []string{"server_starting critical 0 down"}}, {at: 5, change: starting, want: []string{"server_starting critical 0 down"}}},
+		"the logger, then far away":                   {{at: 0, change: logger}, {at: 5, change: far(0, true)}, {at: 10, change: far(0, true)}},
+		"the logger may be the one that nobody knows": {{at: 0, change: logger}, {at: 5, change: unsure}, {at: 10, change: unsure}, {at: 15, change: unsure}},
+		"the logger":                                  {{at: 0, change: logger}, {at: 5}, {at: 10, want: []string{"process_missing warning 10"}, text: []string{"logger"}}},
+		"between two restarts of pids":                {{at: 0, change: without(walPID)}, {at: 5}, {at: 10, change: without(walPID)}},
 	}.run(t)
 }
 
 func nameless(e *Evidence) { e.process(walPID).Kind = ""; e.Privileged = true; e.Asked = false }
 
 func logger(e *Evidence) { e.add(status.Process{PID: 140, Kind: "logger"}) }
+
+func noWriter(e *Evidence) { standby(e); e.remove(bgwPID) }
+
+// unsure is a reading with a process that was just forked.
+func unsure(e *Evidence) { e.add(status.Process{PID: 170}) }
 
 func noStartup(e *Evidence) { standby(e); e.remove(120) }
 
@@ -223,8 +256,9 @@ func TestProcessesThatDoNotLiveLong(t *testing.T) {
 		},
 		"several of a kind": {
 			{at: 0, change: extra("io worker", 1, 2, 3)}, {at: 5, change: extra("io worker", 1, 2, 3, 4, 5)}, // more of them is no restart
-			{at: 10, change: extra("io worker", 1, 2, 3)}, {at: 15, change: extra("io worker", 6, 7, 3)},
-			{at: 20, change: extra("io worker", 6, 8, 3), want: []string{"process_restarting warning 20"}},
+			{at: 10, change: extra("io worker", 1, 2, 3)}, {at: 15, change: extra("io worker", 6, 7, 8)}, // nor are three at once three
+			{at: 20, change: extra("io worker", 6, 7, 9)},
+			{at: 25, change: extra("io worker", 1, 7, 9), want: []string{"process_restarting warning 25"}},
 		},
 		"another postmaster": {
 			{at: 0, change: archiver(201)}, {at: 5, change: archiver(202)}, {at: 10, change: archiver(203)},

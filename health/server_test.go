@@ -66,6 +66,10 @@ func TestWhetherTheServerServes(t *testing.T) {
 			{at: 10, change: hung, want: []string{"server_unreachable critical 10 down"}, text: []string{"accepts connections but does not answer", "lives", "-p 100"}},
 			{at: 15},
 		},
+		"elsewhere nobody answers": {
+			{at: 0, change: func(e *Evidence) { hung(e); e.remote() }},
+			{at: 5, change: func(e *Evidence) { hung(e); e.remote() }, want: []string{"server_unreachable critical 5 down"}, text: []string{"does not answer", "Check that PostgreSQL runs"}},
+		},
 		"nobody may ask, and it cannot be reached": {
 			{at: 0, change: blindly, want: []string{"census_blind info 0"}, text: []string{"census_user"}},
 			{at: 5, change: func(e *Evidence) { blindly(e); e.Reaches = false }, want: []string{"census_blind info 0"}},
@@ -127,13 +131,13 @@ func TestWhetherTheServerServes(t *testing.T) {
 		},
 		"the census's session is ended now and then": {
 			{at: 0, change: refuse("57P01", "terminating connection due to administrator command")},
-			{at: 5, change: refuse("57P01", "terminating connection due to administrator command"), want: []string{"census_login info 5"}},
+			{at: 5, change: refuse("57P01", "terminating connection due to administrator command"), want: []string{"census_login info 5"}, text: []string{"log says more"}},
 			{at: 10},
 			{at: 15, change: refuse("57014", "canceling statement due to statement timeout")},
 		},
 		"the server and the census do not agree on TLS": {
 			{at: 0, change: func(e *Evidence) { e.Err = errors.New("tls: no"); e.unasked() }},
-			{at: 5, change: func(e *Evidence) { e.Err = errors.New("tls: no"); e.unasked() }, want: []string{"census_login info 5"}},
+			{at: 5, change: func(e *Evidence) { e.Err = errors.New("tls: no"); e.unasked() }, want: []string{"census_login info 5"}, text: []string{"census_user"}},
 		},
 		"it was shut down while it was asked": {
 			{at: 0},

@@ -138,6 +138,16 @@ func TestTheCensusMeasuresCPUAndMemory(t *testing.T) {
 					t.Fatalf("%d: unknown, though we are root or its user: %+v", child, p)
 				}
 				want := privateMemory(t, child)
+				if child == pg.PID() {
+					// What it has written since its last fork it shares with that
+					// child: while the census's own backend lives, it has less
+					// to itself than now.
+					if *p.Memory <= 0 || *p.Memory > int64(want)*11/10 {
+						t.Logf("the postmaster: %d bytes, want at most %d", *p.Memory, want)
+						return false
+					}
+					continue
+				}
 				if d := float64(*p.Memory) - float64(want); d > 0.1*float64(want) || d < -0.1*float64(want) {
 					t.Logf("%d: %d bytes, want %d", child, *p.Memory, want)
 					return false

@@ -30,7 +30,8 @@ func pageWeir(t *testing.T) *weir {
 	t.Helper()
 	findBrowser(t) // before a server is started for nothing
 	return startWeir(t, weirOptions{
-		Cluster: startCluster(t, cluster.Options{}),
+		// Its workers come and go, and some tests go through the whole tree.
+		Cluster: startCluster(t, cluster.Options{Settings: map[string]string{"autovacuum": "off"}}),
 		Top:     "census_user = \"postgres\"\ncensus_interval = \"200ms\"",
 	})
 }

@@ -23,7 +23,7 @@ func main() {
 		Version:       version,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServeCmd(), newCheckCmd(), newDemoCmd(), newLoadtestCmd(), newVersionCmd())
+	root.AddCommand(newServeCmd(), newCheckCmd(), newDemoCmd(), newCensusCmd(), newLoadtestCmd(), newTopCmd(), newVersionCmd())
 	if err := root.Execute(); err != nil {
 		if !errors.Is(err, errCheckFailed) {
 			fmt.Fprintln(os.Stderr, "pgweir:", err)

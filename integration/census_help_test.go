@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pgweir/cluster"
+	"pgweir/cluster/child"
 )
 
 // censusOf is the JSON of /census, as other programs read it.
@@ -275,16 +276,17 @@ func startStandby(t *testing.T, primary *cluster.Cluster) (port, postmaster int)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TITLE_SPACE="+strings.Repeat("-", 256))
 	var log logBuffer
 	cmd.Stdout, cmd.Stderr = &log, &log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
 	if os.Geteuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}}
 	}
-	if err := cmd.Start(); err != nil {
+	standby, err := child.Start(cmd, syscall.SIGQUIT)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGQUIT)
-		_ = cmd.Wait()
+		if err := standby.Stop(syscall.SIGQUIT, stopDeadline); err != nil {
+			t.Errorf("the standby: %v", err)
+		}
 		if t.Failed() {
 			t.Logf("the standby's log:\n%s", log.String())
 		}
@@ -297,5 +299,5 @@ func startStandby(t *testing.T, primary *cluster.Cluster) (port, postmaster int)
 		defer conn.Close(t.Context())
 		return ask(t, conn, "select count(*) from pg_stat_wal_receiver where status = 'streaming'") == "1"
 	})
-	return port, cmd.Process.Pid
+	return port, standby.PID()
 }

@@ -104,6 +104,9 @@ func (p *Proxy) ready(pools []*clientPool) (ok bool, why string) {
 	if len(open) > 0 {
 		return true, ""
 	}
+	if why := p.allDown(); why != "" {
+		return false, why
+	}
 	p.reach.Lock()
 	reachable := len(p.reach.errs) == 0
 	for _, err := range p.reach.errs {
@@ -115,9 +118,6 @@ func (p *Proxy) ready(pools []*clientPool) (ok bool, why string) {
 	}
 	p.reach.Unlock()
 	if !reachable {
-		return false, why
-	}
-	if why := p.allDown(); why != "" {
 		return false, why
 	}
 	failing := false

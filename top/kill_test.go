@@ -2,6 +2,7 @@ package top
 
 import (
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -202,7 +203,7 @@ func TestWhenPgweirGoesItIsSaidAndTriedOn(t *testing.T) {
 func TestBeforeTheFirstAnswer(t *testing.T) {
 	b := newBench(t, &Reading{At: noon, HTTPErr: errors.New("http://h: dial: connection refused")})
 	b.wantScreen("NO ANSWER since 12:00:00", "connection refused", "Clients: unknown", "Memory: unknown", "Processes: unknown")
-	m := newModel(t.Context(), b.source, Options{URL: "http://u:secret@h:1", View: "pools"}, newPainter(nil))
+	m := newModel(t.Context(), b.source, Options{URL: "http://u:secret@h:1", View: "pools"}, newPainter(io.Discard))
 	if s := m.View(); !strings.Contains(s, "asking http://u:xxxxx@h:1 ...") || !strings.Contains(s, "pools 0") || strings.Contains(s, "secret") {
 		t.Errorf("before the first answer:\n%s", s)
 	}

@@ -47,8 +47,9 @@ type (
 	}
 )
 
-// model is the state of the program. Only Update changes it; what takes time is
-// done by the commands that Update returns.
+// model is the state of the program. Only Update changes it, but for the first
+// line of what is scrolled, which depends on the room that View finds. What
+// takes time is done by the commands that Update returns.
 type model struct {
 	ctx     context.Context // of all that is asked of source
 	source  Source

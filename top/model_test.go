@@ -3,6 +3,7 @@ package top
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -311,7 +312,7 @@ func TestAThousandRows(t *testing.T) {
 }
 
 func BenchmarkThousandRows(b *testing.B) {
-	m := newModel(b.Context(), nil, Options{URL: "http://h", View: "processes", Interval: time.Hour}, newPainter(nil))
+	m := newModel(b.Context(), nil, Options{URL: "http://h", View: "processes", Interval: time.Hour}, newPainter(io.Discard))
 	r := thousand()
 	for b.Loop() {
 		m.take(r)

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"pgweir/cluster"
 )
 
 type historyAnswer struct {
@@ -101,5 +103,36 @@ func getJSON(t *testing.T, w *weir, path string, into any) {
 	code, body := get(t, w, path)
 	if err := json.Unmarshal([]byte(body), into); code != 200 || err != nil {
 		t.Fatalf("%s: %d, %v in %s", path, code, err, body)
+	}
+}
+
+// TestPoolsThatAreTooLargeForTheirServerAreWarnedOf, with the sum written out:
+// in the log, once, in /sizing, and on the page.
+func TestPoolsThatAreTooLargeForTheirServerAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	pg := startCluster(t, cluster.Options{Settings: map[string]string{"max_connections": "20", "superuser_reserved_connections": "4"}})
+	w := startWeir(t, weirOptions{Cluster: pg, Top: "census_user = \"postgres\"\ncensus_interval = \"200ms\"", Database: "pool_size = 40"})
+	const warning = "the pools are too large for their server"
+	eventually(t, "the log has a warning", func() bool { return strings.Contains(w.Log(), warning) })
+	const sum = "it gives 15 (max_connections 20 − superuser_reserved_connections 4 − reserved_connections 0 − 1 of others)"
+	if !strings.Contains(w.Log(), "the pools can open 40 backends, but "+sum) {
+		t.Errorf("the sum is not in the log:\n%s", w.Log())
+	}
+	var s struct {
+		Servers []struct {
+			Usable, Wanted int
+			Fits           bool
+			Sum            string
+		}
+	}
+	getJSON(t, w, "/sizing", &s)
+	if len(s.Servers) != 1 || s.Servers[0].Usable != 15 || s.Servers[0].Wanted != 40 || s.Servers[0].Fits || !strings.Contains(s.Servers[0].Sum, sum) {
+		t.Errorf("/sizing: %+v", s)
+	}
+	if _, page := get(t, w, "/"); !strings.Contains(page, "does not fit") {
+		t.Error("the page does not say so")
+	}
+	if n := strings.Count(w.Log(), warning); n != 1 {
+		t.Errorf("it was said %d times", n)
 	}
 }

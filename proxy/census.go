@@ -52,17 +52,7 @@ func (p *Proxy) Backends() []status.Backend {
 
 // Sizing tells whether the pools fit their servers and their clients.
 func (p *Proxy) Sizing() *status.Sizing {
-	r := p.rules.Load()
-	limits := map[string]*status.ServerLimits{}
-	for _, c := range p.Censuses() {
-		limits[c.Server.Host] = c.Limits
-	}
-	out := new(status.Sizing)
-	for _, d := range r.config.Demand(r.users.Names()) {
-		db := config.Database{Host: d.Host, Port: d.Port}
-		_, addr := db.Address()
-		out.Sums = append(out.Sums, sizing.Sum(addr, &d, limits[addr]))
-	}
+	out := &status.Sizing{Sums: p.sums()}
 	s := p.Snapshot(status.Counts)
 	for i := range s.Pools {
 		if q := &s.Pools[i]; !q.IsConsole() {
@@ -72,9 +62,24 @@ func (p *Proxy) Sizing() *status.Sizing {
 	return out
 }
 
+// sums are what the pools may ask of each server beside what it gives.
+func (p *Proxy) sums() (out []status.SizingSum) {
+	r := p.rules.Load()
+	limits := map[string]*status.ServerLimits{}
+	for _, c := range p.Censuses() {
+		limits[c.Server.Host] = c.Limits
+	}
+	for _, d := range r.config.Demand(r.users.Names()) {
+		db := config.Database{Host: d.Host, Port: d.Port}
+		_, addr := db.Address()
+		out = append(out, sizing.Sum(addr, &d, limits[addr]))
+	}
+	return out
+}
+
 // warnOfSizes says, once, that the pools are too large for their server.
 func (p *Proxy) warnOfSizes() {
-	for _, sum := range p.Sizing().Sums {
+	for _, sum := range p.sums() {
 		if told := p.tooLarge[sum.Server]; !sum.Fits && told != sum.Text {
 			p.log.Warn("the pools are too large for their server", "server", sum.Server, "sum", sum.Text)
 			p.tooLarge[sum.Server] = sum.Text

@@ -14,7 +14,7 @@ const (
 	memoryEvery = 10 * time.Second
 	// sizeEvery is how often the pools' sizes are compared with what their
 	// servers give, for a warning.
-	sizeEvery = 10 * time.Second
+	sizeEvery = 2 * time.Second
 )
 
 // peaks are the highest counts seen; the keeper's own, but for reading.

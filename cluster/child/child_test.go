@@ -3,6 +3,7 @@ package child
 import (
 	"bufio"
 	"errors"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -15,11 +16,15 @@ import (
 func shell(t *testing.T, script string) *Process {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", script)
-	out, err := cmd.StdoutPipe()
+	// Not StdoutPipe: that is closed when the process is reaped, read or not.
+	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer out.Close()
+	cmd.Stdout = in
 	p, err := Start(cmd, syscall.SIGKILL)
+	in.Close()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,9 @@ type epoll struct {
 	evs [256]unix.EpollEvent
 	// woken: the sleep was ended by wake.
 	woken bool
+	// lively: the last sleep was not for nothing, so the next one begins with a
+	// nap.
+	lively bool
 }
 
 func newPoller() (poller, error) {
@@ -72,7 +75,9 @@ func (p *epoll) poll(evs []event) []event { return p.wait(evs, 0) }
 // scheduler (which takes the processor away, wakes another thread, and has to
 // give it back) would cost half as much again as the wait itself. A garbage
 // collection that wants the thread meanwhile ends the nap by its signal; other
-// goroutines need a processor of their own.
+// goroutines need a processor of their own. A loop that has slept for nothing
+// does without the nap: while it lasts, Go's scheduler watches it closely, which
+// costs more than the nap of somebody who has nothing to do.
 const napLength = 1
 
 func (p *epoll) sleep(evs []event, d time.Duration) []event {
@@ -80,16 +85,20 @@ func (p *epoll) sleep(evs []event, d time.Duration) []event {
 		return p.waitShort(evs, d)
 	}
 	before := len(evs)
-	if evs = p.wait(evs, napLength); len(evs) > before || p.woken {
-		p.woken = false
-		return evs
+	if p.lively {
+		if evs = p.wait(evs, napLength); len(evs) > before || p.woken {
+			p.woken = false
+			return evs
+		}
 	}
 	ms := int((d + time.Millisecond - 1) / time.Millisecond)
 	n, err := unix.EpollWait(p.fd, p.evs[:], ms)
 	if err != nil {
 		return evs
 	}
-	return p.collect(evs, n)
+	evs = p.collect(evs, n)
+	p.lively, p.woken = len(evs) > before || p.woken, false
+	return evs
 }
 
 func (p *epoll) wait(evs []event, ms int) []event {

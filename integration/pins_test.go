@@ -195,6 +195,9 @@ func TestMaxPinnedBoundsPinsAndOthersKeepWorking(t *testing.T) {
 	console := connect(t, w.Console(simpleProtocol))
 	first, other := connect(t, w.DSN(simpleProtocol)), connect(t, w.DSN(simpleProtocol))
 	must(t, first, "select pg_advisory_lock(500)")
+	// As long as there is a place, a client is not kept waiting until it is
+	// known that it takes it.
+	eventually(t, "the first client has the place", func() bool { return len(show(t, console, "show pins")) == 1 })
 	for _, c := range pinCases {
 		second := connect(t, w.DSN(simpleProtocol))
 		// It is told so at the statement itself or, if only the backend knew

@@ -36,7 +36,7 @@ func TestRandomProgramsReadTheSameWithAndWithoutPgweir(t *testing.T) {
 		}
 	}
 	t.Logf("PGWEIR_TEST_SEED=%d", seed)
-	programs := make([][]errandStep, clients)
+	programs := make([]errandProgram, clients)
 	for i := range programs {
 		programs[i] = randomProgram(rand.New(rand.NewPCG(seed, uint64(i))), i, steps)
 	}
@@ -73,12 +73,19 @@ func TestRandomProgramsReadTheSameWithAndWithoutPgweir(t *testing.T) {
 		if answer == want {
 			return nil
 		}
-		var before strings.Builder
-		for i := max(0, step-25); i <= step; i++ {
-			fmt.Fprintf(&before, "\n  %3d %s", i, programs[client][i].text)
-		}
-		return fmt.Errorf("step %d differs%s\n%s", step, before.String(), differing(want, answer))
+		return fmt.Errorf("step %d differs%s\n%s", step, programs[client].before(step), differing(want, answer))
 	})
+}
+
+type errandProgram []errandStep
+
+// before is the last steps up to one.
+func (p errandProgram) before(step int) string {
+	var b strings.Builder
+	for i := max(0, step-25); i <= step; i++ {
+		fmt.Fprintf(&b, "\n  %3d %s", i, p[i].text)
+	}
+	return b.String()
 }
 
 const propertySchema = `
@@ -100,7 +107,7 @@ type errandStep struct {
 }
 
 // randomProgram ends outside of a block with nothing undone.
-func randomProgram(r *rand.Rand, client, steps int) (program []errandStep) {
+func randomProgram(r *rand.Rand, client, steps int) (program errandProgram) {
 	view := func() { program = append(program, errandStep{"(view)", say(query(propertyView))}) }
 	simple := func(text string) { program = append(program, errandStep{text, say(query(text))}) }
 	pick := func(words ...string) string { return words[r.IntN(len(words))] }
@@ -123,7 +130,7 @@ func randomProgram(r *rand.Rand, client, steps int) (program []errandStep) {
 		}
 		return name, value()
 	}
-	texts := []string{"select $1::int + 1", "select current_setting('work_mem') || $1", "select count(*) from mine where a = $1::int", "select 10 / $1::int", "select set_config('my.one', $1, false)", "selec $1"}
+	texts := []string{"select $1::int + 1", "select current_setting('work_mem') || $1", "select count(*) from mine where a = $1::int", "select 10 / ($1::int + 0 * random())::int", "select set_config('my.one', $1, false)", "selec $1"}
 	for range steps {
 		switch n := r.IntN(100); {
 		case n < 12:
@@ -152,7 +159,7 @@ func randomProgram(r *rand.Rand, client, steps int) (program []errandStep) {
 			program = append(program, errandStep{"pipeline: Bind " + one + ", Close " + two + ", Parse " + two + ": " + text + ", Bind " + two,
 				join(runs(one, "1"), say(closeStatement(two), parse(two, text)), runs(two, "2"), say(sync_))})
 		case n < 56:
-			simple(pick("prepare p as select "+fmt.Sprint(client), "execute p", "deallocate p", "deallocate all", "deallocate "+pick("a", "b", "c"), "execute "+pick("a", "b")+"(1)", "prepare a as select 'sql'"))
+			simple(pick("prepare p as select "+fmt.Sprint(client), "execute p", "deallocate p", "deallocate all", "deallocate "+pick("a", "b", "c"), "execute "+pick("a", "b")+"("+pick("1", "1", "'x'", "nope")+")", "prepare a as select 'sql'"))
 		case n < 62:
 			simple(pick("select pg_try_advisory_lock("+lock()+")", "select pg_advisory_unlock("+lock()+")", "select pg_advisory_xact_lock("+lock()+")", "select public.locks("+lock()+")", "select pg_advisory_unlock_all()"))
 		case n < 69:
@@ -162,6 +169,11 @@ func randomProgram(r *rand.Rand, client, steps int) (program []errandStep) {
 		case n < 76:
 			channel := fmt.Sprintf("channel_%d", client)
 			simple(pick("listen "+channel, "notify "+channel+", '"+value()+"'", "unlisten "+channel, "unlisten *"))
+		case n < 78:
+			text := pick("select $1::int + 1", "execute a(1)", "execute b('x')", "execute c(nope)", "deallocate a")
+			program = append(program, errandStep{"Parse unnamed: " + text, say(parse("", text), sync_)})
+		case n < 80:
+			program = append(program, errandStep{"Bind unnamed", join(runs("", strings.Fields(pick("1", ""))...), say(sync_))})
 		case n < 88:
 			simple(pick("begin", "begin", "begin", "commit", "commit", "rollback", "savepoint s", "rollback to s", "release s", "select 1/0", "commit and chain", "begin; savepoint s; set my.two = '"+value()+"'; rollback to s; commit"))
 		case n < 90:
@@ -178,7 +190,7 @@ func randomProgram(r *rand.Rand, client, steps int) (program []errandStep) {
 }
 
 // runProgram runs a program and hands on the answer to each of its steps.
-func runProgram(addr, db string, program []errandStep, check func(step int, answer string) error) error {
+func runProgram(addr, db string, p errandProgram, check func(step int, answer string) error) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
@@ -189,10 +201,10 @@ func runProgram(addr, db string, program []errandStep, check func(step int, answ
 	if err != nil {
 		return err
 	}
-	for i, s := range program {
+	for i, s := range p {
 		answer, err := talkOnce(conn, r, login.self, s.say)
 		if err != nil {
-			return fmt.Errorf("step %d, %s: %w", i, s.text, err)
+			return fmt.Errorf("step %d%s\n%w", i, p.before(i), err)
 		}
 		if err := check(i, answer.text); err != nil {
 			return err
@@ -227,7 +239,7 @@ func talkOnce(conn net.Conn, r *bufio.Reader, self uint32, messages []pgproto3.F
 	for {
 		var head [5]byte
 		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return a, err
+			return a, fmt.Errorf("%w; before that:\n%s", err, tr.out.String())
 		}
 		n := binary.BigEndian.Uint32(head[1:])
 		if n < 4 || n > maxAnswer {

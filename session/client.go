@@ -380,6 +380,7 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 		s.discarding = true
 	case instead != nil && whole:
 		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(instead)))
+		s.alone = true // an error's position is about this text
 	default:
 		o.ToServer.add(message)
 	}
@@ -412,6 +413,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	o.ToServer.add(before)
 	instead, refusal := s.sqlStatement(text, h, true, o)
 	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0
+	given := message
 	switch {
 	case refusal != nil:
 		o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
@@ -425,7 +427,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 		message = appendNamed(nil, "", append(b, types...))
 		total = len(message)
 	}
-	s.statement('P', message, nil, o) // keeps it
+	s.statement('P', given, nil, o) // keeps it
 	o.ToServer.keep(append(o.ToServer.own(), message...))
 	s.clientLeft = int32(total - len(message))
 	s.track('P', message, o)

@@ -17,7 +17,8 @@ type extra struct {
 	statement     string      // the last one with a hint, cut
 	pinStatement  string      // the one that the pin began with
 	splices       []splice    // in the text under way
-	deallocs      []string    // names that DEALLOCATE statements under way are about
+	deallocs      []dealloc   // under way
+	unmade        []unmade    // ahead of the text under way
 	gathered      []byte      // see Session.gathers
 	turned        bool        // the transaction has a RESET
 	role          bool        // the client has chosen roles

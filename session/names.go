@@ -12,7 +12,9 @@ func (s *Session) restoreNames(body []byte) []byte {
 	out := bytes.Clone(body)
 	if s.x != nil {
 		for _, p := range s.x.splices {
-			out = replaceName(out, p.st.name, p.own)
+			if p.st != nil {
+				out = replaceName(out, p.st.name, p.own)
+			}
 		}
 	}
 	for i := range s.ops {
@@ -56,6 +58,9 @@ func replaceName(text []byte, from, to string) []byte {
 // for they say how its constants are read. It returns what puts the client's
 // own back; nothing if they are the same, or if it cannot be done here.
 func (s *Session) asMade(st *Statement, o *Out) (back []byte) {
+	if st.standsIn() {
+		return nil // it has no constants
+	}
 	made := *st.vars
 	made[wire.VarApplicationName] = s.vars[wire.VarApplicationName]
 	made[wire.VarClientEncoding] = s.vars[wire.VarClientEncoding]

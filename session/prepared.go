@@ -23,6 +23,7 @@ type named struct {
 	// keeps the backend as long as that is so.
 	private bool
 	hints   wire.Hints // of a private one
+	splices *[]splice  // in a private one's text, if there are any
 	pending bool       // the backend has not answered yet
 	unit    uint32     // Session.unit when it was sent
 }
@@ -96,16 +97,18 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 	if n != nil && n.pending && n.unit != s.unit {
 		return handleHold
 	}
-	switch typ {
-	case 'P':
+	if typ == 'P' {
 		o.Parses++
 		return s.parseNamed(n, name, rest, before, o)
-	case 'B':
-		o.Binds++
 	}
 	if typ == 'B' && n != nil && n.private {
 		s.hints |= n.hints
 		s.careful = true
+		if n.splices != nil {
+			o.ToServer.add(before)
+			s.haveSpliced(*n.splices, o)
+			return handleAhead
+		}
 	}
 	if n == nil || n.st == nil {
 		if typ == 'C' {
@@ -122,6 +125,7 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 	case 'C':
 		s.rename(name, n, nil, entShut)
 	case 'B':
+		o.Binds++
 		if h := n.st.hints; h != 0 {
 			if s.tx != 'I' {
 				h &^= wire.HintSequence
@@ -186,11 +190,17 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 			return handleHold
 		}
 		o.ToServer.add(before)
-		if instead := s.spliceNames(text, true, o); instead != nil {
+		instead := s.spliceNames(text, true, o)
+		if instead != nil {
 			_, types, _ := wire.CString(body)
 			body = append(append(instead, 0), types...)
 		}
-		return s.parseOwn(name, nil, appendNamed(nil, string(name), body), o)
+		h := s.parseOwn(name, nil, appendNamed(nil, string(name), body), o)
+		if instead != nil {
+			splices := s.x.splices
+			s.names[string(cutName(name))].splices = &splices
+		}
+		return h
 	}
 	waits := s.owed.owesClient()
 	switch {

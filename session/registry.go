@@ -17,7 +17,7 @@ type Statement struct {
 	key   string
 	parse []byte // the Parse message that makes it
 	hints wire.Hints
-	vars  *wire.Vars // of the client that made it first
+	vars  *wire.Vars // of the client that made it first; nil for a stand-in
 
 	// Guarded by the registry's lock.
 	uses       int // clients' names for it
@@ -30,6 +30,28 @@ func (st *Statement) text() []byte {
 	text, _, _ := wire.CString(rest)
 	return text
 }
+
+// standIns are empty statements that stand in for others where nothing is asked
+// but whether there is one. All pools have the same.
+var standIns struct {
+	mu  sync.Mutex
+	all []*Statement
+}
+
+// standIn is one of the stand-ins, by number from 0.
+func standIn(n int) *Statement {
+	standIns.mu.Lock()
+	defer standIns.mu.Unlock()
+	for len(standIns.all) <= n {
+		st := &Statement{name: namePrefix + "stand_in_" + strconv.Itoa(len(standIns.all))}
+		st.parse = appendNamed(nil, st.name, []byte("\x00\x00\x00"))
+		standIns.all = append(standIns.all, st)
+	}
+	return standIns.all[n]
+}
+
+// standsIn tells whether a statement is one of the stand-ins.
+func (st *Statement) standsIn() bool { return st.vars == nil }
 
 // maxUnused and maxUnusedBytes bound the statements that are kept though no
 // client has a name for them any more, for the next who prepares the same.

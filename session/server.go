@@ -212,7 +212,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	s.stranger = false
 	if s.x != nil {
 		if s.owed.len() == 0 {
-			s.x.deallocs, s.x.refusing, s.x.splices = nil, nil, nil
+			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil
 		}
 		if s.x.showing && s.owed.len() == 0 {
 			s.hidePrepared(o)
@@ -258,6 +258,9 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	s.copyIn = false
 	switch first {
 	case entSetVars, entDetour:
+		if first == entDetour && s.x != nil && len(s.x.unmade) > 0 && aborted(body) {
+			return true // and so the settings will be undone with the block
+		}
 		// The values are PostgreSQL's own words, so this hardly happens; but
 		// the client's query must not run with other settings than its own.
 		e, err := wire.DecodeError(body)
@@ -280,11 +283,15 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	}
 	refused := s.refusal(first)
 	shown := body
-	if whole && bytes.Contains(body, []byte(namePrefix)) {
-		shown = s.restoreNames(body)
+	if whole && s.x != nil {
+		if why := s.whyUnmade(body); why != nil {
+			shown = why
+		} else if len(s.x.splices) > 0 {
+			shown = s.restorePosition(body)
+		}
 	}
-	if s.x != nil && len(s.x.splices) > 0 && whole {
-		shown = s.restorePosition(shown)
+	if whole && bytes.Contains(shown, []byte(namePrefix)) {
+		shown = s.restoreNames(shown)
 	}
 	o.Errors++
 	s.resets = 0
@@ -292,10 +299,17 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		s.x.unheard = nil
 	}
 	if first != entQuery && first != entFunction && first != entSync && first != 0 {
+		var making *Statement
+		if first == entMake {
+			making = s.ops[0].added
+		}
 		synced, parse, ops := s.owed.skipToSync()
 		s.undo(ops)
 		if (first == entMake || first == entShow || first == entEvict) && s.owed.first() == entOwnSync {
-			return true // the statement behind it will say what is missing
+			if first == entMake && whole {
+				s.more().unmade = append(s.x.unmade, unmade{making, bytes.Clone(body)})
+			}
+			return true // what is behind it will say what is missing
 		}
 		s.skipping = !synced
 		if parse && !s.owed.has(entParse) {
@@ -332,6 +346,12 @@ func (s *Session) reported(body []byte) (hide bool) {
 	switch {
 	case i < 0, s.phase != Active, s.owed.first() >= entOurs:
 	case s.turnedBack(i):
+		return true
+	case s.vars[i] == string(value):
+		// A block has been undone in which it was turned aside (asMade).
+		if *s.vars == *s.link.Vars {
+			s.vars = s.link.Vars
+		}
 		return true
 	case same:
 		s.vars = s.link.Vars

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -11,8 +12,10 @@ import (
 // SQL has words for prepared statements too, and their names are the same
 // names: DEALLOCATE and EXECUTE work on a statement that came by a Parse, and
 // PREPARE of a name that a Parse has made is an error. Where such a name
-// stands for a shared statement, the statement's own name is put in its place,
-// and PostgreSQL does the rest.
+// stands for a shared statement, another name is put in its place, and
+// PostgreSQL does the rest: the statement's own for EXECUTE; for the others,
+// that of an empty statement, because all they ask is whether there is one, and
+// the shared one may not even be possible any more (its table is dropped).
 
 // hintsSQLNames are those of texts in which such a name may stand.
 const hintsSQLNames = wire.HintPrepare | wire.HintExecute | wire.HintDeallocate
@@ -66,14 +69,24 @@ func (s *Session) showPrepared(o *Out) {
 	for st := s.link.have.oldest(); st != nil; st = s.link.have.oldest() {
 		s.evict(st, o)
 	}
+	s.ownSync(o)
 	for name, n := range s.names {
-		if n.st != nil {
-			_, body, _ := wire.CString(n.st.parse[wire.HeaderLen:])
-			o.ToServer.keep(appendNamed(o.ToServer.own(), name, body))
-			s.owed.push(entShow)
+		if n.st == nil {
+			continue
+		}
+		_, body, _ := wire.CString(n.st.parse[wire.HeaderLen:])
+		// One that is not possible any more must not abort the client's block;
+		// that a statement is there is not undone with a savepoint.
+		if s.tx != 'I' {
+			s.detour([]byte("SAVEPOINT pgweir"), o)
+		}
+		o.ToServer.keep(appendNamed(o.ToServer.own(), name, body))
+		s.owed.push(entShow)
+		s.ownSync(o)
+		if s.tx != 'I' {
+			s.detour([]byte("ROLLBACK TO SAVEPOINT pgweir; RELEASE SAVEPOINT pgweir"), o)
 		}
 	}
-	s.ownSync(o)
 	s.x.showing = true
 }
 
@@ -95,46 +108,123 @@ func (s *Session) ownSync(o *Out) {
 }
 
 // spliceNames puts the names of shared statements where the client's stand.
+//
+// PostgreSQL says where an error is by a position alone, in the text that it
+// has been sent or in that of a statement which this executes and which it had
+// to read anew. To tell the two apart, what stands behind the name of an
+// EXECUTE is moved out of all positions in the statement.
 func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byte) {
-	at := 0
+	at, executed := 0, 0
+	x := s.more()
+	x.splices = nil
+	var gone struct { // before what comes next is run
+		all   bool
+		names []string
+	}
 	wire.Names(text, s.vars[wire.VarStandardConformingStrings] == "off", func(n wire.Name) {
-		switch n.Kind {
-		case wire.NameDeallocate:
-			s.more().deallocs = append(s.x.deallocs, n.Text)
-		case wire.NamePrepare, wire.NameExecute:
-		default:
-			return
-		}
 		own := s.names[n.Text]
-		if own == nil || own.st == nil {
+		shared := own != nil && own.st != nil && !gone.all && !slices.Contains(gone.names, n.Text)
+		var st *Statement
+		switch n.Kind {
+		case wire.NameExecute:
+			if shared {
+				st = own.st
+				s.hints |= st.hints
+			}
+		case wire.NamePrepare:
+			if shared {
+				st = standIn(len(x.splices))
+			}
+		case wire.NameDeallocate:
+			if shared {
+				st = standIn(len(x.splices))
+			}
+			x.deallocs = append(x.deallocs, dealloc{n.Text, st})
+			gone.names = append(gone.names, n.Text)
+		case wire.NameDeallocateAll:
+			gone.all = true
+		}
+		if st == nil {
 			return
 		}
 		if extended {
-			s.have(own.st, o) // a Sync would end the client's transaction
+			s.have(st, o) // a Sync would end the client's transaction
 		} else {
-			s.haveQuietly(own.st, o)
+			s.haveQuietly(st, o)
 		}
-		s.hints |= own.st.hints
 		instead = append(instead, text[at:n.Start]...)
-		x := s.more()
 		x.splices = append(x.splices, splice{
-			at: utf8.RuneCount(instead), old: utf8.RuneCount(text[n.Start:n.End]), own: n.Text, st: own.st,
+			at: utf8.RuneCount(instead), old: utf8.RuneCount(text[n.Start:n.End]), new: len(st.name) + len(`""`), own: n.Text, st: st,
 		})
-		instead = append(append(append(instead, '"'), own.st.name...), '"')
+		instead = append(append(append(instead, '"'), st.name...), '"')
 		at = n.End
+		if n.Kind == wire.NameExecute && len(bytes.Trim(text[n.End:], " \t\r\n;")) > 0 {
+			if long := utf8.RuneCount(own.st.text()); long > utf8.RuneCount(instead) {
+				executed = max(executed, long)
+			}
+		}
 	})
-	if at > 0 {
-		instead = append(instead, text[at:]...)
+	if at == 0 {
+		return nil
+	}
+	instead = append(instead, text[at:]...)
+	if executed > 0 {
+		instead = append(bytes.Repeat([]byte{' '}, executed), instead...)
+		for i := range s.x.splices {
+			s.x.splices[i].at += executed
+		}
+		s.x.splices = append([]splice{{new: executed}}, s.x.splices...)
 	}
 	return instead
 }
 
-// splice is a name that was put in place of another in a text. at is where, in
-// characters of the new text, and old how many the other had.
+// dealloc is a DEALLOCATE under way: of which of the client's names, and what
+// stands in its place; nil if it stands there itself.
+type dealloc struct {
+	name    string
+	standIn *Statement
+}
+
+// haveSpliced sees to it that the backend has what a statement executes whose
+// text has these splices.
+func (s *Session) haveSpliced(splices []splice, o *Out) {
+	x := s.more()
+	x.splices = splices
+	for _, p := range splices {
+		n := s.names[p.own]
+		if p.st == nil || n == nil || n.st == nil {
+			continue
+		}
+		switch {
+		case n.st == p.st:
+			s.have(p.st, o)
+		case p.st.standsIn():
+			s.have(p.st, o)
+			x.deallocs = append(x.deallocs, dealloc{p.own, p.st})
+		}
+	}
+}
+
+// respliceUnnamed makes the unnamed statement again, for what its names stood
+// for then may be gone from the backend, or the names stand for something else.
+func (s *Session) respliceUnnamed(o *Out) {
+	body := s.unnamed[wire.HeaderLen+1:]
+	text, types, _ := wire.CString(body)
+	message := s.unnamed
+	if instead := s.spliceNames(text, true, o); instead != nil {
+		message = appendNamed(nil, "", append(append(instead, 0), types...))
+	}
+	o.ToServer.keep(append(o.ToServer.own(), message...))
+	s.owed.push(entPrepare)
+}
+
+// splice is what was put in place of something else in a text: a name for a
+// name, or blanks at its start. Lengths and places are in characters.
 type splice struct {
-	at, old int
-	own     string // the client's name
-	st      *Statement
+	at       int // where, in the new text
+	old, new int // how long
+	own      string
+	st       *Statement // the client's own name for which this one's stands; nil for blanks
 }
 
 // restorePosition has the position in an error's text point where it would in
@@ -151,10 +241,11 @@ func (s *Session) restorePosition(body []byte) []byte {
 	}
 	moved := 0
 	for _, p := range s.x.splices {
-		if long := len(p.st.name) + 2; position > p.at+long {
-			moved += long - p.old
-		} else if position > p.at {
-			moved += position - p.at - 1 // within the name: at its start
+		switch {
+		case position > p.at+p.new:
+			moved += p.new - p.old
+		case position > p.at:
+			return body // nothing is wrong there: it is about a statement that is executed
 		}
 	}
 	out := append(bytes.Clone(body[:i+2]), strconv.Itoa(position-moved)...)
@@ -174,23 +265,57 @@ func (s *Session) haveQuietly(st *Statement, o *Out) {
 	}
 }
 
+// unmade is a statement that could not be made on the backend, and the error.
+type unmade struct {
+	st  *Statement
+	why []byte
+}
+
+// whyUnmade is the error that the client would have had directly, where it has
+// the statement, in place of one that says that it is missing or that the block
+// has been aborted; nil if the error says neither.
+func (s *Session) whyUnmade(body []byte) []byte {
+	if len(s.x.unmade) == 0 {
+		return nil
+	}
+	if aborted(body) {
+		return s.x.unmade[0].why // it has aborted the block
+	}
+	if !bytes.Contains(body, []byte("\x00C"+wire.CodeInvalidStatementName+"\x00")) {
+		return nil
+	}
+	for _, u := range s.x.unmade {
+		if len(replaceName(body, u.st.name, "")) < len(body) {
+			return u.why
+		}
+	}
+	return nil
+}
+
+// aborted tells whether an error says that the block has been aborted before.
+func aborted(body []byte) bool {
+	return bytes.Contains(body, []byte("\x00C"+wire.CodeInFailedTransaction+"\x00"))
+}
+
 // deallocated: a DEALLOCATE of one name has succeeded.
 func (s *Session) deallocated() {
 	if s.x == nil || len(s.x.deallocs) == 0 {
 		return
 	}
-	name := s.x.deallocs[0]
+	d := s.x.deallocs[0]
 	s.x.deallocs = s.x.deallocs[1:]
-	n := s.names[name]
+	if d.standIn != nil {
+		s.link.have.remove(d.standIn)
+	}
+	n := s.names[d.name]
 	if n == nil {
 		return
 	}
-	delete(s.names, name)
+	delete(s.names, d.name)
 	if n.private {
 		s.private--
 	}
 	if n.st != nil {
-		s.link.have.remove(n.st)
 		s.config.Shared.Statements.put(n.st)
 	}
 }

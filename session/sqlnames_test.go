@@ -1,6 +1,9 @@
 package session
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestSQLKnowsTheClientsNames(t *testing.T) {
 	prepared := steps(
@@ -9,13 +12,14 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 		answers(parsed, ready('I')).then("release"),
 	)
 	quoted := `"` + shared(1) + `"`
+	standIn := namePrefix + "stand_in_0"
 	gone := check("the client has none", func(s *Session) bool { return s.Prepared() == 0 })
 	play(t, []transcript{
 		{"DEALLOCATE of one", transactionMode, steps(
 			prepared,
 			client(query("deallocate s")).then("need"),
-			leased().asks(query("deallocate "+quoted)),
-			answers(complete("DEALLOCATE"), ready('I')).then("release"),
+			leased().asks(parse(standIn, ""), syncing, query(`deallocate "`+standIn+`"`)),
+			server(parsed, ready('I'), complete("DEALLOCATE"), ready('I')).tells(complete("DEALLOCATE"), ready('I')).then("release"),
 			gone,
 			begin(bind("", "s"), syncing),
 		)},
@@ -23,7 +27,7 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			prepared,
 			elsewhere(),
 			client(query(`DEALLOCATE PREPARE "s"`)).then("need"),
-			leased().asks(parse(shared(1), "select 1"), syncing, query("DEALLOCATE PREPARE "+quoted)),
+			leased().asks(parse(standIn, ""), syncing, query(`DEALLOCATE PREPARE "`+standIn+`"`)),
 			server(parsed, ready('I'), complete("DEALLOCATE"), ready('I')).tells(complete("DEALLOCATE"), ready('I')).then("release"),
 			gone,
 		)},
@@ -34,9 +38,19 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 		{"DEALLOCATE in the extended protocol", transactionMode, steps(
 			prepared,
 			client(parse("", "deallocate s"), bind("", ""), execute("", 0), syncing).then("need"),
-			leased().asks(parse("", "deallocate "+quoted), bind("", ""), execute("", 0), syncing),
-			answers(parsed, bound, complete("DEALLOCATE"), ready('I')).then("release"),
+			leased().asks(parse(standIn, ""), parse("", `deallocate "`+standIn+`"`), bind("", ""), execute("", 0), syncing),
+			server(parsed, parsed, bound, complete("DEALLOCATE"), ready('I')).tells(parsed, bound, complete("DEALLOCATE"), ready('I')).then("release"),
 			gone,
+		)},
+		{"DEALLOCATE and PREPARE of one in a text", transactionMode, steps(
+			prepared,
+			client(query("deallocate s; prepare s as select 2; execute s")).then("need"),
+			leased().asks(parse(standIn, ""), syncing, query(`deallocate "`+standIn+`"; prepare s as select 2; execute s`)),
+			server(parsed, ready('I'), complete("DEALLOCATE"), complete("PREPARE"), complete("SELECT 1")).
+				tells(complete("DEALLOCATE"), complete("PREPARE"), complete("SELECT 1")),
+			gone,
+			answers(ready('I')).asks(question(ReasonPrepared)),
+			server(says(left("p"))).then("pinned: prepared statement"),
 		)},
 		{"DEALLOCATE that fails in a block", transactionMode, steps(
 			prepared,
@@ -44,8 +58,8 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			answers(complete("BEGIN"), ready('T')),
 			passes(query("selekt")),
 			answers(failure("42601", "no"), ready('E')),
-			client(query("deallocate s")).asks(query("deallocate "+quoted)),
-			answers(failure("25P02", "aborted"), ready('E')),
+			client(query("deallocate s")).asks(parse(standIn, ""), syncing, query(`deallocate "`+standIn+`"`)),
+			server(parsed, ready('E'), failure("25P02", "aborted"), ready('E')).tells(failure("25P02", "aborted"), ready('E')),
 			check("it is still there", func(s *Session) bool { return s.Prepared() == 1 }),
 		)},
 		{"DEALLOCATE ALL", transactionMode, steps(
@@ -80,13 +94,41 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 				r.toClient = ""
 			}}.then("release"),
 		)},
+		{"EXECUTE, with an error in the statement", transactionMode, steps(
+			client(parse("s", "select '1' from there where it = $1"), syncing).then("need"),
+			anyLease(),
+			answers(parsed, ready('I')).then("release"),
+			// Nothing behind the name.
+			client(query("execute s ;")).then("need"),
+			leased().asks(query("execute "+quoted+" ;")),
+			answers(syntaxErrorAt(17), ready('I')).then("release"),
+			// Arguments: they are out of the statement's way.
+			client(query("execute s(selekt); execute s(1)")).then("need"),
+			leased().asks(query(strings.Repeat(" ", 35)+"execute "+quoted+"(selekt); execute "+quoted+"(1)")),
+			answers(syntaxErrorAt(17), ready('I')).then("release"),
+			client(query("execute s(selekt); execute s(1)")).then("need"),
+			leased().asks(query(strings.Repeat(" ", 35)+"execute "+quoted+"(selekt); execute "+quoted+"(1)")),
+			server(syntaxErrorAt(35+len("execute (")+len(quoted)+1), ready('I')).
+				tells(syntaxErrorAt(len("execute s(")+1), ready('I')).then("release"),
+		)},
+		{"EXECUTE by the unnamed statement, run again elsewhere", transactionMode, steps(
+			prepared,
+			client(parse("", "execute s(1)"), syncing).then("need"),
+			leased().asks(parse("", "execute "+quoted+"(1)"), syncing),
+			answers(parsed, ready('I')).then("release"),
+			elsewhere(),
+			client(bind("", ""), execute("", 0), syncing).then("need"),
+			leased().asks(parse(shared(1), "select 1"), parse("", "execute "+quoted+"(1)"), bind("", ""), execute("", 0), syncing),
+			server(parsed, parsed, bound, syntaxErrorAt(len("execute (")+len(quoted)+1), ready('I')).
+				tells(bound, syntaxErrorAt(len("execute s(")+1), ready('I')).then("release"),
+		)},
 		{"EXECUTE of one that cannot be prepared any more", transactionMode, steps(
 			prepared,
 			elsewhere(),
 			client(query("execute s")).then("need"),
 			leased().asks(parse(shared(1), "select 1"), syncing, query("execute "+quoted)),
 			server(failure("42P01", "no table"), ready('I'), missing(shared(1)), ready('I')).
-				tells(missing("s"), ready('I')).then("release"),
+				tells(failure("42P01", "no table"), ready('I')).then("release"),
 		)},
 		{"EXECUTE leaves what the statement leaves", transactionMode, steps(
 			client(parse("l", "select pg_advisory_lock(1)"), syncing).then("need"),
@@ -101,8 +143,8 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 		{"PREPARE of a name that is taken", transactionMode, steps(
 			prepared,
 			client(query("prepare s as select 2")).then("need"),
-			leased().asks(query("prepare "+quoted+" as select 2")),
-			server(exists(shared(1))).tells(exists("s")),
+			leased().asks(parse(standIn, ""), syncing, query(`prepare "`+standIn+`" as select 2`)),
+			server(parsed, ready('I'), exists(standIn)).tells(exists("s")),
 			answers(ready('I')).asks(question(ReasonPrepared)),
 			server(says()).then("release"),
 		)},

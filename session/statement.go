@@ -58,7 +58,16 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 			return sendAlong
 		}
 	}
-	if s.unnamedHere || s.unnamedSent {
+	if s.unnamedSent {
+		return sendAlong
+	}
+	if s.unnamedHints&hintsSQLNames != 0 && s.sharing() && len(s.unnamed) > 0 {
+		s.unnamedSent = true
+		o.ToServer.add(before)
+		s.respliceUnnamed(o)
+		return sendBehind
+	}
+	if s.unnamedHere {
 		return sendAlong
 	}
 	// The backend's unnamed statement is somebody else's.

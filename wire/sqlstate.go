@@ -8,6 +8,7 @@ const (
 	CodeProtocolViolation          = "08P01"
 	CodeFeatureNotSupported        = "0A000"
 	CodeInvalidParameterValue      = "22023"
+	CodeInFailedTransaction        = "25P02"
 	CodeInvalidStatementName       = "26000"
 	CodeInvalidAuthorization       = "28000"
 	CodeInvalidPassword            = "28P01"

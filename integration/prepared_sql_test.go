@@ -36,6 +36,14 @@ func sqlPrepareScenes() []scene {
 		{name: "discard", steps: sqls(
 			"prepare p as select 'p'", "discard plans", "execute p", "discard temp", "execute p", "discard sequences", "execute p", "discard all", "execute p", "begin", "discard all", "rollback", "discard nonsense"),
 			has: []string{"25001", "42601"}},
+		{name: "where errors are", steps: []step{
+			talk(parse("a", "select 'a', $1::int"), sync_), sql("execute a(nope)"), sql("  explain execute a('x')"), sql("explain (nope) execute a(1)"), sql("execute a(1); execute a(1, 2); selekt"), sql("create table no.no as execute a('x'); select nope"),
+			synced(extended("execute a(nope)")), talk(parse("", "execute a('x')"), sync_), synced(runs("")), synced(runs("")), talk(parse("use", "execute a('x')"), sync_), synced(runs("use")), synced(runs("use")), sql("execute a(1)"), sql("deallocate all")}},
+		{name: "statements that are not possible any more", steps: []step{
+			sql("create temp table gone (a int)"), talk(parse("a", "select 'a long way to it', a from gone where a = $1"), parse("b", "select a from gone"), sync_), synced(runs("a", "1")), sql("drop table gone"), sql("select 1"),
+			sql("execute a(1)"), sql("execute a ( 1 );"), sql("execute b"), sql("execute b; select 1"), synced(runs("a", "1")), synced(runs("b")),
+			sql("begin"), synced(runs("a", "1")), synced(runs("a", "1")), sql("rollback"), sql("set datestyle = 'German'"), sql("begin"), synced(runs("b")), sql("select 1"), sql("rollback"), sql("show datestyle"),
+			sql("begin"), sql("execute a(1)"), sql("rollback"), sql("prepare a as select 'taken'"), sql("deallocate a"), sql("deallocate a"), sql("prepare a as select 'free'"), sql("execute a"), sql("deallocate b; prepare b as select 'b'; execute b"), sql("deallocate all")}},
 		{name: "made in SQL, used by the protocol", steps: []step{
 			sql("prepare p (int) as select 'sql', $1"), talk(describe('S', "p"), sync_), synced(runs("p", "1")), synced(runs("p", "2"), runs("p", "x")), talk(parse("p", "select 'protocol'"), sync_),
 			talk(closeStatement("p"), sync_), sql("execute p(1)"), synced(runs("p", "3")), talk(parse("p", "select 'protocol'"), sync_), synced(runs("p")), sql("prepare p as select 'sql'"), sql("execute p")},

@@ -90,17 +90,18 @@ func (p errandProgram) before(step int) string {
 
 const propertySchema = `
 create function sets(text) returns text language plpgsql as $$ begin return set_config('work_mem', $1, false); end $$;
+create function keeps(text) returns text language plpgsql set work_mem = '3MB' as $$ begin perform set_config('my.one', $1, false); return current_setting('work_mem'); end $$;
 create function locks(bigint) returns boolean language plpgsql as $$ begin return pg_try_advisory_lock($1); end $$`
 
 // propertyView shows all state that a session can have.
-const propertyView = `select current_setting('work_mem'), current_setting('search_path'), current_setting('statement_timeout'), current_setting('TimeZone'), current_setting('DateStyle'),
+const propertyView = `select session_user, current_setting('default_transaction_read_only'), current_setting('work_mem'), current_setting('search_path'), current_setting('statement_timeout'), current_setting('TimeZone'), current_setting('DateStyle'),
 	current_user, coalesce(current_setting('my.one', true), ''), coalesce(current_setting('my.two', true), ''),
 	(select string_agg(name, ',' order by name) from pg_catalog.pg_cursors where is_holdable),
 	(select string_agg(objid::text, ',' order by objid) from pg_catalog.pg_locks where locktype = 'advisory' and pid = pg_catalog.pg_backend_pid()),
 	(select string_agg(relname, ',' order by relname) from pg_catalog.pg_class where relnamespace = pg_catalog.pg_my_temp_schema() and relkind = 'r'),
 	(select string_agg(name, ',' order by name) from pg_catalog.pg_prepared_statements where from_sql)`
 
-// errandStep is messages that end with one ReadyForQuery, and how they read.
+// errandStep is messages and how they read.
 type errandStep struct {
 	text string
 	say  []pgproto3.FrontendMessage
@@ -130,9 +131,9 @@ func randomProgram(r *rand.Rand, client, steps int) (program errandProgram) {
 		}
 		return name, value()
 	}
-	texts := []string{"select $1::int + 1", "select current_setting('work_mem') || $1", "select count(*) from mine where a = $1::int", "select 10 / ($1::int + 0 * random())::int", "select set_config('my.one', $1, false)", "selec $1"}
+	texts := []string{"select $1::int + 1", "select current_setting('work_mem') || $1", "select count(*) from mine where a = $1::int", "select 10 / ($1::int + 0 * random())::int", "select set_config('my.one', $1, false)", "selec $1", "select generate_series(1, $1::int + 2)"}
 	for range steps {
-		switch n := r.IntN(100); {
+		switch n := r.IntN(125); {
 		case n < 12:
 			name, v := setting()
 			simple("set " + pick("", "", "session ", "local ") + name + " = '" + v + "'")
@@ -159,7 +160,7 @@ func randomProgram(r *rand.Rand, client, steps int) (program errandProgram) {
 			program = append(program, errandStep{"pipeline: Bind " + one + ", Close " + two + ", Parse " + two + ": " + text + ", Bind " + two,
 				join(runs(one, "1"), say(closeStatement(two), parse(two, text)), runs(two, "2"), say(sync_))})
 		case n < 56:
-			simple(pick("prepare p as select "+fmt.Sprint(client), "execute p", "deallocate p", "deallocate all", "deallocate "+pick("a", "b", "c"), "execute "+pick("a", "b")+"("+pick("1", "1", "'x'", "nope")+")", "prepare a as select 'sql'"))
+			simple(pick("prepare p as select "+fmt.Sprint(client), "execute p", "deallocate p", "deallocate all", "deallocate "+pick("a", "b", "c"), "execute "+pick("a", "b")+"(1)", "prepare a as select 'sql'"))
 		case n < 62:
 			simple(pick("select pg_try_advisory_lock("+lock()+")", "select pg_advisory_unlock("+lock()+")", "select pg_advisory_xact_lock("+lock()+")", "select public.locks("+lock()+")", "select pg_advisory_unlock_all()"))
 		case n < 69:
@@ -170,7 +171,7 @@ func randomProgram(r *rand.Rand, client, steps int) (program errandProgram) {
 			channel := fmt.Sprintf("channel_%d", client)
 			simple(pick("listen "+channel, "notify "+channel+", '"+value()+"'", "unlisten "+channel, "unlisten *"))
 		case n < 78:
-			text := pick("select $1::int + 1", "execute a(1)", "execute b('x')", "execute c(nope)", "deallocate a")
+			text := pick("select $1::int + 1", "execute a(1)", "execute b(2)", "deallocate a")
 			program = append(program, errandStep{"Parse unnamed: " + text, say(parse("", text), sync_)})
 		case n < 80:
 			program = append(program, errandStep{"Bind unnamed", join(runs("", strings.Fields(pick("1", ""))...), say(sync_))})
@@ -178,11 +179,44 @@ func randomProgram(r *rand.Rand, client, steps int) (program errandProgram) {
 			simple(pick("begin", "begin", "begin", "commit", "commit", "rollback", "savepoint s", "rollback to s", "release s", "select 1/0", "commit and chain", "begin; savepoint s; set my.two = '"+value()+"'; rollback to s; commit"))
 		case n < 90:
 			simple(pick("discard all", "discard plans", "discard temp", "discard sequences"))
+		case n < 95:
+			mem := fmt.Sprint(5+r.IntN(20), "MB")
+			simple(pick("select 1; select 1/0; select 2", "set my.one = '"+value()+"'; select 1/0", "begin; set my.one = '"+value()+"'; select 1/0; commit",
+				"set work_mem = '"+mem+"'; reset work_mem; show work_mem", "set local work_mem = '"+mem+"'; show work_mem", "begin; set local work_mem = '"+mem+"'; commit; show work_mem",
+				"create temp table mine (a int); insert into mine values (5); select * from mine", "prepare p as select 1; execute p; deallocate p",
+				"deallocate a; prepare a as select 'sql'; execute a", "deallocate all; prepare a as select 'sql'", "execute a(1); execute b(2)", "select 1; listen channel_"+fmt.Sprint(client)+"; select 1/0", ";"))
+		case n < 99:
+			name, what := pick("a", "b"), pick("p", "q")
+			program = append(program, errandStep{"portal " + what + " of " + name, say(&pgproto3.Bind{DestinationPortal: what, PreparedStatement: name, Parameters: [][]byte{[]byte("1")}}, execute(what, 2), sync_)})
+		case n < 102:
+			what := pick("p", "q")
+			program = append(program, errandStep{"fetch of portal " + what, say(describe('P', what), execute(what, 1), sync_)},
+				errandStep{"close of portal " + what, say(closePortal(what), sync_)})
+		case n < 104:
+			program = append(program, errandStep{"copy", say(query("copy mine from stdin"), data("1\n2\n"), []pgproto3.FrontendMessage{done, &pgproto3.CopyFail{Message: "no"}}[r.IntN(2)])})
+		case n < 106:
+			program = append(program, errandStep{"copy, extended",
+				say(closeStatement("copy"), parse("copy", "copy mine from stdin"), bind("copy"), describe('P', ""), execute("", 0), data("1\n"+pick("", "x\n")), done, sync_)})
+		case n < 109:
+			simple(pick("select public.keeps('"+value()+"')", "set session authorization default", "set session authorization pg_monitor", "set transaction isolation level serializable",
+				"set session characteristics as transaction read only", "set session characteristics as transaction read write", "begin read only", "begin isolation level serializable",
+				"set time zone interval '+02:00' hour to minute", "set names 'UTF8'", "show transaction_isolation", "copy mine to stdout", "declare d cursor for select generate_series(1, 3)", "fetch d"))
+		case n < 113:
+			one, two := pick("a", "b", "c"), pick("a", "b", "c")
+			program = append(program, errandStep{"pipeline of three: Bind " + one + ", failure, Bind " + two,
+				join(runs(one, "1"), say(sync_), extended("select 1/0"), runs(two, "2"), say(sync_), runs(two, "3"), say(sync_))})
+		case n < 117:
+			one, two := pick("begin", "commit", "execute a(1)", "set my.one = '"+value()+"'", "select 1/0", "listen channel_"+fmt.Sprint(client)), pick("deallocate a", "rollback", "execute b(1)", "select set_config('my.two', '"+value()+"', false)", "discard all", "prepare p as select 1")
+			program = append(program, errandStep{"two queries: " + one + " | " + two, say(query(one), query(two))})
+		case n < 120:
+			name, text := pick("a", "b"), texts[r.IntN(len(texts))]
+			program = append(program, errandStep{"Parse " + name + " that waits: " + text, say(parse(name, text), sync_, query(pick("execute "+name+"(1)", "deallocate "+name, "select 1")), bind(name, "1"), execute("", 0), sync_)})
 		default:
 			view()
 		}
 	}
 	simple("rollback")
+	simple("set session authorization default")
 	view()
 	simple("discard all")
 	view()
@@ -221,7 +255,7 @@ type answer struct {
 // varying is what differs from connection to connection.
 var varying = regexp.MustCompile(`pg_temp_\d+`)
 
-// talkOnce sends messages and reads up to ReadyForQuery.
+// talkOnce sends messages and reads up to the last ReadyForQuery.
 func talkOnce(conn net.Conn, r *bufio.Reader, self uint32, messages []pgproto3.FrontendMessage) (a answer, err error) {
 	var b []byte
 	for _, m := range messages {
@@ -234,6 +268,13 @@ func talkOnce(conn net.Conn, r *bufio.Reader, self uint32, messages []pgproto3.F
 	}
 	if _, err := conn.Write(b); err != nil {
 		return a, err
+	}
+	ends := 0
+	for _, m := range messages {
+		switch m.(type) {
+		case *pgproto3.Query, *pgproto3.Sync, *pgproto3.StartupMessage:
+			ends++
+		}
 	}
 	tr := transcriber{self: self}
 	for {
@@ -257,7 +298,10 @@ func talkOnce(conn net.Conn, r *bufio.Reader, self uint32, messages []pgproto3.F
 			body = withoutPlace(body)
 		}
 		tr.write(head[0], body)
-		if head[0] == 'Z' {
+		if head[0] != 'Z' {
+			continue
+		}
+		if ends--; ends == 0 {
 			a.text = varying.ReplaceAllString(tr.out.String(), "pg_temp_n")
 			return a, nil
 		}

@@ -3,6 +3,8 @@ package session
 import (
 	"strings"
 	"testing"
+
+	"pgweir/wire"
 )
 
 func TestSQLKnowsTheClientsNames(t *testing.T) {
@@ -130,6 +132,40 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			server(failure("42P01", "no table"), ready('I'), missing(shared(1)), ready('I')).
 				tells(failure("42P01", "no table"), ready('I')).then("release"),
 		)},
+		{"a view of them in a block, one of which is not possible any more", transactionMode, steps(
+			prepared,
+			begin(query("begin")),
+			answers(complete("BEGIN"), ready('T')),
+			client(query("select * from pg_prepared_statements")).asks(
+				closing("S", shared(1)), syncing,
+				query("SAVEPOINT pgweir"), parse("s", "select 1"), syncing,
+				query("ROLLBACK TO SAVEPOINT pgweir; RELEASE SAVEPOINT pgweir"),
+				query("select * from pg_prepared_statements")),
+			server(closed, ready('T'), complete("SAVEPOINT"), ready('T'), failure("42P01", "no table"), ready('E'),
+				complete("ROLLBACK"), complete("RELEASE"), ready('T')),
+			answers(columns, complete("SELECT 0")),
+			answers(ready('T')).asks(closing("S", "s"), syncing),
+			server(closed, ready('T')),
+		)},
+		{"a Bind in a block, of one that is not possible any more, made under other settings", transactionMode, steps(
+			prepared,
+			with("client", wire.VarDateStyle, "German"),
+			elsewhere(),
+			with("backend", wire.VarDateStyle, "German"),
+			begin(query("begin")),
+			answers(complete("BEGIN"), ready('T')),
+			client(bind("", "s"), execute("", 0), syncing).asks(
+				query("SET DateStyle = 'ISO, MDY';"), parse(shared(1), "select 1"), syncing, query("SET DateStyle = 'German';"),
+				bind("", shared(1)), execute("", 0), syncing),
+			server(reported("DateStyle", "ISO, MDY"), complete("SET"), ready('T'), failure("42P01", "no table"), ready('E'),
+				failure("25P02", "aborted"), ready('E'), failure("25P02", "aborted"), ready('E')).
+				tells(failure("42P01", "no table"), ready('E')),
+			client(query("select 1")).asks(query("select 1")),
+			answers(failure("25P02", "aborted"), ready('E')),
+			client(query("rollback")).asks(query("rollback")),
+			server(complete("ROLLBACK"), reported("DateStyle", "German"), ready('I')).tells(complete("ROLLBACK"), ready('I')).then("release"),
+			clientHas(wire.VarDateStyle, "German"),
+		)},
 		{"EXECUTE leaves what the statement leaves", transactionMode, steps(
 			client(parse("l", "select pg_advisory_lock(1)"), syncing).then("need"),
 			anyLease(),
@@ -161,6 +197,14 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			passes(query("deallocate p")),
 			asksAbout(ReasonPrepared, answers(complete("DEALLOCATE"), ready('I'))),
 			server(says(nobodyElse())).then("release unpinned"),
+		)},
+		{"PREPARE behind DEALLOCATE ALL in a text is known in the block", transactionMode, steps(
+			begin(query("begin")),
+			answers(complete("BEGIN"), ready('T')),
+			passes(query("deallocate all; prepare p as select 1")),
+			answers(complete("DEALLOCATE ALL"), complete("PREPARE"), ready('T')),
+			passes(parse("p", "select 2"), syncing),
+			answers(exists("p"), ready('E')),
 		)},
 		{"PREPARE in a block is known in the block", transactionMode, steps(
 			begin(query("begin")),

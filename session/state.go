@@ -457,6 +457,8 @@ func (s *Session) completed(tag []byte, o *Out) {
 		}
 	case "DEALLOCATE\x00":
 		s.deallocated()
+	case "PREPARE\x00":
+		s.sqlNames = true // also behind a DEALLOCATE ALL in the same text
 	}
 }
 

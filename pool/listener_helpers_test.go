@@ -2,6 +2,7 @@ package pool
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -128,6 +129,20 @@ func (n *bulletin) listened() (names []string) {
 		}
 		for name := range channels {
 			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// listenedBy are the channels that one backend listens to: after a loss the one
+// that was lost may still be there.
+func (n *bulletin) listenedBy(pid uint32) (names []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for x, channels := range n.channels {
+		if x.pid == pid {
+			names = slices.AppendSeq(names, maps.Keys(channels))
 		}
 	}
 	slices.Sort(names)

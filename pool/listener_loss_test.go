@@ -90,7 +90,8 @@ func TestALossUnderARequestIsMendedOnceAndThenItIsTheRequestsFault(t *testing.T)
 	b := hearing(t, l)
 	b.refused("XX000", "poison")
 	eventually(t, "all is listened to again", func() bool {
-		return l.Status().Losses == 3 && slices.Equal(n.listened(), []string{"x", "y"})
+		st := l.Status()
+		return st.Losses == 3 && slices.Equal(n.listenedBy(st.PID), []string{"x", "y"})
 	})
 	n.notify("y", "1")
 	a.heard("done", "missed", "done", "missed", "missed", "y 1")
@@ -247,7 +248,10 @@ func TestWhatNobodyHasAskedForEndsTheConnection(t *testing.T) {
 				session.conn.Write([]byte{'A', 0, 0})
 				session.conn.Close()
 			}
-			eventually(t, "another is there", func() bool { return l.Status().Losses == 1 && len(n.listened()) == 1 })
+			eventually(t, "another is there", func() bool {
+				st := l.Status()
+				return st.Losses == 1 && len(n.listenedBy(st.PID)) == 1
+			})
 			n.notify("x", "1")
 			a.heard("done", "missed", "x 1")
 			if e := l.Status().Lost; e == nil || e.Code != c.code {

@@ -18,7 +18,8 @@ type extra struct {
 	pinStatement  string      // the one that the pin began with
 	splices       []splice    // in the text under way
 	deallocs      []dealloc   // under way
-	unmade        []unmade    // ahead of the text under way
+	unmade        []unmade    // ahead of what is under way
+	keeping       int         // how many statements the text being spliced needs so far
 	gathered      []byte      // see Session.gathers
 	turned        bool        // the transaction has a RESET
 	role          bool        // the client has chosen roles

@@ -370,9 +370,14 @@ func (s *Session) have(st *Statement, o *Out) {
 	}
 }
 
-// makeRoom keeps to max_prepared_statements.
+// makeRoom keeps to max_prepared_statements, for as long as one text does not
+// need more.
 func (s *Session) makeRoom(o *Out) {
-	for len(s.link.have.all) >= s.config.MaxPrepared {
+	most := s.config.MaxPrepared
+	if s.x != nil {
+		most = max(most, s.x.keeping+1)
+	}
+	for len(s.link.have.all) >= most {
 		s.evict(s.link.have.oldest(), o)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strconv"
 	"sync"
+	"unicode/utf8"
 
 	"pgweir/wire"
 )
@@ -16,6 +17,7 @@ type Statement struct {
 	name  string // on every backend that has it
 	key   string
 	parse []byte // the Parse message that makes it
+	chars int    // how long its text is, in characters
 	hints wire.Hints
 	vars  *wire.Vars // of the client that made it first; nil for a stand-in
 
@@ -98,6 +100,7 @@ func (r *Statements) get(key, body []byte, hints wire.Hints, vars *wire.Vars) *S
 	r.number++
 	st := &Statement{name: namePrefix + strconv.FormatUint(r.number, 36), key: string(key), hints: hints, vars: vars, uses: 1}
 	st.parse = appendNamed(nil, st.name, body)
+	st.chars = utf8.RuneCount(st.text())
 	r.byKey[st.key] = st
 	return st
 }

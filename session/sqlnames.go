@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -114,16 +113,19 @@ func (s *Session) ownSync(o *Out) {
 // to read anew. To tell the two apart, what stands behind the name of an
 // EXECUTE is moved out of all positions in the statement.
 func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byte) {
-	at, executed := 0, 0
 	x := s.more()
 	x.splices = nil
-	var gone struct { // before what comes next is run
-		all   bool
-		names []string
-	}
+	var (
+		at       int // in text
+		long     int // how long instead is, in characters
+		executed int // how long the longest statement is that may be mistaken for what is behind its name
+		allGone  bool
+		standIns map[string]*Statement // nil for a name that has none any more
+	)
 	wire.Names(text, s.vars[wire.VarStandardConformingStrings] == "off", func(n wire.Name) {
+		stood, before := standIns[n.Text]
 		own := s.names[n.Text]
-		shared := own != nil && own.st != nil && !gone.all && !slices.Contains(gone.names, n.Text)
+		shared := own != nil && own.st != nil && !allGone && (stood != nil || !before)
 		var st *Statement
 		switch n.Kind {
 		case wire.NameExecute:
@@ -131,18 +133,20 @@ func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byt
 				st = own.st
 				s.hints |= st.hints
 			}
-		case wire.NamePrepare:
-			if shared {
-				st = standIn(len(x.splices))
+		case wire.NamePrepare, wire.NameDeallocate:
+			if standIns == nil {
+				standIns = map[string]*Statement{}
 			}
-		case wire.NameDeallocate:
-			if shared {
-				st = standIn(len(x.splices))
+			if st = stood; shared && st == nil {
+				st = standIn(len(standIns))
 			}
-			x.deallocs = append(x.deallocs, dealloc{n.Text, st})
-			gone.names = append(gone.names, n.Text)
+			standIns[n.Text] = st
+			if n.Kind == wire.NameDeallocate {
+				standIns[n.Text] = nil
+				x.deallocs = append(x.deallocs, dealloc{n.Text, st})
+			}
 		case wire.NameDeallocateAll:
-			gone.all = true
+			allGone = true
 		}
 		if st == nil {
 			return
@@ -152,28 +156,29 @@ func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byt
 		} else {
 			s.haveQuietly(st, o)
 		}
+		x.keeping++
 		instead = append(instead, text[at:n.Start]...)
-		x.splices = append(x.splices, splice{
-			at: utf8.RuneCount(instead), old: utf8.RuneCount(text[n.Start:n.End]), new: len(st.name) + len(`""`), own: n.Text, st: st,
-		})
+		long += utf8.RuneCount(text[at:n.Start])
+		put := splice{at: long, old: utf8.RuneCount(text[n.Start:n.End]), new: len(st.name) + len(`""`), own: n.Text, st: st}
+		x.splices = append(x.splices, put)
 		instead = append(append(append(instead, '"'), st.name...), '"')
+		long += put.new
 		at = n.End
-		if n.Kind == wire.NameExecute && len(bytes.Trim(text[n.End:], " \t\r\n;")) > 0 {
-			if long := utf8.RuneCount(own.st.text()); long > utf8.RuneCount(instead) {
-				executed = max(executed, long)
-			}
+		if n.Kind == wire.NameExecute && st.chars > long && len(bytes.TrimLeft(text[n.End:], " \t\r\n;")) > 0 {
+			executed = max(executed, st.chars)
 		}
 	})
+	x.keeping = 0
 	if at == 0 {
 		return nil
 	}
 	instead = append(instead, text[at:]...)
 	if executed > 0 {
 		instead = append(bytes.Repeat([]byte{' '}, executed), instead...)
-		for i := range s.x.splices {
-			s.x.splices[i].at += executed
+		for i := range x.splices {
+			x.splices[i].at += executed
 		}
-		s.x.splices = append([]splice{{new: executed}}, s.x.splices...)
+		x.splices = append([]splice{{new: executed}}, x.splices...)
 	}
 	return instead
 }
@@ -221,10 +226,10 @@ func (s *Session) respliceUnnamed(o *Out) {
 // splice is what was put in place of something else in a text: a name for a
 // name, or blanks at its start. Lengths and places are in characters.
 type splice struct {
-	at       int // where, in the new text
-	old, new int // how long
-	own      string
-	st       *Statement // the client's own name for which this one's stands; nil for blanks
+	at       int        // where, in the new text
+	old, new int        // how long
+	own      string     // the client's name
+	st       *Statement // whose name stands there now; nil for blanks
 }
 
 // restorePosition has the position in an error's text point where it would in
@@ -253,7 +258,7 @@ func (s *Session) restorePosition(body []byte) []byte {
 }
 
 // haveQuietly is have ahead of a simple query: a failure is not the client's,
-// who will be told that there is no such statement.
+// who will be told when it is used.
 func (s *Session) haveQuietly(st *Statement, o *Out) {
 	if s.link.have.use(st) {
 		return
@@ -274,18 +279,21 @@ type unmade struct {
 // whyUnmade is the error that the client would have had directly, where it has
 // the statement, in place of one that says that it is missing or that the block
 // has been aborted; nil if the error says neither.
-func (s *Session) whyUnmade(body []byte) []byte {
+func (s *Session) whyUnmade(body []byte) (why []byte) {
 	if len(s.x.unmade) == 0 {
 		return nil
 	}
 	if aborted(body) {
-		return s.x.unmade[0].why // it has aborted the block
+		why = s.x.unmade[0].why // it has aborted the block
+		s.x.unmade = nil
+		return why
 	}
 	if !bytes.Contains(body, []byte("\x00C"+wire.CodeInvalidStatementName+"\x00")) {
 		return nil
 	}
 	for _, u := range s.x.unmade {
 		if len(replaceName(body, u.st.name, "")) < len(body) {
+			s.x.unmade = nil
 			return u.why
 		}
 	}

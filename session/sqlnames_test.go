@@ -132,6 +132,19 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			server(failure("42P01", "no table"), ready('I'), missing(shared(1)), ready('I')).
 				tells(failure("42P01", "no table"), ready('I')).then("release"),
 		)},
+		{"EXECUTE of more in a text than a backend is to keep", few(1), steps(
+			prepared,
+			client(parse("t", "select 2"), syncing).then("need"),
+			leased().asks(closing("S", shared(1)), parse(shared(2), "select 2"), syncing),
+			server(closed, parsed, ready('I')).tells(parsed, ready('I')).then("release"),
+			client(query("execute s; execute t")).then("need"),
+			leased().asks(closing("S", shared(2)), parse(shared(1), "select 1"), syncing, parse(shared(2), "select 2"), syncing,
+				query("execute "+quoted+`; execute "`+shared(2)+`"`)),
+			server(closed, parsed, ready('I'), parsed, ready('I')),
+			answers(row("1"), complete("SELECT 1"), row("2"), complete("SELECT 1"), ready('I')).then("release"),
+			client(parse("u", "select 3"), syncing).then("need"),
+			leased().asks(closing("S", shared(1)), closing("S", shared(2)), parse(shared(3), "select 3"), syncing),
+		)},
 		{"a view of them in a block, one of which is not possible any more", transactionMode, steps(
 			prepared,
 			begin(query("begin")),

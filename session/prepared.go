@@ -10,11 +10,6 @@ import (
 // In transaction mode a client's named statements live in pgweir. The name
 // stands for a Statement of the pool's; a backend that has not got that yet is
 // given it ahead of the message that needs it, in the same write.
-//
-// What the client asks for takes effect here when it is sent, before the
-// backend has said that it has succeeded: the next message of a pipeline may
-// be about it. So each such change (op) belongs to an entry of the queue, and
-// is taken back if the backend answers with an error, or skips it.
 
 // named is what a name of the client's stands for.
 type named struct {
@@ -26,17 +21,6 @@ type named struct {
 	splices *[]splice  // in a private one's text, if there are any
 	pending bool       // the backend has not answered yet
 	unit    uint32     // Session.unit when it was sent
-}
-
-// op is a change that the backend has not confirmed.
-type op struct {
-	name       string
-	full       string      // the name as the client gave it, if it is taken
-	unit       uint32      // Session.unit when it was sent
-	prev, next *named      // the name stood for prev, and is to stand for next; nil for nothing
-	added      *Statement  // the backend is to have this one
-	removed    *Statement  // and this one no more
-	refusal    *wire.Error // what the client is to read
 }
 
 // nameLen is how many bytes of a statement's name PostgreSQL looks at
@@ -338,18 +322,6 @@ func (s *Session) statementKey(body []byte) []byte {
 	return k
 }
 
-// unsettled tells whether it is not certain yet that the backend has a
-// statement, or has it no more: messages behind the next Sync must not count on
-// what may come to nothing.
-func (s *Session) unsettled(st *Statement) bool {
-	for i := range s.ops {
-		if o := &s.ops[i]; (o.added == st || o.removed == st) && o.unit != s.unit {
-			return true
-		}
-	}
-	return false
-}
-
 // have puts a statement on the backend, if it is not there.
 func (s *Session) have(st *Statement, o *Out) {
 	if s.link.have.use(st) {
@@ -386,111 +358,6 @@ func (s *Session) evict(st *Statement, o *Out) {
 	o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), st.name))
 	s.link.have.remove(st)
 	s.pushOp(entEvict, op{removed: st})
-}
-
-// rename has a name stand for next from now on.
-func (s *Session) rename(name []byte, prev, next *named, e entry) {
-	o := op{name: string(cutName(name)), prev: prev, next: next}
-	if next == nil {
-		o.next = &named{}
-	}
-	o.next.pending, o.next.unit = true, s.unit
-	if s.names == nil {
-		s.names = map[string]*named{}
-	}
-	s.names[o.name] = o.next
-	s.pushOp(e, o)
-}
-
-func (s *Session) pushOp(e entry, o op) {
-	o.unit = s.unit
-	s.owed.push(e)
-	s.ops = append(s.ops, o)
-}
-
-// give sends the answers that are pgweir's own to give and are due now.
-func (s *Session) give(o *Out) {
-	for !s.MidAnswer() {
-		switch s.owed.first() {
-		case entMade:
-			o.ToClient.keep(append(o.ToClient.own(), '1', 0, 0, 0, 4))
-		case entShut:
-			o.ToClient.keep(append(o.ToClient.own(), '3', 0, 0, 0, 4))
-		default:
-			return
-		}
-		s.done()
-	}
-}
-
-// done: the first entry has been answered; what it stood for is so.
-func (s *Session) done() {
-	s.owed.pop()
-	o := s.ops[0]
-	if len(s.ops) == 1 {
-		s.ops = s.ops[:0]
-	} else {
-		s.ops = s.ops[1:]
-	}
-	if o.next == nil || o.next == o.prev {
-		return
-	}
-	o.next.pending = false
-	if o.next.st == nil && !o.next.private && s.names[o.name] == o.next {
-		delete(s.names, o.name)
-	}
-	if o.prev != nil && o.prev.st != nil {
-		s.config.Shared.Statements.put(o.prev.st)
-	}
-	switch {
-	case o.next.private:
-		s.private++
-	case o.prev != nil && o.prev.private:
-		s.private--
-	}
-}
-
-// undo takes back what the first n ops did.
-func (s *Session) undo(n int) {
-	for i := n - 1; i >= 0; i-- {
-		o := &s.ops[i]
-		if o.added != nil {
-			s.link.have.remove(o.added)
-			for k := n; k < len(s.ops); k++ {
-				if s.ops[k].removed == o.added {
-					s.ops[k].removed = nil // there was nothing to remove
-				}
-			}
-		}
-		if o.removed != nil {
-			s.link.have.add(o.removed, 0)
-		}
-		if o.next == nil || o.next == o.prev {
-			continue
-		}
-		if s.names[o.name] == o.next {
-			if p := o.prev; p == nil || p.st == nil && !p.private && !p.pending {
-				delete(s.names, o.name)
-			} else {
-				s.names[o.name] = o.prev
-			}
-		}
-		if o.next.st != nil {
-			s.config.Shared.Statements.put(o.next.st)
-		}
-	}
-	s.ops = s.ops[:copy(s.ops, s.ops[n:])]
-}
-
-// forgetNames gives all of the client's named statements up.
-func (s *Session) forgetNames() {
-	for name, n := range s.names {
-		if n.st != nil {
-			s.config.Shared.Statements.put(n.st)
-		}
-		delete(s.names, name)
-	}
-	s.private = 0
 }
 
 // appendNamed appends a Parse; body is what follows its name.

@@ -107,11 +107,12 @@ func next(t *testing.T, from <-chan event, name string) event {
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
-	for !condition() {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ; !condition(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within 20 s: %s", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

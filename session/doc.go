@@ -25,7 +25,7 @@
 //
 // What a client has made of its session is kept here as well, so that it can
 // follow it to other backends: settings (settings.go, reset.go), prepared
-// statements (registry.go, prepared.go, sqlnames.go, retry.go), channels
+// statements (registry.go, prepared.go, ops.go, sqlnames.go, retry.go), channels
 // (hearing.go). What a transaction has left behind is found by hints and asked
 // for (state.go, question.go, learn.go). Shared is what the sessions of one
 // pool have in common, and the only thing here that has a lock.

@@ -293,7 +293,6 @@ func (s *Session) whyUnmade(body []byte) (why []byte) {
 	}
 	for _, u := range s.x.unmade {
 		if len(replaceName(body, u.st.name, "")) < len(body) {
-			s.x.unmade = nil
 			return u.why
 		}
 	}

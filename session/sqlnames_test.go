@@ -132,6 +132,47 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			server(failure("42P01", "no table"), ready('I'), missing(shared(1)), ready('I')).
 				tells(failure("42P01", "no table"), ready('I')).then("release"),
 		)},
+		{"EXECUTE is answered before what comes behind it is sent", transactionMode, steps(
+			prepared,
+			client(query("execute s(nope)"), query("selekt")).then("need"),
+			leased().asks(query("execute "+quoted+"(nope)")),
+			server(syntaxErrorAt(len("execute (")+len(quoted)+1), ready('I')).
+				tells(syntaxErrorAt(len("execute s(")+1), ready('I')).then("need release"),
+			leased().asks(query("selekt")),
+			answers(syntaxErrorAt(50), ready('I')).then("release"),
+		)},
+		{"EXECUTE behind DEALLOCATE ALL", transactionMode, steps(
+			prepared,
+			begin(query("deallocate all; execute s")),
+			answers(complete("DEALLOCATE ALL"), missing("s"), ready('I')).then("release"),
+		)},
+		{"EXECUTE by a named statement", few(1), steps(
+			client(parse("t", "select 2"), syncing).then("need"),
+			anyLease(),
+			answers(parsed, ready('I')).then("release"),
+			client(parse("s", "select 1"), syncing).then("need"),
+			leased().asks(closing("S", shared(1)), parse(shared(2), "select 1"), syncing),
+			server(closed, parsed, ready('I')).tells(parsed, ready('I')).then("release"),
+			begin(query("begin")),
+			answers(complete("BEGIN"), ready('T')),
+			client(parse("use", "execute s(nope)"), syncing).asks(parse("use", `execute "`+shared(2)+`"(nope)`), syncing),
+			answers(parsed, ready('T')),
+			client(bind("", "t"), syncing).asks(closing("S", shared(2)), parse(shared(1), "select 2"), bind("", shared(1)), syncing),
+			server(closed, parsed, bound, ready('T')).tells(bound, ready('T')),
+			client(bind("", "use"), execute("", 0), syncing).asks(closing("S", shared(1)), parse(shared(2), "select 1"), bind("", "use"), execute("", 0), syncing),
+			server(closed, parsed, bound, syntaxErrorAt(len("execute (")+len(quoted)+1), ready('E')).
+				tells(bound, syntaxErrorAt(len("execute s(")+1), ready('E')),
+		)},
+		{"DEALLOCATE by a named statement", transactionMode, steps(
+			prepared,
+			begin(query("begin")),
+			answers(complete("BEGIN"), ready('T')),
+			client(parse("use", "deallocate s"), syncing).asks(parse(standIn, ""), parse("use", `deallocate "`+standIn+`"`), syncing),
+			server(parsed, parsed, ready('T')).tells(parsed, ready('T')),
+			passes(bind("", "use"), execute("", 0), syncing),
+			answers(bound, complete("DEALLOCATE"), ready('T')),
+			check("the client has only the one", func(s *Session) bool { return s.Prepared() == 1 }),
+		)},
 		{"EXECUTE of more in a text than a backend is to keep", few(1), steps(
 			prepared,
 			client(parse("t", "select 2"), syncing).then("need"),
@@ -167,13 +208,12 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			with("backend", wire.VarDateStyle, "German"),
 			begin(query("begin")),
 			answers(complete("BEGIN"), ready('T')),
-			client(bind("", "s"), execute("", 0), syncing).asks(
+			client(bind("", "s"), execute("", 0), syncing, query("select 1")).asks(
 				query("SET DateStyle = 'ISO, MDY';"), parse(shared(1), "select 1"), syncing, query("SET DateStyle = 'German';"),
-				bind("", shared(1)), execute("", 0), syncing),
+				bind("", shared(1)), execute("", 0), syncing, query("select 1")),
 			server(reported("DateStyle", "ISO, MDY"), complete("SET"), ready('T'), failure("42P01", "no table"), ready('E'),
 				failure("25P02", "aborted"), ready('E'), failure("25P02", "aborted"), ready('E')).
 				tells(failure("42P01", "no table"), ready('E')),
-			client(query("select 1")).asks(query("select 1")),
 			answers(failure("25P02", "aborted"), ready('E')),
 			client(query("rollback")).asks(query("rollback")),
 			server(complete("ROLLBACK"), reported("DateStyle", "German"), ready('I')).tells(complete("ROLLBACK"), ready('I')).then("release"),

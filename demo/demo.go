@@ -81,6 +81,9 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return interrupted(ctx, err)
 	}
 	defer eye.close()
+	if err := eye.waitForNone(ctx); err != nil { // of those that filled it
+		return interrupted(ctx, err)
+	}
 
 	direct, err := measure(ctx, stage{
 		number: 1, title: fmt.Sprintf("%d clients straight to PostgreSQL", opts.Clients),

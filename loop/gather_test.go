@@ -55,6 +55,7 @@ func gathering(t *testing.T, l *Loop, f func(c *Conn)) (*Conn, io.WriteCloser, *
 	fd, peer := pair(t)
 	s := newStreamer()
 	var found atomic.Bool
+	var looked atomic.Int64
 	s.onRead = func(c *Conn) {
 		l.Post(func() { // after the read, and before the end of the pause
 			if c.gathering && !found.Load() {
@@ -62,14 +63,15 @@ func gathering(t *testing.T, l *Loop, f func(c *Conn)) (*Conn, io.WriteCloser, *
 				f(c)
 				found.Store(true)
 			}
+			looked.Add(1)
 		})
 	}
 	c := attach(t, l, fd, s)
-	chunk := pattern(2 * gatherFrom)
+	chunk := pattern(2 * gatherFrom) // less than one read takes
 	for !found.Load() {
-		before := s.n.Load()
+		before := looked.Load()
 		write(t, peer, chunk)
-		eventually(t, "it is read", func() bool { return s.n.Load() > before })
+		eventually(t, "it is read and looked at", func() bool { return looked.Load() > before })
 	}
 	return c, peer, s
 }

@@ -139,6 +139,14 @@ func (c *Cluster) PID() int {
 	return c.mu.postmaster.PID()
 }
 
+// Done is closed when the postmaster, or the last one if none runs now, has
+// ended.
+func (c *Cluster) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.postmaster.Done()
+}
+
 // Reload makes the server read its configuration again.
 func (c *Cluster) Reload() error {
 	c.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"pgweir/cluster"
@@ -157,7 +158,9 @@ func invitation(w *weir) []string {
 	}
 }
 
-// stay keeps the clients running until ctx ends, which is the good end.
+// stay keeps the clients running until ctx ends, which is the good end. It goes
+// on when PostgreSQL starts its backends anew because one has crashed, but not
+// without a postmaster.
 func stay(ctx context.Context, l *load, eye *observer, w *weir, view *view) error {
 	tick := time.NewTicker(view.stayInterval())
 	defer tick.Stop()
@@ -170,14 +173,19 @@ func stay(ctx context.Context, l *load, eye *observer, w *weir, view *view) erro
 			return nil
 		case <-w.process.Done():
 			return w.died()
+		case <-eye.db.Done():
+			return errors.New("the postmaster has ended")
 		case <-tick.C:
 		}
 		s, err := eye.sample(ctx, true)
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+			view.end()
+			view.print("   " + strings.ReplaceAll(err.Error(), "\n", " "))
+			view.begin()
+			continue
 		}
 		view.live(picture{load: l, window: window, sample: s, label: "pooled", progress: "until Ctrl-C"})
 		window = l.measure()

@@ -51,11 +51,16 @@ type observer struct {
 }
 
 func newObserver(ctx context.Context, db *cluster.Cluster) (*observer, error) {
-	conn, err := pgx.Connect(ctx, db.DSN("postgres")+"&application_name=pgweir+demo+observer")
-	if err != nil {
-		return nil, err
+	o := &observer{db: db}
+	return o, o.connect(ctx)
+}
+
+func (o *observer) connect(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, o.db.DSN("postgres")+"&application_name=pgweir+demo+observer")
+	if err == nil {
+		o.conn = conn
 	}
-	return &observer{db: db, conn: conn}, nil
+	return err
 }
 
 func (o *observer) close() {
@@ -65,8 +70,13 @@ func (o *observer) close() {
 }
 
 // sample looks once. Memory costs a walk over the processes' page tables, so
-// it is not asked for every time.
+// it is not asked for every time. A connection that was lost is opened again.
 func (o *observer) sample(ctx context.Context, withMemory bool) (sample, error) {
+	if o.conn.IsClosed() {
+		if err := o.connect(ctx); err != nil {
+			return sample{}, fmt.Errorf("asking pg_stat_activity: %w", err)
+		}
+	}
 	// pgweir's census is another observer.
 	const sql = `select count(*) filter (where not o), coalesce(array_agg(pid) filter (where o), '{}')
 		from (select pid, pid = pg_backend_pid() or application_name = 'pgweir census' as o

@@ -317,3 +317,62 @@ func TestADemoThatIsInterruptedLeavesNothingBehind(t *testing.T) {
 	}
 	done.Wait()
 }
+
+func TestADemoThatStaysUpOutlivesACrashOfABackend(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("/tmp", "demo-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	var out logBuffer
+	p := demoIn(t, dir, &out)
+	var port []string
+	says := func(what, pattern string) {
+		t.Helper()
+		eventuallyWithin(t, time.Minute, "the demo says "+what, func() bool {
+			select {
+			case <-p.Done():
+				t.Fatalf("the demo ended with %v:\n%s", p.Err(), out.String())
+			default:
+			}
+			port = regexp.MustCompile(pattern).FindStringSubmatch(out.String())
+			return port != nil
+		})
+	}
+	says("where PostgreSQL is", `PostgreSQL  psql -h 127.0.0.1 -p (\d+) (?s:.*)until Ctrl-C `)
+	conn := connect(t, "host=127.0.0.1 user=postgres dbname=demo port="+port[1])
+	pid, err := strconv.Atoi(ask(t, conn, "select min(pid) from pg_stat_activity where usename = 'demo'"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	says("that all its clients are back", `asking pg_stat_activity: (?s:.*)until Ctrl-C +clients 12 `)
+
+	postmaster, err := filepath.Glob(filepath.Join(dir, "*", "*", "postmaster.pid"))
+	if err != nil || len(postmaster) != 1 {
+		t.Fatal(postmaster, err)
+	}
+	data, err := os.ReadFile(postmaster[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	if pid, err = strconv.Atoi(line); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.Done():
+	case <-time.After(patience):
+		t.Fatalf("the demo does not end:\n%s", out.String())
+	}
+	if p.Err() == nil || !strings.Contains(out.String(), "the postmaster has ended") {
+		t.Errorf("the demo ended with %v:\n%s", p.Err(), out.String())
+	}
+	nothingLeft(t, dir)
+}

@@ -271,11 +271,11 @@ func TestTheMetricsOfAServerAreTrue(t *testing.T) {
 	})
 	eventually(t, "the postmaster has used a tick of CPU", func() bool {
 		execSQL(t, dsn(pg.Port, "postgres"), "select 1") // it forks
+		got = series(t, w)
 		cpu := got[`pgweir_server_process_cpu_seconds_total{kind="postmaster",`+server+"}"]
 		if cpu > 60 {
 			t.Fatalf("the postmaster has used %v s", cpu)
 		}
-		got = series(t, w)
 		return cpu > 0
 	})
 	if age, ok := got["pgweir_census_age_seconds{"+server+"}"]; !ok || age > patience.Seconds() {

@@ -16,7 +16,7 @@ func cutStreams() map[string]step {
 	return map[string]step{
 		"statements": {say(parse("a", "select 'a', $1::int"), describe('S', "a"), bind("a", "1"), execute("", 0), sync_,
 			bind("a", "2"), describe('P', ""), execute("", 0), closeStatement("a"), bind("a", "3"), sync_, query("select 1")), "ZZZ"},
-		"errors": {say(bind("x"), execute("", 0), sync_, parse("a", "selec"), bind("a"), sync_, parse("a", "select 10 / $1::int"), sync_, parse("a", "select 1"),
+		"errors": {say(bind("x"), execute("", 0), sync_, parse("a", "selec"), bind("a"), sync_, parse("a", "select 10 / "+unplanned), sync_, parse("a", "select 1"),
 			sync_, bind("a", "0"), execute("", 0), closeStatement("a"), sync_, bind("a", "5"), execute("", 0), closeStatement("x"), sync_), "ZZZZZZ"},
 		"SQL": {say(parse("a", "select 'a'"), sync_, query("deallocate a"), bind("a"), sync_, query("set work_mem = '6MB'"), parse("b", "show work_mem"), bind("b"), execute("", 0), sync_,
 			query("discard all"), bind("b"), sync_, query("show work_mem")), "ZZZZZZZZ"},

@@ -297,7 +297,9 @@ func TestAnApplicationNameCannotWriteToTopsTerminal(t *testing.T) {
 	term.shows(t, `processes 1 of`)
 	term.press(t, "\r")
 	term.shows(t, `application +evil`)
-	term.press(t, "qk")
+	term.press(t, "q")
+	term.shows(t, `^> .* \d+ evil`) // a census from before the client had it names no client
+	term.press(t, "k")
 	term.shows(t, `Kill client.*evil`)
 	if all := term.written(); strings.Contains(all, "pwned\x07") || strings.Contains(all, "\x1b]") {
 		t.Errorf("it has written to the terminal: %q", all)

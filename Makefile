@@ -33,7 +33,7 @@ test: need-go ## Run every check and every test against the installed PostgreSQL
 	@echo "== tests"
 	$(GO) test $$($(GO) list ./... | grep -vE '/($(RACE)|integration)$$')
 	@echo "== integration tests"
-	$(GO) test -count=1 -parallel 4 ./integration/...
+	$(GO) test -count=1 -parallel 4 -timeout 30m ./integration/...
 
 test-versions: need-go ## Repeat the integration tests against PostgreSQL 14 to 18
 	@scripts/install-postgres psql pgbench psycopg2

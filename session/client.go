@@ -93,10 +93,11 @@ loop:
 			sent = pos
 			s.replay(o)
 		}
-		if n == total && s.quickClient(typ, message, o) {
-			s.begun = true
-			pos += n
-			continue
+		if typ == 'P' || typ == 'B' || typ == 'D' || typ == 'E' {
+			if n := s.quickClient(rest, o); n > 0 {
+				pos += n
+				continue
+			}
 		}
 		if n < total && total <= maxGathered && s.sharing() && mustGather(typ, message) {
 			s.more().gathered = append(make([]byte, 0, total), message...)

@@ -1,6 +1,10 @@
 package session
 
-import "testing"
+import (
+	"testing"
+
+	"pgweir/wire"
+)
 
 // traffic is one round of a conversation in steady state, and the bytes that
 // the owner of the session would hand over in it.
@@ -19,6 +23,9 @@ var steadyTraffic = []traffic{
 	{"pipeline", &transactionMode,
 		[]byte(pipelined(parse("", "select 1")+bind("", "")+execute("", 0)+syncing, 100)),
 		[]byte(pipelined(parsed+bound+row("1")+complete("SELECT 1")+ready('I'), 100))},
+	{"batch", &transactionMode,
+		[]byte(pipelined(parse("", "select 1")+bind("", "")+describe("P", "")+execute("", 0), 100) + syncing),
+		[]byte(pipelined(parsed+bound+columns+row("1")+complete("SELECT 1"), 100) + ready('I'))},
 	{"prepared in session mode", &sessionMode, []byte(bind("", "s") + execute("", 0) + syncing),
 		[]byte(bound + row("12345") + complete("SELECT 1") + ready('I'))},
 	{"bulk", &unwatched, []byte(query("select * from generate_series(1, 1000)")),
@@ -30,6 +37,9 @@ var steadyTraffic = []traffic{
 // rewritten is one that names a statement of the client's.
 var rewritten = traffic{"named", &transactionMode, []byte(bind("", "s") + describe("P", "") + execute("", 0) + syncing),
 	[]byte(bound + columns + row("12345") + complete("SELECT 1") + ready('I'))}
+
+// stranger is one on a backend that was opened for another application.
+var stranger = traffic{"on a backend of another application's", &transactionMode, steadyTraffic[0].client, steadyTraffic[0].server}
 
 func pipelined(round string, n int) (all string) {
 	for range n {
@@ -46,6 +56,9 @@ func steady(t testing.TB, tr *traffic) (round func()) {
 	s, link := new(Session), new(Link)
 	vars := startVars
 	link.Vars = &vars
+	if tr.name == stranger.name {
+		link.Login = vars.With(wire.VarApplicationName, "another")
+	}
 	s.Init(&config, &vars)
 	var o Out
 	toServer, toClient := 0, 0
@@ -83,7 +96,7 @@ func steady(t testing.TB, tr *traffic) (round func()) {
 }
 
 func TestForwardingAllocatesNothing(t *testing.T) {
-	for _, tr := range append(steadyTraffic, rewritten) {
+	for _, tr := range append(steadyTraffic, rewritten, stranger) {
 		if n := testing.AllocsPerRun(100, steady(t, &tr)); n != 0 {
 			t.Errorf("%s: %v allocations in each round", tr.name, n)
 		}
@@ -116,7 +129,7 @@ func TestForwardingCopiesNothing(t *testing.T) {
 }
 
 func BenchmarkForwarding(b *testing.B) {
-	for _, tr := range append(steadyTraffic, rewritten) {
+	for _, tr := range append(steadyTraffic, rewritten, stranger) {
 		b.Run(tr.name, func(b *testing.B) {
 			round := steady(b, &tr)
 			b.SetBytes(int64(len(tr.client) + len(tr.server)))

@@ -1,29 +1,59 @@
 package session
 
-import "pgweir/wire"
+import (
+	"bytes"
+	"encoding/binary"
+
+	"pgweir/wire"
+)
 
 // A pipeline is full of messages that are all of a few kinds, about the
-// unnamed statement, and each says nothing new. These are dealt with here, in
-// few steps; the general way (Session.track, Session.statement, Session.answer)
-// would come to the same.
+// unnamed statement, and each says nothing new; a large result is full of rows.
+// These are dealt with here, many at a time and in few steps; the general way
+// (Session.track, Session.statement, Session.answer) would come to the same.
 
-// quickClient is track and statement for a whole message of the extended
-// protocol behind another one; it is false if the general way has to be taken.
-func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
-	if first := s.owed.first(); first == 0 || first >= entOurs || s.skipping {
-		return false
+// quickClient is track and statement for the whole messages of the extended
+// protocol that stand behind another one of the client's. It returns the
+// length of those at the beginning of in for which the general way need not be
+// taken; they are to be passed on.
+func (s *Session) quickClient(in []byte, o *Out) (n int) {
+	if first := s.owed.first(); first == 0 || first >= entOurs || s.skipping || s.alone || s.hearsLater() {
+		return 0
 	}
+	plain := false // s.unnamed is the last Parse, and there was nothing in it
+	for len(in)-n >= wire.HeaderLen {
+		typ, total := wire.Header(in[n:])
+		if total == 0 || total > len(in)-n || total > wire.ClientLimit(typ) {
+			break
+		}
+		message := in[n : n+total]
+		if plain && typ == 'P' && bytes.Equal(message, s.unnamed) {
+			o.Parses++
+			o.ServerParses++
+			s.owed.push(entParse)
+		} else if !s.quickMessage(typ, message, o) {
+			break
+		} else if typ == 'P' {
+			plain = s.unnamedHints == 0 && s.resets == 0
+		}
+		n += total
+	}
+	if n > 0 {
+		s.begun, s.unsynced = true, true
+	}
+	return n
+}
+
+// quickMessage is quickClient for one message; it is false if the general way
+// has to be taken.
+func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 	body := message[wire.HeaderLen:]
 	switch typ {
 	case 'B':
-		if len(body) < 2 || body[0] != 0 || body[1] != 0 || !s.unnamedSent {
-			return false
-		}
-		if s.unnamedHints != 0 {
+		if len(body) < 2 || body[0] != 0 || body[1] != 0 || !s.unnamedSent || s.unnamedHints != 0 {
 			return false
 		}
 		o.Binds++
-		s.hints |= s.unnamedHints
 		s.executed = true
 		s.owed.push(entBind)
 	case 'D':
@@ -57,37 +87,50 @@ func (s *Session) quickClient(typ byte, message []byte, o *Out) bool {
 	default:
 		return false
 	}
-	s.unsynced = true
 	return true
 }
 
-// quickServer is answer for a whole message that is passed on to the client
-// and that is what is expected next; it is false if the general way has to be
-// taken.
-func (s *Session) quickServer(typ byte, total int) bool {
-	switch first := s.owed.first(); typ {
-	case 'D':
-		return first == entQuery || first == entExecute
-	case 'C':
-		if s.careful || first != entExecute {
-			return first == entQuery && !s.careful
+// quickServer is answer for the whole messages that are passed on to the client
+// and are what is expected next. It returns the length of those at the beginning
+// of in for which the general way need not be taken.
+func (s *Session) quickServer(in []byte) (n int) {
+	q := &s.owed
+	for len(in)-n >= wire.HeaderLen && q.head < len(q.buf) {
+		p := in[n:]
+		// An impossible length, and that of a message that goes on behind in,
+		// is too large here.
+		if behind := binary.BigEndian.Uint32(p[1:]) - 4; behind > uint32(len(p)-wire.HeaderLen) {
+			return n
+		} else {
+			n += wire.HeaderLen + int(behind)
 		}
-	case '1':
-		if first != entParse {
-			return false
+		expected := false
+		switch first := q.buf[q.head]; p[0] {
+		case 'D':
+			if first == entQuery || first == entExecute {
+				continue
+			}
+		case 'C':
+			if first == entQuery && !s.careful {
+				continue
+			}
+			expected = first == entExecute && !s.careful
+		case '1':
+			if expected = first == entParse; expected {
+				s.unnamedHere = true
+			}
+		case '2':
+			expected = first == entBind
+		case 'T', 'n':
+			if first == entQuery {
+				continue
+			}
+			expected = first == entDescribe
 		}
-		s.unnamedHere = true
-	case '2':
-		if first != entBind {
-			return false
+		if !expected {
+			return len(in) - len(p)
 		}
-	case 'T', 'n':
-		if first != entDescribe {
-			return first == entQuery
-		}
-	default:
-		return false
+		q.pop()
 	}
-	s.owed.pop()
-	return true
+	return n
 }

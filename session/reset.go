@@ -18,17 +18,55 @@ func (s *Session) noticeReset(text []byte) {
 	if s.link.Login == nil || s.link.Login == s.login || *s.link.Login == *s.login {
 		return
 	}
-	text = bytes.ToLower(text)
-	has := func(word string) bool { return bytes.Contains(text, []byte(word)) }
-	if !has("reset") && !has("discard") && !has("default") && !has("local") {
+	if !mayTurnBack(text) {
 		return
 	}
+	text = bytes.ToLower(text)
+	has := func(word string) bool { return bytes.Contains(text, []byte(word)) }
 	for i, name := range wire.VarNames {
 		if has("all") || has(string(bytes.ToLower([]byte(name)))) ||
 			i == wire.VarTimeZone && has("zone") || i == wire.VarClientEncoding && has("names") {
 			s.resets |= 1 << i
 		}
 	}
+}
+
+// mayTurnBack tells whether a text has one of the words without which no setting
+// is turned back. Where two applications share a pool, nearly every statement
+// is asked.
+func mayTurnBack(text []byte) bool {
+	for i := range text {
+		rest := text[i:]
+		switch rest[0] | 0x20 {
+		case 'r':
+			if hasPrefixFold(rest, "reset") {
+				return true
+			}
+		case 'd':
+			if hasPrefixFold(rest, "discard") || hasPrefixFold(rest, "default") {
+				return true
+			}
+		case 'l':
+			if hasPrefixFold(rest, "local") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasPrefixFold tells whether text begins with a word of small letters, in
+// whatever letters.
+func hasPrefixFold(text []byte, word string) bool {
+	if len(text) < len(word) {
+		return false
+	}
+	for i := range len(word) {
+		if text[i]|0x20 != word[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // turnsBack tells whether a message turns settings back, so that it should run

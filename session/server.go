@@ -37,6 +37,10 @@ func (s *Session) Server(in []byte, o *Out) int {
 			sent = pos
 			s.give(o)
 		}
+		if n := s.quickServer(in[pos:]); n > 0 {
+			pos += n
+			continue
+		}
 		rest := in[pos:]
 		if len(rest) < wire.HeaderLen {
 			break
@@ -46,10 +50,6 @@ func (s *Session) Server(in []byte, o *Out) int {
 			o.ToClient.add(in[sent:pos])
 			s.fail(wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of impossible length"), o)
 			return len(in)
-		}
-		if total <= len(rest) && s.quickServer(typ, total) {
-			pos += total
-			continue
 		}
 		n := min(total, len(rest))
 		if typ != 'D' && typ != 'd' {

@@ -164,8 +164,11 @@ func (j *Judge) crashes(r *reading) {
 	// Only what the server says in English tells the one 57P03 from the others;
 	// elsewhere the pids tell it when the server is back.
 	if r.Code == codeCrashShutdown || r.starting && strings.Contains(said(r.Err), "recovery mode") {
-		j.happened(r, serverCrashed, status.Warning,
-			"One of the server's processes was killed or has crashed, and PostgreSQL restarts all of them: every session and transaction has ended.", advice)
+		text := "One of the server's processes was killed or has crashed, and PostgreSQL restarts all of them: every session and transaction has ended."
+		if told, ok := j.events[serverCrashed]; ok {
+			text = told.Text // with the pids, perhaps, which only one reading finds changed
+		}
+		j.happened(r, serverCrashed, status.Warning, text, advice)
 	}
 	if !r.identified {
 		return // other pids may be those of another postmaster

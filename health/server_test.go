@@ -32,6 +32,10 @@ func TestWhetherTheServerServes(t *testing.T) {
 	silent := func(e *Evidence) { e.down(); e.remote() }
 	hung := func(e *Evidence) { e.Err = fmt.Errorf("failed to connect: %w", timeout{}); e.unasked() }
 	blindly := func(e *Evidence) { e.Asked = false; e.unasked() }
+	recovering := func(e *Evidence) {
+		crashed(50)(e)
+		e.refuse("57P03", "the database system is in recovery mode")
+	}
 	scenes{
 		"its postmaster has gone": {
 			{at: 0},
@@ -87,6 +91,13 @@ func TestWhetherTheServerServes(t *testing.T) {
 			{at: 5, change: refuse("57P03", "the database system is in recovery mode"), want: []string{"server_starting critical 5 down", "server_crashed warning 5"}},
 			{at: 10, change: crashed(50), want: []string{"server_crashed warning 5"}, text: []string{"checkpointer: 151, was 101"}},
 			{at: 69, change: crashed(50), want: []string{"server_crashed warning 5"}},
+			{at: 70, change: crashed(50)},
+		},
+		"it recovers for several readings": {
+			{at: 0},
+			{at: 5, change: recovering, want: []string{"server_starting critical 5 down", "server_crashed warning 5"}, text: []string{"checkpointer: 151, was 101"}},
+			{at: 10, change: recovering, want: []string{"server_starting critical 5 down", "server_crashed warning 5"}, text: []string{"checkpointer: 151, was 101"}},
+			{at: 15, change: crashed(50), want: []string{"server_crashed warning 5"}, text: []string{"checkpointer: 151, was 101"}},
 			{at: 70, change: crashed(50)},
 		},
 		"it was back before it was asked": {

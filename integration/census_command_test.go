@@ -18,6 +18,7 @@ func TestTheCensusCommandDrawsATree(t *testing.T) {
 	pg := startCluster(t, cluster.Options{})
 	conn := connect(t, dsn(pg.Port, "postgres", "application_name='a b'"))
 	must(t, conn, "select 1")
+	started(t, conn, "checkpointer", "walwriter")
 	out, errText, code := censusOutput(t, "--dsn", pg.DSN("postgres"))
 	if code != 0 || errText != "" {
 		t.Fatalf("exit code %d: %s", code, errText)

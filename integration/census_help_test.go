@@ -200,26 +200,35 @@ func procNumber(text []byte, key string) int {
 	return n
 }
 
-// privateMemory is Private_Dirty of smaps_rollup and VmPTE of status, in bytes.
-func privateMemory(t *testing.T, pid int) int {
+// started waits until a server that was just started lists these background
+// processes: its first clients may come before they have got that far.
+func started(t *testing.T, conn *pgx.Conn, kinds ...string) {
 	t.Helper()
+	eventually(t, "the server lists "+strings.Join(kinds, ", "), func() bool {
+		return ask(t, conn, "select count(distinct backend_type) from pg_stat_activity where backend_type in ('"+strings.Join(kinds, "', '")+"')") == strconv.Itoa(len(kinds))
+	})
+}
+
+// privateMemory is Private_Dirty of smaps_rollup and VmPTE of status, in bytes;
+// false if the process has gone.
+func privateMemory(pid int) (n int, ok bool) {
 	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
-		t.Fatal(err)
+		return 0, false
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		t.Fatal(err)
+		return 0, false
 	}
-	return (procNumber(rollup, "Private_Dirty") + procNumber(status, "VmPTE")) << 10
+	return (procNumber(rollup, "Private_Dirty") + procNumber(status, "VmPTE")) << 10, true
 }
 
-// cpuSeconds is what a process has used, from /proc/PID/stat.
-func cpuSeconds(t *testing.T, pid int) float64 {
+// cpuSeconds is what a process has used, from /proc/PID/stat; false if it has gone.
+func cpuSeconds(t *testing.T, pid int) (seconds float64, ok bool) {
 	t.Helper()
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		t.Fatal(err)
+		return 0, false
 	}
 	fields := strings.Fields(string(line[bytes.LastIndexByte(line, ')')+1:]))
 	user, err := strconv.Atoi(fields[11])
@@ -230,7 +239,7 @@ func cpuSeconds(t *testing.T, pid int) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return float64(user+system) / 100
+	return float64(user+system) / 100, true
 }
 
 // startStandby makes a standby of a server, which is stopped meanwhile, and
@@ -291,7 +300,7 @@ func startStandby(t *testing.T, primary *cluster.Cluster) (port, postmaster int)
 			t.Logf("the standby's log:\n%s", log.String())
 		}
 	})
-	eventually(t, "the standby answers", func() bool {
+	eventuallyWithin(t, time.Minute, "the standby answers", func() bool {
 		conn, err := pgx.Connect(t.Context(), dsn(port, "postgres"))
 		if err != nil {
 			return false

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -53,7 +54,8 @@ func TestTheCensusSeesAutovacuumWorkers(t *testing.T) {
 	}})
 	self := connect(t, pg.DSN("postgres"))
 	must(t, self, "create table dying as select generate_series(1, 100000) as a; delete from dying")
-	eventually(t, "the census has the autovacuum worker that the server has", func() bool {
+	// The launcher takes its time.
+	eventuallyWithin(t, time.Minute, "the census has the autovacuum worker that the server has", func() bool {
 		if ask(t, self, "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%dying%'") == "0" {
 			return false
 		}
@@ -69,7 +71,7 @@ func TestTheCensusSeesAutovacuumWorkers(t *testing.T) {
 
 func TestTheCensusSeesBothSidesOfReplication(t *testing.T) {
 	t.Parallel()
-	primary := startCluster(t, cluster.Options{Settings: map[string]string{"hot_standby": "on"}})
+	primary := startCluster(t, cluster.Options{Settings: map[string]string{"hot_standby": "on", "autovacuum_naptime": "1h"}}) // no worker comes and goes
 	port, postmaster := startStandby(t, primary)
 	for side, c := range map[string]struct {
 		port, postmaster int
@@ -82,6 +84,16 @@ func TestTheCensusSeesBothSidesOfReplication(t *testing.T) {
 			[]string{"checkpointer", "background writer", "startup", "walreceiver"}, []string{"walsender", "walwriter", "autovacuum launcher"}},
 	} {
 		self := connect(t, dsn(c.port, "postgres"))
+		started(t, self, c.want...)
+		eventually(t, "the clients of before have gone", func() bool {
+			n := 0
+			for _, title := range childrenOf(t, c.postmaster) {
+				if strings.Contains(title, " postgres postgres 127.0.0.1(") {
+					n++
+				}
+			}
+			return n == 1
+		})
 		census := runCensus(t, "--dsn", dsn(c.port, "postgres"))
 		kinds := census.kinds()
 		for _, kind := range c.want {
@@ -119,7 +131,7 @@ func TestTheCensusSeesBothSidesOfReplication(t *testing.T) {
 // kinds and states, the titles tell them.
 func TestWithFewRightsTheCensusSaysWhatItCanAndWhatWouldHelp(t *testing.T) {
 	t.Parallel()
-	pg := startCluster(t, cluster.Options{Settings: map[string]string{"cluster_name": "main"}})
+	pg := startCluster(t, cluster.Options{Settings: map[string]string{"cluster_name": "main", "autovacuum_naptime": "1h"}}) // no worker comes and goes
 	self := connect(t, pg.DSN("postgres"))
 	must(t, self, `create role "no rights" login; select 'a secret'`)
 	low := dsn(pg.Port, "postgres", `user='no rights'`)
@@ -224,7 +236,7 @@ func TestAServerElsewhereIsReadThroughSQLAlone(t *testing.T) {
 // in our encoding.
 func TestNobodyCanShadowWhatTheCensusAsks(t *testing.T) {
 	t.Parallel()
-	pg := startCluster(t, cluster.Options{})
+	pg := startCluster(t, cluster.Options{Settings: map[string]string{"autovacuum_naptime": "1h"}}) // no worker comes and goes
 	self := connect(t, pg.DSN("postgres"))
 	for _, sql := range []string{
 		"create schema evil",

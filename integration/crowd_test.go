@@ -16,7 +16,7 @@ import (
 func TestAThousandClientsOnAPoolOfTwentyAreAllServed(t *testing.T) {
 	t.Parallel()
 	const clients, rounds = 1000, 5
-	w := startWeir(t, weirOptions{Top: "log_connections = false\nlog_disconnections = false\nlisten_backlog = 4096", Database: "pool_size = 20"})
+	w := startWeir(t, weirOptions{Top: "log_connections = false\nlog_disconnections = false\nlisten_backlog = 4096\nquery_wait_timeout = \"120s\"", Database: "pool_size = 20"})
 	watch := watchBackends(t, w.PG, w.DB)
 	var (
 		mu    sync.Mutex

@@ -64,8 +64,8 @@ type weir struct {
 }
 
 const (
-	startDeadline = 20 * time.Second
-	stopDeadline  = 20 * time.Second
+	startDeadline = time.Minute
+	stopDeadline  = time.Minute
 	// patience is how long a condition may take that should come true at once.
 	patience = 20 * time.Second
 )
@@ -344,7 +344,7 @@ func createDatabase(t *testing.T, pg *cluster.Cluster) string {
 	name := fmt.Sprintf("weir_%d", databases.made)
 	execSQL(t, pg.DSN("postgres"), "create database "+name)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // it makes a checkpoint
 		defer cancel()
 		conn, err := pgx.Connect(ctx, pg.DSN("postgres"))
 		if err != nil {

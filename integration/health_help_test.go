@@ -114,6 +114,30 @@ func isOver(t *testing.T, w *weir, id string) {
 	isOverWithin(t, w, id, noticed)
 }
 
+// nothingIsFound waits until nothing is told of any more.
+func nothingIsFound(t *testing.T, w *weir) {
+	t.Helper()
+	var last healthAnswer
+	defer func() {
+		if len(last.Findings) > 0 {
+			t.Logf("the last reading: %+v", last)
+		}
+	}()
+	eventuallyWithin(t, noticed, "nothing is found", func() bool {
+		last = findings(t, w)
+		return len(last.Findings) == 0
+	})
+}
+
+// isReady waits until /readyz says that clients can be served.
+func isReady(t *testing.T, w *weir) {
+	t.Helper()
+	eventuallyWithin(t, noticed, "/readyz says that clients are served", func() bool {
+		code, _ := get(t, w, "/readyz")
+		return code == http.StatusOK
+	})
+}
+
 func isOverWithin(t *testing.T, w *weir, id string, limit time.Duration) healthAnswer {
 	t.Helper()
 	begun := time.Now()
@@ -127,9 +151,11 @@ func isOverWithin(t *testing.T, w *weir, id string, limit time.Duration) healthA
 	return a
 }
 
-// pidOf is the one process of a kind, by the server's own word.
+// pidOf is the one process of a kind, by the server's own word. One that was
+// just started may come to be listed after its first clients are in.
 func pidOf(t *testing.T, conn *pgx.Conn, kind string) int {
 	t.Helper()
+	started(t, conn, kind)
 	pid, err := strconv.Atoi(ask(t, conn, "select pid from pg_stat_activity where backend_type = '"+kind+"'"))
 	if err != nil {
 		t.Fatal(err)

@@ -67,9 +67,7 @@ func TestAStoppedProcessIsNamed(t *testing.T) {
 	signal(t, pids["checkpointer"], syscall.SIGCONT)
 	signal(t, pids["walwriter"], syscall.SIGCONT)
 	isOver(t, w, "process_stopped")
-	if a := findings(t, w); len(a.Findings) > 0 {
-		t.Errorf("at the end: %+v", a.Findings)
-	}
+	nothingIsFound(t, w)
 }
 
 // TestAServerThatDoesNotAnswerIsToldOf: the kernel goes on accepting for a
@@ -121,16 +119,12 @@ func TestACrashIsTold(t *testing.T) {
 	now := pidOf(t, connect(t, w.Direct()), "checkpointer")
 	f := isFound(t, w, "server_crashed", fmt.Sprintf("checkpointer: %d, was %d", now, old))
 	isOver(t, w, "server_starting")
-	if code, body := get(t, w, "/readyz"); code != http.StatusOK {
-		t.Errorf("/readyz: %d, %s", code, body)
-	}
+	isReady(t, w)
 	a := isOverWithin(t, w, "server_crashed", time.Minute+noticed)
 	if lasted := a.At.Sub(f.Since); lasted < time.Minute {
 		t.Errorf("it was told for %v", lasted)
 	}
-	if len(a.Findings) > 0 {
-		t.Errorf("at the end: %+v", a.Findings)
-	}
+	nothingIsFound(t, w)
 }
 
 // TestAServerThatIsStoppedIsToldOf, and so is that clients cannot be served.
@@ -159,10 +153,7 @@ func TestAServerThatIsStoppedIsToldOf(t *testing.T) {
 	}
 	isFound(t, w, "server_restarted", fmt.Sprintf("postmaster %d, was %d", pg.PID(), old))
 	isOver(t, w, "postmaster_gone")
-	eventuallyWithin(t, noticed, "/readyz says that clients are served", func() bool {
-		code, _ := get(t, w, "/readyz")
-		return code == http.StatusOK
-	})
+	isReady(t, w)
 	allServed(t, []*pgx.Conn{client}, patience)
 }
 
@@ -244,11 +235,9 @@ func TestFewConnectionsLeftIsToldOf(t *testing.T) {
 		return n
 	}
 	eventually(t, "the census is one of them", func() bool { return count() == 3 })
-	if a := findings(t, w); len(a.Findings) > 0 {
-		t.Errorf("with 3 of 7: %+v", a.Findings)
-	}
+	nothingIsFound(t, w) // with 3 of 7
 	var more []*pgx.Conn
-	for count() < 6 {
+	for range 3 {
 		more = append(more, connect(t, w.Direct()))
 	}
 	f := isFound(t, w, "near_max_connections", "6 client backends are open of the 7", "max_connections 10 less 3", "pgweir has 1 of them, others have 5 (the role postgres has 5)")
@@ -281,9 +270,7 @@ func TestWhatTheCensusMayNotSeeIsToldOf(t *testing.T) {
 		}
 		must(t, direct, f.Advice)
 		isOver(t, w, "census_rights")
-		if a := findings(t, w); len(a.Findings) > 0 {
-			t.Errorf("at the end: %+v", a.Findings)
-		}
+		nothingIsFound(t, w)
 	})
 	t.Run("nobody may ask", func(t *testing.T) {
 		w := watched(t, pg, `census_user = ""`)
@@ -293,8 +280,6 @@ func TestWhatTheCensusMayNotSeeIsToldOf(t *testing.T) {
 	t.Run("no such role", func(t *testing.T) {
 		w := watched(t, pg, `census_user = "nobody"`)
 		isFound(t, w, "census_login", `role "nobody" does not exist`)
-		if code, body := get(t, w, "/readyz"); code != http.StatusOK {
-			t.Errorf("/readyz: %d, %s", code, body)
-		}
+		isReady(t, w)
 	})
 }

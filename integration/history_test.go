@@ -111,7 +111,10 @@ func getJSON(t *testing.T, w *weir, path string, into any) {
 func TestPoolsThatAreTooLargeForTheirServerAreWarnedOf(t *testing.T) {
 	t.Parallel()
 	pg := startCluster(t, cluster.Options{Settings: map[string]string{"max_connections": "20", "superuser_reserved_connections": "4"}})
-	w := startWeir(t, weirOptions{Cluster: pg, Top: "census_user = \"postgres\"\ncensus_interval = \"200ms\"", Database: "pool_size = 40"})
+	db := createDatabase(t, pg)
+	// Who has made it is not to be among the others.
+	eventually(t, "nobody is connected", func() bool { return len(backendsIn(t, pg, "postgres")) == 0 })
+	w := startWeir(t, weirOptions{Cluster: pg, DB: db, Top: "census_user = \"postgres\"\ncensus_interval = \"200ms\"", Database: "pool_size = 40"})
 	const warning = "the pools are too large for their server"
 	eventually(t, "the log has a warning", func() bool { return strings.Contains(w.Log(), warning) })
 	const sum = "it gives 15 (max_connections 20 − superuser_reserved_connections 4 − reserved_connections 0 − 1 of others)"

@@ -20,12 +20,16 @@ func TestALoadTestSaysWhenTheServerAllowsFewerClients(t *testing.T) {
 		"max_connections": strconv.Itoa(connections), "superuser_reserved_connections": strconv.Itoa(reserved), "max_wal_senders": "2",
 	}})
 	execSQL(t, pg.DSN("postgres"), "create role app login; create role two login connection limit 3")
+	closed := func() {
+		eventually(t, "its connections are closed", func() bool { return len(backendsIn(t, pg, "postgres")) == 0 })
+	}
+	closed()
 	for _, c := range []struct {
 		user string
 		want int // one connection is the observer's
 	}{{"postgres", connections - 1}, {"app", connections - reserved - 1}, {"two", 2}} {
 		l := startLoadtest(t, "--direct", dsn(pg.Port, "postgres", "user="+c.user), "--clients", "60",
-			"--duration", "500ms", "--ramp", "0", "--think", "20ms", "--json")
+			"--duration", "1s", "--ramp", "0", "--think", "20ms", "--json")
 		if code := l.ended(t); code != 0 {
 			t.Errorf("%s: exit code %d", c.user, code)
 		}
@@ -40,7 +44,7 @@ func TestALoadTestSaysWhenTheServerAllowsFewerClients(t *testing.T) {
 		if want := fmt.Sprintf("only %d of 60 clients were let in", c.want); !strings.Contains(l.stderr.String(), want) || !strings.Contains(l.stderr.String(), "53300") {
 			t.Errorf("%s: it does not say %q:\n%s", c.user, want, l.stderr.String())
 		}
-		eventually(t, "its connections are closed", func() bool { return len(backendsIn(t, pg, "postgres")) == 0 })
+		closed()
 	}
 }
 
@@ -83,9 +87,9 @@ func TestALoadTestThatIsInterruptedShowsWhatItHas(t *testing.T) {
 		both        bool
 		more        []string
 	}{
-		{name: "connecting", until: `direct  connecting`, more: []string{"--ramp", "1m"}},
+		{name: "connecting", until: `direct  connecting: [1-9]`, more: []string{"--ramp", "1m"}},
 		{name: "direct", until: `direct  \d+ s`},
-		{name: "pooled", until: `pooled  \d+ s`, both: true, more: []string{"--duration", "2s"}},
+		{name: "pooled", until: `pooled  \d+ s`, both: true, more: []string{"--duration", "5s"}},
 		// A transaction that goes on must not keep it, nor go on afterwards.
 		{name: "asleep", until: `direct  \d+ s`, more: []string{"--script", writeScript(t, "select pg_sleep(600)")}},
 	} {
@@ -210,7 +214,7 @@ func TestALoadTestThatCannotBeRunSaysWhy(t *testing.T) {
 func TestALoadTestWhosePoolDoesNotWorkShowsTheDirectPhase(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{})
-	l := startLoadtest(t, "--direct", w.Direct(), "--pooled", w.DSN("user=nobody"), "--clients", "4", "--duration", "500ms", "--ramp", "0", "--json")
+	l := startLoadtest(t, "--direct", w.Direct(), "--pooled", w.DSN("user=nobody"), "--clients", "4", "--duration", "2s", "--ramp", "0", "--json")
 	if code := l.ended(t); code != 1 {
 		t.Errorf("exit code %d", code)
 	}

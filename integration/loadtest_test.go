@@ -197,7 +197,7 @@ func TestALoadTestsFiguresAreTheServersOwn(t *testing.T) {
 	stop := watchActivity(t, w.PG, w.DB)
 	report := filepath.Join(t.TempDir(), "report.html")
 	l := startLoadtest(t, "--direct", w.Direct(), "--pooled", w.DSN(), "--clients", strconv.Itoa(clients),
-		"--duration", "2s", "--ramp", "500ms", "--think", "5ms", "--json", "--html", report)
+		"--duration", "3s", "--ramp", "500ms", "--think", "5ms", "--json", "--html", report)
 	code := l.ended(t)
 	seen := stop()
 	f := l.figures(t)
@@ -306,7 +306,7 @@ func TestALoadTestOfAPoolAlone(t *testing.T) {
 func TestALoadTestInSessionMode(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{Top: "pool_mode = \"session\"\ndefault_pool_size = 8"})
-	l := startLoadtest(t, "--pooled", w.DSN(), "--clients", "7", "--duration", "500ms", "--ramp", "0", "--json")
+	l := startLoadtest(t, "--pooled", w.DSN(), "--clients", "7", "--duration", "1s", "--ramp", "0", "--json")
 	if code := l.ended(t); code != 0 {
 		t.Errorf("exit code %d\n%s", code, l.stderr.String())
 	}

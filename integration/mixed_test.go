@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,6 +86,10 @@ func TestEveryAnswerIsTheClientsOwnWhateverGoesOn(t *testing.T) {
 	}
 }
 
+// errCopy is that of a COPY in, the only act in which a client writes more
+// before it has read all.
+var errCopy = errors.New("a COPY in")
+
 // mixed is a client that does one thing after the other, as chance will have it.
 type mixed struct {
 	w                    *weir
@@ -106,6 +112,9 @@ func (c *mixed) step() error {
 	code := sqlState(err)
 	if errors.Is(err, pgconn.ErrConnClosed) {
 		code = "57P01" // pgconn's COPY reads on after a FATAL error, and gives this in its place
+	}
+	if errors.Is(err, errCopy) && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, net.ErrClosed)) {
+		code = "57P01" // or it writes on before it reads the error
 	}
 	switch code {
 	case "":
@@ -166,7 +175,7 @@ func (c *mixed) act(ctx context.Context, what int) error {
 	case 6: // a COPY in
 		tag, err := pg.CopyFrom(ctx, strings.NewReader(strings.Repeat(fmt.Sprintf("%d\t%d\n", c.who, nonce), 50)), "copy copied from stdin")
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errCopy, err)
 		}
 		if tag.RowsAffected() != 50 {
 			return fmt.Errorf("COPY: %s", tag)

@@ -272,8 +272,9 @@ func transactionScripts() []script {
 		{name: "held cursors", steps: sqls(
 			"begin", "declare h cursor with hold for select id from items order by id", "commit", "fetch 2 from h", "select 1", "fetch 2 from h",
 			"close h", "fetch 1 from h", "declare h2 cursor with hold for select 1", "close all", "select 1")},
-		{name: "statement timeouts", modes: "stp", startup: []string{"statement_timeout", "150ms"}, steps: append(sqls(
-			"select pg_sleep(5)", "select 1", "show statement_timeout"), talk(append(extended("select pg_sleep(5)"), sync_)...), sql("select 2"))},
+		// Long enough for all but the sleeps.
+		{name: "statement timeouts", modes: "stp", startup: []string{"statement_timeout", "1s"}, steps: append(sqls(
+			"select pg_sleep(60)", "select 1", "show statement_timeout"), talk(append(extended("select pg_sleep(60)"), sync_)...), sql("select 2"))},
 		{name: "statement timeouts of a transaction", steps: sqls(
 			"begin", "set local statement_timeout = 50", "select pg_sleep(5)", "rollback", "show statement_timeout", "select pg_sleep(0.1)")},
 		{name: "an idle transaction is ended", startup: []string{"idle_in_transaction_session_timeout", "100ms"}, steps: []step{
@@ -303,7 +304,7 @@ func stateScripts() []script {
 			"set my.var = 'x'", "show my.var", "select 1", "select current_setting('my.var')", "reset my.var", "show my.var",
 			"select set_config('work_mem', '5MB', false)", "select 1", "show work_mem", "set session characteristics as transaction read only",
 			"show default_transaction_read_only", "discard all", "show default_transaction_read_only", "show work_mem",
-			"set session authorization default", "set role postgres", "select current_user, session_user", "reset role", "set statement_timeout = 100", "select pg_sleep(3)", "show statement_timeout", "discard all", "show statement_timeout")},
+			"set session authorization default", "set role postgres", "select current_user, session_user", "reset role", "set statement_timeout = 1000", "select pg_sleep(60)", "show statement_timeout", "discard all", "show statement_timeout")},
 		{name: "temporary tables", steps: sqls(
 			"create temp table mine (a int)", "insert into mine values (1)", "select * from mine", "begin", "select * from mine", "commit", "drop table mine", "select * from mine",
 			"select 1 as b into temp mine", "select * from mine", "discard temp", "select * from mine", "create table pg_temp.mine as select 2", "select * from mine", "discard all", "select * from mine",

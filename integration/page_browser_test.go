@@ -54,6 +54,7 @@ func startBrowser(t *testing.T) context.Context {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-dev-shm-usage", true), // containers have little of it
+		chromedp.WSURLReadTimeout(pagePatience),      // it starts slowly where much else runs
 	}
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // for root there is no other way
@@ -73,6 +74,10 @@ func startBrowser(t *testing.T) context.Context {
 	}
 	return ctx
 }
+
+// pagePatience is how long a browser may take, which is many processes where
+// each gets little of the machine.
+const pagePatience = 3 * patience
 
 // tab is one tab of a browser, with what it has asked for and complained of.
 type tab struct {
@@ -138,7 +143,7 @@ func (b *tab) forgive() {
 // do runs steps in the tab.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, pagePatience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.t.Fatal(err)
@@ -148,20 +153,25 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // eval evaluates an expression in the page.
 func eval[T any](b *tab, expression string, options ...chromedp.EvaluateOption) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, options...))
+	v, err := tryEval[T](b, expression, options...)
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
 	return v
 }
 
+// tryEval is eval on a page that may just be going.
+func tryEval[T any](b *tab, expression string, options ...chromedp.EvaluateOption) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, pagePatience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, options...))
+}
+
 // open goes to a page and waits until it is alive.
 func (b *tab) open(address string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(address))
-	eventually(b.t, "the page is live", func() bool { return eval[string](b, `document.getElementById("link").textContent`) == "live" })
+	eventuallyWithin(b.t, pagePatience, "the page is live", func() bool { return eval[string](b, `document.getElementById("link").textContent`) == "live" })
 }
 
 // text is the text of an element, by its id.
@@ -191,6 +201,7 @@ func (b *tab) screen(width, height int64, colours string) {
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: colours}}})
 		return err
 	}))
+	b.until("the page has the screen", fmt.Sprintf(`window.innerWidth === %d && matchMedia("(prefers-color-scheme: %s)").matches`, width, colours))
 }
 
 // scripts turns scripts of pages off or on; it holds from the next page on.
@@ -209,7 +220,7 @@ func (b *tab) shoot(name string) {
 	if dir == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, pagePatience)
 	defer cancel()
 	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err == nil {
@@ -226,7 +237,7 @@ type heard struct{ role, name string }
 // listen gives what the accessibility tree has, in its order.
 func (b *tab) listen() []heard {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, pagePatience)
 	defer cancel()
 	var out []heard
 	err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
@@ -258,12 +269,12 @@ func word(v *accessibility.Value) string {
 // until waits for a condition in the page, an expression.
 func (b *tab) until(what, condition string) {
 	b.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(pagePatience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for ; !eval[bool](b, condition); <-tick.C {
 		if time.Now().After(deadline) {
-			b.t.Fatalf("not within %v: %s\n%s", patience, what, eval[string](b, `document.body.innerText.slice(0, 2000)`))
+			b.t.Fatalf("not within %v: %s\n%s", pagePatience, what, eval[string](b, `document.body.innerText.slice(0, 2000)`))
 		}
 	}
 }

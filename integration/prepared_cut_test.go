@@ -30,7 +30,8 @@ func cutStreams() map[string]step {
 func TestPipelinesCutAtAnyByteReadTheSame(t *testing.T) {
 	t.Parallel()
 	db := createDatabase(t, shared)
-	w := startWeir(t, weirOptions{Top: stageTop + "log_connections = false\nlog_disconnections = false", Database: "pool_size = 2"})
+	// Those whose first part needs a backend wait until all the others have come.
+	w := startWeir(t, weirOptions{Top: stageTop + "log_connections = false\nlog_disconnections = false\nquery_wait_timeout = \"300s\"", Database: "pool_size = 2"})
 	for name, st := range cutStreams() {
 		t.Run(name, func(t *testing.T) {
 			s := &scene{steps: []step{st}}

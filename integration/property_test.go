@@ -268,7 +268,7 @@ func talkOnce(conn net.Conn, r *bufio.Reader, self uint32, messages []pgproto3.F
 			return a, err
 		}
 	}
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
 		return a, err
 	}
 	if _, err := conn.Write(b); err != nil {

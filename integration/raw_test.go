@@ -26,10 +26,9 @@ func rawDial(t *testing.T, addr string) *rawConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
-		t.Fatal(err)
-	}
-	return &rawConn{Frontend: pgproto3.NewFrontend(conn, conn), net: conn, Vars: map[string]string{}}
+	c := &rawConn{Frontend: pgproto3.NewFrontend(conn, conn), net: conn, Vars: map[string]string{}}
+	c.hurry(t)
+	return c
 }
 
 // rawLogin opens a connection and logs in, in protocol 3.0 and without a
@@ -58,9 +57,18 @@ func rawLogin(t *testing.T, addr, user, db string, params ...string) *rawConn {
 	}
 }
 
+// hurry sets a deadline for what is said next and for its answer.
+func (c *rawConn) hurry(t *testing.T) {
+	t.Helper()
+	if err := c.net.SetDeadline(time.Now().Add(2 * patience)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Say sends messages in one write.
 func (c *rawConn) Say(t *testing.T, messages ...pgproto3.FrontendMessage) {
 	t.Helper()
+	c.hurry(t)
 	for _, m := range messages {
 		c.Send(m)
 	}

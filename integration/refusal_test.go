@@ -140,18 +140,18 @@ func TestAServerThatIsFullRefusesOrIsSharedOut(t *testing.T) {
 		must(t, c, "commit")
 	}
 	var hogs []*pgx.Conn
-	for range 12 {
-		conn, err := pgx.Connect(t.Context(), w.Direct())
-		if err != nil {
-			break
-		}
-		hogs = append(hogs, conn)
-	}
 	defer func() {
 		for _, c := range hogs {
 			_ = c.Close(context.Background())
 		}
 	}()
+	// A connection that was closed before may still have its place for a moment.
+	eventually(t, "the server is full", func() bool {
+		if conn, err := pgx.Connect(t.Context(), w.Direct()); err == nil {
+			hogs = append(hogs, conn)
+		}
+		return len(hogs)+len(early) == 12
+	})
 	var answers []<-chan error
 	for range 8 {
 		answers = append(answers, begin(t, connect(t, w.DSN("user=app")), "select pg_sleep(0.05)"))
@@ -171,7 +171,7 @@ func TestAServerThatIsFullRefusesOrIsSharedOut(t *testing.T) {
 		_ = c.Close(context.Background())
 	}
 	hogs = nil
-	eventuallyWithin(t, 5*time.Second, "the server has room and is used", func() bool {
+	eventually(t, "the server has room and is used", func() bool {
 		conn, err := pgx.Connect(t.Context(), w.DSN())
 		if err != nil {
 			return false
@@ -194,7 +194,7 @@ func TestAServerThatIsNotThereIsReportedSoonAndUsedSoon(t *testing.T) {
 	}
 	asked := time.Now()
 	err := runSQL(t.Context(), idle, "select 1")
-	if took := time.Since(asked); sqlState(err) != "08001" || took > 2*time.Second {
+	if took := time.Since(asked); sqlState(err) != "08001" || took > patience/2 {
 		t.Errorf("a client that is in got %v after %v", err, took)
 	}
 	// Many, at once and later, all get the reason and no less soon.
@@ -218,7 +218,7 @@ func TestAServerThatIsNotThereIsReportedSoonAndUsedSoon(t *testing.T) {
 				t.Errorf("a client got %v", err)
 			}
 		}
-		if took := time.Since(asked); took > 3*time.Second {
+		if took := time.Since(asked); took > patience/2 {
 			t.Errorf("twenty clients had their answers after %v", took)
 		}
 	}
@@ -232,7 +232,7 @@ func TestAServerThatIsNotThereIsReportedSoonAndUsedSoon(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := time.Now()
-	eventuallyWithin(t, 5*time.Second, "the client that was idle is served", func() bool {
+	eventuallyWithin(t, patience/2, "the client that was idle is served", func() bool {
 		return runSQL(t.Context(), idle, "select 1") == nil
 	})
 	t.Logf("served %v after the server was back", time.Since(back))
@@ -266,7 +266,7 @@ func TestALoginThatIsRefusedIsNotTriedAllTheTime(t *testing.T) {
 		t.Errorf("%d clients in %v made %d logins to the server, want at most %d", tries, took, logins, most)
 	}
 	execSQL(t, w.Direct(), "alter role alice password 'new'")
-	eventuallyWithin(t, 4*time.Second, "the right password is used", func() bool {
+	eventually(t, "the right password is used", func() bool {
 		conn, err := pgx.Connect(t.Context(), w.DSN("user=alice", "password=new"))
 		if err != nil {
 			return false
@@ -317,7 +317,7 @@ func TestAServerThatAcceptsAndSaysNothingIsGivenUp(t *testing.T) {
 			})
 			start := time.Now()
 			e := refusedWith(t, dsn(w.Port, "silent"))
-			if took := time.Since(start); took > 8*time.Second {
+			if took := time.Since(start); took > patience/2 {
 				t.Errorf("the client heard of it after %v", took)
 			}
 			if !strings.HasPrefix(e.Code, "08") && e.Code != "0A000" {
@@ -343,23 +343,28 @@ func TestQueryWaitTimeoutEndsTheWaitAndNotTheClient(t *testing.T) {
 				Top:      `query_wait_timeout = "1s"` + "\n" + `pool_mode = "` + mode + `"`,
 				Database: "pool_size = 1",
 			})
-			holder := connect(t, w.DSN())
+			console, holder := connect(t, w.Console(simpleProtocol)), connect(t, w.DSN())
 			must(t, holder, "begin")
-			start := time.Now()
+			var took time.Duration
 			if mode == "session" {
+				start := time.Now()
 				if e := refusedWith(t, w.DSN()); e.Code != "53300" || !strings.Contains(e.Message, "query_wait_timeout") {
 					t.Errorf("refused with %+v", e)
 				}
+				took = time.Since(start)
 			} else {
 				waits := connect(t, w.DSN())
+				start := time.Now()
 				err := runSQL(t.Context(), waits, "select 1")
+				took = time.Since(start)
 				if sqlState(err) != "53300" || !strings.Contains(err.Error(), "query_wait_timeout") {
 					t.Errorf("got %v", err)
 				}
 				must(t, holder, "commit")
+				eventually(t, "the backend is idle", func() bool { return poolRow(t, w, console)["sv_idle"] == "1" })
 				servedWithin(t, waits, patience)
 			}
-			if took := time.Since(start); took < 900*time.Millisecond || took > 4*time.Second {
+			if took < 900*time.Millisecond || took > patience/2 {
 				t.Errorf("after %v, want a second", took)
 			}
 		})

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,8 @@ type sampler struct {
 	samples int
 }
 
-// watchBackends begins to count. Stop must be called.
+// watchBackends begins to count. Stop must be called. As in takeCensus, those are
+// counted that two readings in a row have.
 func watchBackends(t *testing.T, pg *cluster.Cluster, dbs ...string) *sampler {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -36,16 +38,18 @@ func watchBackends(t *testing.T, pg *cluster.Cluster, dbs ...string) *sampler {
 		defer conn.Close(context.Background())
 		tick := time.NewTicker(2 * time.Millisecond)
 		defer tick.Stop()
+		var before []string
 		for ; ctx.Err() == nil; <-tick.C {
-			var n int
-			err := conn.QueryRow(context.Background(),
-				`select count(*) from pg_stat_activity where datname = any($1) and backend_type = 'client backend'`, dbs).Scan(&n)
+			var now []string
+			err := conn.QueryRow(context.Background(), `select coalesce(array_agg(pid || ' ' || backend_start), '{}')
+				from pg_stat_activity where datname = any($1) and backend_type = 'client backend'`, dbs).Scan(&now)
 			if err != nil {
 				t.Errorf("counting backends: %v", err)
 				return
 			}
 			s.mu.Lock()
-			s.most = max(s.most, n)
+			s.most = max(s.most, inBoth(before, now))
+			before = now
 			s.samples++
 			s.mu.Unlock()
 		}
@@ -53,18 +57,30 @@ func watchBackends(t *testing.T, pg *cluster.Cluster, dbs ...string) *sampler {
 	s.done.Go(func() {
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
+		var before []int
 		for ctx.Err() == nil {
-			n := 0
+			var now []int
 			for _, db := range dbs {
-				n += len(backendsIn(t, pg, db))
+				now = append(now, backendsIn(t, pg, db)...)
 			}
 			s.mu.Lock()
-			s.mostPS = max(s.mostPS, n)
+			s.mostPS = max(s.mostPS, inBoth(before, now))
 			s.mu.Unlock()
+			before = now
 			<-tick.C
 		}
 	})
 	return s
+}
+
+// inBoth counts what two readings have in common.
+func inBoth[T comparable](before, now []T) (n int) {
+	for _, id := range now {
+		if slices.Contains(before, id) {
+			n++
+		}
+	}
+	return n
 }
 
 // Stop ends the counting and gives the most backends that were seen at once,

@@ -101,7 +101,7 @@ func TestABackendThatIsTerminatedTakesItsClientAlongWithTheServersReason(t *test
 			c.send(simpleQuery("select pg_sleep(60)"))
 			running(t, w, direct, "select pg_sleep(60)", 1)
 			must(t, direct, "select pg_terminate_backend(pid) from pg_stat_activity where query = 'select pg_sleep(60)' and datname = current_database()")
-			if code := c.ended(5 * time.Second); code != "57P01" {
+			if code := c.ended(patience); code != "57P01" {
 				t.Errorf("in a query: %q", code)
 			}
 			// In a transaction, at rest: the reason is there when the client looks.
@@ -116,7 +116,7 @@ func TestABackendThatIsTerminatedTakesItsClientAlongWithTheServersReason(t *test
 			}
 			c.until('Z')
 			terminate(pid)
-			if code := c.ended(5 * time.Second); code != "57P01" {
+			if code := c.ended(patience); code != "57P01" {
 				t.Errorf("in a transaction: %q", code)
 			}
 			servedWithin(t, connect(t, w.DSN()), patience)
@@ -154,7 +154,7 @@ func TestACrashOfTheServerIsSurvived(t *testing.T) {
 	}
 	crashed := time.Now()
 	eventually(t, "the server has ended all others", func() bool { return strings.Contains(pg.Log(), "all server processes terminated") })
-	allServed(t, idle, 15*time.Second)
+	allServed(t, idle, 2*patience)
 	t.Logf("all served %v after the crash", time.Since(crashed))
 }
 
@@ -198,7 +198,7 @@ func TestTheServerIsStoppedAndStartedUnderLoad(t *testing.T) {
 			before[i] = good[i].Load()
 		}
 		start := time.Now()
-		eventuallyWithin(t, 15*time.Second, "each of the clients is served "+what, func() bool {
+		eventuallyWithin(t, 2*patience, "each of the clients is served "+what, func() bool {
 			for i := range before {
 				if good[i].Load() < before[i]+3 {
 					return false
@@ -239,7 +239,7 @@ func TestTheServerIsStoppedAndStartedUnderLoad(t *testing.T) {
 	}
 	stop()
 	load.Wait()
-	allServed(t, idle, 10*time.Second)
+	allServed(t, idle, 2*patience)
 	// What was committed is there once, what was not is not there.
 	direct := connect(t, w.Direct())
 	if got := ask(t, direct, "select count(*) from t"); got != "1" {

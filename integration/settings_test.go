@@ -73,6 +73,7 @@ func TestTwoClientsOnOneBackendKeepTheirOwnSettings(t *testing.T) {
 func TestStateOfOneClientIsNotSeenByAnother(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{Top: "leak_check = 1", Database: "pool_size = 3"})
+	console := connect(t, w.Console(simpleProtocol))
 	for _, c := range []struct{ name, leave, see, mine, others, undo string }{
 		{"a setting", "set search_path = pg_catalog", "show search_path", "pg_catalog", `"$user", public`, "reset search_path"},
 		{"a setting through a function", "select set_config('work_mem', '7MB', false)", "show work_mem", "7MB", "4MB", "discard all"},
@@ -112,7 +113,7 @@ func TestStateOfOneClientIsNotSeenByAnother(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Now the two can share one again.
-			eventually(t, "the backend is shared", func() bool { return sharesBackend(t, w, one.PgConn(), two.PgConn()) })
+			eventually(t, "the backend is shared", func() bool { return sharesBackend(t, w, console, one.PgConn(), two.PgConn()) })
 			for _, conn := range []*pgconn.PgConn{one.PgConn(), two.PgConn()} {
 				results, err := conn.Exec(t.Context(), c.see).ReadAll()
 				if err != nil {
@@ -141,11 +142,13 @@ func TestStateOfOneClientIsNotSeenByAnother(t *testing.T) {
 	}
 }
 
-// sharesBackend tells whether two clients are on the same backend in turn.
-func sharesBackend(t *testing.T, w *weir, conns ...*pgconn.PgConn) bool {
+// sharesBackend tells whether two clients are on the same backend in turn. While
+// one is still asked what was left in it, the next client is given another.
+func sharesBackend(t *testing.T, w *weir, console *pgx.Conn, conns ...*pgconn.PgConn) bool {
 	t.Helper()
 	pids := map[string]bool{}
 	for _, conn := range conns {
+		eventually(t, "no backend is lent", func() bool { return poolRow(t, w, console)["sv_active"] == "0" })
 		results, err := conn.Exec(t.Context(), "select pg_backend_pid()").ReadAll()
 		if err != nil {
 			t.Fatal(err)
@@ -261,7 +264,7 @@ func TestStartupParametersOfOthersAreNotUsedWhenThePoolIsFull(t *testing.T) {
 			t.Errorf("%d backends", n)
 		}
 	}
-	if d := time.Since(begin); d > 5*time.Second {
+	if d := time.Since(begin); d > patience {
 		t.Errorf("making room took %v", d)
 	}
 }

@@ -84,6 +84,8 @@ func TestAStatementIsWhatItWasWhenItWasMade(t *testing.T) {
 				other.interfere(t)
 				c.do(t, st)
 				if lost && i == 2 {
+					// Nothing of the client's is asked there any more.
+					eventually(t, "the backend is idle", func() bool { return rowsWith(show(t, console, "show servers"), "state", "idle") == 1 })
 					ask(t, direct, "select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity where datname = '"+w.DB+"'")
 					eventually(t, "the backend is gone", func() bool { return len(show(t, console, "show servers")) == 0 })
 				}

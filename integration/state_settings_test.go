@@ -118,8 +118,9 @@ func settingScenes() []scene {
 		{name: "a search_path full of traps", steps: sqls(
 			"set search_path = evil, pg_catalog", "show search_path", "select 1 = 2", "select set_config('work_mem', '6MB', false)", "show work_mem", "set role pg_monitor", "set evil.var = 'x'", "select 1", "reset role", "begin", "set local work_mem = '7MB'", "savepoint s", "set work_mem = '8MB'", "commit", "show work_mem", "reset all", "show search_path"),
 			has: []string{"evil, pg_catalog", "P0001"}},
+		// Long enough for all but the sleep, and for the question behind it.
 		{name: "timeouts are each client's own", steps: sqls(
-			"set statement_timeout = '50ms'", "select pg_sleep(5)", "reset statement_timeout", "select pg_sleep(0.06)", "set transaction_timeout = '10s'", "set lock_timeout = '20ms'", "set lock_timeout = 0", "select 'still here'"),
+			"set statement_timeout = '1s'", "select pg_sleep(60)", "reset statement_timeout", "select pg_sleep(1.1)", "set transaction_timeout = '10s'", "set lock_timeout = '20ms'", "set lock_timeout = 0", "select 'still here'"),
 			has: []string{"57014", "still here"}},
 		{name: "queries sent ahead", steps: []step{
 			{say(query("set work_mem = '6MB'"), query("show work_mem"), query("set timezone = 'Asia/Tokyo'"), query("show timezone"), query("reset all"), query("show work_mem")), "ZZZZZZ"}, sql("show timezone"),

@@ -121,7 +121,7 @@ type player struct {
 }
 
 // stepDeadline is how long one step of a scene may take.
-const stepDeadline = 15 * time.Second
+const stepDeadline = 2 * patience
 
 func enter(t *testing.T, addr, db string, s *scene) *player {
 	t.Helper()
@@ -369,9 +369,6 @@ func (s *stranger) interfere(t *testing.T) {
 
 func (s *stranger) say(t *testing.T, want string, messages ...pgproto3.FrontendMessage) {
 	t.Helper()
-	if err := s.c.net.SetDeadline(time.Now().Add(stepDeadline)); err != nil {
-		t.Fatal(err)
-	}
 	s.c.Say(t, messages...)
 	if got := s.c.until(t, 'Z'); got != want {
 		t.Errorf("the stranger got %q, want %q", got, want)

@@ -30,15 +30,22 @@ type terminal struct {
 // onTerminal starts pgweir on a terminal of 80x24. env are further variables.
 func onTerminal(t *testing.T, env []string, args ...string) *terminal {
 	t.Helper()
+	return onTerminalOf(t, 80, 24, env, args...)
+}
+
+// onTerminalOf starts it on one of another size: one that is resized while the
+// program starts may not be heard of.
+func onTerminalOf(t *testing.T, cols, rows uint16, env []string, args ...string) *terminal {
+	t.Helper()
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", "CI=", "COLORTERM=")
 	cmd.Env = append(cmd.Env, env...)
 	// If we end, the terminal hangs up, and the program ends too.
-	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: rows, Cols: cols})
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{pty: f, done: make(chan struct{}), screen: newScreen(80, 24)}
+	term := &terminal{pty: f, done: make(chan struct{}), screen: newScreen(int(cols), int(rows))}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)

@@ -98,6 +98,7 @@ type transcriber struct {
 	self uint32 // the process id behind the client, for notifications; 0 if not known
 }
 
+// scriptDeadline is how long the login and each step of a script may take.
 const scriptDeadline = 60 * time.Second
 
 // transcribe runs a script and gives its transcript. between is called before
@@ -125,6 +126,9 @@ func transcribe(t *testing.T, addr, db string, s *script, between func()) string
 			between()
 		}
 		fmt.Fprintf(&tr.out, "-- step %d\n", i+1)
+		if err := conn.SetDeadline(time.Now().Add(scriptDeadline)); err != nil {
+			t.Fatal(err)
+		}
 		if !tr.step(t, st) {
 			break
 		}

@@ -54,7 +54,7 @@ func length(typ string, n uint32) []byte {
 }
 
 // TestGarbageBeforeTheLoginEndsThatConnectionOnly: each gets an error with this
-// SQLSTATE, and is closed at once; "" if it can only be closed for its silence.
+// SQLSTATE, and is closed at once; "" is no error.
 func TestGarbageBeforeTheLoginEndsThatConnectionOnly(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{Top: `client_login_timeout = "2s"`})
@@ -89,6 +89,7 @@ func TestGarbageBeforeTheLoginEndsThatConnectionOnly(t *testing.T) {
 		"a short CancelRequest":    {append(length("", 12), "\x04\xd2\x16\x2e\x00\x00\x00\x01"...), refused},
 		"an immense CancelRequest": {append(length("", 9000), "\x04\xd2\x16\x2e\x00\x00\x00\x01"...), refused},
 		"a query without a login":  {simpleQuery("select 1"), refused},
+		"a good-bye":               {frame('X', ""), ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

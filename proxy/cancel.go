@@ -74,9 +74,11 @@ func (c *client) cancel(done func(), tries int) {
 			}
 			c.cancel(done, tries)
 		}
-	case s == nil && c.sess.Phase() == session.Idle && c.conn.Kept() > 0 && tries < maxTries:
-		w.post(func() { c.cancel(done, tries+1) }) // its query was held back
-	case s != nil && c.sess.Owes() && s.cancels < maxCancels:
+	case s != nil && c.sess.Owes():
+		if s.cancels == maxCancels {
+			done()
+			return
+		}
 		s.cancels++
 		p := c.pool
 		p.cancels.Add(1)
@@ -94,6 +96,10 @@ func (c *client) cancel(done func(), tries int) {
 			})
 			done()
 		}()
+	case tries == 0, s == nil && c.sess.Phase() == session.Idle && c.conn.Kept() > 0 && tries < maxTries:
+		// Its query was held back, or lies in its socket: the request has come by
+		// another connection, and may have been read first.
+		w.post(func() { c.cancel(done, tries+1) })
 	default:
 		done()
 	}

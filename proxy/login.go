@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"time"
 
 	"pgweir/auth"
@@ -90,6 +91,10 @@ func (l *login) received(p []byte) int {
 // startup takes one packet of the kind that has no type; more tells that it
 // did and that there may be another.
 func (l *login) startup(p []byte) (n int, more bool) {
+	if bytes.HasPrefix(p, []byte("X\x00\x00\x00")) {
+		l.ended() // Terminate already: nobody is there to be told what is wrong with it
+		return 0, false
+	}
 	s, n, err := wire.DecodeStartup(p)
 	if err != nil {
 		l.fail(asError(err))

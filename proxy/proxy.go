@@ -204,11 +204,22 @@ func (r *registry) add(c *client) (n int) {
 		c.slot = uint32(len(r.slots))
 		r.slots = append(r.slots, c)
 	}
-	r.turn++
-	c.pid = r.turn<<slotBits&math.MaxInt32 | c.slot + 1
+	c.pid = r.nextPID(c.slot)
 	r.n++
 	r.count.Store(int64(r.n))
 	return r.n
+}
+
+// nextPID makes a process ID that stands for the client of a slot. No process
+// can have it (Linux' greatest pid_max is 1<<22), so that whoever gives it to
+// pg_cancel_backend hits no stranger's.
+func (r *registry) nextPID(slot uint32) uint32 {
+	for {
+		r.turn++
+		if pid := r.turn<<slotBits&math.MaxInt32 | slot + 1; pid > 1<<22 {
+			return pid
+		}
+	}
 }
 
 // slotBits are enough for max_client_conn's greatest value.

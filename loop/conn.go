@@ -360,13 +360,15 @@ func (c *Conn) end(err error) {
 // Send writes p, or keeps what the kernel does not take now; p is the
 // caller's again when Send returns.
 func (c *Conn) Send(p []byte) {
-	if c.tls != nil {
-		if !c.closed {
-			c.tls.Write(p) // comes back to sendRaw
-		}
+	if c.tls == nil {
+		c.sendRaw(p)
 		return
 	}
-	c.sendRaw(p)
+	for len(p) > 0 && !c.closed {
+		n := min(len(p), maxRecord)
+		c.tls.Write(p[:n]) // comes back to sendRaw
+		p = p[n:]
+	}
 }
 
 func (c *Conn) sendRaw(p []byte) {

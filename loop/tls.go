@@ -14,6 +14,12 @@ import (
 // recordsAtOnce bounds how many TLS records one event may decrypt.
 const recordsAtOnce = 16
 
+// maxRecord is how many bytes one TLS record carries at most. libpq asks its
+// TLS library for as much as its buffer has room for, of which it only makes sure
+// of 8 KB, and then waits for the socket: what a longer record has beyond that
+// would stay where poll(2) does not see it. PostgreSQL's own records are as long.
+const maxRecord = 8 << 10
+
 // TLS is the encryption of a connection. The handshake is done on an ordinary
 // goroutine and a blocking net.Conn; then Conn.AttachTLS goes on without
 // blocking. That crypto/tls allows it rests on how it treats an error of the

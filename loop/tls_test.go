@@ -136,6 +136,49 @@ func TestTLSCarriesBytesBothWays(t *testing.T) {
 	}
 }
 
+// records reads what its peer has sent and notes the length of each TLS record.
+type records struct {
+	net.Conn
+	seen    []byte
+	longest int
+}
+
+func (r *records) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(p)
+	r.seen = append(r.seen, p[:n]...)
+	for len(r.seen) >= 5 {
+		length := int(r.seen[3])<<8 | int(r.seen[4])
+		if len(r.seen) < 5+length {
+			break
+		}
+		r.longest = max(r.longest, length)
+		r.seen = r.seen[5+length:]
+	}
+	return n, err
+}
+
+// TestTLSRecordsAreNoLongerThanPostgreSQLs: a client of libpq's that waits for
+// its socket itself would not see the rest of a longer one.
+func TestTLSRecordsAreNoLongerThanPostgreSQLs(t *testing.T) {
+	for _, role := range roles {
+		t.Run(role.name, func(t *testing.T) {
+			l := start(t, Options{})
+			var r *records
+			c, peer := secured(t, l, role.client, role.version, collect(), func(conn net.Conn) net.Conn {
+				r = &records{Conn: conn}
+				return r
+			})
+			p := pattern(500_000)
+			l.Post(func() { c.Send(p) })
+			same(t, read(t, peer, len(p)), p)
+			const overhead = 64 // of encryption, at most
+			if r.longest > 8192+overhead || r.longest < 8192 {
+				t.Errorf("a record of %d bytes", r.longest)
+			}
+		})
+	}
+}
+
 // slicer writes in small pieces, so that records come in parts.
 type slicer struct {
 	net.Conn

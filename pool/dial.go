@@ -108,7 +108,11 @@ func negotiate(conn net.Conn, a Address, wrap Secure, must bool) (net.Conn, erro
 
 // tlsConfig is what the mode asks to be verified.
 func tlsConfig(a Address) (*tls.Config, error) {
-	c := &tls.Config{ServerName: a.Host, MinVersion: tls.VersionTLS12}
+	c := &tls.Config{
+		ServerName: a.Host, MinVersion: tls.VersionTLS12,
+		// Small records at the start would be many system calls.
+		DynamicRecordSizingDisabled: true,
+	}
 	if a.TLS.CA != "" {
 		pem, err := os.ReadFile(a.TLS.CA)
 		if err != nil {

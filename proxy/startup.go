@@ -100,6 +100,8 @@ func newTLSRules(c *config.Config) *tlsRules {
 	t.config = &tls.Config{
 		Certificates: []tls.Certificate{*c.ClientTLSCertificate},
 		MinVersion:   tls.VersionTLS12,
+		// Small records at the start would be many system calls.
+		DynamicRecordSizingDisabled: true,
 	}
 	t.required = c.ClientTLSSSLMode == "require"
 	return t

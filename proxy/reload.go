@@ -41,7 +41,7 @@ func (p *Proxy) Apply(c *config.Config) error {
 		if db.User != "" && db.User != cp.key.user {
 			continue // new clients go to another pool
 		}
-		cp.conf.Store(sessionConfig(c, db, cp.key.user, cp.shared))
+		cp.conf.Store(sessionConfig(c, db, cp, p))
 		cp.pool.Set(poolSettings(r, db, cp.key.user))
 	}
 	return nil

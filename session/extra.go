@@ -28,6 +28,7 @@ type extra struct {
 	functions     bool        // the transaction has made functions, perhaps
 	unknown       bool        // a setting was set whose name is not known
 	blind         bool        // and that holds
+	signaled      bool        // a warning of a process ID was swallowed; see warned
 	refusing      *wire.Error // why a statement under way is not run
 	hearing
 }

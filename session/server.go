@@ -52,8 +52,21 @@ func (s *Session) Server(in []byte, o *Out) int {
 			return len(in)
 		}
 		n := min(total, len(rest))
+		if typ == 'D' && s.x != nil && s.x.signaled && s.owed.first() < entOurs {
+			if total == len(falseRows[0]) && n < total {
+				break
+			}
+			s.x.signaled = false
+			if row := afterSignal(rest[:n]); row != nil {
+				o.ToClient.add(in[sent:pos])
+				o.ToClient.keep(append(o.ToClient.own(), row...))
+				pos += n
+				sent = pos
+				continue
+			}
+		}
 		if typ != 'D' && typ != 'd' {
-			if n < total && total <= maxDecoded && decoded(typ) {
+			if n < total && total <= maxDecoded && (decoded(typ) || typ == 'N' && s.hints&hintsSignal != 0) {
 				break
 			}
 			o.ToClient.add(in[sent:pos])
@@ -159,7 +172,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		}
 		return false
 	case 'N':
-		return s.phase == Resetting || first >= entOurs
+		return s.phase == Resetting || first >= entOurs || whole && s.warned(body, o)
 	}
 	switch first {
 	case entSetVars, entQuestion, entReset, entOwnSync, entDetour:
@@ -211,6 +224,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	s.retry = retry{}
 	s.stranger = false
 	if s.x != nil {
+		s.x.signaled = false
 		if s.owed.len() == 0 {
 			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil
 		}

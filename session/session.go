@@ -57,6 +57,10 @@ type Config struct {
 	// LeakCheck is the share of transactions without a hint after which the
 	// backend is asked all the same (leak_check), 0 to 1.
 	LeakCheck float64
+	// Signal carries a signal out, if the client that it is for is there and may
+	// be signaled. It is called in the midst of a step, and must not come back
+	// to any session before that is over. nil: there are no such clients.
+	Signal func(Signal) bool
 	// User is whom the pool's backends log in as.
 	User string
 	// Shared is the pool's.

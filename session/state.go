@@ -177,7 +177,8 @@ const (
 	// hintsNames are those of texts whose names have to be read.
 	hintsNames = wire.HintSet | wire.HintSetConfig | wire.HintDo
 	// hintsCheap say nothing about state.
-	hintsCheap = wire.HintDDL | wire.HintDrop | wire.HintClose | wire.HintNotify
+	hintsCheap = wire.HintDDL | wire.HintDrop | wire.HintClose | wire.HintNotify |
+		hintsSignal
 )
 
 // readNames reads the names in a text that has some of hintsNames: those of

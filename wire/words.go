@@ -63,6 +63,10 @@ const (
 	// HintExplicit: BEGIN, START TRANSACTION, COMMIT, END, ROLLBACK, ABORT,
 	// SAVEPOINT or RELEASE.
 	HintExplicit
+	// HintCancelBackend: pg_cancel_backend.
+	HintCancelBackend
+	// HintTerminateBackend: pg_terminate_backend.
+	HintTerminateBackend
 )
 
 // Scan reads the words of a text of SQL, of one statement or several. Words in
@@ -316,4 +320,5 @@ func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) H
 
 // escapedNameHints are those that a name may give that cannot be read.
 const escapedNameHints = HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink |
-	HintShowsPrepared | HintShowsChannels | HintNotify
+	HintShowsPrepared | HintShowsChannels | HintNotify |
+	HintCancelBackend | HintTerminateBackend

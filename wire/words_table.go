@@ -63,6 +63,8 @@ var anyWords = []hintWord{
 	{"pg_prepared_statement", HintShowsPrepared},
 	{"pg_listening_channels", HintShowsChannels},
 	{"pg_notify", HintNotify},
+	{"pg_cancel_backend", HintCancelBackend},
+	{"pg_terminate_backend", HintTerminateBackend},
 }
 
 // A wordTable finds words by their first two letters.

@@ -1,0 +1,35 @@
+package proxy
+
+import (
+	"pgweir/pool"
+	"pgweir/session"
+)
+
+// signal carries out what a client of a pool has asked of PostgreSQL with
+// pg_cancel_backend or pg_terminate_backend for a process ID that stands for a
+// client; false if there is none on the same server, or if it may not: PostgreSQL
+// allows it for one's own sessions, and superusers.
+func (p *Proxy) signal(from *clientPool, sig session.Signal) bool {
+	c := p.clients.at(sig.PID)
+	if c == nil || !c.keyed.Load() || c.ownBackend || c.pool.pool == nil {
+		return false
+	}
+	to := c.pool
+	if sameServer(from.pool, to.pool) && (sig.Superuser || to.key.user == from.key.user) {
+		c.worker.Load().post(func() {
+			if sig.Terminate {
+				c.kill(errShutdown)
+			} else {
+				c.cancel(func() {}, 0)
+			}
+		})
+		return true
+	}
+	return false
+}
+
+// sameServer tells whether two pools' backends are one server's.
+func sameServer(a, b *pool.Pool) bool {
+	x, y := a.Settings().Address, b.Settings().Address
+	return x.Network == y.Network && x.Addr == y.Addr
+}

@@ -141,6 +141,9 @@ func (c *client) leave() {
 	o := &c.worker.Load().out
 	o.Reset()
 	c.sess.Gone(o)
+	if c.server != nil {
+		c.server.conn.Resume() // it may have been too fast for the client
+	}
 	c.apply(o)
 }
 

@@ -191,6 +191,9 @@ func (c *client) unlease(w *worker, s *server) {
 	w.leased[s.place].place = s.place
 	w.leased[last] = nil
 	w.leased = w.leased[:last]
+	if c.state == clientClosed {
+		c.sess.Forget() // the rest of it
+	}
 }
 
 // giveBack returns a backend of this loop to its pool, or hands it to who is

@@ -46,6 +46,9 @@ func (x *extra) keepStatement(text []byte) {
 // Pins are the reasons for which the client keeps its backend, and the
 // statement with which that began.
 func (s *Session) Pins() (r Reason, statement string) {
+	if s.forgotten {
+		return 0, ""
+	}
 	if s.pins != 0 && s.x != nil {
 		statement = s.x.pinStatement
 	}

@@ -221,6 +221,131 @@ func TestTheClientGoes(t *testing.T) {
 	})
 }
 
+// TestTheClientGoesWhileItsBackendIsAsked: the answer is waited for, which
+// takes no time, and the backend serves others; none is closed for a client that
+// has but set something.
+func TestTheClientGoesWhileItsBackendIsAsked(t *testing.T) {
+	const lock = "select pg_advisory_lock(1)"
+	pool := func(c Config) Config {
+		c.LeakCheck = 1
+		return c
+	}
+	questioned := func(sql string, parts Reason) []step {
+		return steps(
+			begin(query(sql)),
+			answers(complete("SELECT 1")),
+			answers(ready('I')).asks(question(parts)),
+		)
+	}
+	cleaned := steps(server(complete("DISCARD ALL"), ready('I')).then("release"))
+	released := check("it is over", func(s *Session) bool { return s.Phase() == Ended })
+	play(t, []transcript{
+		{"and nothing is left", transactionMode, steps(
+			questioned(lock, ReasonLock), gone().then("end"),
+			check("it is called pinned no more", func(s *Session) bool { r, _ := s.Pins(); return r == 0 }),
+			server(notice("for nobody"), says()).then("release end"), released)},
+		{"with a Terminate that was held back", transactionMode, steps(
+			questioned(lock, ReasonLock), client(terminate), gone().then("end"), server(says()).then("release end"), released)},
+		{"with a query that was held back", transactionMode, steps(
+			questioned(lock, ReasonLock), client(query("select 1")), gone().then("end"), server(says()).then("release end"), released)},
+		{"with half a query", transactionMode, steps(
+			questioned(lock, ReasonLock), client(query("select 1")[:9]), gone().then("end"), server(says()).then("release end"), released)},
+		{"in the midst of the answer", transactionMode, steps(
+			questioned(lock, ReasonLock), server(says()[:20]), gone().then("end"), server(says()[20:]).then("release end"))},
+		{"and a setting is left, which the next client has turned back", transactionMode, steps(
+			questioned("set work_mem = '1MB'", partSettings), gone().then("end"),
+			server(says(nobodyElse(), setting("work_mem", "1024"))).then("release end"),
+			step{does: "another client comes", do: func(r *rig) {
+				link, vars := r.link, startVars
+				*r = *newRig(r.t, &transactionMode)
+				r.link = link
+				r.s.Init(r.s.config, &vars)
+				r.client(query("select 2"))
+				r.lease()
+			}}.asks(query(`RESET "work_mem";`), query("select 2")).then("need"),
+		)},
+		{"and more is left, which is thrown away", transactionMode, steps(
+			questioned(lock, ReasonLock), gone().then("end"),
+			server(says(left("l"))).asks(query("DISCARD ALL")).then("end"), cleaned,
+			check("nobody is counted as pinned", func(s *Session) bool { return s.config.Shared.Pinned.Load() == 0 }))},
+		{"and had more already", transactionMode, steps(
+			asked(lock, ReasonLock, says(left("l")), "pinned: advisory lock"),
+			passes(query("create temp table t (a int)")),
+			answers(complete("CREATE TABLE")),
+			answers(ready('I')).asks(question(ReasonTemp)),
+			gone().then("end"),
+			server(says()).asks(query("DISCARD ALL")).then("end"), cleaned,
+			check("nobody is counted as pinned", func(s *Session) bool { return s.config.Shared.Pinned.Load() == 0 }))},
+		{"and the question fails", transactionMode, steps(
+			questioned("do 'x'", partsAll), gone().then("end"),
+			server(failure("42501", "no"), ready('I')).asks(query("DISCARD ALL")).then("end"), cleaned)},
+		{"and the backend goes too", transactionMode, steps(
+			questioned(lock, ReasonLock), gone().then("end"), server(fatal("57P01", "shutdown")), lost().then("drop end"))},
+		{"with settings that pin", pinMode, steps(
+			questioned("set work_mem = '1MB'", partSettings), gone().then("end"),
+			server(says(nobodyElse(), setting("work_mem", "1024"))).asks(query("DISCARD ALL")).then("end"), cleaned)},
+		{"with a library, which nothing undoes", transactionMode, steps(
+			begin(query("load 'a'; set work_mem = '1MB'")),
+			answers(complete("LOAD"), complete("SET")),
+			answers(ready('I')).asks(question(partSettings)).then("pinned: library"),
+			gone().then("end"), server(says(nobodyElse())).then("drop end"))},
+		{"with a channel, which nobody hears for it any more", transactionMode, steps(
+			begin(query("listen a")),
+			answers(complete("LISTEN")),
+			server(ready('I')).asks(question(ReasonChannels)),
+			gone().then("end"), server(says(left("c", "a"))).asks(query("DISCARD ALL")).then("end"), cleaned)},
+		{"or told to stop listening", transactionMode, steps(
+			begin(query("listen a")),
+			answers(complete("LISTEN")),
+			server(ready('I')).asks(question(ReasonChannels)),
+			server(says(left("c", "a"))).then("listen"),
+			listened(nil).asks(query("UNLISTEN *")).tells(ready('I')),
+			gone().then("end"), server(complete("UNLISTEN"), ready('I')).then("release end"))},
+		{"or told so, and it does not", transactionMode, steps(
+			begin(query("listen a")),
+			answers(complete("LISTEN")),
+			server(ready('I')).asks(question(ReasonChannels)),
+			server(says(left("c", "a"))).then("listen"),
+			listened(nil).asks(query("UNLISTEN *")).tells(ready('I')),
+			gone().then("end"), server(failure("57014", "canceled"), ready('I')).then("drop end"))},
+		{"for a check that finds nothing", pool(transactionMode), steps(
+			questioned("select 1", partsAll), gone().then("end"), server(says(nobodyElse())).then("release end"))},
+		{"for a check that finds a leak, which is told", pool(transactionMode), steps(
+			questioned("select leaky()", partsAll), gone().then("end"),
+			server(says(nobodyElse(), left("l"))).asks(string(wire.AppendQuery(nil, suspectsQuestion([]string{"leaky"})))),
+			check("the leak is told", func(s *Session) bool { return s.spoilt }),
+			server(says(row("n", "leaky", ""))).then("drop end"),
+			step{does: "look at what is told", do: func(r *rig) {
+				if r.leak != ReasonLock || len(r.learned) != 1 {
+					r.t.Errorf("a lock was left, and %v is found; learned: %q", r.leak, r.learned)
+				}
+			}})},
+	})
+}
+
+// TestTheClientIsForgottenBeforeItsLastAnswers: it has said Terminate behind a
+// query, and is closed before that has been answered.
+func TestTheClientIsForgottenBeforeItsLastAnswers(t *testing.T) {
+	forget := step{does: "it is forgotten", do: func(r *rig) { r.s.Forget() }}
+	lock := "select pg_advisory_lock(1)"
+	play(t, []transcript{
+		{"which are about its statements", transactionMode, steps(
+			client(parse("s", "select 1"), bind("", "s"), execute("", 0), syncing, terminate).then("need"),
+			anyLease(), forget,
+			answers(parsed, bound, row("1"), complete("SELECT 1"), ready('I')).then("release end"), forget,
+			check("it has given them up", func(s *Session) bool {
+				return s.Prepared() == 0 && s.config.Shared.Statements.unusedCount == 1
+			}))},
+		{"and has a lock", transactionMode, steps(
+			asked(lock, ReasonLock, says(left("l")), "pinned: advisory lock"),
+			client(query("select 1"), terminate).asks(query("select 1")), forget,
+			answers(complete("SELECT 1")),
+			answers(ready('I')).asks(query("DISCARD ALL")).then("end"),
+			server(complete("DISCARD ALL"), ready('I')).then("release"), forget,
+			check("it is not counted as pinned", func(s *Session) bool { return s.config.Shared.Pinned.Load() == 0 }))},
+	})
+}
+
 func TestTheServerGoes(t *testing.T) {
 	broken := fatal("08006", "server closed the connection unexpectedly")
 	shutdown := fatal("57P01", "terminating connection due to administrator command")

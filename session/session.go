@@ -143,7 +143,8 @@ type Session struct {
 	unnamedHere bool   // this backend has the unnamed statement, or none, for it has said so
 	unnamedSent bool   // it will, or else skips all up to the next Sync
 	lastWords   bool   // the server has told the client why it closes the connection
-	draining    bool   // the client said Terminate; its last answers are on the way
+	draining    bool   // the client said Terminate, or has gone; the last answers are on the way
+	forgotten   bool   // by Forget
 	failedReset bool
 	resets      uint8 // the places in wire.Vars that a statement under way may turn back
 	spoilt      bool  // the backend is no longer fit for anybody else
@@ -178,10 +179,14 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 func (s *Session) Begin(base *Settings) { s.base, s.settings = base, base }
 
 // Forget gives up what the session has of the pool's, when the client is gone.
+// If it still has a backend, Forget is to be called again when it has not.
 func (s *Session) Forget() {
-	if s.pins != 0 {
+	if s.pins != 0 && !s.forgotten {
 		s.config.Shared.Pinned.Add(-1)
-		s.pins = 0
+	}
+	s.forgotten = true
+	if s.phase == Active {
+		return // the last answers may be about the rest
 	}
 	if s.config != nil && s.config.Shared != nil {
 		for i := range s.ops {
@@ -334,7 +339,11 @@ func (s *Session) Gone(o *Out) {
 		if s.draining && s.owed.owesReady() {
 			return // it said so before, and what it asked for is carried out
 		}
-		s.leave(o)
+		if s.ownOnly() {
+			s.draining, s.held = true, false // the answer leads to leave
+		} else {
+			s.leave(o)
+		}
 	case Resetting, Ended:
 		return
 	default:
@@ -343,10 +352,16 @@ func (s *Session) Gone(o *Out) {
 	o.EndClient = true
 }
 
+// ownOnly tells whether the backend is at work on nothing of the client's, but
+// on what pgweir itself has asked of it, which does not take long.
+func (s *Session) ownOnly() bool {
+	return s.owed.owesReady() && !s.owed.owesClient() && s.clientLeft == 0 && !s.skipping && !s.copyIn && !s.unsynced
+}
+
 // leave gives the backend up after the client has gone: cleaned, if that can
 // be done without waiting for the client's own work, else to be closed.
 func (s *Session) leave(o *Out) {
-	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt {
+	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || s.failedReset {
 		s.phase = Ended
 		o.Drop, o.Busy = true, s.owed.len() > 0
 		return

@@ -105,7 +105,7 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	if s.calm {
 		return
 	}
-	if s.rng.IntN(1000) < 2 {
+	if s.rng.IntN(1000) < 2 || c.lease != nil && c.rig.s.owed.first() == entQuestion && s.rng.IntN(100) < 3 {
 		add(2, c.leave)
 	}
 	if len(c.rig.s.Channels()) > 0 && s.rng.IntN(100) < 10 {
@@ -238,7 +238,13 @@ func (c *simClient) leave() {
 	c.left = true
 	c.rig.s.Gone(&c.rig.o)
 	c.sim.stepped(c)
-	c.closed = true // proxy closes it at once, whatever the session still has to do
+	c.close() // proxy does at once, whatever the session still has to do
+}
+
+// close has the client forgotten.
+func (c *simClient) close() {
+	c.closed = true
+	c.rig.s.Forget()
 }
 
 // refuse has the client wait no more, in vain.

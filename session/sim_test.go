@@ -307,6 +307,9 @@ func (s *sim) stepped(c *simClient) {
 		}
 		b.holder, c.lease = nil, nil
 		r.fromServer = ""
+		if c.closed {
+			r.s.Forget()
+		}
 	}
 	if r.need {
 		if c.lease != nil || c.waiting {
@@ -325,7 +328,7 @@ func (s *sim) stepped(c *simClient) {
 		s.t.Fatalf("client %d left %v that no hint had told of", c.id, r.leak)
 	}
 	if r.end {
-		c.closed = true
+		c.close()
 	}
 	r.need, r.release, r.drop, r.busy, r.end, r.pinned, r.listen, r.syncNotes = false, false, false, false, false, "", false, false
 	r.unlisten = false
@@ -395,5 +398,12 @@ func (s *sim) finish() {
 	}
 	if len(s.line) > 0 {
 		s.t.Fatal("somebody who has gone is still in the line")
+	}
+	h := s.config.Shared
+	if n := h.Pinned.Load(); n != 0 {
+		s.t.Fatalf("%d clients are pinned, and all have gone", n)
+	}
+	if used := h.Statements.Len() - h.Statements.unusedCount; used != 0 {
+		s.t.Fatalf("%d statements are used, and all clients have gone", used)
 	}
 }

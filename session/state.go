@@ -356,7 +356,7 @@ func (s *Session) answered(o *Out) {
 		o.Leak = found
 		s.suspect(o)
 	}
-	if a.found&ReasonChannels != 0 && s.config.Listen == ListenShare {
+	if a.found&ReasonChannels != 0 && s.config.Listen == ListenShare && !s.draining {
 		pins &^= ReasonChannels
 		s.listen(a.channels, o)
 	}
@@ -417,7 +417,8 @@ func (s *Session) overPinned(o *Out) {
 
 // setPins sets the reasons for which the client keeps its backend.
 func (s *Session) setPins(pins Reason, o *Out) {
-	if pins == s.pins {
+	if pins == s.pins || s.forgotten {
+		s.pins = pins // of a client that has gone it is not counted
 		return
 	}
 	switch {

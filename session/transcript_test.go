@@ -50,7 +50,13 @@ func leased() step { return step{does: "lease", do: (*rig).lease} }
 
 // gone: the client closes its connection.
 func gone() step {
-	return step{does: "the client goes", do: func(r *rig) { r.s.Gone(&r.o); r.took() }}
+	return step{does: "the client goes", do: func(r *rig) {
+		r.s.Gone(&r.o)
+		r.took()
+		if r.end {
+			r.s.Forget()
+		}
+	}}
 }
 
 // lost: the server closes its connection.

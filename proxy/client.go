@@ -327,6 +327,17 @@ func (c *client) checkStall(now, timeout time.Duration) {
 	c.kill(e)
 }
 
+// checkRest lets a client at rest give back a backend that it keeps for nothing.
+func (c *client) checkRest() {
+	if c == nil || c.state != clientOpen || c.login != nil {
+		return
+	}
+	o := &c.worker.Load().out
+	o.Reset()
+	c.sess.Rest(o)
+	c.apply(o)
+}
+
 // kill tells the client why it is closed, and closes it.
 func (c *client) kill(e *wire.Error) {
 	if c.state != clientOpen {

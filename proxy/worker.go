@@ -80,7 +80,9 @@ func (w *worker) tick(time.Duration) {
 		}
 	}
 	for _, s := range w.leased {
-		s.client.Load().checkPin(w)
+		c := s.client.Load()
+		c.checkPin(w)
+		c.checkRest()
 	}
 	if w.proxy.draining.Load() {
 		w.proxy.endIdle(w)

@@ -9,7 +9,7 @@ func (s *Session) Client(in []byte, o *Out) int {
 	if s.draining {
 		return len(in) // said after Terminate
 	}
-	s.held = false
+	s.held, s.rested = false, false
 	pos := 0  // up to here it is consumed
 	sent := 0 // up to here it is sent, or not to be sent
 loop:
@@ -216,7 +216,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	s.asked = false
 	switch typ {
 	case 'Q':
-		s.spoilt = s.spoilt || s.unsynced
+		s.spoilt = s.spoilt || s.unsynced && s.executed // PostgreSQL 18 does not end the transaction then
 		s.noticeReset(message[wire.HeaderLen:])
 		s.unnamed = nil // gone with every simple query, whoever's it was
 		s.unnamedSent, s.unsynced, s.executed = false, false, false
@@ -224,11 +224,11 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.owed.push(entQuery)
 	case 'S':
 		s.skipping = false
-		s.unnamedSent, s.executed = false, false
+		s.unnamedSent = false
 		s.unit++
 		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
 		if !s.copyIn {
-			s.unsynced = false
+			s.unsynced, s.executed = false, false
 			s.owed.push(entSync)
 		}
 	case 'P':
@@ -264,7 +264,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.retry.described = true
 		s.owed.push(entDescribe)
 	case 'E':
-		s.unsynced = true
+		s.unsynced, s.executed = true, true
 		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
 		s.owed.push(entExecute)
 	case 'C':
@@ -274,7 +274,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 			s.unnamed = nil
 		}
 	case 'F':
-		s.spoilt = s.spoilt || s.unsynced
+		s.spoilt = s.spoilt || s.unsynced && s.executed
 		s.unnamedSent, s.unsynced, s.executed = false, false, false
 		s.unit++
 		s.owed.push(entFunction)

@@ -66,6 +66,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		if s.hints&hintsAlone != 0 {
 			return false
 		}
+		s.executed = true
 		s.owed.push(entExecute)
 	case 'P':
 		if len(body) < 2 || body[0] != 0 || len(message) > maxUnnamed || s.config.Mode == SessionMode {

@@ -148,7 +148,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 	case 'G':
 		s.copyIn = !s.owed.swallowSyncs()
 		if first == entExecute && !s.owed.has(entSync) {
-			s.unsynced = true
+			s.unsynced, s.executed = true, true
 		}
 	case 'W':
 		s.copyIn = true

@@ -148,7 +148,8 @@ type Session struct {
 	failedReset bool
 	resets      uint8 // the places in wire.Vars that a statement under way may turn back
 	spoilt      bool  // the backend is no longer fit for anybody else
-	executed    bool  // a Bind was sent behind the last Sync
+	executed    bool  // a Bind or Execute was sent behind the last Sync
+	rested      bool  // nothing has come from the client since Rest
 	alone       bool  // nothing is sent before all has been answered
 	held        bool  // and something is there to be sent
 	stranger    bool  // another client was on the backend before
@@ -262,7 +263,7 @@ func (s *Session) MidAnswer() bool { return s.serverLeft > 0 && !s.swallowing }
 // here.
 func (s *Session) Lease(l *Link, o *Out) {
 	s.phase, s.link, s.tx = Active, l, 'I'
-	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed = false, false, false, false
+	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
 	s.stranger = l.last != s.id
@@ -356,6 +357,34 @@ func (s *Session) Gone(o *Out) {
 // on what pgweir itself has asked of it, which does not take long.
 func (s *Session) ownOnly() bool {
 	return s.owed.owesReady() && !s.owed.owesClient() && s.clientLeft == 0 && !s.skipping && !s.copyIn && !s.unsynced
+}
+
+// Rest is called now and then, and gives a backend back that the client keeps
+// for nothing: it has prepared statements, and neither run anything nor sent a
+// Sync, as drivers do that prepare for later. If it has not said anything since
+// the last time, pgweir sends the Sync; what comes next is a new lease's.
+func (s *Session) Rest(o *Out) {
+	if s.phase != Active || !s.unsynced || s.executed || s.tx != 'I' || s.config.Mode == SessionMode {
+		return
+	}
+	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.gathers || s.draining || s.hearsLater() {
+		return
+	}
+	switch {
+	case s.pins != 0, s.private > 0: // it keeps the backend in any case
+	case s.config.MaxPinned > 0 && s.hints&^hintsCheap != 0: // it may have to be told of an error, behind its own Sync
+	case s.unnamedHere && len(s.unnamed) == 0: // its unnamed statement cannot be made on another
+	case !s.rested:
+		s.rested = true
+	default:
+		s.rested, s.unsynced, s.unnamedSent = false, false, false
+		s.retry, s.resets = retry{}, 0
+		if s.x != nil {
+			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil
+		}
+		s.unit++
+		s.ownSync(o)
+	}
 }
 
 // leave gives the backend up after the client has gone: cleaned, if that can

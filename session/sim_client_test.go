@@ -36,6 +36,7 @@ type simClient struct {
 
 	lease   *simBackend
 	waiting bool
+	rested  bool // pgweir has sent a Sync of its own since it said something last
 	bye     bool // it has said Terminate
 	left    bool // it has closed its connection
 	doomed  bool // its backend has died
@@ -102,6 +103,9 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	if c.hears {
 		add(10, c.listened)
 	}
+	if r := &c.rig.s; c.lease != nil && r.unsynced && !r.executed && !r.skipping && r.owed.len() == 0 {
+		add(5, c.rest)
+	}
 	if s.calm {
 		return
 	}
@@ -125,8 +129,16 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	}
 }
 
+// rest has time go by.
+func (c *simClient) rest() {
+	c.rig.s.Rest(&c.rig.o)
+	c.rested = c.rested || len(c.rig.o.ToServer.Bytes()) > 0
+	c.sim.stepped(c)
+}
+
 // say puts the next burst on its way.
 func (c *simClient) say() {
+	c.rested = false
 	burst := c.says[0].messages
 	if c.says[0].waits && c.direct.doubt {
 		burst = []string{syncing, closing("S", ""), syncing}
@@ -218,7 +230,7 @@ func (c *simClient) readsNote(m string) {
 		c.sim.t.Fatalf("client %d reads the notification %s behind %d", c.id, show(m), c.heard)
 	}
 	c.heard = n
-	rests := c.last == ready('I') || c.last[0] == 'E' && c.direct.tx == 'I'
+	rests := c.rested || c.last == ready('I') || c.last[0] == 'E' && c.direct.tx == 'I'
 	if !rests && (len(c.expect) == 0 || c.expect[0] != ready('I')) {
 		c.sim.t.Fatalf("client %d reads a notification in the midst of something else, behind %s", c.id, show(c.last))
 	}

@@ -83,6 +83,11 @@ func notify(messages ...string) step {
 	}}
 }
 
+// rest: time goes by.
+func rest() step {
+	return step{does: "it rests", do: func(r *rig) { r.s.Rest(&r.o); r.took() }}
+}
+
 // check looks at the session.
 func check(what string, ok func(s *Session) bool) step {
 	return step{does: what, do: func(r *rig) {

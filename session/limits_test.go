@@ -221,3 +221,31 @@ func TestFunctionsAreReadWhenTheyMayHaveChanged(t *testing.T) {
 		r.flags()
 	}
 }
+
+// TestFunctionsThatOneClientHasNoTimeToReadAreReadByTheNext: its
+// statement_timeout is short.
+func TestFunctionsThatOneClientHasNoTimeToReadAreReadByTheNext(t *testing.T) {
+	config := transactionMode
+	config.Shared = new(Shared)
+	config.Shared.Relearn()
+	for range 2 {
+		r := newMember(t, &config)
+		r.client(query("select 1"))
+		r.lease()
+		for range maxTries + 1 {
+			mustEqual(t, "to the server", r.toServer, question(partFunctions))
+			r.toServer = ""
+			r.server(canceledQuestion)
+		}
+		mustEqual(t, "and then", r.toServer, query("select 1"))
+		r.server(complete("SELECT 1") + ready('I'))
+		mustEqual(t, "the flags", r.flags(), "need release")
+	}
+	r := newMember(t, &config)
+	r.client(query("select f()"))
+	r.lease()
+	r.server(says(row("f", "f", "select pg_advisory_lock(1)")))
+	r.toServer = ""
+	r.server(complete("SELECT 1") + ready('I'))
+	mustEqual(t, "the question", r.toServer, question(ReasonLock))
+}

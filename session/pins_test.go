@@ -76,6 +76,17 @@ func asksAbout(parts Reason, s step) step {
 	return s
 }
 
+// canceledQuestion is the answer to a question that a cancel has hit.
+var canceledQuestion = failure("57014", "canceling statement due to statement timeout") + ready('I')
+
+// many is a step again and again.
+func many(n int, s step) (all []step) {
+	for range n {
+		all = append(all, s)
+	}
+	return all
+}
+
 func TestPins(t *testing.T) {
 	long := query("select '" + strings.Repeat("x", MaxMessage) + "'")
 	lock, unlock := "select pg_advisory_lock(1)", "select pg_advisory_unlock(1)"
@@ -138,6 +149,31 @@ func TestPins(t *testing.T) {
 			server(failure("42501", "no"), ready('I')).then("pinned: unknown"),
 			inside("select 1", partsAll, failure("42501", "no")+ready('I'), ""),
 			inside("select 1", partsAll, says(nobodyElse()), "release unpinned"),
+		)},
+		{"one that is canceled is asked again", transactionMode, steps(
+			begin(query(lock)),
+			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
+			server(canceledQuestion).asks(question(ReasonLock)),
+			server(says(left("l"))).then("pinned: advisory lock"),
+		)},
+		{"but not for ever, for that may be the client's own statement_timeout", transactionMode, steps(
+			begin(query(lock)),
+			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
+			many(maxTries, server(canceledQuestion).asks(question(ReasonLock))),
+			server(canceledQuestion).then("pinned: unknown"),
+			inside("select 1", partsAll, says(nobodyElse()), "release unpinned"),
+			begin(query(lock)),
+			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
+			many(maxTries, server(canceledQuestion).asks(question(ReasonLock))),
+			server(says()).then("release"),
+		)},
+		{"nor of a client that has gone", transactionMode, steps(
+			begin(query(lock)),
+			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
+			gone().then("end"),
+			many(maxTries, server(canceledQuestion).asks(question(ReasonLock))),
+			server(canceledQuestion).asks(query("DISCARD ALL")).then("end"),
+			server(complete("DISCARD ALL"), ready('I')).then("release"),
 		)},
 		{"what undoes nothing pins until the end, and the backend is nobody else's", transactionMode, steps(
 			begin(query("load 'auto_explain'")),

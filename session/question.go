@@ -9,7 +9,8 @@ import (
 // asking is a question that is under way, and its answer.
 type asking struct {
 	parts    Reason
-	canceled bool // by a request that came late, for the query before
+	canceled bool // by a request that came late, for the query before, or by the client's statement_timeout
+	tries    int  // how often it was canceled before
 	leak     bool // nothing is expected
 	role     bool // the client had chosen roles
 	settings []wire.Param
@@ -87,6 +88,9 @@ func (s *Session) ask(parts Reason, leak bool, o *Out) {
 	s.owed.push(entQuestion)
 	o.Questions++
 }
+
+// maxTries is how often a question is asked again that is canceled.
+const maxTries = 5
 
 // maxRow is how long a row of an answer may be, in bytes; one that is longer
 // counts as a failure, for a setting of that size cannot be carried about.

@@ -303,14 +303,17 @@ func (s *Session) sample() bool {
 func (s *Session) answered(o *Out) {
 	a := s.x.asking
 	s.x.asking = nil
-	if a.canceled && a.parts != 0 {
+	if a.canceled && a.parts != 0 && a.tries < maxTries {
 		s.ask(a.parts, a.leak, o)
+		s.x.asking.tries = a.tries + 1
 		return
 	}
 	if a.parts&partFunctions != 0 {
 		s.config.Shared.known.Store(true)
 		if !a.failed {
 			s.config.Shared.learn(a.learned)
+		} else if a.canceled {
+			s.config.Shared.stale.Store(true) // another client may be let wait for it
 		}
 	}
 	if len(a.suspects) > 0 {

@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -123,5 +125,38 @@ func sqlOnNamedScenes() []scene {
 		{name: "the error's place in the text", steps: []step{
 			talk(parse("a", "select $1::int + nothing"), sync_), talk(parse("a", "select $1::int"), sync_), sql("   execute a('x')"), sql("execute   a(nothing)"), sql("select 1; execute a(nothing); select 2")},
 			has: []string{"42703"}},
+	}
+}
+
+// TestTheTimesOfStatementsAreInTheOrderOfTheirParses, though pgweir has made
+// them all for the question.
+func TestTheTimesOfStatementsAreInTheOrderOfTheirParses(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Database: "pool_size = 1"})
+	c, other := rawLogin(t, w.Addr(), "postgres", w.DB), rawLogin(t, w.Addr(), "postgres", w.DB)
+	var want []string
+	for i := range 8 {
+		name := fmt.Sprint("s", (i*3)%8)
+		for _, c := range []*rawConn{other, c} {
+			c.Say(t, parse(name, fmt.Sprintf("select %d", i)), sync_)
+			if got := c.until(t, 'Z'); got != "" {
+				t.Fatalf("a Parse was answered with %q", got)
+			}
+		}
+		want = append(want, name)
+	}
+	c.Say(t, closeStatement(want[0]), sync_, parse(want[0], "select 'anew'"), sync_)
+	c.until(t, 'Z')
+	c.until(t, 'Z')
+	want = append(want[1:], want[0])
+	for _, block := range []bool{false, true} {
+		if block {
+			c.Say(t, query("begin"))
+			c.until(t, 'Z')
+		}
+		c.Say(t, query("select name from pg_prepared_statements order by prepare_time"))
+		if got := c.until(t, 'Z'); got != strings.Join(want, " ") {
+			t.Errorf("in a block %v: %q, want %q", block, got, want)
+		}
 	}
 }

@@ -36,7 +36,8 @@ func (s *Session) rename(name []byte, prev, next *named, e entry) {
 	if next == nil {
 		o.next = &named{}
 	}
-	o.next.pending, o.next.unit = true, s.unit
+	s.parses++
+	o.next.pending, o.next.unit, o.next.number = true, s.unit, s.parses
 	if s.names == nil {
 		s.names = map[string]*named{}
 	}

@@ -21,6 +21,7 @@ type named struct {
 	splices *[]splice  // in a private one's text, if there are any
 	pending bool       // the backend has not answered yet
 	unit    uint32     // Session.unit when it was sent
+	number  uint32     // in the order of the client's own Parses
 }
 
 // nameLen is how many bytes of a statement's name PostgreSQL looks at

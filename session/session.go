@@ -162,6 +162,7 @@ type Session struct {
 	retry       retry
 	private     int32 // named statements that the backend has under the client's own names
 	unit        uint32
+	parses      uint32  // of named statements
 	share       float64 // of a leak check; see sample
 	id          uint64
 }

@@ -2,6 +2,9 @@ package session
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -69,7 +72,10 @@ func (s *Session) showPrepared(o *Out) {
 		s.evict(st, o)
 	}
 	s.ownSync(o)
-	for name, n := range s.names {
+	// Their times are in the order of the client's own Parses.
+	names := slices.SortedFunc(maps.Keys(s.names), func(a, b string) int { return cmp.Compare(s.names[a].number, s.names[b].number) })
+	for _, name := range names {
+		n := s.names[name]
 		if n.st == nil {
 			continue
 		}

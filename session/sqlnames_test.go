@@ -295,3 +295,28 @@ func TestTheMidstOfAPipelineWaits(t *testing.T) {
 		}
 	}
 }
+
+// TestTheClientsStatementsAreShownInTheOrderOfItsParses: a time is one of the
+// columns.
+func TestTheClientsStatementsAreShownInTheOrderOfItsParses(t *testing.T) {
+	r := newRig(t, &transactionMode)
+	r.client(parse("z", "select 0") + parse("y", "select 1") + parse("c", "select 2") + closing("S", "z") + syncing)
+	r.lease()
+	r.server(parsed + parsed + parsed + ready('I')) // the Close is pgweir's to answer
+	r.flags()
+	r.client(parse("x", "select 3") + parse("b", "select 4") + parse("z", "select 5") + syncing)
+	r.lease()
+	r.server(parsed + parsed + parsed + ready('I'))
+	r.flags()
+	r.client(query("select * from pg_prepared_statements order by prepare_time"))
+	r.toServer = ""
+	r.lease()
+	all, _ := frames(r.toServer)
+	var names string
+	for _, m := range all {
+		if m[0] == 'P' {
+			names += cstring(m[wire.HeaderLen:])
+		}
+	}
+	mustEqual(t, "the order", names, "ycxbz")
+}

@@ -1,6 +1,9 @@
 package integration
 
 import (
+	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -186,5 +189,86 @@ func TestAMigrationInAPipelineRunsNothingTwice(t *testing.T) {
 	}
 	if got := columnsOf(t, c, "a", "1"); got != "id word = 1 one" {
 		t.Errorf("after it: %q", got)
+	}
+}
+
+// TestColumnsThatAClientHasKeptAreNeverOthers: drivers describe a statement
+// once, and read what comes later as these columns. After a migration they must
+// hear of it as directly, also from a backend that had not got the statement.
+func TestColumnsThatAClientHasKeptAreNeverOthers(t *testing.T) {
+	t.Parallel()
+	const schema = "create table t (id int, price int, word int); insert into t values (1, 2, 3)"
+	for name, migrate := range map[string]struct {
+		sql  string
+		same bool // it leaves the columns
+	}{
+		"a type":          {sql: "alter table t alter price type float4 using 2.5"},
+		"a type modifier": {sql: "alter table t alter price type numeric(5, 2)"},
+		"a column more":   {sql: "alter table t add more int"},
+		"names":           {sql: "alter table t rename price to x; alter table t rename word to price; alter table t rename x to word"},
+		"made anew":       {sql: "drop table t; " + schema, same: true},
+	} {
+		for kind, learn := range map[string][]pgproto3.FrontendMessage{
+			"described":        say(parse("a", "select * from t"), describe('S', "a"), sync_),
+			"portal described": join(say(parse("a", "select * from t")), runs("a"), say(sync_)),
+		} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 2"})
+				execSQL(t, w.Direct(), schema)
+				enter := func() *rawConn { return rawLogin(t, w.Addr(), "postgres", w.DB) }
+				talk := func(c *rawConn, messages ...pgproto3.FrontendMessage) {
+					t.Helper()
+					c.Say(t, messages...)
+					c.until(t, 'Z')
+				}
+				c, other, first, second := enter(), enter(), enter(), enter()
+				plain := rawLogin(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(w.PG.Port)), "postgres", w.DB)
+				compare := func(when string, fails bool) {
+					t.Helper()
+					want, got := boundOnly(t, plain, "a"), boundOnly(t, c, "a")
+					if got != want || fails != strings.Contains(got, "0A000") {
+						t.Errorf("%s: %q, directly %q", when, got, want)
+					}
+				}
+				// Each of first and second holds a backend: the first while it is learned
+				// on the second's, and that from then on.
+				talk(first, query("begin"))
+				talk(c, learn...)
+				talk(plain, learn...)
+				talk(second, query("begin"))
+				talk(first, query("commit"))
+				execSQL(t, w.Direct(), migrate.sql)
+				compare("the first time", !migrate.same)
+				compare("the second time", !migrate.same)
+				talk(other, parse("b", "select * from t"), describe('S', "b"), sync_)
+				compare("where another has described it", !migrate.same)
+				for _, c := range []*rawConn{c, plain} {
+					talk(c, closeStatement("a"), parse("a", "select * from t"), describe('S', "a"), sync_)
+				}
+				compare("prepared anew", false)
+				// Where it was learned it is still what it was before.
+				talk(first, query("begin"))
+				talk(second, query("commit"))
+				compare("on the backend of before", false)
+			})
+		}
+	}
+}
+
+// boundOnly runs a statement without asking for its columns, in binary, and
+// gives the values, or the fields of the error by which drivers know it.
+func boundOnly(t *testing.T, c *rawConn, name string) (words string) {
+	t.Helper()
+	c.Say(t, &pgproto3.Bind{PreparedStatement: name, ResultFormatCodes: []int16{1}}, execute("", 0), sync_)
+	for {
+		switch m := c.Next(t).(type) {
+		case *pgproto3.DataRow:
+			words += fmt.Sprintf("%x ", m.Values)
+		case *pgproto3.ErrorResponse:
+			words += strings.Join([]string{m.Severity, m.Code, m.Message, m.Routine}, " ")
+		case *pgproto3.ReadyForQuery:
+			return words
+		}
 	}
 }

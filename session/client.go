@@ -109,7 +109,7 @@ loop:
 		}
 		// What must stand before or in place of the message is sent here.
 		if s.config.Mode != SessionMode && !s.skipping {
-			switch s.special(typ, message, total, in[sent:pos], o) {
+			switch s.special(typ, message, total, in[sent:pos], rest[n:], o) {
 			case handleDone:
 				s.begun = true
 				pos += n
@@ -119,6 +119,10 @@ loop:
 				sent = pos
 			case handleHold:
 				o.ToServer.add(in[sent:pos])
+				sent = pos
+				s.hold(o)
+				break loop
+			case handleAsked:
 				sent = pos
 				s.hold(o)
 				break loop
@@ -153,8 +157,8 @@ loop:
 func (s *Session) runGathered(o *Out) bool {
 	message := s.x.gathered
 	if !s.skipping {
-		switch s.special(message[0], message, len(message), nil, o) {
-		case handleHold:
+		switch s.special(message[0], message, len(message), nil, nil, o) {
+		case handleHold, handleAsked:
 			return false
 		case handleNot:
 			o.ToServer.add(message)
@@ -214,6 +218,8 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	}
 	waits := s.owed.owesClient()
 	s.asked = false
+	bound := s.link.bound
+	s.link.bound = nil
 	switch typ {
 	case 'Q':
 		s.spoilt = s.spoilt || s.unsynced && s.executed // PostgreSQL 18 does not end the transaction then
@@ -262,7 +268,11 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	case 'D':
 		s.unsynced = true
 		s.retry.described = true
-		s.owed.push(entDescribe)
+		if bound != nil && describesPortal(message, s.link.portal) {
+			s.describes(bound)
+		} else {
+			s.owed.push(entDescribe)
+		}
 	case 'E':
 		s.unsynced, s.executed = true, true
 		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
@@ -295,11 +305,11 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 
 // special deals with messages that are more than bytes to be passed on: named
 // statements, and texts that must be changed, refused, or sent alone.
-func (s *Session) special(typ byte, message []byte, total int, before []byte, o *Out) handling {
+func (s *Session) special(typ byte, message []byte, total int, before, behind []byte, o *Out) handling {
 	switch typ {
 	case 'P', 'B', 'D', 'C':
 		if s.sharing() {
-			if h := s.named(typ, message, total, before, o); h != handleNot {
+			if h := s.named(typ, message, total, before, behind, o); h != handleNot {
 				return h
 			}
 		}

@@ -199,12 +199,14 @@ func FuzzServer(f *testing.F) {
 		parsed + failure("42601", "no") + ready('E'),
 		copyIn + copyOut + copyBoth + copyData("1") + copyDone,
 		notice("x") + notified + reported("TimeZone", "CET") + fatal("57P01", "x"),
+		parsed + noParams + columns + bound + columns + parsed + noParams + columns + bound + complete("SELECT 1") + ready('I'),
+		parsed + noParams + "T\x00\x00\x00\x06\xff\xff" + bound + "T\x00\x01\x38\x84\xf5\xf5" + parsed + noParams + noData + failure("26000", refusedName) + ready('I'),
 		closed + noParams + empty + suspended + returned + ready('I') + ready('I'),
 		"Z\x00\x00\x00\x04", "D\x00\x00\x00\x03", "E\x00\x00\x00\x05x", "S\x00\x01\x00\x00x", "Z\x7f\xff\xff\xfe", "D\xff\xff\xff\xff",
 		"D\x00\x01\x38\x84\xf5\xf5" + ready('I'), "E\x00\x01\x38\x84\xf5\xf5" + ready('I'), "Z\x00\x01\x38\x84\xf5\xf5",
 		strings.Repeat(ready('I'), 20), strings.Repeat(copyIn, 20),
 	} {
-		for asked := range byte(28) {
+		for asked := range byte(36) {
 			f.Add(asked, byte(40), []byte(s))
 		}
 	}
@@ -215,6 +217,7 @@ func FuzzServer(f *testing.F) {
 		query("select 1") + terminate,
 		parse("s", "select 1") + bind("", "s") + describe("P", "") + execute("", 0) + syncing,
 		query("set my.x = 1"), query("select pg_advisory_lock(1)"), query("begin; deallocate s"),
+		parse("u", "select 2") + describe("S", "u") + bind("", "u") + describe("P", "") + bind("", "told") + execute("", 0) + syncing,
 	}
 	f.Fuzz(func(t *testing.T, asked, cut byte, stream []byte) {
 		r := newRig(t, fuzzConfigs[int(asked)%len(fuzzConfigs)])
@@ -224,6 +227,10 @@ func FuzzServer(f *testing.F) {
 		}
 		if r.s.Mode() == SessionMode {
 			r.lease()
+		}
+		if r.s.sharing() {
+			st := r.s.config.Shared.Statements.get([]byte("key"), []byte("select 3\x00\x00\x00"), 0, r.s.vars)
+			r.s.names = map[string]*named{"told": {st: st, columns: 99}}
 		}
 		r.client(questions[int(asked/4)%len(questions)])
 		if r.need {

@@ -16,6 +16,8 @@ type op struct {
 	added      *Statement  // the backend is to have this one
 	removed    *Statement  // and this one no more
 	refusal    *wire.Error // what the client is to read
+	of         *held       // whose columns are answered; nil if it is gone
+	told       *named      // to whom, by the client's name; nil if it was not asked for by the client
 }
 
 // unsettled tells whether it is not certain yet that the backend has a

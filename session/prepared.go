@@ -18,6 +18,7 @@ type named struct {
 	// keeps the backend as long as that is so.
 	private bool
 	hints   wire.Hints // of a private one
+	columns uint64     // what the client was told of its columns last (columnsHash); 0: nothing
 	splices *[]splice  // in a private one's text, if there are any
 	pending bool       // the backend has not answered yet
 	unit    uint32     // Session.unit when it was sent
@@ -38,6 +39,7 @@ const (
 	handleDone                  // everything; it is sent, or something in its place
 	handleAhead                 // something is sent ahead of it, and before that what comes before
 	handleHold                  // it must wait until the backend has answered all
+	handleAsked                 // the same, and something is sent ahead of it, and before that what comes before
 )
 
 // sharing tells whether named statements are pgweir's own business.
@@ -47,8 +49,8 @@ func (s *Session) sharing() bool {
 
 // named deals with a Parse, Bind, Describe or Close of a named statement. The
 // message may be but the start of one of total bytes; before is as in
-// statement.
-func (s *Session) named(typ byte, message []byte, total int, before []byte, o *Out) handling {
+// statement, and behind what has come behind it.
+func (s *Session) named(typ byte, message []byte, total int, before, behind []byte, o *Out) handling {
 	body := message[wire.HeaderLen:]
 	var portal, name, rest []byte
 	ok := true
@@ -104,6 +106,15 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 	if typ == 'B' && n.st.hints&^hintsCheap != 0 && s.waits(n.st.hints) || s.unsettled(n.st) {
 		return handleHold
 	}
+	differs := typ == 'B' && s.mayDiffer(n, portal, behind)
+	if differs && s.owed.has(entColumns) {
+		return handleHold
+	}
+	if differs && !s.link.asked {
+		o.ToServer.add(before)
+		s.askColumns(n.st, o)
+		return handleAsked
+	}
 	o.ToServer.add(before)
 	waits := s.owed.owesClient()
 	switch typ {
@@ -111,18 +122,17 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 		s.rename(name, n, nil, entShut)
 	case 'B':
 		o.Binds++
+		s.link.asked = false
+		if differs {
+			return s.refuseBind(errChangedResult, message, total, o)
+		}
 		if h := n.st.hints; h != 0 {
 			if s.tx != 'I' {
 				h &^= wire.HintSequence
 			}
 			s.hints |= h
 			if e := s.forbidden(n.st.text(), h); e != nil {
-				o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
-				s.pushOp(entRefused, op{refusal: e})
-				s.clientLeft, s.discarding = int32(total-len(message)), true
-				s.unsynced = true
-				o.Asked = true
-				return handleDone
+				return s.refuseBind(e, message, total, o)
 			}
 			s.unlisten(n.st.text(), h)
 			s.makeReady(h, o)
@@ -132,7 +142,8 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 		}
 		s.careful = s.careful || s.hints&^hintsCheap != 0
 		s.have(n.st, o)
-		s.begin(n.st, o)
+		s.begin(n, o)
+		s.binds(n, portal)
 		b := append(o.ToServer.own(), 'B')
 		b = binary.BigEndian.AppendUint32(b, uint32(total-1-len(name)+len(n.st.name)))
 		b = append(append(b, portal...), 0)
@@ -142,10 +153,10 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 		s.executed = true
 	case 'D':
 		s.have(n.st, o)
-		s.begin(n.st, o)
+		s.begin(n, o)
 		s.retry.described = true
 		o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), n.st.name))
-		s.owed.push(entDescribe)
+		s.describes(n)
 	}
 	s.unsynced, s.asked = true, false
 	s.clientLeft = int32(total - len(message))
@@ -153,6 +164,16 @@ func (s *Session) named(typ byte, message []byte, total int, before []byte, o *O
 	if !waits {
 		o.Asked = true
 	}
+	return handleDone
+}
+
+// refuseBind puts an error in place of a Bind.
+func (s *Session) refuseBind(e *wire.Error, message []byte, total int, o *Out) handling {
+	o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
+	s.pushOp(entRefused, op{refusal: e})
+	s.clientLeft, s.discarding = int32(total-len(message)), true
+	s.unsynced = true
+	o.Asked = true
 	return handleDone
 }
 
@@ -326,7 +347,7 @@ func (s *Session) statementKey(body []byte) []byte {
 // have puts a statement on the backend, if it is not there.
 func (s *Session) have(st *Statement, o *Out) {
 	if s.link.have.use(st) {
-		if !s.link.have.all[st].stale {
+		if !s.link.have.ring.next.stale {
 			return
 		}
 		s.evict(st, o)

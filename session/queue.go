@@ -20,6 +20,7 @@ const (
 	entNamed    entry = 'N' // ParseComplete of a named Parse
 	entMade     entry = 'M' // the same, given by pgweir, for the backend has the statement
 	entShut     entry = 'K' // CloseComplete of a named statement, given by pgweir
+	entTold     entry = 'T' // as entDescribe, of a named statement or its portal, and to be noted
 	entCopyEnd  entry = 'c' // CopyDone or CopyFail: nothing; marks the place
 
 	entOurs      entry = 'a' // from here on, in the order of the alphabet
@@ -28,6 +29,7 @@ const (
 	entReset     entry = 'r' // a Query of the clean-up after the client has gone
 	entPrepare   entry = 'p' // a Parse of the unnamed statement, made again
 	entMake      entry = 'm' // a Parse of a shared statement that the backend has not got yet
+	entColumns   entry = 't' // a Describe of a shared statement; see askColumns
 	entEvict     entry = 'e' // a Close of a shared statement
 	entShow      entry = 'w' // a Parse or Close under the client's own name; see showPrepared
 	entDetour    entry = 'x' // a Query that sets Vars for a moment
@@ -48,7 +50,7 @@ func (e entry) endsWithReady() bool {
 // Session.ops.
 func (e entry) hasOp() bool {
 	switch e {
-	case entNamed, entMade, entShut, entMake, entEvict, entRefused:
+	case entNamed, entMade, entShut, entMake, entEvict, entRefused, entTold, entColumns:
 		return true
 	}
 	return false

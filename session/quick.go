@@ -55,9 +55,10 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		}
 		o.Binds++
 		s.executed = true
+		s.link.bound = nil
 		s.owed.push(entBind)
 	case 'D':
-		if len(body) < 2 || body[0] != 'P' {
+		if len(body) < 2 || body[0] != 'P' || s.link.bound != nil {
 			return false
 		}
 		s.retry.described = true

@@ -150,6 +150,7 @@ type held struct {
 	st         *Statement
 	at         uint64 // Shared.changes when it was prepared there
 	stale      bool   // it must be prepared anew
+	columns    uint64 // those that it has there (columnsHash); 0: not known
 	prev, next *held
 }
 
@@ -183,7 +184,7 @@ func (b *onBackend) add(st *Statement, changes uint64) {
 	}
 	if b.use(st) {
 		h := b.all[st]
-		h.at, h.stale = changes, false
+		h.at, h.stale, h.columns = changes, false, 0
 		return
 	}
 	h := &held{st: st, at: changes}

@@ -14,7 +14,7 @@ import (
 
 // retry is about the one extended query under way that could be run again.
 type retry struct {
-	st        *Statement
+	n         *named
 	from      int  // where its messages begin in what is sent in this step, +1; 0 if none do
 	whole     bool // its Sync is sent, and all is kept
 	described bool // it has a Describe
@@ -23,14 +23,14 @@ type retry struct {
 // maxUnit is how long the messages of a query may be to be run again, in bytes.
 const maxUnit = 8 << 10
 
-// begin notes that the messages of a query on st begin at the end of what is
+// begin notes that the messages of a query on n begin at the end of what is
 // being sent, if it stands alone.
-func (s *Session) begin(st *Statement, o *Out) {
+func (s *Session) begin(n *named, o *Out) {
 	s.retry = retry{}
 	if s.tx != 'I' || s.owed.owesClient() {
 		return
 	}
-	s.retry = retry{st: st, from: len(o.ToServer.own()) + 1}
+	s.retry = retry{n: n, from: len(o.ToServer.own()) + 1}
 	s.link.unit = s.link.unit[:0]
 }
 
@@ -59,7 +59,7 @@ func changedResult(body []byte) bool {
 // again runs the query again that has just failed, if it can be. The backend
 // will answer its Sync first.
 func (s *Session) again(first entry, body []byte, o *Out) bool {
-	if first != entBind && first != entDescribe || !changedResult(body) {
+	if first != entBind && first != entDescribe && first != entTold || !changedResult(body) {
 		return false
 	}
 	r := s.retry
@@ -68,23 +68,33 @@ func (s *Session) again(first entry, body []byte, o *Out) bool {
 		s.link.have.all[st].stale = true // prepared anew when it is next used
 	}
 	unit := slices.Clone(s.owed.buf[s.owed.head:])
-	if r.st == nil || !r.whole || !r.described || s.skipping || unit[len(unit)-1] != entSync || slices.Index(unit, entSync) != len(unit)-1 {
+	if r.n == nil || !r.whole || !r.described || s.skipping || unit[len(unit)-1] != entSync || slices.Index(unit, entSync) != len(unit)-1 {
 		return false
 	}
+	describes := 0
 	for _, e := range unit {
-		if e.hasOp() {
+		switch {
+		case e == entDescribe, e == entTold:
+			describes++
+		case e.hasOp():
 			return false
 		}
 	}
-	if !s.link.have.use(r.st) {
+	st := r.n.st
+	if describes != 1 || !s.link.have.use(st) {
 		return false
 	}
 	s.owed.clear()
+	s.ops = s.ops[:0]
 	s.owed.push(entOwnSync)
-	s.evict(r.st, o)
-	s.have(r.st, o)
+	s.evict(st, o)
+	s.have(st, o)
 	for _, e := range unit {
-		s.owed.push(e)
+		if e == entDescribe || e == entTold {
+			s.pushOp(entTold, op{told: r.n, of: s.link.have.all[st]})
+		} else {
+			s.owed.push(e)
+		}
 	}
 	o.ToServer.keep(append(o.ToServer.own(), s.link.unit...))
 	s.unnamedHere = false

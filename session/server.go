@@ -66,7 +66,8 @@ func (s *Session) Server(in []byte, o *Out) int {
 			}
 		}
 		if typ != 'D' && typ != 'd' {
-			if n < total && total <= maxDecoded && (decoded(typ) || typ == 'N' && s.hints&hintsSignal != 0) {
+			if n < total && total <= maxDecoded && (decoded(typ) ||
+				typ == 'N' && s.hints&hintsSignal != 0 || typ == 'T' && s.asksColumns()) {
 				break
 			}
 			o.ToClient.add(in[sent:pos])
@@ -133,10 +134,18 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		case typ == '1' && first == entMake, typ == '3' && first == entEvict:
 			s.done()
 			return true
+		case typ == 't' && first == entColumns:
+			return true
 		}
 	case 'T', 'n':
-		if first == entDescribe {
+		switch first {
+		case entDescribe:
 			s.owed.pop()
+		case entTold:
+			s.described(typ, body, whole)
+		case entColumns:
+			s.described(typ, body, whole)
+			return true
 		}
 	case 'C', 'I', 's':
 		if first == entExecute {

@@ -90,6 +90,9 @@ type Link struct {
 	last     uint64    // the session that was there last
 	key      []byte    // memory of Session.statementKey
 	unit     []byte    // of Session.retry
+	bound    *named    // the statement of the portal that the last message has made, if that is to be noted
+	portal   []byte    // and its name
+	asked    bool      // what Session.askColumns has asked is answered, for the Bind that waits
 }
 
 // Begin says what the backend's startup parameters have set, and whether a role
@@ -267,6 +270,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
+	l.bound, l.asked = nil, false
 	s.stranger = l.last != s.id
 	if s.stranger {
 		l.last = s.id

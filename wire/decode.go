@@ -78,6 +78,29 @@ func DecodeDataRow(body []byte, visit func(column int, value []byte)) error {
 	return nil
 }
 
+// DecodeRowDescription reads the body of a RowDescription and calls visit for
+// each column with its name, which is part of body, the OID of its type and the
+// type's modifier, -1 for none.
+func DecodeRowDescription(body []byte, visit func(name []byte, oid uint32, modifier int32)) error {
+	if len(body) < 2 {
+		return malformed("RowDescription", "%d bytes", len(body))
+	}
+	columns, rest := int(binary.BigEndian.Uint16(body)), body[2:]
+	for i := range columns {
+		name, behind, ok := CString(rest)
+		// Table, attribute number, type, its size and modifier, format.
+		if !ok || len(behind) < 18 {
+			return malformed("RowDescription", "it ends in column %d", i+1)
+		}
+		visit(name, binary.BigEndian.Uint32(behind[6:]), int32(binary.BigEndian.Uint32(behind[12:])))
+		rest = behind[18:]
+	}
+	if len(rest) > 0 {
+		return malformed("RowDescription", "%d bytes too many", len(rest))
+	}
+	return nil
+}
+
 // invalidFormat is the error for a message of a logged-in client. It is an
 // ERROR as in PostgreSQL, since the length of the message was right and the
 // next one can be found.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -20,6 +22,7 @@ func TestDecodersRefuseMalformedBodies(t *testing.T) {
 	describe := func(b []byte) error { _, _, err := DecodeDescribe(b); return err }
 	execute := func(b []byte) error { _, _, err := DecodeExecute(b); return err }
 	row := func(b []byte) error { return DecodeDataRow(b, func(int, []byte) {}) }
+	columns := func(b []byte) error { return DecodeRowDescription(b, func([]byte, uint32, int32) {}) }
 	for _, c := range []struct {
 		name     string
 		decode   func([]byte) error
@@ -38,6 +41,8 @@ func TestDecodersRefuseMalformedBodies(t *testing.T) {
 			"\x00\x03\x00\x00\x00\x00\x00\x01a", "\x00\x03\x00\x00\xff\xff\xff\xffa\x00", "\x00\x03\x00\x00\x00\x00\x00\x00a"}},
 		{"DataRow", row, "FATAL", []string{"", "\x00", "\x00\x01", "\x00\x01\x00\x00\x00\x01", "\x00\x00x",
 			"\x00\x01\xff\xff\xff\xfe", "\x00\x01\x00\x00\x00\x01ab", "\x00\x01\x7f\xff\xff\xff"}},
+		{"RowDescription", columns, "FATAL", []string{"", "\x00", "\x00\x01", "\x00\x01a", "\x00\x01a\x00", "\x00\x01a\x0012345678901234567",
+			"\x00\x01a\x001234567890123456789", "\x00\x00x", "\xff\xffa\x00123456789012345678"}},
 		{"Parse", parse, "ERROR", []string{"", "a", "a\x00", "a\x00b\x00", "a\x00b\x00\x00", "a\x00b\x00\x00\x01", "a\x00b\x00\x00\x00x", "a\x00b\x00\xff\xff"}},
 		{"Bind", bind, "ERROR", []string{"", "a", "a\x00", "a\x00b"}},
 		{"Describe", describe, "ERROR", []string{"", "S", "Sa", "Xa\x00", "Sa\x00b"}},
@@ -97,6 +102,40 @@ func TestDecodersAndScanAllocateNothing(t *testing.T) {
 			t.Errorf("%s allocates %v times", name, n)
 		}
 	}
+}
+
+func TestARowDescriptionIsReadColumnByColumn(t *testing.T) {
+	b := AppendRowDescription(nil, []Column{{Name: "a", OID: 23, Size: 4}, {Name: "", OID: 4294967295, Size: -1}})
+	binary.BigEndian.PutUint32(b[len(b)-6:], 12) // the last one's modifier
+	var got []string
+	err := DecodeRowDescription(b[5:], func(name []byte, oid uint32, modifier int32) {
+		got = append(got, fmt.Sprintf("%s %d %d", name, oid, modifier))
+	})
+	if want := []string{"a 23 -1", " 4294967295 12"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
+// FuzzDecodeRowDescription: the columns that are read make up the body, and
+// their names are part of it.
+func FuzzDecodeRowDescription(f *testing.F) {
+	f.Add(AppendRowDescription(nil, []Column{{Name: "a", OID: 23, Size: 4}, {Name: "", OID: 25, Size: -1}})[5:])
+	f.Add([]byte("\xff\xff"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		length, columns := 2, 0
+		err := DecodeRowDescription(in, func(name []byte, oid uint32, modifier int32) {
+			columns++
+			end := length + len(name)
+			if end+19 > len(in) || !bytes.Equal(name, in[length:end]) || binary.BigEndian.Uint32(in[end+7:]) != oid ||
+				int32(binary.BigEndian.Uint32(in[end+13:])) != modifier {
+				t.Fatalf("column %d is read as %q, %d, %d", columns, name, oid, modifier)
+			}
+			length = end + 19
+		})
+		if err == nil && (length != len(in) || columns != int(binary.BigEndian.Uint16(in))) {
+			t.Fatalf("%d columns in %d bytes of %d", columns, length, len(in))
+		}
+	})
 }
 
 // FuzzDecodeDataRow: what is read makes up the body again, and is part of it.

@@ -27,7 +27,7 @@ const maxUnit = 8 << 10
 // being sent, if it stands alone.
 func (s *Session) begin(n *named, o *Out) {
 	s.retry = retry{}
-	if s.tx != 'I' || s.owed.owesClient() {
+	if s.tx != 'I' || s.executed || s.owed.owesClient() {
 		return
 	}
 	s.retry = retry{n: n, from: len(o.ToServer.own()) + 1}

@@ -92,6 +92,13 @@ func TestAStatementThatGivesOtherColumnsIsRunAgain(t *testing.T) {
 			leased().asks(parse("", "select 1"), bind("", ""), execute("", 0), bind("", shared(1)), describe("P", ""), execute("", 0), syncing),
 			answers(parsed, bound, row("1"), complete("SELECT 1"), changed, ready('I')).then("release"),
 		)},
+		{"nor behind what has been run in the same transaction", transactionMode, steps(
+			prepared,
+			begin(parse("", "insert into t values (1)"), bind("", ""), execute("", 0), flush),
+			answers(parsed, bound, complete("INSERT 0 1")),
+			client(described("s")...).asks(described(shared(1))...),
+			answers(changed, ready('I')).then("release"),
+		)},
 		{"nor with more behind its Sync", transactionMode, steps(
 			prepared,
 			client(append(described("s"), query("select 2"))...).then("need"),

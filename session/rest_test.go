@@ -51,9 +51,9 @@ func TestAClientThatHasButPreparedGivesItsBackendBack(t *testing.T) {
 		{"a named one is prepared where it is needed", transactionMode, steps(
 			named, given, other,
 			client(bind("", "s"), execute("", 0), syncing).then("need"),
-			leased().asks(parse(shared(1), "select 1"), bind("", shared(1)), execute("", 0), syncing),
-			server(parsed, bound, row("1"), complete("SELECT 1"), ready('I')).
-				tells(bound, row("1"), complete("SELECT 1"), ready('I')).then("release"))},
+			flushed(parse(shared(1), "select 1"), describe("S", shared(1)), flush),
+			server(parsed, noParams, columns).asks(bind("", shared(1)), execute("", 0), syncing),
+			answers(bound, row("1"), complete("SELECT 1"), ready('I')).then("release"))},
 		{"and fails where it is used", transactionMode, steps(
 			named, given,
 			client(bind("", "s"), execute("", 0), syncing).then("need"), anyLease(),

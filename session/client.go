@@ -316,6 +316,10 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 		switch h := s.unnamedHints; {
 		case typ == 'P' && s.config.State != StateOff:
 			return s.parseText(message, total, before, o)
+		case typ == 'B' && h&hintsSQLNames != 0 && !s.unnamedSent && s.inDoubt():
+			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 {
+				return handleHold // it is made again
+			}
 		case typ == 'B' && h&hintsReady != 0 && s.owed.len() == 0:
 			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 {
 				o.ToServer.add(before) // it runs again, after its Parse has been answered
@@ -413,7 +417,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	if h&^hintsCheap == 0 {
 		return handleNot
 	}
-	if s.waits(h) {
+	if s.waits(h) || h&hintsSQLNames != 0 && s.inDoubt() {
 		s.hints = earlier
 		return handleHold
 	}

@@ -32,6 +32,9 @@ func (s *Session) unsettled(st *Statement) bool {
 	return false
 }
 
+// inDoubt is unsettled for any statement that a text may name.
+func (s *Session) inDoubt() bool { return len(s.ops) > 0 && s.ops[0].unit != s.unit }
+
 // rename has a name stand for next from now on.
 func (s *Session) rename(name []byte, prev, next *named, e entry) {
 	o := op{name: string(cutName(name)), prev: prev, next: next}

@@ -89,6 +89,9 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		return s.parseNamed(n, name, rest, before, o)
 	}
 	if typ == 'B' && n != nil && n.private {
+		if n.splices != nil && s.inDoubt() {
+			return handleHold
+		}
 		s.hints |= n.hints
 		s.careful = true
 		if n.splices != nil {
@@ -192,7 +195,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 	hints := s.scan(text)
 	if hints&hintsSQLNames != 0 && !taken {
 		// Names within stand for what they do on this backend.
-		if s.waits(hints) {
+		if s.waits(hints) || s.inDoubt() {
 			return handleHold
 		}
 		o.ToServer.add(before)

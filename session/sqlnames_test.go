@@ -186,6 +186,15 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			client(parse("u", "select 3"), syncing).then("need"),
 			leased().asks(closing("S", shared(1)), closing("S", shared(2)), parse(shared(3), "select 3"), syncing),
 		)},
+		{"EXECUTE in a Parse does not count on what may have been skipped", transactionMode, steps(
+			prepared,
+			elsewhere(),
+			client(execute("", 0), bind("", "s"), syncing, parse("", "execute s"), bind("", ""), syncing).then("need"),
+			leased().asks(execute("", 0), parse(shared(1), "select 1"), bind("", shared(1)), syncing),
+			server(failure("34000", "no portal"), ready('I')).tells(failure("34000", "no portal"), ready('I')).then("need release"),
+			leased().asks(parse(shared(1), "select 1"), parse("", `execute "`+shared(1)+`"`), bind("", ""), syncing),
+			server(parsed, parsed, bound, ready('I')).tells(parsed, bound, ready('I')).then("release"),
+		)},
 		{"a view of them in a block, one of which is not possible any more", transactionMode, steps(
 			prepared,
 			begin(query("begin")),

@@ -185,7 +185,7 @@ func (p *Pool) release(b *Backend) {
 // unfit tells whether a backend should not be lent again.
 func (p *Pool) unfit(b *Backend, now time.Duration) bool {
 	s := &p.settings
-	return p.closed || b.stamp != p.generation ||
+	return p.closed || b.stamp != p.generation || p.vacates(now) ||
 		s.Lifetime == 0 && b.used || s.Lifetime > 0 && now-b.opened > s.Lifetime ||
 		p.crowded(now)
 }

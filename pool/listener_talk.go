@@ -83,7 +83,7 @@ func (c *conversation) run() *wire.Error {
 				return wire.Fatalf(wire.CodeConnectionFailure, "the connection of the listening backend broke: %v", err)
 			}
 		case <-c.l.wake:
-			if !c.l.pool.mayListen(c.b.stamp) {
+			if !c.l.pool.mayListen(c.b.stamp) || c.rests() && !c.l.pool.mayLinger() {
 				return nil
 			}
 		case <-c.timer.C:
@@ -97,6 +97,11 @@ func (c *conversation) run() *wire.Error {
 			c.send(c.l.nextBatch(true))
 		}
 	}
+}
+
+// rests tells whether the backend only lingers.
+func (c *conversation) rests() bool {
+	return c.batch == nil && !c.writing && !c.l.needed()
 }
 
 // await sets the timer to what has to come next.

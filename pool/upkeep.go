@@ -33,6 +33,7 @@ func (p *Pool) Upkeep(clients int) {
 	}
 	p.sweep()
 	waiting := p.line.head != nil || p.place.wanted
+	vacates := p.vacates(now)
 	p.mu.Unlock()
 
 	for _, t := range late {
@@ -44,6 +45,9 @@ func (p *Pool) Upkeep(clients int) {
 	}
 	if waiting {
 		p.provision()
+	}
+	if vacates {
+		p.listener.signal()
 	}
 }
 
@@ -74,7 +78,8 @@ func (p *Pool) usable() int { return p.opening + p.idle + p.lent - p.leaving }
 // fillToMin opens what min_pool_size asks for, without startup parameters.
 func (p *Pool) fillToMin() {
 	s := &p.settings
-	if s.MinSize == 0 || p.closed || p.failure.refuses(time.Since(p.epoch)) != nil {
+	now := time.Since(p.epoch)
+	if s.MinSize == 0 || p.closed || p.vacates(now) || p.failure.refuses(now) != nil {
 		return
 	}
 	v := p.variant("", nil)

@@ -166,6 +166,9 @@ func (c *client) apply(o *session.Out) {
 		}
 	}
 	c.count(w, o)
+	if o.Vacate != nil {
+		c.vacate(w, o.Vacate)
+	}
 	if o.PinsChanged {
 		c.notePins(w)
 	}

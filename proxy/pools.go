@@ -3,6 +3,7 @@ package proxy
 import (
 	"math"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -195,6 +196,21 @@ func (p *Proxy) pools() []*clientPool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]*clientPool(nil), p.mu.order...)
+}
+
+// vacate has the pools leave the databases that a statement of the client's
+// needs for itself. A pool with clients stays, as they would directly.
+func (c *client) vacate(w *worker, databases []string) {
+	here := c.pool.pool.Settings().Address
+	for _, cp := range w.proxy.pools() {
+		if cp.pool == nil {
+			continue
+		}
+		s := cp.pool.Settings()
+		if s.Address.Network == here.Network && s.Address.Addr == here.Addr && slices.Contains(databases, s.DBName) {
+			cp.pool.Vacate()
+		}
+	}
 }
 
 // closingTimeout is how long a TCP peer may leave bytes unacknowledged.

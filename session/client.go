@@ -224,6 +224,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	case 'Q':
 		s.spoilt = s.spoilt || s.unsynced && s.executed // PostgreSQL 18 does not end the transaction then
 		s.noticeReset(message[wire.HeaderLen:])
+		s.noticeDatabases(message[wire.HeaderLen:], o)
 		s.unnamed = nil // gone with every simple query, whoever's it was
 		s.unnamedSent, s.unsynced, s.executed = false, false, false
 		s.unit++
@@ -252,6 +253,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		}
 		s.owed.push(entParse)
 		s.noticeReset(text)
+		s.noticeDatabases(text, o)
 	case 'B':
 		o.Binds++
 		s.hints |= s.unnamedHints // it may be the unnamed statement, run again

@@ -39,6 +39,9 @@ type Out struct {
 	Listen bool
 	// Unlisten: the client is to hear no more than the channels that are Wanted.
 	Unlisten bool
+	// Vacate: a statement that is being sent needs these databases for itself,
+	// so that no backend may stay there that nobody uses.
+	Vacate []string
 	// SyncNotes: tell it what has been notified up to now, and then Listened.
 	SyncNotes bool
 }

@@ -192,6 +192,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		// names there from SQL.
 		return s.parseOwn(name, before, appendNamed(nil, string(name), body), o)
 	}
+	s.noticeDatabases(text, o)
 	hints := s.scan(text)
 	if hints&hintsSQLNames != 0 && !taken {
 		// Names within stand for what they do on this backend.

@@ -86,6 +86,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		s.unnamed = append(s.unnamed[:0], message...)
 		s.owed.push(entParse)
 		s.noticeReset(body[1:])
+		s.noticeDatabases(body[1:], o)
 	default:
 		return false
 	}

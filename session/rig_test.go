@@ -24,6 +24,7 @@ type rig struct {
 	pinned                         string // what PinsChanged has told of
 	listen, unlisten, syncNotes    bool
 	leak                           Reason
+	vacate                         []string
 	learned                        []string
 	total                          Out // the sums of its counts
 	asked, answered                int
@@ -100,6 +101,7 @@ func (r *rig) took() {
 	r.unlisten = r.unlisten || o.Unlisten
 	r.syncNotes = r.syncNotes || o.SyncNotes
 	r.leak |= o.Leak
+	r.vacate = append(r.vacate, o.Vacate...)
 	r.learned = append(r.learned, o.Learned...)
 	r.total.Queries += o.Queries
 	r.total.Transactions += o.Transactions
@@ -230,6 +232,10 @@ func (r *rig) flags() string {
 	if r.pinned != "" {
 		said = append(said, r.pinned)
 		r.pinned = ""
+	}
+	if r.vacate != nil {
+		said = append(said, "vacate "+strings.Join(r.vacate, ","))
+		r.vacate = nil
 	}
 	return strings.Join(said, " ")
 }

@@ -169,6 +169,14 @@ func (l *Listener) Sync(done func()) {
 	l.nudge()
 }
 
+// Connected tells whether there is a listening backend, from which something
+// may come.
+func (l *Listener) Connected() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.backend != nil
+}
+
 // ListenerStatus is one reading of a Listener.
 type ListenerStatus struct {
 	// Of the listening backend, if one is connected; else PID is 0.

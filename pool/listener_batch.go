@@ -127,9 +127,23 @@ func (l *Listener) accepted(b *batch) (missed []Subscriber) {
 		l.listensTo(name)
 	}
 	for _, r := range b.requests {
-		l.apply(r)
+		if r.sub != nil {
+			l.apply(r)
+		}
 	}
 	return nil
+}
+
+// synced ends the Syncs of a batch, when all has been told that came before its
+// answer.
+func (l *Listener) synced(b *batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range b.requests {
+		if r.sub == nil {
+			l.apply(r)
+		}
+	}
 }
 
 // listensTo notes that the backend listens to a channel.

@@ -262,6 +262,7 @@ func (c *conversation) complete(b *batch) *wire.Error {
 	for _, s := range missed {
 		s.Missed()
 	}
+	l.synced(b)
 	return nil
 }
 

@@ -329,6 +329,44 @@ func TestSyncComesAfterAllThatWasSentBefore(t *testing.T) {
 	}
 }
 
+// TestSyncComesAfterWhatANewListenerHears: what comes while a LISTEN is being
+// answered is told when that is over; a Sync asked for along with it comes last.
+func TestSyncComesAfterWhatANewListenerHears(t *testing.T) {
+	_, _, n, p := listenPool(t, nil)
+	l := p.Listener()
+	if l.Connected() {
+		t.Error("it is connected before anybody listens")
+	}
+	a, b := hearing(t, l), hearing(t, l)
+	a.listen("w")
+	if !l.Connected() {
+		t.Error("it is not connected, and somebody listens")
+	}
+	busy, goOn := make(chan struct{}), make(chan struct{})
+	n.set(func(n *bulletin) {
+		n.before = func(*serverSession) { close(busy); <-goOn }
+		n.between = func(x *serverSession) {
+			x.conn.Write(notification("x", "early"))
+		}
+	})
+	a.begin("w", "v")
+	<-busy
+	n.set(func(n *bulletin) { n.before = nil })
+	over := make(chan struct{})
+	l.Sync(func() { b.say("synced"); close(over) })
+	b.begin("x")
+	close(goOn)
+	a.finish()
+	b.finish()
+	select {
+	case <-over:
+	case <-time.After(patience):
+		t.Fatal("no end of Sync")
+	}
+	n.set(func(n *bulletin) { n.between = nil })
+	b.heard("done", "x early", "synced")
+}
+
 // silent is a Subscriber that does nothing.
 type silent struct{ n int }
 

@@ -89,10 +89,7 @@ func (c *client) cancel(done func(), tries int) {
 			p.cancels.Add(-1)
 			w.post(func() {
 				s.cancels--
-				if s.held && s.cancels == 0 && !s.gone {
-					s.held = false
-					w.giveBack(s)
-				}
+				w.letGo(s)
 			})
 			done()
 		}()

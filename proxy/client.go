@@ -52,6 +52,7 @@ type client struct {
 	replication bool
 	pinTold     bool // the log has a line about its pin
 	hears       bool // it has used the pool's listener
+	parting     bool // it has closed its connection behind a NOTIFY that has to wait
 	ahead       bool // not read, because it is far ahead of its answers
 }
 
@@ -104,7 +105,16 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 		}
 	}
 	c.pool.stats[w.index].totals.Received += int64(n)
+	c.part()
 	return n
+}
+
+// part has a client leave that has gone, now that its NOTIFY is sent.
+func (c *client) part() {
+	if c.parting && !c.sess.Signing() {
+		c.parting = false
+		c.leave()
+	}
 }
 
 // Drained: the client has taken all; its backend may be read again.
@@ -124,6 +134,8 @@ func (c *client) Ended(*loop.Conn, error) {
 		c.login.ended()
 	case c.state == clientClosing:
 		c.finish()
+	case c.state == clientOpen && c.sess.Signing():
+		c.parting = true
 	case c.state == clientOpen:
 		c.leave()
 	}
@@ -198,15 +210,15 @@ func (c *client) apply(o *session.Out) {
 		c.listen(nil)
 	}
 	if listen {
-		if s != nil && c.server == s && c.pool.pool.Listener().Status().PID == 0 {
+		if s != nil && c.server == s && !c.pool.pool.Listener().Connected() {
 			o.Reset()
 			c.sess.Yield(o)
 			c.apply(o)
 		}
 		c.listen(c.listened)
 	}
-	if syncNotes {
-		c.pool.pool.Listener().Sync(func() { c.listened(nil) })
+	if syncNotes && !w.proxy.syncNotes(c.pool.pool, func() { c.listened(nil) }) {
+		c.listened(nil)
 	}
 }
 

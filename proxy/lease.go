@@ -163,9 +163,28 @@ func (c *client) release() {
 	switch {
 	case c.replication, s.conn.Congested():
 		s.discard(false)
-	case s.cancels > 0:
-		s.held = true // until the cancels that are on their way have arrived
 	default:
+		// Not before the cancels that are on their way have arrived, and what the
+		// client has notified: it could not be told from the next one's.
+		s.held = true
+		if s.link.Notifier.Load() != 0 {
+			s.syncing = w.proxy.syncNotes(s.b.Pool(), func() {
+				w.post(func() {
+					s.syncing = false
+					s.link.Heard()
+					w.letGo(s)
+				})
+			})
+		}
+		w.letGo(s)
+	}
+}
+
+// letGo gives a backend back that has been held, if nothing is on its way any
+// more.
+func (w *worker) letGo(s *server) {
+	if s.held && s.cancels == 0 && !s.syncing && !s.gone {
+		s.held = false
 		w.giveBack(s)
 	}
 }

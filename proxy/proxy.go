@@ -263,7 +263,8 @@ func (r *registry) all() []*client {
 // servers holds all backends that are on loops.
 type servers struct {
 	sync.Mutex
-	all map[*server]struct{}
+	all  map[*server]struct{}
+	past map[uint32]uint32 // notifiers by process ID; see bury
 }
 
 func (r *servers) add(s *server) {
@@ -275,6 +276,7 @@ func (r *servers) add(s *server) {
 func (r *servers) remove(s *server) {
 	r.Lock()
 	delete(r.all, s)
+	r.bury(s)
 	r.Unlock()
 }
 

@@ -21,7 +21,8 @@ type server struct {
 
 	place   int  // in worker.leased
 	cancels int  // cancel requests for it that are on their way
-	held    bool // released, but not given back before they have arrived
+	syncing bool // what its client has notified may be on its way
+	held    bool // released, but not given back before all that has arrived
 	gone    bool
 }
 

@@ -225,8 +225,10 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 			if c.sess.Phase() == session.Resetting {
 				row.State = "tested"
 			}
-		} else if b.held {
+		} else if b.held && b.cancels > 0 {
 			row.State = "being_canceled"
+		} else if b.held {
+			row.State = "tested"
 		}
 		s.Servers = append(s.Servers, row)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pgweir/pool"
@@ -79,6 +80,9 @@ func (c *client) listened(e *wire.Error) {
 		o.Reset()
 		c.sess.Listened(e, o)
 		c.apply(o)
+		if c.conn.Kept() == 0 {
+			c.part()
+		}
 		c.conn.Again()
 	})
 }
@@ -110,6 +114,32 @@ func (c *client) tell(message []byte) {
 	c.apply(o)
 }
 
+// syncNotes calls done when all has been told that was notified up to now in a
+// pool's database, to the clients of any pool of that database. It is false,
+// and done is not called, if none of them listens.
+func (p *Proxy) syncNotes(of *pool.Pool, done func()) bool {
+	database := of.Settings().DBName
+	var listeners []*pool.Listener
+	for _, cp := range p.pools() {
+		if cp.pool == nil {
+			continue
+		}
+		if l := cp.pool.Listener(); l.Connected() && cp.pool.Settings().DBName == database {
+			listeners = append(listeners, l)
+		}
+	}
+	var left atomic.Int64
+	left.Store(int64(len(listeners)))
+	for _, l := range listeners {
+		l.Sync(func() {
+			if left.Add(-1) == 0 {
+				done()
+			}
+		})
+	}
+	return len(listeners) > 0
+}
+
 // signed is a notification that names the client that has sent it, as that
 // client knows itself, if it is one of ours.
 func (p *Proxy) signed(message []byte) []byte {
@@ -135,7 +165,29 @@ func (r *servers) notifier(pid uint32) uint32 {
 			return s.link.Notifier.Load()
 		}
 	}
-	return 0
+	return r.past[pid]
+}
+
+// pastNotifier is how long it is known who notified from a backend that is
+// closed: what it did last may not be committed yet, or not be heard.
+const pastNotifier = 10 * time.Second
+
+// bury keeps the notifier of a backend that is being closed. It is called with
+// the lock held.
+func (r *servers) bury(s *server) {
+	pid, notifier := s.b.PID, s.link.Notifier.Load()
+	if notifier == 0 {
+		return
+	}
+	if r.past == nil {
+		r.past = map[uint32]uint32{}
+	}
+	r.past[pid] = notifier
+	time.AfterFunc(pastNotifier, func() {
+		r.Lock()
+		delete(r.past, pid)
+		r.Unlock()
+	})
 }
 
 // maxLeaks bounds the list of what checks have found.

@@ -228,12 +228,13 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.unnamed = nil // gone with every simple query, whoever's it was
 		s.unnamedSent, s.unsynced, s.executed = false, false, false
 		s.unit++
+		s.alone = s.alone || s.unlistens()
 		s.owed.push(entQuery)
 	case 'S':
 		s.skipping = false
 		s.unnamedSent = false
 		s.unit++
-		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
+		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode || s.unlistens()
 		if !s.copyIn {
 			s.unsynced, s.executed = false, false
 			s.owed.push(entSync)
@@ -258,9 +259,6 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		o.Binds++
 		s.hints |= s.unnamedHints // it may be the unnamed statement, run again
 		s.careful = s.careful || s.hints&^hintsCheap != 0
-		if s.unnamedHints&wire.HintNotify != 0 {
-			s.link.Notifier.Store(s.PID)
-		}
 		if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
 			text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
 			s.unlisten(text, s.unnamedHints)
@@ -322,8 +320,14 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 {
 				return handleHold // it is made again
 			}
-		case typ == 'B' && h&hintsReady != 0 && s.owed.len() == 0:
-			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 {
+		case typ == 'B' && h&(hintsReady|wire.HintNotify) != 0:
+			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) > 0 {
+				break
+			}
+			if h&wire.HintNotify != 0 && !s.sign(o) {
+				return handleHold
+			}
+			if h&hintsReady != 0 && s.owed.len() == 0 {
 				o.ToServer.add(before) // it runs again, after its Parse has been answered
 				s.makeReady(h, o)
 				return handleAhead
@@ -372,12 +376,13 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 	earlier := s.hints
 	h := s.watch(message[wire.HeaderLen:])
 	if h&^hintsCheap == 0 {
-		if h&wire.HintNotify != 0 {
-			s.link.Notifier.Store(s.PID)
+		if h&wire.HintNotify != 0 && !s.sign(o) {
+			s.hints = earlier
+			return handleHold
 		}
 		return handleNot
 	}
-	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.len() > 0 && !s.copyIn {
+	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.len() > 0 && !s.copyIn || h&wire.HintNotify != 0 && !s.sign(o) {
 		s.hints = earlier
 		return handleHold
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"pgweir/wire"
@@ -23,17 +24,26 @@ const (
 // told ReadyForQuery, and the backend stops listening. What was notified in
 // between, the client cannot know to have missed: it was not told yet that its
 // transaction had ended.
+//
+// Nor is a client told that its UNLISTEN has succeeded before it has heard what
+// was notified until then: that comes by another connection. The owner is asked
+// for it (SyncNotes), and only then the set is made smaller.
+//
+// A notification bears the process ID of a backend. Whose client it is from is
+// known as long as nothing is on its way that another client may have notified
+// there: Link.Notifier.
 
 // hearing is what a session knows of its channels.
 type hearing struct {
-	channels []string // that the client listens to, in order
-	wanted   []string // that it will, once Listened says so
-	unheard  []string // of UNLISTEN statements in the transaction under way; "*" is all
-	notes    [][]byte // notifications that must wait
-	waiting  bool     // for Listened
-	yielded  bool     // the backend is given back meanwhile; see Yield
-	syncing  bool     // and that only for notifications that are on their way
-	withheld bool     // ReadyForQuery, until then
+	channels  []string // that the client listens to, in order
+	wanted    []string // that it will, once Listened says so
+	unheard   []string // of UNLISTEN statements in the transaction under way; "*" is all
+	notes     [][]byte // notifications that must wait
+	discarded bool     // DISCARD ALL has unlistened all
+	waiting   bool     // for Listened
+	yielded   bool     // the backend is given back meanwhile; see Yield
+	syncing   bool     // and that only for notifications that are on their way
+	withheld  bool     // ReadyForQuery, until then
 }
 
 // hearsLater tells whether the client is still to be told that it hears its
@@ -47,7 +57,7 @@ const maxNotes = 64 << 10
 // listen has the owner listen to channels besides those there are.
 func (s *Session) listen(channels []string, o *Out) {
 	x := s.more()
-	all := append(slices.Clone(channels), x.channels...)
+	all := append(slices.Clone(channels), s.left()...)
 	slices.Sort(all)
 	x.wanted = slices.Compact(all)
 	x.waiting = true
@@ -74,15 +84,45 @@ func (s *Session) unlisten(text []byte, h wire.Hints) {
 	}
 }
 
-// applyUnlisten: the transaction has committed.
-func (s *Session) applyUnlisten(o *Out) {
+// unlistens tells whether the transaction takes channels from the client.
+func (s *Session) unlistens() bool { return s.x != nil && (len(s.x.unheard) > 0 || s.x.discarded) }
+
+// left are the channels that the transaction leaves it of those that it hears.
+func (s *Session) left() []string {
+	if s.x.discarded {
+		return nil
+	}
 	left := slices.Clone(s.x.channels)
 	for _, name := range s.x.unheard {
 		left = slices.DeleteFunc(left, func(c string) bool { return name == "*" || c == name })
 	}
-	s.x.unheard = nil
-	s.setChannels(left, o)
-	s.x.notes = slices.DeleteFunc(s.x.notes, func(m []byte) bool { return !s.hears(m) })
+	return left
+}
+
+// applyUnlisten: the transaction has committed, and what was notified before has
+// come. Nobody has to wait for a smaller set.
+func (s *Session) applyUnlisten(o *Out) {
+	if !s.unlistens() {
+		return
+	}
+	left := s.left()
+	o.Unlisten = o.Unlisten || len(left) != len(s.x.channels)
+	s.hear(left)
+}
+
+// hear makes channels all that the client hears. What others have notified
+// meanwhile on one that it has given up is told all the same: it cannot know
+// which came first. But of its own NOTIFY behind its UNLISTEN it does.
+func (s *Session) hear(channels []string) {
+	x := s.x
+	x.channels, x.wanted, x.unheard, x.discarded = channels, channels, nil, false
+	x.notes = slices.DeleteFunc(x.notes, func(m []byte) bool { return s.isOwn(m) && !s.hears(m) })
+}
+
+// isOwn tells whether a message is a notification that the client has sent.
+func (s *Session) isOwn(message []byte) bool {
+	return s.PID != 0 && message[0] == 'A' && len(message) >= wire.HeaderLen+4 &&
+		binary.BigEndian.Uint32(message[wire.HeaderLen:]) == s.PID
 }
 
 // hears tells whether a message is a notification of one of the client's
@@ -95,14 +135,30 @@ func (s *Session) hears(message []byte) bool {
 	return slices.Contains(s.x.channels, string(channel))
 }
 
-// setChannels makes the client's set smaller; nobody has to wait for that.
-func (s *Session) setChannels(channels []string, o *Out) {
-	if s.x == nil || len(s.x.channels) == len(channels) {
-		return
-	}
-	s.x.channels, s.x.wanted = channels, channels
-	o.Unlisten = true
+// sync has the owner tell what has been notified up to now.
+func (s *Session) sync(o *Out) {
+	x := s.more()
+	x.waiting, x.syncing = true, true
+	o.SyncNotes = true
 }
+
+// sign has the notifications of a NOTIFY that is about to be sent bear the
+// client's process ID. It is false if the message must wait: those of clients
+// that were on the backend before may be on their way, by a trigger's doing, say.
+func (s *Session) sign(o *Out) bool {
+	switch {
+	case s.x != nil && s.x.waiting:
+		return false
+	case s.link.others && s.PID != 0:
+		s.sync(o)
+		return false
+	}
+	s.link.Notifier.Store(s.PID)
+	return true
+}
+
+// Signing tells whether a NOTIFY waits for that.
+func (s *Session) Signing() bool { return s.x != nil && s.x.syncing && !s.x.withheld }
 
 // Wanted are the channels that the client is to hear.
 func (s *Session) Wanted() []string {
@@ -126,11 +182,12 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 	if s.x == nil || !s.x.waiting {
 		return
 	}
-	s.x.waiting = false
+	synced := s.x.syncing
+	s.x.waiting, s.x.syncing = false, false
 	if s.x.yielded {
 		s.x.yielded = false
 		if e == nil {
-			s.x.channels = s.x.wanted
+			s.hear(s.x.wanted)
 		} else {
 			s.x.wanted = s.x.channels
 			failed := *e
@@ -143,13 +200,22 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 	if s.phase != Active {
 		return
 	}
-	if s.x.syncing {
-		s.x.syncing = false
-	} else if e != nil {
+	switch {
+	case synced:
+		s.link.others = false
+		if !s.x.withheld {
+			return // a NOTIFY has waited for this, and is fed again
+		}
+		s.link.Notifier.Store(0)
+		if s.asksFirst() {
+			s.settle(o)
+			return
+		}
+	case e != nil:
 		s.x.wanted = s.x.channels
 		s.setPins(s.pins|ReasonChannels, o)
-	} else {
-		s.x.channels = s.x.wanted
+	default:
+		s.hear(s.x.wanted)
 		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
 		s.unnamedHere = false
 		s.owed.push(entReset)
@@ -174,6 +240,7 @@ func (s *Session) Yield(o *Out) {
 func (s *Session) tellReady(o *Out) {
 	if s.x != nil && s.x.withheld && !s.x.waiting && !s.MidAnswer() {
 		s.x.withheld = false
+		s.applyUnlisten(o)
 		s.tellNotes(o)
 		o.ToClient.addReady('I')
 		o.Answered = true

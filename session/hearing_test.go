@@ -164,10 +164,10 @@ func TestListening(t *testing.T) {
 		{"UNLISTEN holds when it commits", transactionMode, steps(
 			listening("listen a; listen b", "a", "b"),
 			begin(query("unlisten a")),
-			anyAnswer(complete("UNLISTEN"), ready('I')),
+			unlistened(complete("UNLISTEN")),
 			listensTo("b"),
 			begin(query("unlisten *")),
-			anyAnswer(complete("UNLISTEN"), ready('I')),
+			unlistened(complete("UNLISTEN")),
 			listensTo(),
 		)},
 		{"and not if it is rolled back", transactionMode, steps(
@@ -195,7 +195,7 @@ func TestListening(t *testing.T) {
 		{"DISCARD ALL unlistens, too", transactionMode, steps(
 			listening("listen a", "a"),
 			begin(query("discard all")),
-			anyAnswer(complete("DISCARD ALL"), ready('I')),
+			unlistened(complete("DISCARD ALL")),
 			listensTo(),
 		)},
 		{"a statement that asks what it listens to sees it", transactionMode, steps(
@@ -229,22 +229,237 @@ func TestListening(t *testing.T) {
 var notSupported = failure2("0A000", "LISTEN is not supported in transaction mode",
 	`Set listen = "share" or pool_mode = "session" for this database or user.`)
 
-// anyAnswer is answers behind which the lease ends, whatever is told the owner
-// about channels and asked of the backend.
-func anyAnswer(messages ...string) step {
-	all := join(messages)
-	return step{does: "server says " + show(all), do: func(r *rig) {
-		r.server(all)
-		if r.toServer != "" {
-			r.toServer = ""
-			r.server(says(nobodyElse()))
+// unlistened is how a transaction ends that has taken channels from the client.
+func unlistened(messages ...string) []step {
+	return []step{
+		server(join(messages), ready('I')).tells(messages...).then("sync"),
+		listened(nil).tells(ready('I')).then("release unlisten"),
+	}
+}
+
+// known: the client was told this process ID.
+func known(pid uint32) step {
+	return step{does: "it has a process ID", do: func(r *rig) { r.s.PID = pid }}
+}
+
+// afterOthers: the next backend is one that another client was on before.
+func afterOthers() step {
+	return step{does: "the next backend is another", do: func(r *rig) { r.link = newLink(); r.link.last = 1 << 60 }}
+}
+
+func signed(pid uint32) step {
+	return step{does: "what the backend notifies is signed", do: func(r *rig) {
+		r.t.Helper()
+		if got := r.link.Notifier.Load(); got != pid {
+			r.t.Fatalf("what the backend notifies is signed %d, want %d", got, pid)
 		}
-		if r.toClient != all || !r.release {
-			r.t.Fatalf("the client is told %s, and the lease ends: %v", show(r.toClient), r.release)
-		}
-		r.toClient = ""
-		r.flags()
 	}}
+}
+
+func TestWhatIsOnItsWayComesBeforeTheEndOfUnlisten(t *testing.T) {
+	one, two, other := notification("a", "1"), notification("a", "2"), notification("b", "3")
+	commits := func(command string) step {
+		return server(complete(command), ready('I')).tells(complete(command)).then("sync")
+	}
+	pinned := transactionMode
+	pinned.MaxPinned = 1
+	play(t, []transcript{
+		{"in a statement of its own", transactionMode, steps(
+			listening("listen a", "a"),
+			begin(query("unlisten a")),
+			commits("UNLISTEN"),
+			notify(one, two),
+			listensTo("a"),
+			listened(nil).tells(one, two, ready('I')).then("release unlisten"),
+			notify(one),
+			listensTo(),
+		)},
+		{"in a block", transactionMode, steps(
+			listening("listen a; listen b", "a", "b"),
+			begin(query("begin")), answers(complete("BEGIN"), ready('T')),
+			notify(one),
+			passes(query("unlisten a")), answers(complete("UNLISTEN"), ready('T')),
+			passes(query("commit")), commits("COMMIT"),
+			notify(other),
+			listened(nil).tells(one, other, ready('I')).then("release unlisten"),
+			listensTo("b"),
+		)},
+		{"in the extended protocol", transactionMode, steps(
+			listening("listen a", "a"),
+			begin(parse("", "unlisten *"), bind("", ""), execute("", 0), syncing),
+			answers(parsed, bound), commits("UNLISTEN"),
+			notify(one),
+			listened(nil).tells(one, ready('I')).then("release unlisten"),
+		)},
+		{"and of DISCARD ALL", transactionMode, steps(
+			listening("listen a", "a"),
+			begin(query("discard all")), commits("DISCARD ALL"),
+			notify(one),
+			listened(nil).tells(one, ready('I')).then("release unlisten"),
+			listensTo(),
+		)},
+		{"but not what it has sent itself behind it", transactionMode, steps(
+			listening("listen a; listen b", "a", "b"),
+			known(1),
+			begin(query("unlisten a; notify a; notify b")),
+			server(complete("UNLISTEN"), complete("NOTIFY"), complete("NOTIFY"), ready('I')).
+				tells(complete("UNLISTEN"), complete("NOTIFY"), complete("NOTIFY")).then("sync"),
+			notify(one, other),
+			listened(nil).tells(other, ready('I')).then("release unlisten"),
+		)},
+		{"which follows in a pipeline only when that is over", transactionMode, steps(
+			listening("listen a", "a"),
+			client(query("begin"), query("unlisten a"), query("commit"), query("notify a")).then("need"),
+			leased().asks(query("begin")),
+			server(complete("BEGIN"), ready('T')).tells(complete("BEGIN"), ready('T')).asks(query("unlisten a")),
+			server(complete("UNLISTEN"), ready('T')).tells(complete("UNLISTEN"), ready('T')).asks(query("commit")),
+			commits("COMMIT"),
+			notify(one),
+			listened(nil).tells(one, ready('I')).then("need release unlisten"),
+			leased().asks(query("notify a")),
+			answers(complete("NOTIFY"), ready('I')).then("release"),
+		)},
+		{"and when a DO block has done it", transactionMode, steps(
+			listening("listen a", "a"),
+			client(query("do $$begin unlisten a; end$$"), query("notify a")).then("need"),
+			leased().asks(query("do $$begin unlisten a; end$$")),
+			commits("DO"),
+			listened(nil).tells(ready('I')).then("unlisten").asks(question(partsAll)),
+		)},
+		{"with a LISTEN in the same transaction", transactionMode, steps(
+			listening("listen a; listen b", "a", "b"),
+			begin(query("unlisten *; listen b")),
+			server(complete("UNLISTEN"), complete("LISTEN"), ready('I')).tells(complete("UNLISTEN"), complete("LISTEN")).then("sync"),
+			notify(one),
+			listened(nil).asks(question(ReasonChannels)),
+			server(says(left("c", "b"))).then("listen"),
+			wants("b"), listensTo("a", "b"),
+			notify(other),
+			listened(nil).asks(query("UNLISTEN *")).tells(one, other, ready('I')),
+			listensTo("b"),
+		)},
+		{"or if nobody can hear the new channel for it", transactionMode, steps(
+			listening("listen a", "a"),
+			begin(query("unlisten *; listen b")),
+			server(complete("UNLISTEN"), complete("LISTEN"), ready('I')).tells(complete("UNLISTEN"), complete("LISTEN")).then("sync"),
+			listened(nil).asks(question(ReasonChannels)),
+			server(says(left("c", "b"))).then("listen"),
+			listened(errTimeout).tells(ready('I')).then("unlisten pinned: channels"),
+			listensTo(), wants(),
+		)},
+		{"with a bound for pins", pinned, steps(
+			listening("listen a", "a"),
+			begin(query("select pg_advisory_lock(1)")),
+			server(complete("SELECT 1"), ready('I')).tells(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
+			server(says(left("l", ""))).then("pinned: advisory lock"),
+			passes(query("unlisten a")), commits("UNLISTEN"),
+			notify(one),
+			listened(nil).tells(one, ready('I')).then("unlisten"),
+			listensTo(),
+		)},
+		{"if the client goes meanwhile", transactionMode, steps(
+			listening("listen a", "a"),
+			begin(query("unlisten a")), commits("UNLISTEN"),
+			gone().asks(query("DISCARD ALL")).then("end"),
+			listened(nil),
+			server(complete("DISCARD ALL"), ready('I')).then("release"),
+		)},
+		{"if it says goodbye meanwhile", transactionMode, steps(
+			listening("listen a", "a"),
+			client(query("unlisten a"), terminate).then("need"),
+			leased().asks(query("unlisten a")),
+			commits("UNLISTEN"),
+			listened(nil).tells(ready('I')).then("release end unlisten"),
+		)},
+		{"if the backend is lost meanwhile", transactionMode, steps(
+			listening("listen a", "a"),
+			begin(query("unlisten a")), commits("UNLISTEN"),
+			lost().tells(fatal("08006", "server closed the connection unexpectedly")).then("drop end"),
+			listened(nil),
+		)},
+	})
+}
+
+// TestANotifyWaitsForWhatOthersHaveNotified: only then can it be told from that.
+func TestANotifyWaitsForWhatOthersHaveNotified(t *testing.T) {
+	fresh := steps(known(7), begin(query("notify a")), signed(7), answers(complete("NOTIFY"), ready('I')).then("release"))
+	play(t, []transcript{
+		{"not if nobody was there before", transactionMode, fresh},
+		{"nor if it was the client itself", transactionMode, steps(
+			fresh, begin(query("notify a")), signed(7))},
+		{"a query", transactionMode, steps(
+			known(7), afterOthers(),
+			client(query("notify a")).then("need"),
+			leased().then("sync"),
+			signed(0),
+			client(query("select 1")),
+			listened(nil).asks(query("notify a"), query("select 1")),
+			signed(7),
+			answers(complete("NOTIFY"), ready('I'), complete("SELECT 1"), ready('I')).then("release"),
+			begin(query("notify a")), // on the same again
+		)},
+		{"one with more in it", transactionMode, steps(
+			known(7), afterOthers(),
+			client(query("set work_mem = '1MB'; notify a")).then("need"),
+			leased().then("sync"),
+			listened(nil).asks(query("set work_mem = '1MB'; notify a")),
+			signed(7),
+		)},
+		{"in the midst of a transaction", transactionMode, steps(
+			known(7), afterOthers(),
+			begin(query("begin")), answers(complete("BEGIN"), ready('T')),
+			client(query("notify a")).then("sync"),
+			listened(nil).asks(query("notify a")),
+			signed(7),
+			answers(complete("NOTIFY"), ready('T')),
+			passes(query("notify a")),
+		)},
+		{"the unnamed statement", transactionMode, steps(
+			known(7), afterOthers(),
+			client(parse("", "notify a"), bind("", ""), execute("", 0), syncing).then("need"),
+			leased().asks(parse("", "notify a"), flush).then("sync"),
+			answers(parsed),
+			listened(nil).asks(bind("", ""), execute("", 0), syncing),
+			signed(7),
+		)},
+		{"a named one", transactionMode, steps(
+			known(7),
+			client(parse("s", "select pg_notify('a', '')"), syncing).then("need"),
+			leased().asks(parse(namePrefix+"1", "select pg_notify('a', '')"), syncing),
+			server(parsed, ready('I')).tells(parsed, ready('I')).then("release"),
+			afterOthers(),
+			client(bind("", "s"), execute("", 0), syncing).then("need"),
+			leased().then("sync"),
+			listened(nil).asks(parse(namePrefix+"1", "select pg_notify('a', '')"), bind("", namePrefix+"1"), execute("", 0), syncing),
+			signed(7),
+		)},
+		{"if the client goes meanwhile", transactionMode, steps(
+			known(7), afterOthers(),
+			client(query("notify a")).then("need"),
+			leased().then("sync"),
+			gone().asks(query("DISCARD ALL")).then("end"),
+			listened(nil),
+			server(complete("DISCARD ALL"), ready('I')).then("release"),
+		)},
+	})
+}
+
+// TestWhatIsHeardIsSignedNoLonger: the next client's notifications are its own.
+func TestWhatIsHeardIsSignedNoLonger(t *testing.T) {
+	heard := step{does: "all is heard", do: func(r *rig) { r.link.Heard() }}
+	play(t, []transcript{{"", transactionMode, steps(
+		known(7), afterOthers(),
+		client(query("notify a")).then("need"),
+		leased().then("sync"),
+		listened(nil).asks(query("notify a")),
+		answers(complete("NOTIFY"), ready('I')).then("release"),
+		signed(7),
+		heard,
+		signed(0),
+		step{does: "another client was there", do: func(r *rig) { r.link.last = 1 << 60 }},
+		begin(query("notify a")), // waits for nothing
+		signed(7),
+	)}})
 }
 
 // TestNotificationsAreBounded: a client that never ends its transaction is not

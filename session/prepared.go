@@ -109,6 +109,9 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 	if typ == 'B' && n.st.hints&^hintsCheap != 0 && s.waits(n.st.hints) || s.unsettled(n.st) {
 		return handleHold
 	}
+	if typ == 'B' && n.st.hints&wire.HintNotify != 0 && !s.sign(o) {
+		return handleHold
+	}
 	differs := typ == 'B' && s.mayDiffer(n, portal, behind)
 	if differs && s.owed.has(entColumns) {
 		return handleHold

@@ -241,25 +241,20 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 			s.hidePrepared(o)
 		}
 		if s.tx == 'I' {
-			if !s.owed.owesClient() && s.config.MaxPinned > 0 &&
-				(s.pins != 0 && s.hints != 0 || s.hints&^hintsCheap != 0 && int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned) {
-				// It may have to hear of an error; and when it hears of the end of
-				// what pinned it, the place is free.
-				s.x.withheld = true
-				return true
-			}
-			if len(s.x.unheard) > 0 {
-				s.applyUnlisten(o)
-			}
-			if !s.owed.owesClient() && s.config.Listen == ListenShare {
+			if !s.owed.owesClient() {
 				switch {
-				case s.hints&wire.HintListen != 0:
+				case s.unlistens():
+					// It hears what was sent before, and then of the end.
+					s.x.withheld = true
+					s.sync(o)
+					return true
+				case s.asksFirst():
 					s.x.withheld = true
 					return true
 				case s.hints&wire.HintNotify != 0 && len(s.x.channels) > 0:
 					// It may hear itself, and does so before it hears of the end.
-					s.x.withheld, s.x.waiting, s.x.syncing = true, true, true
-					o.SyncNotes = true
+					s.x.withheld = true
+					s.sync(o)
 					return true
 				}
 			}
@@ -268,6 +263,18 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	}
 	o.Answered = s.owed.len() == 0
 	return false
+}
+
+// asksFirst tells whether the client hears of the end of its transaction only
+// when the backend has said what is left of it: its channels; or, with
+// max_pinned, what it may have to hear of as an error. And when it hears of the
+// end of what pinned it, the place is free.
+func (s *Session) asksFirst() bool {
+	if s.hints&wire.HintListen != 0 && s.config.Listen == ListenShare {
+		return true
+	}
+	return s.config.MaxPinned > 0 &&
+		(s.pins != 0 && s.hints != 0 || s.hints&^hintsCheap != 0 && int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned)
 }
 
 // failed: the backend answers with an error, and skips what belongs to it.

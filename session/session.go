@@ -78,10 +78,13 @@ type Link struct {
 	Login *wire.Vars
 	// Params are all parameters that the server has reported, Vars included.
 	Params []wire.Param
-	// Notifier is the process ID that the client was told that last ran NOTIFY
-	// there, if nobody has been there since; 0 if that is not known.
+	// Notifier is the process ID that the client was told whose notifications
+	// may be on their way from there; 0 if that is not known. Nobody else may be
+	// lent the backend before they have come, see Heard.
 	Notifier atomic.Uint32
 	PID      uint32 // the backend's process
+	quiet    bool   // no notifications are on their way from there
+	others   bool   // those of other clients may be than the one that has it
 
 	settings *Settings // what is set there beyond Vars
 	base     *Settings // what was at its login
@@ -93,6 +96,12 @@ type Link struct {
 	bound    *named    // the statement of the portal that the last message has made, if that is to be noted
 	portal   []byte    // and its name
 	asked    bool      // what Session.askColumns has asked is answered, for the Bind that waits
+}
+
+// Heard says that all has been told that was notified there.
+func (l *Link) Heard() {
+	l.Notifier.Store(0)
+	l.quiet = true
 }
 
 // Begin says what the backend's startup parameters have set, and whether a role
@@ -273,8 +282,14 @@ func (s *Session) Lease(l *Link, o *Out) {
 	l.bound, l.asked = nil, false
 	s.stranger = l.last != s.id
 	if s.stranger {
+		l.others = l.last != 0
 		l.last = s.id
-		l.Notifier.Store(0)
+		if l.Notifier.Load() != 0 {
+			l.Notifier.Store(0)
+		}
+	}
+	if l.quiet {
+		l.quiet, l.others = false, false
 	}
 	if s.vars != l.Vars || s.settings != l.settings {
 		s.replay(o)

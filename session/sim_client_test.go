@@ -50,6 +50,9 @@ func (s *sim) newClient(id int) *simClient {
 	vars[wire.VarApplicationName] = fmt.Sprintf("app%d", s.rng.IntN(3))
 	vars[wire.VarTimeZone] = []string{"UTC", "Asia/Tokyo"}[s.rng.IntN(2)]
 	c.rig.s.Init(s.config, &vars)
+	if s.config.Mode != SessionMode {
+		c.rig.s.PID = uint32(100 + id)
+	}
 	c.direct = newBackend(vars)
 	c.direct.mode = s.config.Mode
 	c.direct.unnamedOnly = s.config.Mode != SessionMode && s.config.MaxPrepared == 0

@@ -318,9 +318,6 @@ func (s *sim) stepped(c *simClient) {
 		c.waiting = true
 		s.line = append(s.line, c)
 	}
-	if r.listen || r.unlisten {
-		c.told = 0
-	}
 	if r.listen || r.syncNotes {
 		c.hears = true
 	}

@@ -57,9 +57,6 @@ func (s *Session) makeReady(h wire.Hints, o *Out) {
 	if h&wire.HintShowsPrepared != 0 {
 		s.showPrepared(o)
 	}
-	if h&wire.HintNotify != 0 {
-		s.link.Notifier.Store(s.PID)
-	}
 }
 
 // showPrepared gives the backend the client's statements under their own names

@@ -446,7 +446,7 @@ func (s *Session) completed(tag []byte, o *Out) {
 		s.settings, s.link.settings = s.base, s.link.base
 		if s.x != nil {
 			s.x.blind, s.x.unknown, s.x.role = false, false, false
-			s.setChannels(nil, o)
+			s.x.discarded = len(s.x.channels) > 0
 			if len(s.x.customs) > 0 {
 				s.hints |= wire.HintSet // they are empty now, but there
 			}

@@ -410,7 +410,11 @@ func (s *Session) Rest(o *Out) {
 // leave gives the backend up after the client has gone: cleaned, if that can
 // be done without waiting for the client's own work, else to be closed.
 func (s *Session) leave(o *Out) {
-	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || s.failedReset {
+	// In session mode the next client is told the backend's process ID. One that
+	// left a broken connection for a new one (as pools do that find it in a
+	// transaction) would take it for the old.
+	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
+	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || s.failedReset || inBlock {
 		s.phase = Ended
 		o.Drop, o.Busy = true, s.owed.len() > 0
 		return

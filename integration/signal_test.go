@@ -78,7 +78,7 @@ func TestAProcessIDThatWasToldAtTheLoginCanBeSignaled(t *testing.T) {
 	if !signals(signaler, "pg_terminate_backend", idle.PgConn().PID()) {
 		t.Error("pg_terminate_backend of an idle client says false")
 	}
-	eventually(t, "the idle client's connection is closed", func() bool { return idle.PgConn().CheckConn() != nil })
+	eventually(t, "the idle client's connection is closed", func() bool { return idle.Ping(t.Context()) != nil })
 	if len(notices) > 0 {
 		t.Errorf("it heard %q", notices)
 	}

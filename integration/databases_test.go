@@ -69,6 +69,9 @@ func TestADatabaseThatNoClientUsesCanBeDropped(t *testing.T) {
 			must(t, admin, "create database e")
 			passThrough(t, w, "e")
 			must(t, admin, "drop database if exists e")
+			if _, err := pgx.Connect(t.Context(), dsn(w.Port, "e")); sqlState(err) != "3D000" {
+				t.Errorf("a login to a database that was dropped: %v", err)
+			}
 
 			// The same in the extended protocol, unnamed and named.
 			extended := connect(t, w.DSN())

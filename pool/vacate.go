@@ -18,6 +18,7 @@ func (p *Pool) Vacate() {
 	p.mu.Lock()
 	p.vacated = now + vacancy
 	for _, v := range p.variants {
+		clear(v.welcomes) // whether the database lets anybody in is asked anew
 		evict = p.expired(v, evict, now)
 	}
 	p.mu.Unlock()

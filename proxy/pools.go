@@ -209,6 +209,7 @@ func (c *client) vacate(w *worker, databases []string) {
 		s := cp.pool.Settings()
 		if s.Address.Network == here.Network && s.Address.Addr == here.Addr && slices.Contains(databases, s.DBName) {
 			cp.pool.Vacate()
+			cp.shared.Relearn() // another may come to bear its name
 		}
 	}
 }

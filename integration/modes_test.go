@@ -82,7 +82,7 @@ func TestServerResetQueryCleansUpBetweenSessions(t *testing.T) {
 	for _, sql := range []string{
 		"set search_path = pg_catalog", "set work_mem = '7MB'", "set my.own = 'x'", "create temp table mine(i int)",
 		"select pg_advisory_lock(1)", "prepare p as select 1", "listen c", "declare held cursor with hold for select 1",
-		"set role somebody_else", "begin", "select 1/1",
+		"set role somebody_else",
 	} {
 		must(t, untidy, sql)
 	}
@@ -100,6 +100,13 @@ func TestServerResetQueryCleansUpBetweenSessions(t *testing.T) {
 		if got := ask(t, tidy, sql); got != want {
 			t.Errorf("%s gives %q, want %q", sql, got, want)
 		}
+	}
+	// Who leaves a transaction for a new connection must not be told the same
+	// process ID.
+	must(t, tidy, "begin")
+	_ = tidy.Close(t.Context())
+	if got := connect(t, w.DSN()).PgConn().PID(); got == pid {
+		t.Errorf("after a transaction that was left, the next client has backend %d again", got)
 	}
 }
 

@@ -1,0 +1,97 @@
+package session
+
+import "pgweir/wire"
+
+// Gone says that the client has closed its connection, or is to be closed.
+func (s *Session) Gone(o *Out) {
+	switch s.phase {
+	case Active:
+		if s.draining && s.owed.owesReady() {
+			return // it said so before, and what it asked for is carried out
+		}
+		if s.ownOnly() {
+			s.draining, s.held = true, false // the answer leads to leave
+		} else {
+			s.leave(o)
+		}
+	case Resetting, Ended:
+		return
+	default:
+		s.phase = Ended
+	}
+	o.EndClient = true
+}
+
+// ownOnly tells whether the backend is at work on nothing of the client's, but
+// on what pgweir itself has asked of it, which does not take long.
+func (s *Session) ownOnly() bool {
+	return s.owed.owesReady() && !s.owed.owesClient() && s.clientLeft == 0 && !s.skipping && !s.copyIn && !s.unsynced
+}
+
+// Rest is called now and then, and gives a backend back that the client keeps
+// for nothing: it has prepared statements, and neither run anything nor sent a
+// Sync, as drivers do that prepare for later. If it has not said anything since
+// the last time, pgweir sends the Sync; what comes next is a new lease's.
+func (s *Session) Rest(o *Out) {
+	if s.phase != Active || !s.unsynced || s.executed || s.tx != 'I' || s.config.Mode == SessionMode {
+		return
+	}
+	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.gathers || s.draining || s.hearsLater() {
+		return
+	}
+	switch {
+	case s.pins != 0, s.private > 0: // it keeps the backend in any case
+	case s.config.MaxPinned > 0 && s.hints&^hintsCheap != 0: // it may have to be told of an error, behind its own Sync
+	case s.unnamedHere && len(s.unnamed) == 0: // its unnamed statement cannot be made on another
+	case !s.rested:
+		s.rested = true
+	default:
+		s.rested, s.unsynced, s.unnamedSent = false, false, false
+		s.retry, s.resets = retry{}, 0
+		if s.x != nil {
+			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil
+		}
+		s.unit++
+		s.ownSync(o)
+	}
+}
+
+// leave gives the backend up after the client has gone: cleaned, if that can
+// be done without waiting for the client's own work, else to be closed.
+func (s *Session) leave(o *Out) {
+	// In session mode the next client is told the backend's process ID. One that
+	// left a broken connection for a new one (as pools do that find it in a
+	// transaction) would take it for the old.
+	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
+	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || s.failedReset || inBlock {
+		s.phase = Ended
+		o.Drop, o.Busy = true, s.owed.len() > 0
+		return
+	}
+	reset := ""
+	switch {
+	case s.config.Mode == SessionMode:
+		reset = s.config.ResetQuery
+	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting || s.x.unknown || s.x.showing):
+		reset = "DISCARD ALL"
+		s.link.settings = s.link.base
+		s.link.have.clear()
+	}
+	b := o.ToServer.own()
+	if s.tx != 'I' {
+		// Not in one message with the other: DISCARD ALL may not stand in a block.
+		b = wire.AppendQuery(b, "ROLLBACK")
+		s.owed.push(entReset)
+	}
+	if reset != "" {
+		b = wire.AppendQuery(b, reset)
+		s.owed.push(entReset)
+	}
+	o.ToServer.keep(b)
+	if s.owed.len() == 0 {
+		s.phase = Ended
+		o.Release = true
+		return
+	}
+	s.phase = Resetting
+}

@@ -167,7 +167,7 @@ func (c *client) release() {
 		// Not before the cancels that are on their way have arrived, and what the
 		// client has notified: it could not be told from the next one's.
 		s.held = true
-		if s.link.Notifier.Load() != 0 {
+		if s.link.Notified() {
 			s.syncing = w.proxy.syncNotes(s.b.Pool(), func() {
 				w.post(func() {
 					s.syncing = false

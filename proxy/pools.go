@@ -201,13 +201,8 @@ func (p *Proxy) pools() []*clientPool {
 // vacate has the pools leave the databases that a statement of the client's
 // needs for itself. A pool with clients stays, as they would directly.
 func (c *client) vacate(w *worker, databases []string) {
-	here := c.pool.pool.Settings().Address
 	for _, cp := range w.proxy.pools() {
-		if cp.pool == nil {
-			continue
-		}
-		s := cp.pool.Settings()
-		if s.Address.Network == here.Network && s.Address.Addr == here.Addr && slices.Contains(databases, s.DBName) {
+		if cp.pool != nil && sameServer(cp.pool, c.pool.pool) && slices.Contains(databases, cp.pool.Settings().DBName) {
 			cp.pool.Vacate()
 			cp.shared.Relearn() // another may come to bear its name
 		}

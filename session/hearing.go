@@ -154,6 +154,7 @@ func (s *Session) sign(o *Out) bool {
 		return false
 	}
 	s.link.Notifier.Store(s.PID)
+	s.link.signed = true
 	return true
 }
 

@@ -517,3 +517,20 @@ func TestAClientHearsItselfBeforeItHearsOfTheEnd(t *testing.T) {
 		t.Errorf("the one who notified last is %d behind another client, want 0", got)
 	}
 }
+
+// TestThatAClientHasNotifiedIsToldOnce: the leases behind that one cost nothing.
+func TestThatAClientHasNotifiedIsToldOnce(t *testing.T) {
+	for sql, want := range map[string]bool{"notify c": true, "select pg_notify('c', '')": true, "select 1": false} {
+		r := newRig(t, &transactionMode)
+		r.s.PID = 5000000
+		r.client(query(sql))
+		r.lease()
+		r.server(complete("OK") + ready('I'))
+		if got := r.link.Notified(); got != want {
+			t.Errorf("%s: %v", sql, got)
+		}
+		if r.link.Notified() {
+			t.Errorf("%s: told twice", sql)
+		}
+	}
+}

@@ -86,6 +86,7 @@ type Link struct {
 	quiet    bool   // no notifications are on their way from there
 	others   bool   // those of other clients may be than the one that has it
 
+	signed   bool      // a NOTIFY was sent; see Notified
 	settings *Settings // what is set there beyond Vars
 	base     *Settings // what was at its login
 	ownRole  bool      // its startup parameters have chosen a role, perhaps
@@ -108,6 +109,13 @@ func (l *Link) Heard() {
 // may be among that.
 func (l *Link) Begin(base *Settings, ownRole bool) {
 	l.base, l.settings, l.ownRole = base, base, ownRole
+}
+
+// Notified tells, once, that a NOTIFY was sent in the lease that has ended.
+func (l *Link) Notified() bool {
+	was := l.signed
+	l.signed = false
+	return was
 }
 
 // Prepared is how many shared statements the backend has.

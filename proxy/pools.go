@@ -26,6 +26,7 @@ type clientPool struct {
 	key     poolKey
 	pool    *pool.Pool // nil for the console's
 	shared  *session.Shared
+	catalog *catalog // guarded by Proxy.mu
 	leaks   leaks
 	conf    atomic.Pointer[session.Config]
 	stats   []*poolStats // by worker, whose thread they belong to
@@ -103,8 +104,10 @@ func (p *Proxy) poolFor(database, user string, r *rules) (*clientPool, *wire.Err
 	cp := p.newClientPool(key)
 	cp.shared = new(session.Shared)
 	cp.shared.Relearn()
+	s := poolSettings(r, db, key.user)
+	cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), nil)
 	cp.conf.Store(sessionConfig(r.config, db, cp, p))
-	cp.pool = pool.New(key.database, key.user, p, secure, p.budget, p.started, p.nextID, poolSettings(r, db, key.user))
+	cp.pool = pool.New(key.database, key.user, p, secure, p.budget, p.started, p.nextID, s)
 	return cp, nil
 }
 
@@ -133,7 +136,7 @@ func (cp *clientPool) learn(x *auth.Exchange, r *rules, user string) {
 func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, p *Proxy) *session.Config {
 	user := cp.key.user
 	s := &session.Config{
-		ResetQuery: c.ServerResetQuery, Shared: cp.shared, User: user,
+		ResetQuery: c.ServerResetQuery, Shared: cp.shared, Catalog: &cp.catalog.Catalog, User: user,
 		Signal:      func(sig session.Signal) bool { return p.signal(cp, sig) },
 		MaxPrepared: c.MaxPreparedStatementsFor(db), MaxPinned: c.MaxPinnedFor(db, user), LeakCheck: c.LeakCheckFor(db),
 	}

@@ -51,6 +51,7 @@ type Proxy struct {
 		sync.Mutex
 		pools     map[poolKey]*clientPool
 		order     []*clientPool // by index
+		catalogs  catalogs
 		listeners []*listener
 		history   history // of all pools together
 	}
@@ -80,7 +81,7 @@ type rules struct {
 func New(c *config.Config, opts Options) (*Proxy, error) {
 	p := &Proxy{opts: opts, log: opts.Log, started: time.Now(), budget: pool.NewBudget(), stopped: make(chan struct{})}
 	rand.Read(p.secret[:])
-	p.mu.pools = map[poolKey]*clientPool{}
+	p.mu.pools, p.mu.catalogs = map[poolKey]*clientPool{}, catalogs{}
 	p.tooLarge = map[string]string{}
 	p.servers.all = map[*server]struct{}{}
 	r, err := newRules(c)

@@ -41,8 +41,12 @@ func (p *Proxy) Apply(c *config.Config) error {
 		if db.User != "" && db.User != cp.key.user {
 			continue // new clients go to another pool
 		}
+		s := poolSettings(r, db, cp.key.user)
+		p.mu.Lock()
+		cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), cp.catalog)
 		cp.conf.Store(sessionConfig(c, db, cp, p))
-		cp.pool.Set(poolSettings(r, db, cp.key.user))
+		p.mu.Unlock()
+		cp.pool.Set(s)
 	}
 	return nil
 }

@@ -65,6 +65,9 @@ type Config struct {
 	User string
 	// Shared is the pool's.
 	Shared *Shared
+	// Catalog is of the database that the pool's backends are connected to; other
+	// pools have it as well.
+	Catalog *Catalog
 	// ResetQuery cleans a backend up after a client that had it for itself
 	// (server_reset_query); "" for none.
 	ResetQuery string

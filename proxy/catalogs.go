@@ -1,0 +1,46 @@
+package proxy
+
+import (
+	"pgweir/pool"
+	"pgweir/session"
+)
+
+// catalogKey names a database of a server.
+type catalogKey struct{ network, addr, dbname string }
+
+func catalogKeyOf(s *pool.Settings) catalogKey {
+	return catalogKey{s.Address.Network, s.Address.Addr, s.DBName}
+}
+
+// catalogs has the session.Catalog of each database that a pool is for.
+type catalogs map[catalogKey]*catalog
+
+type catalog struct {
+	session.Catalog
+	key   catalogKey
+	pools int // that have it
+}
+
+// take gives the catalog of a database to a pool that had old until now, which
+// may be nil. They are the same if it is the same database.
+func (m catalogs) take(key catalogKey, old *catalog) *catalog {
+	c := m[key]
+	if c == nil {
+		c = &catalog{key: key}
+		m[key] = c
+	}
+	c.pools++
+	m.give(old)
+	return c
+}
+
+// give takes a catalog back from a pool. That of a database without a pool is
+// forgotten.
+func (m catalogs) give(c *catalog) {
+	if c == nil {
+		return
+	}
+	if c.pools--; c.pools == 0 {
+		delete(m, c.key)
+	}
+}

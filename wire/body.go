@@ -40,11 +40,7 @@ func startHint(sql []byte, t sqlToken) Hints {
 	if !mayBeWord(word, true) || lookUp(word, false) != 0 {
 		return 0
 	}
-	h := lookUp(word, true)
-	if h == HintSet && isTransactionSet(rest) || h == HintPrepare && isPrepareTransaction(rest) {
-		return 0
-	}
-	return h
+	return readOn(lookUp(word, true), rest)
 }
 
 // startsBehind tells whether a statement of a body may start behind a token,

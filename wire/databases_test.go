@@ -105,7 +105,7 @@ func TestDatabasesFindsWhatAStatementNeedsForItself(t *testing.T) {
 func checkDatabases(t *testing.T, sql string, nonconforming bool) {
 	t.Helper()
 	names := Databases([]byte(sql), nonconforming)
-	if hints := scan([]byte(sql), nonconforming); names != nil && hints&(HintDrop|HintDDL) == 0 {
+	if hints, _ := Read([]byte(sql), nil, nonconforming); names != nil && hints&(HintDrop|HintDDL) == 0 {
 		t.Fatalf("%q: %q, and Scan has seen no DROP, ALTER or CREATE", sql, names)
 	}
 	if slices.Contains(names, "") {

@@ -299,7 +299,7 @@ func FuzzNames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, nonconforming bool) {
 		hints := Scan(text)
 		if nonconforming {
-			hints = ScanNonconforming(text)
+			hints, _ = Read(text, nil, true)
 		}
 		sql := string(text)
 		names := namesOf(sql, nonconforming)
@@ -346,7 +346,7 @@ func TestEveryNameHasItsHintInRandomStatements(t *testing.T) {
 		sql := randomSQL(r)
 		names := namesOf(sql, false)
 		checkNames(t, sql, names, Scan([]byte(sql)))
-		checkNames(t, sql, namesOf(sql, true), ScanNonconforming([]byte(sql)))
+		checkNames(t, sql, namesOf(sql, true), scanNonconforming([]byte(sql)))
 		checkNames(t, sql, bodyNamesOf(sql), BodyHints([]byte(sql)))
 		for _, n := range names {
 			found[n.Kind]++

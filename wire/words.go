@@ -67,6 +67,13 @@ const (
 	HintCancelBackend
 	// HintTerminateBackend: pg_terminate_backend.
 	HintTerminateBackend
+	// HintMeaning: SET, RESET or set_config, for the session or the transaction,
+	// of a setting that says what names mean and with which rights: role,
+	// session_authorization, search_path, session_replication_role,
+	// row_security; or of one whose name cannot be read.
+	HintMeaning
+	// HintCatalog: CREATE or ALTER, but not of something temporary.
+	HintCatalog
 )
 
 // Scan reads the words of a text of SQL, of one statement or several. Words in
@@ -76,104 +83,177 @@ const (
 //
 // Strings are read as with standard_conforming_strings = on, and the text as
 // an encoding whose bytes below 128 are ASCII always, as UTF-8.
-func Scan(sql []byte) Hints { return scan(sql, false) }
+func Scan(sql []byte) Hints {
+	hints, _ := Read(sql, nil, false)
+	return hints
+}
 
-// ScanNonconforming is Scan for a session with standard_conforming_strings =
-// off, in which a backslash escapes in every string.
-func ScanNonconforming(sql []byte) Hints { return scan(sql, true) }
-
-func scan(sql []byte, backslashes bool) Hints {
-	var hints Hints
-	atStart := true            // no token of this statement was seen
-	prevStart, prevEnd := 0, 0 // the word before
-	// What looking ahead may cost in all, so that calls nested in each other's
-	// arguments take linear time.
-	lookahead := 4 * len(sql)
-
+// Read is Scan, and gives the text's shape as well. types are the types of its
+// parameters as a Parse message has them: object IDs of four bytes each.
+// nonconforming says that standard_conforming_strings is off: a backslash
+// escapes in every string.
+func Read(sql, types []byte, nonconforming bool) (Hints, Shape) {
+	r := reader{sql: sql, backslashes: nonconforming, atStart: true, lookahead: 4 * len(sql)}
+	r.shape.types, r.shape.h, r.shape.lastEnd = types, uint64(len(sql)>>63), -1
 	for i := 0; i < len(sql); {
-		c := sql[i]
-		class := classes[c]
-		if class == classSpace { // the most frequent, ahead of the switch
+		switch classes[sql[i]] {
+		case classSpace:
 			i++
 			continue
-		}
-		switch class {
 		case classWord:
-			start := i
-			for i++; i < len(sql) && inWord[sql[i]]; i++ {
-			}
-			word := sql[start:i]
-			if len(word) == 1 && i < len(sql) && sql[i] == '\'' && c|0x20 == 'e' {
-				i = skipEscapeStrings(sql, i)
-				atStart = false
-				continue
-			}
-			if mayBeWord(word, atStart) {
-				switch h := lookUp(word, atStart); h {
-				case 0:
-				case HintSetConfig:
-					if hints&HintSetConfig == 0 && !isLocalSetConfig(sql[i:], backslashes, &lookahead) {
-						hints |= h
-					}
-				case HintTemp:
-					if word[0]|0x20 == 'p' || opensTemp(sql[prevStart:prevEnd]) {
-						hints |= h
-					}
-				case HintHold:
-					if isWord(sql[prevStart:prevEnd], "with") {
-						hints |= h
-					}
-				case HintSet:
-					if !isTransactionSet(sql[i:]) {
-						hints |= h
-					}
-				case HintPrepare:
-					if !isPrepareTransaction(sql[i:]) {
-						hints |= h
-					}
-				case HintExecute:
-					if atStart || !isPrivilege(sql, prevStart, prevEnd, start) {
-						hints |= h
-					}
-				default:
-					hints |= h
-				}
-			}
-			atStart = false
-			prevStart, prevEnd = start, i
+			i = r.word(i)
+			continue
 		case classSemicolon:
-			atStart = true
+			r.atStart = true
 			i++
+			r.shape.mark(';', i)
+			continue
 		case classOther:
-			if c == '-' || c == '/' {
+			if c := sql[i]; c == '-' || c == '/' {
 				if end := skipComment(sql, i); end > i {
 					i = end
 					continue
 				}
 			}
-			atStart = false
 			i++
+			r.shape.mark(sql[i-1], i)
 		case classDigit:
-			atStart = false
-			i = skipNumber(sql, i)
+			end := skipNumber(sql, i)
+			r.shape.number(sql[i:end])
+			i = end
 		case classQuote:
-			atStart = false
-			if backslashes {
+			if nonconforming {
 				i = skipEscapeStrings(sql, i)
 			} else {
 				i = skipQuoted(sql, i)
 			}
+			r.shape.constant(shapeString)
 		case classDouble:
-			atStart = false
-			end := skipQuoted(sql, i)
-			hints |= quotedHints(sql, i, end, backslashes, &lookahead)
-			i = end
+			i = r.quoted(i)
 		case classDollar:
-			atStart = false
-			i = skipDollar(sql, i)
+			end := skipDollar(sql, i)
+			r.shape.dollar(sql[i:end], end)
+			i = end
+		}
+		r.atStart = false
+	}
+	return r.hints, r.shape.shape()
+}
+
+// reader is one pass over a text.
+type reader struct {
+	sql         []byte
+	backslashes bool
+	hints       Hints
+	shape       shaper
+	atStart     bool // no token of this statement was seen
+	// The word before.
+	prevStart, prevEnd int
+	// lookahead is what looking ahead may cost in all, so that calls nested in
+	// each other's arguments take linear time.
+	lookahead int
+}
+
+// word reads the word at i, and returns its end.
+func (r *reader) word(i int) int {
+	sql, start := r.sql, i
+	h, part := uint64(0), uint64(folded[sql[i]])
+	for i++; i < len(sql) && inWord[sql[i]]; i++ {
+		part = part<<8 | uint64(folded[sql[i]])
+		if (i-start)&7 == 7 {
+			h = MixShape(h, part)
+			part = 0
 		}
 	}
-	return hints
+	word := sql[start:i]
+	if len(word) == 1 && i < len(sql) && sql[i] == '\'' && word[0]|0x20 == 'e' {
+		r.shape.constant(shapeString)
+		r.atStart = false
+		return skipEscapeStrings(sql, i)
+	}
+	if mayBeWord(word, r.atStart) {
+		r.hint(word, lookUp(word, r.atStart), start, i)
+	}
+	r.shape.word(word, h^part)
+	r.atStart = false
+	r.prevStart, r.prevEnd = start, i
+	return i
+}
+
+// hint takes the hint of a word, if what stands around it agrees.
+func (r *reader) hint(word []byte, h Hints, start, end int) {
+	sql := r.sql
+	prev := sql[r.prevStart:r.prevEnd]
+	holds := true
+	switch h {
+	case HintSetConfig:
+		r.setConfig(end)
+		return
+	case HintTemp:
+		holds = word[0]|0x20 == 'p' || opensTemp(prev)
+	case HintHold:
+		holds = isWord(prev, "with")
+	case HintExecute:
+		holds = r.atStart || !isPrivilege(sql, r.prevStart, r.prevEnd, start)
+	default:
+		h = readOn(h, sql[end:])
+	}
+	if holds {
+		r.hints |= h
+	}
+}
+
+// readOn is what is left of a word's hint, and what comes to it, by what follows.
+func readOn(h Hints, rest []byte) Hints {
+	switch h {
+	case HintSet:
+		if isTransactionSet(rest) {
+			h = 0
+		}
+		if settingMatters(rest) {
+			h |= HintMeaning
+		}
+	case HintReset:
+		if settingMatters(rest) {
+			h |= HintMeaning
+		}
+	case HintPrepare:
+		if isPrepareTransaction(rest) {
+			h = 0
+		}
+	case HintDDL:
+		if !makesTemp(rest) {
+			h |= HintCatalog
+		}
+	}
+	return h
+}
+
+// setConfig looks at the arguments of set_config, which ends at end.
+func (r *reader) setConfig(end int) {
+	if argumentMatters(r.sql[end:]) {
+		r.hints |= HintMeaning
+	}
+	if r.hints&HintSetConfig == 0 && !isLocalSetConfig(r.sql[end:], r.backslashes, &r.lookahead) {
+		r.hints |= HintSetConfig
+	}
+}
+
+// quoted reads the identifier in quotes at i, and returns its end.
+func (r *reader) quoted(i int) int {
+	end := skipQuoted(r.sql, i)
+	h := quotedHints(r.sql, i, end, r.backslashes, &r.lookahead)
+	r.hints |= h
+	if h == escapedNameHints {
+		r.shape.unreadable = true
+		r.hints |= HintMeaning
+	} else if h&HintSetConfig != 0 || end-i > 2 && isWord(r.sql[i+1:end-1], "set_config") {
+		if argumentMatters(r.sql[end:]) {
+			r.hints |= HintMeaning
+		}
+	}
+	r.shape.quoted(r.sql[i:end])
+	return end
 }
 
 // isPrivilege tells whether EXECUTE, at start, is what is granted or revoked:
@@ -322,3 +402,78 @@ func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) H
 const escapedNameHints = HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink |
 	HintShowsPrepared | HintShowsChannels | HintNotify |
 	HintCancelBackend | HintTerminateBackend
+
+// The settings that decide what a text means.
+var meaningNames = [...]string{"role", "session_authorization", "search_path", "session_replication_role", "row_security"}
+
+func isMeaning(name []byte) bool {
+	for _, n := range meaningNames {
+		if isWord(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// settingMatters reads on after SET or RESET: may it be about what names mean?
+func settingMatters(sql []byte) bool {
+	word, rest := nextWord(sql)
+	if isWord(word, "session") || isWord(word, "local") {
+		next, after := nextWord(rest)
+		if isWord(next, "authorization") {
+			return true
+		}
+		if next == nil { // something in quotes, or a setting named local
+			return true
+		}
+		if then, _ := nextWord(after); isWord(next, "session") && isWord(then, "authorization") {
+			return true
+		}
+		word, rest = next, after
+	}
+	rest = skipBlank(rest)
+	switch {
+	case word == nil, isWord(word, "u") && len(rest) > 0 && rest[0] == '&':
+		return true
+	case len(rest) > 0 && rest[0] == '.':
+		return false
+	}
+	return isMeaning(word) || isWord(word, "schema") || isWord(word, "all")
+}
+
+// argumentMatters reads on after set_config: is its first argument another than
+// a plain string that names a setting which does not matter?
+func argumentMatters(sql []byte) bool {
+	rest := skipBlank(sql)
+	if len(rest) == 0 || rest[0] != '(' {
+		return true
+	}
+	rest = skipBlank(rest[1:])
+	if len(rest) == 0 || rest[0] != '\'' {
+		return true
+	}
+	end := skipQuoted(rest, 0)
+	if end < 2 {
+		return true
+	}
+	name := rest[1 : end-1]
+	for _, c := range name {
+		if c == '\'' || c == '\\' {
+			return true
+		}
+	}
+	rest = skipBlank(rest[end:])
+	if len(rest) == 0 || rest[0] != ',' && rest[0] != ':' {
+		return true
+	}
+	return isMeaning(name)
+}
+
+// makesTemp reads on after CREATE: does it make something temporary?
+func makesTemp(sql []byte) bool {
+	word, rest := nextWord(sql)
+	for isWord(word, "or") || isWord(word, "replace") || isWord(word, "local") || isWord(word, "global") {
+		word, rest = nextWord(rest)
+	}
+	return isWord(word, "temp") || isWord(word, "temporary")
+}

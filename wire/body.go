@@ -27,7 +27,7 @@ func BodyHints(body []byte) Hints {
 }
 
 // BodyNames visits what the body of a function sets and listens to: NameSet,
-// NameSetConfig, NameSetConfigUnknown, NameListen and NameUnlisten. It finds
+// NameSetConfig, NameSetConfigUnknown, NameLocal, NameListen and NameUnlisten. It finds
 // none for which BodyHints has no hint.
 func BodyNames(body []byte, visit func(Name)) {
 	r := nameReader{lexer: lexer{sql: body}, visit: visit, body: true}
@@ -40,11 +40,14 @@ func startHint(sql []byte, t sqlToken) Hints {
 	if !mayBeWord(word, true) || lookUp(word, false) != 0 {
 		return 0
 	}
-	h := lookUp(word, true)
-	if h == HintSet && isTransactionSet(rest) || h == HintPrepare && isPrepareTransaction(rest) {
+	switch h := lookUp(word, true); {
+	case h == HintSet:
+		return setHint(rest)
+	case h == HintPrepare && isPrepareTransaction(rest):
 		return 0
+	default:
+		return h
 	}
-	return h
 }
 
 // startsBehind tells whether a statement of a body may start behind a token,

@@ -67,7 +67,14 @@ const (
 	HintCancelBackend
 	// HintTerminateBackend: pg_terminate_backend.
 	HintTerminateBackend
+	// HintLocal: SET LOCAL, and a call of set_config whose third argument is
+	// just true.
+	HintLocal
 )
+
+// CallerHints are the bits that this package leaves to its callers, for a
+// Function's hints and their own.
+const CallerHints Hints = 3 << 30
 
 // Scan reads the words of a text of SQL, of one statement or several. Words in
 // strings and comments do not count; those that open a statement count only
@@ -112,7 +119,11 @@ func scan(sql []byte, backslashes bool) Hints {
 				switch h := lookUp(word, atStart); h {
 				case 0:
 				case HintSetConfig:
-					if hints&HintSetConfig == 0 && !isLocalSetConfig(sql[i:], backslashes, &lookahead) {
+					switch {
+					case hints&HintSetConfig != 0 && hints&HintLocal != 0:
+					case isLocalSetConfig(sql[i:], backslashes, &lookahead):
+						hints |= HintLocal
+					default:
 						hints |= h
 					}
 				case HintTemp:
@@ -124,9 +135,7 @@ func scan(sql []byte, backslashes bool) Hints {
 						hints |= h
 					}
 				case HintSet:
-					if !isTransactionSet(sql[i:]) {
-						hints |= h
-					}
+					hints |= setHint(sql[i:])
 				case HintPrepare:
 					if !isPrepareTransaction(sql[i:]) {
 						hints |= h
@@ -212,6 +221,17 @@ func isTransactionSet(sql []byte) bool {
 		return len(rest) == 0 || rest[0] != '.'
 	}
 	return false
+}
+
+// setHint reads on after SET.
+func setHint(sql []byte) Hints {
+	if !isTransactionSet(sql) {
+		return HintSet
+	}
+	if word, _ := nextWord(sql); isWord(word, "local") {
+		return HintLocal
+	}
+	return 0
 }
 
 // isPrepareTransaction reads on after PREPARE. A prepared statement may itself
@@ -312,7 +332,7 @@ func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) H
 	case h == HintHold, h == HintExecute, h == HintTemp && name[0]|0x20 != 'p':
 		return 0
 	case h == HintSetConfig && isLocalSetConfig(sql[end:], backslashes, lookahead):
-		return 0
+		return HintLocal
 	default:
 		return h
 	}

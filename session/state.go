@@ -113,7 +113,7 @@ func (s *Session) scan(text []byte) wire.Hints {
 	nonconforming := s.vars[wire.VarStandardConformingStrings] == "off"
 	var h wire.Hints
 	if nonconforming {
-		h = wire.ScanNonconforming(text)
+		h, _ = wire.Read(text, nil, true)
 	} else {
 		h = wire.Scan(text)
 	}

@@ -27,7 +27,7 @@ func BodyHints(body []byte) Hints {
 }
 
 // BodyNames visits what the body of a function sets and listens to: NameSet,
-// NameSetConfig, NameSetConfigUnknown, NameListen and NameUnlisten. It finds
+// NameSetConfig, NameSetConfigUnknown, NameLocal, NameListen and NameUnlisten. It finds
 // none for which BodyHints has no hint.
 func BodyNames(body []byte, visit func(Name)) {
 	r := nameReader{lexer: lexer{sql: body}, visit: visit, body: true}

@@ -27,6 +27,9 @@ const (
 	// text; or SET or RESET of a name that is written with Unicode escapes. Text
 	// is empty.
 	NameSetConfigUnknown
+	// NameLocal: SET LOCAL of a setting, as NameSet, or a call of set_config that
+	// is local. Text is empty if the setting cannot be read from the text.
+	NameLocal
 	// NameListen: LISTEN to a channel.
 	NameListen
 	// NameUnlisten: UNLISTEN of one channel.
@@ -112,8 +115,12 @@ func (r *nameReader) statement(t sqlToken) {
 	ahead := r.lexer
 	switch {
 	case r.is(t, "set"):
-		if !isTransactionSet(r.sql[r.pos:]) {
-			r.set(ahead)
+		switch setHint(r.sql[r.pos:]) {
+		case HintSet:
+			r.set(ahead, NameSet)
+		case HintLocal:
+			ahead.next()
+			r.set(ahead, NameLocal)
 		}
 	case r.is(t, "listen"):
 		r.ident(ahead.next(), NameListen)
@@ -206,8 +213,8 @@ func explained(l lexer) int {
 	return t.start
 }
 
-// set reads on after SET.
-func (r *nameReader) set(l lexer) {
+// set reads on after SET, and SET LOCAL.
+func (r *nameReader) set(l lexer, kind NameKind) {
 	t := l.next()
 	ahead := l
 	next, after := ahead.next(), ahead.peek()
@@ -223,23 +230,23 @@ func (r *nameReader) set(l lexer) {
 	}
 	switch {
 	case r.is(next, "."), r.is(next, "="), r.is(next, "to"):
-		r.setting(l, t, NameSet)
+		r.setting(l, t, kind)
 	case r.is(t, "time") && r.is(next, "zone"):
-		r.found(NameSet, "timezone", t, next)
+		r.found(kind, "timezone", t, next)
 	case r.is(t, "session") && r.is(next, "authorization"):
-		r.found(NameSet, "session_authorization", t, next)
+		r.found(kind, "session_authorization", t, next)
 	case r.is(t, "session") && r.is(next, "characteristics"):
 		for _, name := range [...]string{"isolation", "read_only", "deferrable"} {
-			r.found(NameSet, "default_transaction_"+name, t, next)
+			r.found(kind, "default_transaction_"+name, t, next)
 		}
 	case r.is(t, "names"):
-		r.found(NameSet, "client_encoding", t, t)
+		r.found(kind, "client_encoding", t, t)
 	case r.is(t, "schema"):
-		r.found(NameSet, "search_path", t, t)
+		r.found(kind, "search_path", t, t)
 	case r.is(t, "xml") && r.is(next, "option"):
-		r.found(NameSet, "xmloption", t, next)
+		r.found(kind, "xmloption", t, next)
 	default:
-		r.setting(l, t, NameSet)
+		r.setting(l, t, kind)
 	}
 }
 
@@ -267,7 +274,11 @@ func (r *nameReader) setting(l lexer, t sqlToken, kind NameKind) {
 	for first := t; ; t = l.next() {
 		part, ok := appendIdent(nil, r.sql, t)
 		if !ok {
-			if t.kind == tokenUnicode {
+			switch {
+			case t.kind != tokenUnicode:
+			case kind == NameLocal:
+				r.found(kind, "", first, t)
+			default:
 				r.found(NameSetConfigUnknown, "", first, t)
 			}
 			return
@@ -304,19 +315,25 @@ func (r *nameReader) function(t sqlToken) {
 		return
 	}
 	ahead := r.lexer
-	if !ok || string(name) != "set_config" ||
-		isLocalSetConfig(r.sql[t.end:], r.backslashes, &r.lookahead) || !r.is(ahead.next(), "(") {
+	if !ok || string(name) != "set_config" {
+		return
+	}
+	known, unknown := NameSetConfig, NameSetConfigUnknown
+	if isLocalSetConfig(r.sql[t.end:], r.backslashes, &r.lookahead) {
+		known, unknown = NameLocal, NameLocal
+	}
+	if !r.is(ahead.next(), "(") {
 		return
 	}
 	first := ahead.next()
 	if first.kind == tokenString {
 		value, ok := stringValue(r.sql, first, r.backslashes)
 		if ok && r.is(castSkipped(&ahead), ",") {
-			r.found(NameSetConfig, lowerName(value), first, first)
+			r.found(known, lowerName(value), first, first)
 			return
 		}
 	}
-	r.found(NameSetConfigUnknown, "", t, t)
+	r.found(unknown, "", t, t)
 }
 
 // castSkipped returns the next sqlToken, or what follows if that is ::text.

@@ -12,14 +12,14 @@ import (
 var kindNames = map[NameKind]string{
 	NamePrepare: "prepare", NameExecute: "execute", NameDeallocate: "deallocate",
 	NameDeallocateAll: "deallocate-all", NameSet: "set", NameReset: "reset",
-	NameSetConfig: "config", NameSetConfigUnknown: "config?", NameListen: "listen",
+	NameSetConfig: "config", NameSetConfigUnknown: "config?", NameLocal: "local", NameListen: "listen",
 	NameUnlisten: "unlisten", NameUnlistenAll: "unlisten-all",
 }
 
 var kindHints = map[NameKind]Hints{
 	NamePrepare: HintPrepare, NameExecute: HintExecute, NameDeallocate: HintDeallocate,
 	NameDeallocateAll: HintDeallocate, NameSet: HintSet, NameReset: HintReset,
-	NameSetConfig: HintSetConfig, NameSetConfigUnknown: HintSetConfig, NameListen: HintListen,
+	NameSetConfig: HintSetConfig, NameSetConfigUnknown: HintSetConfig, NameLocal: HintLocal | HintSetConfig, NameListen: HintListen,
 	NameUnlisten: HintUnlisten, NameUnlistenAll: HintUnlisten,
 }
 
@@ -122,7 +122,9 @@ func TestNamesFindsWhatAStatementNames(t *testing.T) {
 		},
 		{"set local.x = 1", "set local.x@local.x"},
 		{"set a.b.c = 1", "set a.b.c@a.b.c"},
-		{"set local x = 1", ""},
+		{"set local x = 1", "local x@x"},
+		{"set local time zone 1", "local timezone@time zone"},
+		{"set transaction read only", ""},
 		{"set transaction read only", ""},
 		{"set session transaction read only", ""},
 		{"set constraints all deferred", ""},
@@ -165,7 +167,8 @@ func TestNamesFindsWhatAStatementNames(t *testing.T) {
 
 		// set_config
 		{"select set_config('My.var', 'b', false)", "config my.var@'My.var'"},
-		{"select set_config('a', 'b', true)", ""},
+		{"select set_config('a', 'b', true)", "local a@'a'"},
+		{"select set_config(n, 'b', true)", "local @set_config"},
 		{"select pg_catalog . SET_CONFIG /* x */ ( -- y\n 'a' , 'b', $1)", "config a@'a'"},
 		{`select "set_config"('a', 'b', false)`, "config a@'a'"},
 		{`select U&"set_config"('a', 'b', false)`, "config a@'a'"},
@@ -188,7 +191,7 @@ func TestNamesFindsWhatAStatementNames(t *testing.T) {
 		{"select set_config(E'a'\n'b', 'c', false)", "config? @set_config"},
 		{"select set_config(U&'a', 'c', false)", "config? @set_config"},
 		{"select set_config(N'a', 'c', false)", "config? @set_config"},
-		{"select set_config('a', set_config('b', 'c', false), true)", "config b@'b'"},
+		{"select set_config('a', set_config('b', 'c', false), true)", "local a@'a', config b@'b'"},
 		{"select set_config(set_config('b', 'c', false), 'a', false)", "config? @set_config, config b@'b'"},
 		{"select set_config('a", "config? @set_config"},
 		{"select set_config($$a", "config? @set_config"},

@@ -4,7 +4,7 @@ package wire
 // that is set may be wrong: it comes from words, not from a parse tree. One
 // that is not set can be relied on, but for what functions and DO blocks of
 // the server do inside.
-type Hints uint32
+type Hints uint64
 
 const (
 	// HintSet: SET of a setting of the session, SET ROLE and SET SESSION
@@ -74,7 +74,14 @@ const (
 	HintMeaning
 	// HintCatalog: CREATE or ALTER, but not of something temporary.
 	HintCatalog
+	// HintLocal: SET LOCAL, and a call of set_config whose third argument is
+	// just true.
+	HintLocal
 )
+
+// CallerHints are the bits that this package leaves to its callers, for a
+// Function's hints and their own.
+const CallerHints Hints = 3 << 62
 
 // Scan reads the words of a text of SQL, of one statement or several. Words in
 // strings and comments do not count; those that open a statement count only
@@ -207,9 +214,7 @@ func (r *reader) hint(word []byte, h Hints, start, end int) {
 func readOn(h Hints, rest []byte) Hints {
 	switch h {
 	case HintSet:
-		if isTransactionSet(rest) {
-			h = 0
-		}
+		h = setHint(rest)
 		if settingMatters(rest) {
 			h |= HintMeaning
 		}
@@ -234,7 +239,12 @@ func (r *reader) setConfig(end int) {
 	if argumentMatters(r.sql[end:]) {
 		r.hints |= HintMeaning
 	}
-	if r.hints&HintSetConfig == 0 && !isLocalSetConfig(r.sql[end:], r.backslashes, &r.lookahead) {
+	const both = HintSetConfig | HintLocal
+	switch {
+	case r.hints&both == both:
+	case isLocalSetConfig(r.sql[end:], r.backslashes, &r.lookahead):
+		r.hints |= HintLocal
+	default:
 		r.hints |= HintSetConfig
 	}
 }
@@ -247,7 +257,7 @@ func (r *reader) quoted(i int) int {
 	if h == escapedNameHints {
 		r.shape.unreadable = true
 		r.hints |= HintMeaning
-	} else if h&HintSetConfig != 0 || end-i > 2 && isWord(r.sql[i+1:end-1], "set_config") {
+	} else if h&(HintSetConfig|HintLocal) != 0 || end-i > 2 && isWord(r.sql[i+1:end-1], "set_config") {
 		if argumentMatters(r.sql[end:]) {
 			r.hints |= HintMeaning
 		}
@@ -292,6 +302,17 @@ func isTransactionSet(sql []byte) bool {
 		return len(rest) == 0 || rest[0] != '.'
 	}
 	return false
+}
+
+// setHint reads on after SET.
+func setHint(sql []byte) Hints {
+	if !isTransactionSet(sql) {
+		return HintSet
+	}
+	if word, _ := nextWord(sql); isWord(word, "local") {
+		return HintLocal
+	}
+	return 0
 }
 
 // isPrepareTransaction reads on after PREPARE. A prepared statement may itself
@@ -392,7 +413,7 @@ func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) H
 	case h == HintHold, h == HintExecute, h == HintTemp && name[0]|0x20 != 'p':
 		return 0
 	case h == HintSetConfig && isLocalSetConfig(sql[end:], backslashes, lookahead):
-		return 0
+		return HintLocal
 	default:
 		return h
 	}

@@ -25,9 +25,9 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 		{"set time zone 'UTC'", HintSet},
 		{"set names 'UTF8'", HintSet},
 		{"set session characteristics as transaction read only", HintSet},
-		{"set local work_mem = '1MB'", 0},
-		{"SET LOCAL work_mem = '1MB'", 0},
-		{"set /* x */ -- y\n local work_mem = '1MB'", 0},
+		{"set local work_mem = '1MB'", HintLocal},
+		{"SET LOCAL work_mem = '1MB'", HintLocal},
+		{"set /* x */ -- y\n local work_mem = '1MB'", HintLocal},
 		{"set transaction isolation level serializable", 0},
 		{"set constraints all deferred", 0},
 		{"set local.guc = 1", HintSet},
@@ -75,10 +75,10 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 
 		// set_config
 		{"select set_config('a', 'b', false)", HintSetConfig},
-		{"select set_config('a', 'b', true)", 0},
-		{"select SET_CONFIG ( 'a' , 'b' , /* x */ TRUE )", 0},
-		{"select pg_catalog.set_config('a', 'b', true)", 0},
-		{`select "set_config"('a', 'b', true)`, 0},
+		{"select set_config('a', 'b', true)", HintLocal},
+		{"select SET_CONFIG ( 'a' , 'b' , /* x */ TRUE )", HintLocal},
+		{"select pg_catalog.set_config('a', 'b', true)", HintLocal},
+		{`select "set_config"('a', 'b', true)`, HintLocal},
 		{`select "set_config"('a', 'b', false)`, HintSetConfig},
 		{"select set_config('a', 'b', $1)", HintSetConfig},
 		{"select set_config('a', 'b', true and false)", HintSetConfig},
@@ -87,11 +87,11 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 		{"select set_config", HintSetConfig},
 		{"select set_config(", HintSetConfig},
 		{"select set_config('a', 'b', true", HintSetConfig},
-		{"select set_config('a,,(', f(1, 2, array[3, 4]), true)", 0},
-		{`select set_config(E'\',', $q$,$q$ || "x,", true)`, 0},
-		{"select set_config('a', set_config('b', 'c', false), true)", HintSetConfig},
-		{"select set_config('a', set_config('b', 'c', true), true)", 0},
-		{"select set_config(1.5, -- ,\n 'x', true)", 0},
+		{"select set_config('a,,(', f(1, 2, array[3, 4]), true)", HintLocal},
+		{`select set_config(E'\',', $q$,$q$ || "x,", true)`, HintLocal},
+		{"select set_config('a', set_config('b', 'c', false), true)", HintSetConfig | HintLocal},
+		{"select set_config('a', set_config('b', 'c', true), true)", HintLocal},
+		{"select set_config(1.5, -- ,\n 'x', true)", HintLocal},
 		{"select 'set_config'", 0},
 
 		// the others that open a statement
@@ -210,7 +210,7 @@ func TestScanNonconformingReadsBackslashesInEveryString(t *testing.T) {
 	}{
 		{`select 'a\'; set x=1; --'`, 0},
 		{`select 'a\''; set x=1; --'`, HintSet},
-		{`select set_config('\',', 'b', true)`, 0},
+		{`select set_config('\',', 'b', true)`, HintLocal},
 		{`select "a\"; set x=1`, HintSet},
 	} {
 		if got := scanNonconforming([]byte(c.sql)) &^ (HintMeaning | HintCatalog); got != c.want {

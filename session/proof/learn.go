@@ -1,0 +1,326 @@
+package proof
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"pgweir/wire"
+)
+
+// Learned is what a statement may leave behind because of the names in it.
+type Learned struct {
+	Hints wire.Hints
+	// Settings are those of extensions that may be set, by name.
+	Settings []string
+	// Unknown: settings may be set whose names cannot be told.
+	Unknown bool
+}
+
+// nothing tells whether nothing is left behind.
+func (l *Learned) nothing() bool { return l.Hints == 0 && len(l.Settings) == 0 && !l.Unknown }
+
+// add adds what another one leaves, and tells whether that is more.
+func (l *Learned) add(o *Learned) bool {
+	before := *l
+	l.Hints |= o.Hints
+	l.Unknown = l.Unknown || o.Unknown
+	for _, name := range o.Settings {
+		if !slices.Contains(l.Settings, name) {
+			l.Settings = append(l.Settings, name)
+		}
+	}
+	return l.Hints != before.Hints || l.Unknown != before.Unknown || len(l.Settings) != len(before.Settings)
+}
+
+// Knowledge is what the names of a database's objects may leave behind, closed
+// over which object uses which. It is never changed once it is made.
+type Knowledge struct {
+	names     map[string]*Learned // of functions, relations and types
+	operators map[string]*Learned
+	events    Learned // of DDL, by event triggers
+	// Settings are the names of those whose hash tells whether any was set, as
+	// the text of an array: PostgreSQL's own that a session may set, and those
+	// of extensions that occur in the database.
+	Settings string
+	// Customs are the names of the latter.
+	Customs []string
+	// defaults are what roles and databases set those to.
+	defaults map[wire.Param]bool
+}
+
+// maxCustoms bounds the settings of extensions that are asked for by name.
+const maxCustoms = 64
+
+// isDefault tells whether a setting of an extension has a value that a session
+// begins with.
+func (k *Knowledge) isDefault(v wire.Param) bool { return k != nil && k.defaults[v] }
+
+// Set tells whether a setting of an extension that is asked for by name has been
+// set, rather than having its default.
+func (k *Knowledge) Set(v wire.Param) bool { return v.Value != "" && !k.isDefault(v) }
+
+// Of is what a statement may leave behind by the objects that it names; nil for
+// nothing.
+func (k *Knowledge) Of(text []byte, nonconforming bool) *Learned {
+	if k == nil || len(k.names) == 0 && len(k.operators) == 0 && k.events.nothing() {
+		return nil
+	}
+	var all Learned
+	wire.Tokens(text, nonconforming, func(kind wire.TokenKind, text []byte) {
+		switch kind {
+		case wire.TokenName:
+			if l := k.names[string(text)]; l != nil {
+				all.add(l)
+			}
+		case wire.TokenOperator:
+			for name, l := range k.operators {
+				if strings.Contains(string(text), name) {
+					all.add(l)
+				}
+			}
+		}
+	})
+	if !k.events.nothing() && wire.Scan(text)&(wire.HintDDL|wire.HintDrop) != 0 {
+		all.add(&k.events)
+	}
+	if all.nothing() {
+		return nil
+	}
+	return &all
+}
+
+// builder makes a Knowledge.
+type builder struct {
+	settings []string
+	customs  map[string]bool
+	nodes    map[string]*node
+	events   []string
+	k        *Knowledge
+}
+
+// node is all objects of one name.
+type node struct {
+	Learned
+	usedBy []string
+}
+
+func newKnowledge(rows []Row) *Knowledge {
+	b := &builder{customs: map[string]bool{}, nodes: map[string]*node{}}
+	b.k = &Knowledge{names: map[string]*Learned{}, operators: map[string]*Learned{}, defaults: map[wire.Param]bool{}}
+	for _, r := range rows {
+		b.row(r)
+	}
+	for _, r := range rows {
+		if r.Kind == rowBody || r.Kind == rowText {
+			b.calls(r)
+		}
+	}
+	b.close()
+	b.finish()
+	return b.k
+}
+
+func (b *builder) node(name string) *node {
+	n := b.nodes[name]
+	if n == nil {
+		n = &node{}
+		b.nodes[name] = n
+	}
+	return n
+}
+
+// row takes what a row says by itself.
+func (b *builder) row(r Row) {
+	switch r.Kind {
+	case rowName:
+		b.settings = append(b.settings, r.Name)
+	case rowDefault:
+		b.k.defaults[wire.Param{Name: r.Name, Value: r.Text}] = true
+	case rowBody, rowText:
+		l := body(r.Text)
+		b.node(r.Name).add(&l)
+	case rowOther:
+		l := foreignBody(r.Text)
+		b.node(r.Name).add(&l)
+	case rowUses:
+		b.node(r.Name)
+		used := b.node(r.Text)
+		used.usedBy = append(used.usedBy, r.Name)
+	case rowEvent:
+		b.events = append(b.events, r.Name)
+	}
+}
+
+// calls notes which objects a body names.
+func (b *builder) calls(r Row) {
+	seen := map[string]bool{r.Name: true}
+	wire.Tokens([]byte(r.Text), false, func(kind wire.TokenKind, text []byte) {
+		if kind == wire.TokenString || seen[string(text)] {
+			return
+		}
+		if used := b.nodes[string(text)]; used != nil {
+			seen[string(text)] = true
+			used.usedBy = append(used.usedBy, r.Name)
+		}
+	})
+}
+
+// close passes on what objects leave behind to those that use them.
+func (b *builder) close() {
+	work := slices.Collect(maps.Keys(b.nodes))
+	for len(work) > 0 {
+		n := b.nodes[work[len(work)-1]]
+		work = work[:len(work)-1]
+		if n.nothing() {
+			continue
+		}
+		for _, name := range n.usedBy {
+			if b.nodes[name].add(&n.Learned) {
+				work = append(work, name)
+			}
+		}
+	}
+}
+
+// finish keeps what leaves something behind.
+func (b *builder) finish() {
+	for name, n := range b.nodes {
+		if n.nothing() {
+			continue
+		}
+		for _, s := range n.Settings {
+			b.customs[s] = true
+		}
+		if strings.Trim(name, "+-*/<>=~!@#%^&|`?") == "" {
+			b.k.operators[name] = &n.Learned
+		} else {
+			b.k.names[name] = &n.Learned
+		}
+	}
+	for _, name := range b.events {
+		if l := b.k.names[name]; l != nil {
+			b.k.events.add(l)
+		}
+	}
+	b.k.Customs = slices.Sorted(maps.Keys(b.customs))
+	if len(b.k.Customs) > maxCustoms {
+		b.k.Customs = b.k.Customs[:maxCustoms]
+	}
+	for _, name := range b.k.Customs {
+		if !slices.Contains(b.settings, name) {
+			b.settings = append(b.settings, name)
+		}
+	}
+	b.k.Settings = "{" + strings.Join(b.settings, ",") + "}"
+}
+
+// customName tells the settings of extensions whose names can be asked for as
+// they are.
+var customName = regexp.MustCompile(`^[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)+$`)
+
+// body is what a body in SQL or PL/pgSQL leaves behind by itself.
+func body(text string) (l Learned) {
+	b := []byte(text)
+	l.Hints = wire.BodyHints(b) &^ wire.HintCall
+	l.names(b)
+	if !executes(b) {
+		return l
+	}
+	// What it executes is made of the strings in it, or comes from elsewhere.
+	l.Hints |= wire.HintDo
+	made := false
+	wire.Tokens(b, false, func(kind wire.TokenKind, text []byte) {
+		if kind != wire.TokenString {
+			return
+		}
+		made = made || verb.Match(text)
+		l.Hints |= wire.BodyHints(text) &^ wire.HintCall
+		l.names(text)
+		if setsSomething.Match(text) && !namesWhatItSets(text) {
+			l.Unknown = true
+		}
+	})
+	l.Unknown = l.Unknown || !made
+	return l
+}
+
+// names notes the settings that a body sets.
+func (l *Learned) names(b []byte) {
+	wire.BodyNames(b, func(n wire.Name) {
+		switch n.Kind {
+		case wire.NameSet, wire.NameSetConfig:
+			l.setting(n.Text)
+		case wire.NameSetConfigUnknown:
+			l.Unknown = true
+		}
+	})
+}
+
+func (l *Learned) setting(name string) {
+	switch {
+	case !strings.Contains(name, "."), slices.Contains(l.Settings, name):
+	case customName.MatchString(name):
+		l.Settings = append(l.Settings, name)
+	default:
+		l.Unknown = true
+	}
+}
+
+// executes tells whether a body of PL/pgSQL has an EXECUTE of its own, that of a
+// trigger's definition apart.
+func executes(b []byte) bool {
+	found := false
+	execute := false
+	wire.Tokens(b, false, func(kind wire.TokenKind, text []byte) {
+		if execute {
+			is := string(text)
+			found = found || kind != wire.TokenName || is != "function" && is != "procedure" && is != "on"
+		}
+		execute = kind == wire.TokenName && string(text) == "execute"
+	})
+	return found
+}
+
+var (
+	// verb begins a statement, or goes on with one.
+	verb = regexp.MustCompile(`(?i)\b(select|insert|update|delete|merge|with|create|alter|drop|truncate|grant|revoke|copy|lock|refresh|analyze|vacuum|comment|set|reset|do|call|notify|listen|explain|reindex|cluster)\b`)
+	// setsSomething is in a string that may become a statement which sets.
+	setsSomething = regexp.MustCompile(`(?i)\b(set_config|set\s+(session|local)?\s*$|set\s+(session\s+|local\s+)?[%"'|]|set\s+(session\s+|local\s+)?[\w$]+\.)`)
+)
+
+// namesWhatItSets tells whether a string sets something by a name that can be
+// read.
+func namesWhatItSets(text []byte) bool {
+	known := true
+	some := false
+	wire.BodyNames(text, func(n wire.Name) {
+		switch n.Kind {
+		case wire.NameSet, wire.NameSetConfig, wire.NameLocal:
+			some = true
+			known = known && n.Text != "" && !strings.HasSuffix(n.Text, ".")
+		case wire.NameSetConfigUnknown:
+			known = false
+		}
+	})
+	return some && known
+}
+
+var (
+	// foreignSet finds what a body in another language sets by a name.
+	foreignSet = regexp.MustCompile(`(?i)\bset(?:_config\s*\(\s*\\?['"]+|\s+(?:session\s+)?)([a-z_][\w$]*\.[\w$.]+)`)
+	foreignAny = regexp.MustCompile(`(?i)\b(set_config|set)\b`)
+)
+
+// foreignBody is what a body in any other language leaves behind: it is not
+// known, so its callers are asked about everything.
+func foreignBody(text string) (l Learned) {
+	l.Hints = wire.HintDo
+	found := foreignSet.FindAllStringSubmatch(text, -1)
+	for _, m := range found {
+		l.setting(strings.ToLower(m[1]))
+	}
+	l.Unknown = len(found) == 0 && foreignAny.MatchString(text)
+	return l
+}

@@ -1,0 +1,111 @@
+package proof
+
+// The kinds of rows that learnQuestion is answered with.
+const (
+	rowName    = 'g' // a setting of PostgreSQL's or of an extension's that a session may have
+	rowDefault = 'r' // a setting of an extension's, and what roles and databases set it to
+	rowBody    = 'f' // a function in SQL or PL/pgSQL, and its body
+	rowOther   = 'o' // a function in another language, and its body
+	rowText    = 'x' // an object, and the expression of it that calls a function of PostgreSQL's which leaves something
+	rowUses    = 'u' // an object, and another one that it uses
+	rowEvent   = 'v' // a function that an event trigger calls
+)
+
+// digestQuestion is one text for all objects of a database that decide what a
+// statement does: a hash of the transactions that changed them last, catalog by
+// catalog. Nothing temporary is in it.
+var digestQuestion = func() string {
+	const class = " JOIN pg_catalog.pg_class c ON c.relpersistence OPERATOR(pg_catalog.<>) 't' AND c.oid OPERATOR(pg_catalog.=) x."
+	const lasting = " OPERATOR(pg_catalog.<>) ALL (ARRAY(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.~) '^pg_(toast_)?temp_'))"
+	sql := "SELECT 'd', '', pg_catalog.concat_ws('.'"
+	for _, from := range []string{
+		"pg_proc x WHERE x.pronamespace" + lasting,
+		"pg_rewrite x" + class + "ev_class",
+		"pg_trigger x" + class + "tgrelid",
+		"pg_attrdef x" + class + "adrelid",
+		"pg_policy x",
+		"pg_constraint x WHERE x.contype IN ('c', 'x', 'f') AND x.connamespace" + lasting,
+		"pg_type x WHERE x.typtype IN ('d', 'b') AND x.typelem OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND x.typnamespace" + lasting,
+		"pg_operator x WHERE x.oprnamespace" + lasting,
+		"pg_cast x",
+		"pg_aggregate x",
+		"pg_event_trigger x",
+		"pg_inherits x" + class + "inhrelid",
+		"pg_namespace x WHERE x.oid" + lasting,
+		"pg_db_role_setting x",
+		"pg_index x" + class + "indexrelid WHERE x.indexprs IS NOT NULL OR x.indpred IS NOT NULL",
+	} {
+		sql += ",\n COALESCE((SELECT pg_catalog.hash_array_extended(pg_catalog.array_agg(x.xmin), 0) FROM pg_catalog." + from + "), 0)"
+	}
+	// These are touched by much that changes no meaning.
+	return sql + `,
+ (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.oid, x.relname, x.relnamespace, x.relkind, x.relrowsecurity, x.relforcerowsecurity, x.relispartition)))
+ FROM pg_catalog.pg_class x WHERE x.relpersistence OPERATOR(pg_catalog.<>) 't' AND x.relkind IN ('r', 'v', 'p', 'f', 'm')),
+ (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.attrelid, x.attnum, x.atttypid)))
+ FROM pg_catalog.pg_attribute x` + class + `attrelid WHERE x.atttypid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND x.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2))`
+}()
+
+// learnQuestion reads what statements may leave by the objects that they use:
+// the bodies of functions, the expressions of other objects that call one of
+// PostgreSQL's functions which leave something, and which object uses which. It
+// runs under a search_path of pg_catalog alone (Question.Guarded).
+const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE context IN ('user', 'superuser')
+ AND name <> ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle','TimeZone','standard_conforming_strings',
+ 'transaction_isolation','transaction_read_only','transaction_deferrable','seed'])
+ UNION ALL SELECT 'g', name, '' FROM unnest(ARRAY['role','session_authorization']) name
+ UNION ALL SELECT 'r', lower(split_part(s, '=', 1)), substr(s, strpos(s, '=') + 1) FROM pg_db_role_setting d, unnest(d.setconfig) s
+ WHERE d.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) AND strpos(split_part(s, '=', 1), '.') > 0
+ UNION ALL SELECT CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN 'f' ELSE 'o' END, p.proname::text, COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc)
+ FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE l.lanname NOT IN ('c', 'internal') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT starts_with(n.nspname::text, 'pg_temp_')
+ UNION ALL SELECT 'x', x.name, x.body FROM (
+  SELECT '(:funcid|:opfuncid|:aggfnoid|:winfnoid) (' || string_agg(oid::text, '|') || ') ' AS calls, array_agg(oid) AS oids FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN (
+   'set_config', 'lastval', 'currval', 'setseed', 'pg_notify', 'pg_listening_channels',
+   'pg_advisory_lock', 'pg_advisory_lock_shared', 'pg_try_advisory_lock', 'pg_try_advisory_lock_shared',
+   'pg_advisory_unlock', 'pg_advisory_unlock_shared', 'pg_advisory_unlock_all',
+   'query_to_xml', 'query_to_xmlschema', 'query_to_xml_and_xmlschema', 'cursor_to_xml', 'cursor_to_xmlschema', 'ts_stat', 'ts_rewrite',
+   'pg_replication_origin_session_setup', 'pg_create_physical_replication_slot', 'pg_create_logical_replication_slot',
+   'pg_backup_start', 'pg_start_backup')) f, LATERAL (
+  SELECT c.relname::text AS name, pg_get_ruledef(r.oid) AS body FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+   WHERE r.oid >= 16384 AND c.relpersistence <> 't' AND (r.ev_action::text ~ f.calls OR r.ev_qual::text ~ f.calls)
+  UNION ALL SELECT c.relname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid
+   WHERE c.relpersistence <> 't' AND d.adbin::text ~ f.calls
+  UNION ALL SELECT COALESCE(c.relname, t.typname), pg_get_constraintdef(k.oid) FROM pg_constraint k
+   LEFT JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_type t ON t.oid = k.contypid
+   WHERE k.conbin::text ~ f.calls AND c.relpersistence IS DISTINCT FROM 't'
+  UNION ALL SELECT c.relname, concat_ws(' ; ', pg_get_expr(y.polqual, y.polrelid), pg_get_expr(y.polwithcheck, y.polrelid)) FROM pg_policy y
+   JOIN pg_class c ON c.oid = y.polrelid WHERE y.polqual::text ~ f.calls OR y.polwithcheck::text ~ f.calls
+  UNION ALL SELECT c.relname, pg_get_triggerdef(g.oid) FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+   WHERE c.relpersistence <> 't' AND g.tgqual::text ~ f.calls
+  UNION ALL SELECT c.relname, pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+   WHERE c.relpersistence <> 't' AND (i.indexprs::text ~ f.calls OR i.indpred::text ~ f.calls)
+  UNION ALL SELECT p.proname, pg_get_expr(p.proargdefaults, 0) FROM pg_proc p WHERE p.oid >= 16384 AND p.proargdefaults::text ~ f.calls
+  UNION ALL SELECT t.typname, pg_get_expr(t.typdefaultbin, 0) FROM pg_type t WHERE t.oid >= 16384 AND t.typdefaultbin::text ~ f.calls
+  UNION ALL SELECT o.oprname, o.oprcode || '()' FROM pg_operator o WHERE o.oprcode::oid = ANY (f.oids)
+  UNION ALL SELECT t.typname, s.castfunc::regproc || '()' FROM pg_cast s JOIN pg_type t ON t.oid IN (s.castsource, s.casttarget) WHERE s.castfunc = ANY (f.oids)
+  UNION ALL SELECT p.proname, concat_ws('() ', g.aggtransfn, g.aggfinalfn, '') FROM pg_aggregate g JOIN pg_proc p ON p.oid = g.aggfnoid
+   WHERE g.aggtransfn::oid = ANY (f.oids) OR g.aggfinalfn::oid = ANY (f.oids)) x
+ UNION ALL SELECT DISTINCT 'u', a.name, b.name FROM pg_depend d,
+ LATERAL (SELECT c.relname::text AS name FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+  UNION ALL SELECT c.relname FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid WHERE d.classid = 'pg_trigger'::regclass AND g.oid = d.objid
+  UNION ALL SELECT c.relname FROM pg_attrdef f JOIN pg_class c ON c.oid = f.adrelid WHERE d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
+  UNION ALL SELECT COALESCE(c.relname, t.typname) FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_type t ON t.oid = k.contypid
+   WHERE d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
+  UNION ALL SELECT c.relname FROM pg_policy y JOIN pg_class c ON c.oid = y.polrelid WHERE d.classid = 'pg_policy'::regclass AND y.oid = d.objid
+  UNION ALL SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid
+  UNION ALL SELECT c.relname FROM pg_class c WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid
+  UNION ALL SELECT o.oprname FROM pg_operator o WHERE d.classid = 'pg_operator'::regclass AND o.oid = d.objid
+  UNION ALL SELECT t.typname FROM pg_cast s JOIN pg_type t ON t.oid IN (s.castsource, s.casttarget) WHERE d.classid = 'pg_cast'::regclass AND s.oid = d.objid
+  UNION ALL SELECT p.proname FROM pg_proc p WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+  UNION ALL SELECT t.typname FROM pg_type t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid) a,
+ LATERAL (SELECT p.proname::text AS name FROM pg_proc p WHERE d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+  UNION ALL SELECT o.oprname FROM pg_operator o WHERE d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+  UNION ALL SELECT t.typname FROM pg_type t WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+  UNION ALL SELECT c.relname FROM pg_class c WHERE d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)) b
+ WHERE d.refobjid >= 16384 AND a.name <> b.name
+ UNION ALL SELECT DISTINCT 'u', u.relname::text, r.relname::text FROM pg_constraint k JOIN pg_class u ON u.oid = k.confrelid JOIN pg_class r ON r.oid = k.conrelid WHERE k.contype = 'f'
+ UNION ALL SELECT DISTINCT 'u', p.relname::text, c.relname::text FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
+ UNION ALL SELECT DISTINCT 'u', c.relname::text, t.typname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
+ WHERE a.atttypid >= 16384 AND a.attnum > 0 AND c.relpersistence <> 't'
+ UNION ALL SELECT DISTINCT 'u', t.typname::text, b.typname::text FROM pg_type t JOIN pg_type b ON b.oid IN (t.typbasetype, t.typelem) WHERE b.oid >= 16384
+ UNION ALL SELECT 'v', p.proname::text, '' FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid`

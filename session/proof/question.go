@@ -1,0 +1,197 @@
+package proof
+
+import (
+	"strings"
+
+	"pgweir/wire"
+)
+
+// Question is one query of pgweir's own: what is left in a backend, or what the
+// database consists of. Its answer has rows of three texts, the first of which
+// says what the row is about.
+//
+// Operators and functions are named in full, because a client may have others
+// on its search_path.
+type Question struct {
+	Parts Reason
+	// Names are the settings whose hash PartHash asks for.
+	Names string
+	// Customs are settings that pg_settings does not show; PartSettings asks for
+	// them by name.
+	Customs []string
+	// Reset: list settings as well that are what RESET would make them.
+	Reset bool
+	// Guarded: run under settings of pgweir's own, not under the client's
+	// timeouts, encoding and search_path.
+	Guarded bool
+}
+
+const guard = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+ SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL client_encoding = 'UTF8'; `
+
+const notReset = " AND (setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE"
+
+const settingsList = `SELECT 's', name, setting FROM pg_catalog.pg_settings
+ WHERE source OPERATOR(pg_catalog.=) 'session'` + notReset + ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle',
+ 'TimeZone','standard_conforming_strings','transaction_isolation','transaction_read_only','transaction_deferrable'])
+ UNION ALL SELECT 'i', 'role', pg_catalog.current_setting('role')
+ UNION ALL SELECT 'i', 'session_authorization', SESSION_USER::pg_catalog.text`
+
+// settingsHash has the array of the settings' names between its halves.
+const (
+	settingsHash = `SELECT 'e', '', pg_catalog.hashtextextended(pg_catalog.string_agg(COALESCE(pg_catalog.current_setting(n, true), ''), '|'), 0)::pg_catalog.text
+ FROM pg_catalog.unnest(`
+	settingsHashEnd = `::pg_catalog.text[]) n`
+)
+
+var parts = []struct {
+	part Reason
+	sql  string
+}{
+	{ReasonLock, `SELECT 'l', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_locks
+ WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
+	{ReasonTemp, `SELECT 't', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_depend
+ WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+ AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
+	{ReasonCursor, `SELECT 'h', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
+	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
+	{ReasonChannels, `SELECT 'c', channel, '' FROM pg_catalog.pg_listening_channels() AS channel`},
+	{PartDigest, digestQuestion},
+	{PartLearn, learnQuestion},
+}
+
+// Append appends the question's text.
+func (q *Question) Append(dst []byte) []byte {
+	if q.Guarded || q.Parts&PartLearn != 0 {
+		dst = append(dst, guard...)
+	}
+	first := true
+	add := func(sql ...string) {
+		if !first {
+			dst = append(dst, "\n UNION ALL "...)
+		}
+		first = false
+		for _, s := range sql {
+			dst = append(dst, s...)
+		}
+	}
+	if q.Parts&PartHash != 0 {
+		add(settingsHash)
+		dst = append(wire.AppendLiteral(dst, q.Names), settingsHashEnd...)
+	}
+	if q.Parts&PartSettings != 0 {
+		list := settingsList
+		if q.Reset {
+			list = strings.Replace(list, notReset, "", 1)
+		}
+		add(list)
+	}
+	for _, p := range parts {
+		if q.Parts&p.part != 0 {
+			add(p.sql)
+		}
+	}
+	if q.Parts&PartSettings != 0 {
+		for _, name := range q.Customs {
+			add("SELECT 's', ")
+			dst = append(wire.AppendLiteral(dst, name), ", pg_catalog.current_setting("...)
+			dst = append(wire.AppendLiteral(dst, name), ", true)"...)
+		}
+	}
+	return dst
+}
+
+// maxRow is how long a row of an answer may be, in bytes, and maxRows all that
+// is learned; what is longer counts as a failure.
+const (
+	maxRow  = 16 << 20
+	maxRows = 128 << 20
+)
+
+// Row is a row of what is learned of a database.
+type Row struct {
+	Kind       byte
+	Name, Text string
+}
+
+// Answer is what a backend has said to a Question. The zero value is ready.
+type Answer struct {
+	Found    Reason
+	Settings []wire.Param
+	Channels []string
+	Hash     string
+	Digest   string
+	Learned  []Row
+	Failed   bool
+	// Canceled: it has failed by a cancel request that came late, for the query
+	// before, or by a timeout of the client's.
+	Canceled bool
+
+	size  int
+	inRow bool   // a row has come in part
+	long  []byte // that part
+}
+
+// InRow tells whether a row has come in part.
+func (a *Answer) InRow() bool { return a.inRow }
+
+// Part takes a part of a DataRow, of which left bytes are still to come.
+func (a *Answer) Part(p []byte, left int) {
+	a.inRow = left > 0
+	switch {
+	case left == 0 && len(a.long) == 0:
+		a.row(p)
+	case len(a.long)+len(p)+left > maxRow:
+		a.Failed, a.long = true, nil
+	default:
+		if a.long = append(a.long, p...); left == 0 {
+			a.row(a.long)
+			a.long = nil
+		}
+	}
+}
+
+// row reads one DataRow of the answer: three texts.
+func (a *Answer) row(body []byte) {
+	var col [3][]byte
+	n := 0
+	err := wire.DecodeDataRow(body, func(i int, value []byte) {
+		n++
+		if i < len(col) {
+			col[i] = value
+		}
+	})
+	if err != nil || n != len(col) || len(col[0]) != 1 {
+		a.Failed = true
+		return
+	}
+	null := col[2] == nil
+	name, value := string(col[1]), string(col[2])
+	switch kind := col[0][0]; kind {
+	case 's', 'i':
+		if !null {
+			a.Settings = append(a.Settings, wire.Param{Name: name, Value: value})
+		}
+	case 'e':
+		a.Hash = value
+	case 'd':
+		a.Digest = value
+	case 'l':
+		a.Found |= ReasonLock
+	case 't':
+		a.Found |= ReasonTemp
+	case 'h':
+		a.Found |= ReasonCursor
+	case 'p':
+		a.Found |= ReasonPrepared
+	case 'c':
+		a.Found |= ReasonChannels
+		a.Channels = append(a.Channels, name)
+	case rowName, rowDefault, rowBody, rowOther, rowText, rowUses, rowEvent:
+		if a.size += len(body); a.size > maxRows {
+			a.Failed, a.Learned = true, nil
+			return
+		}
+		a.Learned = append(a.Learned, Row{kind, name, value})
+	}
+}

@@ -1,0 +1,227 @@
+package proof
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"pgweir/wire"
+)
+
+// Standing is what the answers have said of a shape.
+type Standing uint32
+
+const (
+	// Unproven: nothing has been found; the question comes back as the runs double.
+	Unproven Standing = iota
+	// Suspect: it ran in a lease that left something, together with others.
+	Suspect
+	// Leaves: it left something, and nothing else ran.
+	Leaves
+)
+
+func (s Standing) String() string {
+	return [...]string{"unproven", "suspect", "leaves state"}[s]
+}
+
+// acquitted is how many clean answers in a row clear a suspect, in leases
+// without another one.
+const acquitted = 8
+
+// A Shape is what is known of one shape of statements, under the settings that
+// say what its names mean. Its methods may be called on any goroutine.
+type Shape struct {
+	key  uint64
+	text string // of the first statement of this shape, cut
+
+	generation atomic.Uint64 // under which the rest holds, plus 1; 0 for none
+	runs       atomic.Uint64
+	due        atomic.Uint64 // the run at which the question comes next
+	standing   atomic.Uint32
+	clean      atomic.Uint32 // answers since it is a suspect
+	learned    atomic.Pointer[Learned]
+}
+
+// maxText is how much of a statement is kept to be shown, in bytes.
+const maxText = 200
+
+// Run counts one run. It is true if nothing has to be asked about it. The caller
+// has seen that the shape is Current, or has renewed it.
+func (s *Shape) Run() (proven bool) {
+	n := s.runs.Add(1)
+	return n < s.due.Load() && s.standing.Load() == uint32(Unproven)
+}
+
+// Current tells whether what is known holds under a generation.
+func (s *Shape) Current(generation uint64) bool { return s.generation.Load() == generation+1 }
+
+// Renew forgets what was known under another generation. learned is what the
+// statement's names may leave behind, nil for nothing.
+func (s *Shape) Renew(generation uint64, learned *Learned) {
+	s.learned.Store(learned)
+	s.standing.Store(uint32(Unproven))
+	s.clean.Store(0)
+	s.runs.Store(0)
+	s.due.Store(1)
+	s.generation.Store(generation + 1)
+}
+
+// Learned is what the statement's names may leave behind; nil for nothing.
+func (s *Shape) Learned() *Learned { return s.learned.Load() }
+
+// Standing is what the answers have said.
+func (s *Shape) Standing() Standing { return Standing(s.standing.Load()) }
+
+// Text is the beginning of the first statement of this shape.
+func (s *Shape) Text() string { return s.text }
+
+// Runs is how often it has run under the present generation.
+func (s *Shape) Runs() uint64 { return s.runs.Load() }
+
+// Proven tells whether the next run is not asked about.
+func (s *Shape) Proven() bool {
+	return s.runs.Load()+1 < s.due.Load() && s.standing.Load() == uint32(Unproven)
+}
+
+// Acquit notes a clean answer after a lease in which all of these ran, under a
+// generation.
+func Acquit(ran []*Shape, generation uint64) {
+	suspects := 0
+	for _, s := range ran {
+		if s.Standing() != Unproven {
+			suspects++
+		}
+	}
+	for _, s := range ran {
+		if !s.Current(generation) {
+			continue
+		}
+		switch s.Standing() {
+		case Unproven:
+			s.double()
+		case Suspect:
+			if suspects == 1 && s.clean.Add(1) >= acquitted {
+				s.standing.Store(uint32(Unproven))
+				s.double()
+			}
+		}
+	}
+}
+
+// double has the question come back when the runs so far have doubled.
+func (s *Shape) double() {
+	n := s.runs.Load()
+	for {
+		due := s.due.Load()
+		if due > n || s.due.CompareAndSwap(due, max(2*n, 2)) {
+			return
+		}
+	}
+}
+
+// Convict notes that a lease in which all of these ran has left something that
+// no hint had told of.
+func Convict(ran []*Shape) {
+	standing := Suspect
+	if len(ran) == 1 {
+		standing = Leaves
+	}
+	for _, s := range ran {
+		if s.Standing() != Leaves {
+			s.standing.Store(uint32(standing))
+			s.clean.Store(0)
+		}
+	}
+}
+
+// maxShapes bounds a table; one that is full begins anew.
+const maxShapes = 1 << 16
+
+// Table has the shapes of a pool by their keys. Its zero value is ready. Get
+// takes no lock.
+type Table struct {
+	slots atomic.Pointer[slots]
+
+	mu    sync.Mutex // held by Add
+	count int
+}
+
+// slots is a hash table with linear probing, at most half full.
+type slots []atomic.Pointer[Shape]
+
+// Get finds a shape by its key; nil if it is not known.
+func (t *Table) Get(key uint64) *Shape {
+	all := t.slots.Load()
+	if all == nil {
+		return nil
+	}
+	mask := uint64(len(*all) - 1)
+	for i := key & mask; ; i = (i + 1) & mask {
+		s := (*all)[i].Load()
+		if s == nil || s.key == key {
+			return s
+		}
+	}
+}
+
+// Add makes a shape known, of which text is a statement, or finds it.
+func (t *Table) Add(key uint64, text []byte) *Shape {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.Get(key); s != nil {
+		return s
+	}
+	if t.count == maxShapes {
+		t.slots.Store(nil)
+		t.count = 0
+	}
+	if all := t.slots.Load(); all == nil || 2*(t.count+1) > len(*all) {
+		t.grow(all)
+	}
+	s := &Shape{key: key, text: string(text[:min(len(text), maxText)])}
+	t.slots.Load().put(s)
+	t.count++
+	return s
+}
+
+func (t *Table) grow(from *slots) {
+	if from == nil {
+		all := make(slots, 64)
+		t.slots.Store(&all)
+		return
+	}
+	all := make(slots, 2*len(*from))
+	for i := range *from {
+		if s := (*from)[i].Load(); s != nil {
+			all.put(s)
+		}
+	}
+	t.slots.Store(&all)
+}
+
+func (all slots) put(s *Shape) {
+	mask := uint64(len(all) - 1)
+	i := s.key & mask
+	for all[i].Load() != nil {
+		i = (i + 1) & mask
+	}
+	all[i].Store(s)
+}
+
+// All are the shapes that are known.
+func (t *Table) All() (list []*Shape) {
+	all := t.slots.Load()
+	if all == nil {
+		return nil
+	}
+	for i := range *all {
+		if s := (*all)[i].Load(); s != nil {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// Key is the key of a shape whose names mean what context says; it is never 0.
+func Key(shape wire.Shape, context uint64) uint64 {
+	return max(wire.MixShape(uint64(shape), context), 1)
+}

@@ -124,6 +124,7 @@ func (l *line) push(w *Waiter) {
 	}
 	l.tail = w
 	l.n++
+	w.Variant.waiting++
 }
 
 func (l *line) pushFront(w *Waiter) {
@@ -135,6 +136,7 @@ func (l *line) pushFront(w *Waiter) {
 	}
 	l.head = w
 	l.n++
+	w.Variant.waiting++
 }
 
 func (l *line) remove(w *Waiter) {
@@ -152,4 +154,5 @@ func (l *line) remove(w *Waiter) {
 	w.fresh = nil
 	w.cut()
 	l.n--
+	w.Variant.waiting--
 }

@@ -56,6 +56,9 @@ type Address struct {
 	TLS     TLS
 }
 
+// Server tells whether both are the same server, however it is spoken with.
+func (a *Address) Server(b *Address) bool { return a.Network == b.Network && a.Addr == b.Addr }
+
 // Host takes the backends in whose login is done. Its methods are called
 // without any lock held, on goroutines of the pool's.
 type Host interface {
@@ -65,6 +68,10 @@ type Host interface {
 	// Evict gives up an idle backend that has been taken out of the pool for
 	// that: soon the Host calls Pool.Discard.
 	Evict(b *Backend)
+	// Sign is told each notification that a listening backend of this server has
+	// heard, before its subscribers are: a whole NotificationResponse, in which it
+	// may change the process ID of the sender's backend.
+	Sign(server *Address, message []byte)
 }
 
 // Taker waits for a backend. Its methods are called on any goroutine, without
@@ -117,6 +124,7 @@ func (l *line) push(w *Waiter) {
 	}
 	l.tail = w
 	l.n++
+	w.Variant.waiting++
 }
 
 func (l *line) pushFront(w *Waiter) {
@@ -128,6 +136,7 @@ func (l *line) pushFront(w *Waiter) {
 	}
 	l.head = w
 	l.n++
+	w.Variant.waiting++
 }
 
 func (l *line) remove(w *Waiter) {
@@ -145,4 +154,5 @@ func (l *line) remove(w *Waiter) {
 	w.fresh = nil
 	w.cut()
 	l.n--
+	w.Variant.waiting--
 }

@@ -42,6 +42,7 @@ type host struct {
 	wg     sync.WaitGroup
 	refuse atomic.Bool  // has Adopt fail
 	evicts atomic.Int32 // calls of Evict
+	sign   func(server *Address, message []byte)
 
 	mu    sync.Mutex
 	sides map[*Backend]*side
@@ -71,6 +72,12 @@ func (h *host) Adopt(b *Backend) error {
 	h.sides[b] = s
 	h.mu.Unlock()
 	return nil
+}
+
+func (h *host) Sign(server *Address, message []byte) {
+	if h.sign != nil {
+		h.sign(server, message)
+	}
 }
 
 func (h *host) Evict(b *Backend) {

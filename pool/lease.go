@@ -130,6 +130,7 @@ func (p *Pool) Return(b *Backend, now time.Duration, park func()) *Waiter {
 // whither tells where a backend goes that has come back: to w, or out of the
 // pool, or else to the idle ones.
 func (p *Pool) whither(b *Backend, now time.Duration) (w *Waiter, evict bool) {
+	b.variant.moved = now
 	if p.unfit(b, now) {
 		p.leave(b)
 		return nil, true
@@ -197,7 +198,7 @@ func (p *Pool) nextFor(v *Variant, now time.Duration) *Waiter {
 	if head == nil || head.Variant == v && head.fresh == nil {
 		return head
 	}
-	if now-head.since > overtake && p.needsPlace(head, now) {
+	if p.needsPlace(head, now) && !p.mayOvertake(head, v, now) {
 		return nil
 	}
 	for w := head.next; w != nil; w = w.next {

@@ -22,7 +22,8 @@ const maxChannelName = 63
 type Subscriber interface {
 	// Notify tells of a notification: message is a whole NotificationResponse
 	// with its header ('A', length, process ID of the sender's backend,
-	// channel, payload). Others may get the same slice; nobody writes to it.
+	// channel, payload), as the Host has signed it. All subscribers get the same
+	// slice, and may keep it; nobody writes to it.
 	Notify(message []byte)
 	// Missed says that the listening backend was lost, and that all channels
 	// are listened to again: what was sent in between has not been heard.
@@ -144,14 +145,20 @@ func (l *Listener) Leave(s Subscriber) {
 		return
 	}
 	l.forget(sub)
-	l.queue = slices.DeleteFunc(l.queue, func(r *request) bool {
-		if r.sub != sub {
-			return false
-		}
-		l.settle(func() { r.done(errLeft) })
-		return true
-	})
+	l.takeBack(sub)
 	l.nudge()
+}
+
+// Withdraw ends the calls of Listen by s that have not been begun with, with an
+// error; s hears what it heard before. Those under way take effect all the same.
+func (l *Listener) Withdraw(s Subscriber) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if sub := l.subs[s]; sub != nil {
+		l.takeBack(sub)
+		l.drop(sub)
+		l.nudge()
+	}
 }
 
 var errLeft = wire.Errorf(wire.CodeQueryCanceled, "the client has gone that wanted to listen")
@@ -390,6 +397,18 @@ func (l *Listener) drop(sub *subscription) {
 	if len(sub.channels) == 0 && sub.requests == 0 && !sub.gone {
 		delete(l.subs, sub.who)
 	}
+}
+
+// takeBack takes the requests of a subscription out of the queue.
+func (l *Listener) takeBack(sub *subscription) {
+	l.queue = slices.DeleteFunc(l.queue, func(r *request) bool {
+		if r.sub != sub {
+			return false
+		}
+		sub.requests--
+		l.settle(func() { r.done(errLeft) })
+		return true
+	})
 }
 
 // forget drops a subscription for good.

@@ -208,7 +208,11 @@ func (c *conversation) notification(m []byte) *wire.Error {
 	if !ok {
 		return wire.Fatalf(wire.CodeProtocolViolation, "invalid NotificationResponse message")
 	}
-	for _, s := range c.l.notified(channel) {
+	hearers := c.l.notified(channel)
+	if len(hearers) > 0 || c.batch != nil {
+		c.l.pool.host.Sign(&c.b.Address, m)
+	}
+	for _, s := range hearers {
 		s.Notify(m)
 	}
 	if c.batch != nil && c.batch.fresh[string(channel)] {

@@ -392,3 +392,50 @@ func BenchmarkANotificationForTenThousand(b *testing.B) {
 		}
 	}
 }
+
+func TestANotificationIsSignedAndKeptOnceForAllWhoHearIt(t *testing.T) {
+	h, s, n, p := listenPool(t, nil)
+	l := p.Listener()
+	var signed atomic.Int32
+	h.sign = func(server *Address, m []byte) {
+		if server.Addr != s.addr {
+			t.Errorf("signed for %q", server.Addr)
+		}
+		signed.Add(1)
+		m[8] = 42
+	}
+	var kept []*keeper
+	for range 3 {
+		k := &keeper{ear: hearing(t, l)}
+		kept = append(kept, k)
+		l.Listen(k, []string{"x"}, func(e *wire.Error) { k.answer <- e })
+		if e := k.finish(); e != nil {
+			t.Fatal(e)
+		}
+	}
+	n.notify("x", "1")
+	for _, k := range kept {
+		eventually(t, "it is heard", func() bool { return k.message.Load() != nil })
+	}
+	first := *kept[0].message.Load()
+	for i, k := range kept {
+		m := *k.message.Load()
+		if m[8] != 42 {
+			t.Errorf("subscriber %d is told process ID %d", i, m[8])
+		}
+		if &m[0] != &first[0] {
+			t.Errorf("subscriber %d has a copy of its own", i)
+		}
+	}
+	if got := signed.Load(); got != 1 {
+		t.Errorf("signed %d times", got)
+	}
+}
+
+// keeper is a Subscriber that keeps the last message.
+type keeper struct {
+	*ear
+	message atomic.Pointer[[]byte]
+}
+
+func (k *keeper) Notify(m []byte) { k.message.Store(&m) }

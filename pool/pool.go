@@ -12,12 +12,6 @@ import (
 	"github.com/jackc/puddle/v2"
 )
 
-// overtake is how long the first in the line may be overtaken by those behind
-// it for whom a backend with the right startup parameters comes back. Without
-// it, clients with unlike parameters would have a backend closed and another
-// opened at every turn.
-const overtake = 100 * time.Millisecond
-
 // puddleSize is the size of each variant's puddle: none that would ever bind,
 // because all variants of a pool share the pool's own size, which may change.
 const puddleSize = 1 << 20
@@ -82,7 +76,9 @@ type Variant struct {
 	params   []wire.Param
 	puddle   *puddle.Pool[*Backend]
 	idle     int
-	clients  int // that use it; see Forget
+	clients  int           // that use it; see Forget
+	waiting  int           // in the line
+	moved    time.Duration // when a backend last came back, or was opened
 	welcomes map[string]*Welcome
 	carried  []wire.Param // see Pool.Carried
 	carries  bool

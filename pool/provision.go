@@ -191,6 +191,7 @@ func (p *Pool) open(v *Variant, o *opening) {
 	p.opening--
 	p.idle++
 	v.idle++
+	v.moved = now
 	p.failure, p.kills = failure{}, 0
 	p.logins++
 	if w := o.w; w != nil {

@@ -60,6 +60,8 @@ func (c *client) cancel(done func(), tries int) {
 	}
 	s := c.server
 	switch {
+	case c.cancelHearing():
+		done()
 	case s == nil && c.sess.Phase() == session.Waiting:
 		if c.pool.pool.Leave(&c.wait) {
 			c.refusal = errCanceled

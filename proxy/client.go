@@ -39,6 +39,7 @@ type client struct {
 	begun    time.Duration // the transaction under way began; 0 if none
 	progress time.Duration // when checkStall last saw it get on
 	moved    uint32        // the connection's Moved then
+	hearing  uint32        // numbers what the session waits for; see whenListened
 	slot     uint32        // in the registry
 	pid      uint32        // that stands for it
 	secret   uint32        // the first bytes of its cancel key
@@ -215,10 +216,13 @@ func (c *client) apply(o *session.Out) {
 			c.sess.Yield(o)
 			c.apply(o)
 		}
-		c.listen(c.listened)
+		c.listen(c.whenListened())
 	}
-	if syncNotes && !w.proxy.syncNotes(c.pool.pool, func() { c.listened(nil) }) {
-		c.listened(nil)
+	if syncNotes {
+		synced := c.whenListened()
+		if !w.proxy.syncNotes(c.pool.pool, func() { synced(nil) }) {
+			synced(nil)
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	rand.Read(p.secret[:])
 	p.mu.pools, p.mu.catalogs = map[poolKey]*clientPool{}, catalogs{}
 	p.tooLarge = map[string]string{}
-	p.servers.all = map[*server]struct{}{}
+	p.servers.all, p.servers.open = map[*server]struct{}{}, map[processKey]*server{}
 	r, err := newRules(c)
 	if err != nil {
 		return nil, err
@@ -265,18 +265,23 @@ func (r *registry) all() []*client {
 type servers struct {
 	sync.Mutex
 	all  map[*server]struct{}
-	past map[uint32]uint32 // notifiers by process ID; see bury
+	open map[processKey]*server // the same
+	past map[processKey]uint32  // the notifiers of closed ones; see bury
 }
 
 func (r *servers) add(s *server) {
 	r.Lock()
 	r.all[s] = struct{}{}
+	r.open[s.process()] = s
 	r.Unlock()
 }
 
 func (r *servers) remove(s *server) {
 	r.Lock()
 	delete(r.all, s)
+	if r.open[s.process()] == s { // behind one address there may be several servers
+		delete(r.open, s.process())
+	}
 	r.bury(s)
 	r.Unlock()
 }

@@ -31,5 +31,5 @@ func (p *Proxy) signal(from *clientPool, sig session.Signal) bool {
 // sameServer tells whether two pools' backends are one server's.
 func sameServer(a, b *pool.Pool) bool {
 	x, y := a.Settings().Address, b.Settings().Address
-	return x.Network == y.Network && x.Addr == y.Addr
+	return x.Server(&y)
 }

@@ -1,11 +1,8 @@
 package proxy
 
 import (
-	"encoding/binary"
-	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"pgweir/pool"
@@ -70,10 +67,33 @@ func (c *client) listen(done func(*wire.Error)) {
 	c.pool.pool.Listener().Listen(c, wanted, done)
 }
 
-// listened is called on the listener's goroutine.
-func (c *client) listened(e *wire.Error) {
+// whenListened gives what is to be called, once and on any goroutine, when that
+// has come which the session waits for.
+func (c *client) whenListened() func(*wire.Error) {
+	c.hearing++
+	n := c.hearing
+	return func(e *wire.Error) { c.listened(n, e) }
+}
+
+// cancelHearing has a statement fail that waits for the listening backend.
+func (c *client) cancelHearing() bool {
+	o := &c.worker.Load().out
+	o.Reset()
+	if !c.sess.CancelHearing(errCanceled, o) {
+		return false
+	}
+	c.hearing++
+	c.pool.pool.Listener().Withdraw(c)
+	c.listen(nil) // what it heard before, if something else is under way
+	c.apply(o)
+	c.conn.Again()
+	return true
+}
+
+// listened goes on with what has waited, if it does still.
+func (c *client) listened(n uint32, e *wire.Error) {
 	c.worker.Load().post(func() {
-		if c.state != clientOpen {
+		if c.state != clientOpen || n != c.hearing {
 			return
 		}
 		o := &c.worker.Load().out
@@ -89,9 +109,7 @@ func (c *client) listened(e *wire.Error) {
 
 // Notify is called on the listener's goroutine.
 func (c *client) Notify(message []byte) {
-	w := c.worker.Load()
-	message = w.proxy.signed(message)
-	w.post(func() { c.tell(message) })
+	c.worker.Load().post(func() { c.tell(message) })
 }
 
 // Missed is called on the listener's goroutine.
@@ -112,82 +130,6 @@ func (c *client) tell(message []byte) {
 	o.Reset()
 	c.sess.Notify(message, o)
 	c.apply(o)
-}
-
-// syncNotes calls done when all has been told that was notified up to now in a
-// pool's database, to the clients of any pool of that database. It is false,
-// and done is not called, if none of them listens.
-func (p *Proxy) syncNotes(of *pool.Pool, done func()) bool {
-	database := of.Settings().DBName
-	var listeners []*pool.Listener
-	for _, cp := range p.pools() {
-		if cp.pool == nil {
-			continue
-		}
-		if l := cp.pool.Listener(); l.Connected() && cp.pool.Settings().DBName == database {
-			listeners = append(listeners, l)
-		}
-	}
-	var left atomic.Int64
-	left.Store(int64(len(listeners)))
-	for _, l := range listeners {
-		l.Sync(func() {
-			if left.Add(-1) == 0 {
-				done()
-			}
-		})
-	}
-	return len(listeners) > 0
-}
-
-// signed is a notification that names the client that has sent it, as that
-// client knows itself, if it is one of ours.
-func (p *Proxy) signed(message []byte) []byte {
-	const at = wire.HeaderLen
-	if len(message) < at+4 {
-		return message
-	}
-	pid := p.servers.notifier(binary.BigEndian.Uint32(message[at:]))
-	if pid == 0 {
-		return message
-	}
-	message = slices.Clone(message)
-	binary.BigEndian.PutUint32(message[at:], pid)
-	return message
-}
-
-// notifier finds who last notified from the backend of this process ID.
-func (r *servers) notifier(pid uint32) uint32 {
-	r.Lock()
-	defer r.Unlock()
-	for s := range r.all {
-		if s.b.PID == pid {
-			return s.link.Notifier.Load()
-		}
-	}
-	return r.past[pid]
-}
-
-// pastNotifier is how long it is known who notified from a backend that is
-// closed: what it did last may not be committed yet, or not be heard.
-const pastNotifier = 10 * time.Second
-
-// bury keeps the notifier of a backend that is being closed. It is called with
-// the lock held.
-func (r *servers) bury(s *server) {
-	pid, notifier := s.b.PID, s.link.Notifier.Load()
-	if notifier == 0 {
-		return
-	}
-	if r.past == nil {
-		r.past = map[uint32]uint32{}
-	}
-	r.past[pid] = notifier
-	time.AfterFunc(pastNotifier, func() {
-		r.Lock()
-		delete(r.past, pid)
-		r.Unlock()
-	})
 }
 
 // maxLeaks bounds the list of what checks have found.

@@ -217,12 +217,41 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 		s.setPins(s.pins|ReasonChannels, o)
 	default:
 		s.hear(s.x.wanted)
-		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
-		s.unnamedHere = false
-		s.owed.push(entReset)
+		s.unlistenThere(o)
 	}
 	s.tellReady(o)
 	s.settle(o)
+}
+
+// CancelHearing has a statement fail with e whose answer waits for the listening
+// backend: the client hears what it heard before. It is false if none does.
+func (s *Session) CancelHearing(e *wire.Error, o *Out) bool {
+	x := s.x
+	if x == nil || !x.waiting || !x.withheld {
+		return false
+	}
+	synced, listens := x.syncing, s.phase == Active && !x.syncing && !x.yielded
+	x.waiting, x.syncing, x.yielded = false, false, false
+	x.wanted, x.unheard, x.discarded = x.channels, nil, false
+	o.ToClient.addError(e)
+	o.Errors++
+	switch {
+	case synced && s.asksFirst(): // there may be a LISTEN besides
+	case listens:
+		s.unlistenThere(o)
+		s.tellReady(o)
+	default:
+		s.tellReady(o)
+	}
+	s.settle(o)
+	return true
+}
+
+// unlistenThere has the backend listen to nothing any more.
+func (s *Session) unlistenThere(o *Out) {
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
+	s.unnamedHere = false
+	s.owed.push(entReset)
 }
 
 // Yield gives the backend back before Listened: the pool has no listening
@@ -232,9 +261,7 @@ func (s *Session) Yield(o *Out) {
 		return
 	}
 	s.x.yielded = true
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
-	s.unnamedHere = false
-	s.owed.push(entReset)
+	s.unlistenThere(o)
 }
 
 // tellReady tells the client ReadyForQuery, if that has been withheld.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pgweir/wire"
 )
 
 // notification is one on a channel.
@@ -533,4 +535,73 @@ func TestThatAClientHasNotifiedIsToldOnce(t *testing.T) {
 			t.Errorf("%s: told twice", sql)
 		}
 	}
+}
+
+func TestWhatWaitsForTheListeningBackendCanBeCanceled(t *testing.T) {
+	one := notification("a", "1")
+	gone := failure(wire.CodeQueryCanceled, "canceled")
+	listens := func(sql, channel string) []step {
+		return steps(
+			begin(query(sql)), givesUp(false),
+			server(complete("LISTEN"), ready('I')).tells(complete("LISTEN")).asks(question(ReasonChannels)), givesUp(false),
+			server(says(left("c", channel))).then("listen"),
+		)
+	}
+	unlistens := steps(
+		begin(query("unlisten a")), givesUp(false),
+		server(complete("UNLISTEN"), ready('I')).tells(complete("UNLISTEN")).then("sync"),
+	)
+	play(t, []transcript{
+		{"a LISTEN", transactionMode, steps(
+			listens("listen a", "a"),
+			givesUp(true).tells(gone, ready('I')).asks(query("UNLISTEN *")),
+			listensTo(), wants(), givesUp(false),
+			server(complete("UNLISTEN"), ready('I')).then("release"),
+			notify(one),
+			listening("listen a", "a"),
+		)},
+		{"a LISTEN that has given its backend back", transactionMode, steps(
+			listens("listen a", "a"),
+			yielded().asks(query("UNLISTEN *")),
+			server(complete("UNLISTEN"), ready('I')).then("release"),
+			givesUp(true).tells(gone, ready('I')),
+			listensTo(), wants(), givesUp(false),
+			listening("listen a", "a"),
+		)},
+		{"a LISTEN that is about to", transactionMode, steps(
+			listens("listen a", "a"),
+			yielded().asks(query("UNLISTEN *")),
+			givesUp(true).tells(gone, ready('I')),
+			server(complete("UNLISTEN"), ready('I')).then("release"),
+			listensTo(),
+		)},
+		{"a LISTEN besides others, and what follows is run", transactionMode, steps(
+			listening("listen a", "a"),
+			listens("listen b", "b"),
+			client(query("select 1")),
+			givesUp(true).tells(gone, ready('I')).asks(query("UNLISTEN *")),
+			listensTo("a"), wants("a"),
+			server(complete("UNLISTEN"), ready('I')).then("need release"),
+			leased().asks(query("select 1")),
+		)},
+		{"an UNLISTEN", transactionMode, steps(
+			listening("listen a", "a"),
+			unlistens,
+			givesUp(true).tells(gone, ready('I')).then("release"),
+			listensTo("a"), wants("a"), givesUp(false),
+			notify(one).tells(one),
+			unlistens,
+			listened(nil).tells(ready('I')).then("release unlisten"),
+		)},
+		{"the one of two that waits", transactionMode, steps(
+			listening("listen a", "a"),
+			begin(query("unlisten a; listen b")),
+			server(complete("UNLISTEN"), complete("LISTEN"), ready('I')).tells(complete("UNLISTEN"), complete("LISTEN")).then("sync"),
+			givesUp(true).tells(gone).asks(question(ReasonChannels)),
+			server(says(left("c", "b"))).then("listen"),
+			wants("a", "b"),
+			listened(nil).asks(query("UNLISTEN *")).tells(ready('I')),
+			listensTo("a", "b"),
+		)},
+	})
 }

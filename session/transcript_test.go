@@ -73,6 +73,26 @@ func listened(e *wire.Error) step {
 	}}
 }
 
+// givesUp: what waits for the listening backend is canceled, if anything is.
+func givesUp(was bool) step {
+	return step{does: "it is canceled", do: func(r *rig) {
+		r.t.Helper()
+		if got := r.s.CancelHearing(wire.Errorf(wire.CodeQueryCanceled, "canceled"), &r.o); got != was {
+			r.t.Fatalf("CancelHearing is %v", got)
+		}
+		r.took()
+		r.again()
+	}}
+}
+
+// yielded gives the backend back until the channels are heard.
+func yielded() step {
+	return step{does: "it yields", do: func(r *rig) {
+		r.s.Yield(&r.o)
+		r.took()
+	}}
+}
+
 // notify: the pool's listening backend has heard something.
 func notify(messages ...string) step {
 	return step{does: "it is notified", do: func(r *rig) {

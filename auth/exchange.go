@@ -80,6 +80,20 @@ func (x *Exchange) Start(dst []byte) (out []byte, done bool) {
 	return dst, true
 }
 
+// Derives tells whether the next Receive derives SCRAM keys from a password,
+// which takes a millisecond of CPU at least, and seconds for a secret of very
+// many iterations. A caller that must not stand still has it done elsewhere. It
+// says nothing of whether the user is known.
+func (x *Exchange) Derives() bool {
+	switch x.step {
+	case stepPassword:
+		return x.user.secret.kind == SCRAMSecret
+	case stepInitial, stepFirst:
+		return !x.user.derived.Load()
+	}
+	return false
+}
+
 // Receive takes the body of the client's next 'p' message (PasswordMessage,
 // SASLInitialResponse or SASLResponse) and appends the answer, if there is one.
 // done says that the client has proven who it is; the caller then sends

@@ -378,3 +378,46 @@ func FuzzExchangeReceive(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatDerivesKeysIsToldBefore(t *testing.T) {
+	scram := wire.DeriveSCRAMSecret("secret", []byte("salt of 16 bytes"), 2).String()
+	first := func(x *Exchange) []byte {
+		return wire.AppendSASLInitialResponse(nil, wire.MechanismSCRAM, wire.NewSCRAMClient("secret", wire.SCRAMNonce()).First())[5:]
+	}
+	for _, c := range []struct {
+		method Method
+		secret string
+		want   bool
+	}{
+		{Trust, scram, false},
+		{Plain, "secret", false}, {Plain, wire.MD5Secret("ann", "secret"), false}, {Plain, scram, true},
+		{MD5, "secret", false}, {MD5, wire.MD5Secret("ann", "secret"), false}, {MD5, scram, false},
+		{SCRAM, "secret", true}, {SCRAM, scram, false}, {SCRAM, wire.MD5Secret("ann", "secret"), false},
+	} {
+		u := mustUsers(t, c.method, Entry{"ann", c.secret})
+		x := u.Begin("ann")
+		x.Start(nil)
+		if got := x.Derives(); got != c.want {
+			t.Errorf("%v, %.10q: %v", c.method, c.secret, got)
+		}
+		// An unknown user takes the course of a known one who has been in before.
+		y := u.Begin("bob")
+		y.Start(nil)
+		if want := c.want && c.method == Plain; y.Derives() != want {
+			t.Errorf("%v, %.10q, unknown user: %v", c.method, c.secret, y.Derives())
+		}
+		if x.step == stepInitial {
+			if _, _, err := x.Receive(nil, first(x)); err != nil {
+				t.Error(err)
+			}
+			if x.Derives() {
+				t.Errorf("%v, %.10q: a proof derives nothing", c.method, c.secret)
+			}
+			x = u.Begin("ann")
+			x.Start(nil)
+			if x.Derives() {
+				t.Errorf("%v, %.10q: derived a second time", c.method, c.secret)
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"pgweir/wire"
 )
@@ -39,6 +40,8 @@ type user struct {
 	// scram gives the secret for a SCRAM exchange: derived, once, from a plain
 	// one; a mock where none fits.
 	scram func() wire.SCRAMSecret
+	// derived tells that scram takes no time any more.
+	derived atomic.Bool
 }
 
 // New makes the Users of a method. Of entries with the same name the last
@@ -65,7 +68,9 @@ func New(method Method, entries []Entry) (*Users, error) {
 
 func (u *Users) newUser(name string, secret Secret) *user {
 	x := &user{name: name, secret: secret}
+	x.derived.Store(secret.kind != PlainSecret)
 	x.scram = sync.OnceValue(func() wire.SCRAMSecret {
+		defer x.derived.Store(true)
 		mock := wire.MockSCRAMSecret(u.key, name)
 		switch secret.kind {
 		case SCRAMSecret:
@@ -123,7 +128,9 @@ func (u *Users) stranger(name string) *user {
 		// An MD5 secret of nobody's; "unknown" is no hexadecimal digit.
 		s.text = "md5unknown"
 	}
-	return &user{name: name, secret: s, scram: func() wire.SCRAMSecret { return mock }}
+	x := &user{name: name, secret: s, scram: func() wire.SCRAMSecret { return mock }}
+	x.derived.Store(true)
+	return x
 }
 
 func (u *Users) hash(text string) uint64 {

@@ -1,10 +1,16 @@
 package pool
 
 import (
+	"bufio"
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -181,4 +187,121 @@ func TestConnectTimeoutHoldsForDialling(t *testing.T) {
 	if e := k.refusal(); e.Code != wire.CodeCannotConnect {
 		t.Error(e)
 	}
+}
+
+func TestAServerHasToProveThatItKnowsThePasswordToo(t *testing.T) {
+	ok := wire.AppendAuthOK(nil)
+	rest := wire.AppendReadyForQuery(wire.AppendBackendKeyData(nil, 4711, []byte{1, 2, 3, 4}), 'I')
+	letIn := append(slices.Clone(ok), rest...)
+	scram := wire.AppendAuthSASL(nil, wire.MechanismSCRAM)
+	final := func(text string) []byte { return wire.AppendAuthSASLFinal(nil, []byte(text)) }
+	wrong := "v=" + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size))
+	for name, c := range map[string]struct {
+		first     []byte // before the client's first message
+		proceeds  bool   // the server answers that with its own first message
+		behind    []byte // at once behind it
+		last      []byte // behind the client's proof
+		trueFinal bool   // before last comes the proof of a server that knows the password
+	}{
+		"all is well": {first: scram, proceeds: true, trueFinal: true, last: letIn},
+		"AuthenticationOk instead of SASLContinue":  {first: append(slices.Clone(scram), letIn...)},
+		"AuthenticationOk behind SASLContinue":      {first: scram, proceeds: true, behind: letIn},
+		"AuthenticationOk instead of SASLFinal":     {first: scram, proceeds: true, last: letIn},
+		"no AuthenticationOk at all":                {first: rest},
+		"no AuthenticationOk behind SASLContinue":   {first: scram, proceeds: true, behind: rest},
+		"no AuthenticationOk behind SASLFinal":      {first: scram, proceeds: true, trueFinal: true, last: rest},
+		"a wrong signature":                         {first: scram, proceeds: true, last: append(final(wrong), letIn...)},
+		"no signature":                              {first: scram, proceeds: true, last: append(final("x=1"), letIn...)},
+		"an empty signature":                        {first: scram, proceeds: true, last: append(final("v="), letIn...)},
+		"an empty SASLFinal":                        {first: scram, proceeds: true, last: append(final(""), letIn...)},
+		"SASLFinal instead of SASLContinue":         {first: append(append(slices.Clone(scram), final(wrong)...), letIn...)},
+		"the password in clear text behind SASL":    {first: append(append(slices.Clone(scram), wire.AppendAuthCleartext(nil)...), letIn...)},
+		"the password in clear text behind a proof": {first: scram, proceeds: true, last: append(wire.AppendAuthCleartext(nil), letIn...)},
+		"SASL twice":                                 {first: append(append(slices.Clone(scram), scram...), letIn...)},
+		"a password twice":                           {first: append(append(wire.AppendAuthCleartext(nil), wire.AppendAuthCleartext(nil)...), letIn...)},
+		"a setting ahead of AuthenticationOk":        {first: append(wire.AppendParameterStatus(nil, "TimeZone", "UTC"), letIn...)},
+		"a cancel key ahead of AuthenticationOk":     {first: append(wire.AppendBackendKeyData(nil, 4711, []byte{1, 2, 3, 4}), letIn...)},
+		"AuthenticationOk twice":                     {first: append(slices.Clone(ok), letIn...)},
+		"SASL behind AuthenticationOk":               {first: append(append(slices.Clone(ok), scram...), rest...)},
+		"the password behind AuthenticationOk":       {first: append(append(slices.Clone(ok), wire.AppendAuthCleartext(nil)...), rest...)},
+		"SASLContinue that nobody has asked for":     {first: append(wire.AppendAuthSASLContinue(nil, []byte("r=x,s=eA==,i=1")), letIn...)},
+		"a proof where a password was asked for":     {first: append(append(wire.AppendAuthCleartext(nil), final(wrong)...), letIn...)},
+		"SASLContinue twice, the second of no nonce": {first: scram, proceeds: true, behind: wire.AppendAuthSASLContinue(nil, []byte("r=x,s=eA==,i=1")), last: letIn},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			defer ours.Close()
+			go func() {
+				defer theirs.Close()
+				x := wire.NewSCRAMServer(wire.DeriveSCRAMSecret("secret", []byte("some salt"), 4096), wire.SCRAMNonce())
+				in := bufio.NewReader(theirs)
+				receive := func(n int) []byte { // the body of a message behind n bytes of header
+					h := make([]byte, n)
+					if _, err := io.ReadFull(in, h); err != nil {
+						return nil
+					}
+					body := make([]byte, int(binary.BigEndian.Uint32(h[n-4:]))-4)
+					io.ReadFull(in, body)
+					return body
+				}
+				receive(4)
+				theirs.Write(c.first)
+				if c.proceeds {
+					_, first, err := wire.DecodeSASLInitial(receive(5))
+					if err != nil {
+						return
+					}
+					answer, err := x.First(first)
+					if err != nil {
+						t.Error(err)
+					}
+					theirs.Write(append(wire.AppendAuthSASLContinue(nil, answer), c.behind...))
+					proof := receive(5)
+					if c.trueFinal {
+						answer, _, err := x.Final(proof)
+						if err != nil {
+							t.Error(err)
+						}
+						theirs.Write(wire.AppendAuthSASLFinal(nil, answer))
+					}
+					theirs.Write(c.last)
+				}
+				io.Copy(io.Discard, in)
+			}()
+			ours.SetDeadline(time.Now().Add(patience))
+			settings := Settings{Credentials: wire.Credentials{User: "user", Password: "secret"}}
+			l := loginConn{conn: &unpiped{Conn: ours}, r: bufio.NewReader(ours), settings: &settings}
+			_, err := l.run(nil)
+			if name == "all is well" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var e *wire.Error
+			if !errors.As(err, &e) || e.Severity != "FATAL" || e.Code != wire.CodeProtocolViolation && e.Code != wire.CodeCannotConnect {
+				t.Errorf("ended with %v", err)
+			}
+		})
+	}
+}
+
+// unpiped writes in the background, for a pipe keeps nothing that is not read.
+type unpiped struct {
+	net.Conn
+	before chan struct{}
+}
+
+func (u *unpiped) Write(p []byte) (int, error) {
+	p = slices.Clone(p)
+	before, done := u.before, make(chan struct{})
+	u.before = done
+	go func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		u.Conn.Write(p)
+	}()
+	return len(p), nil
 }

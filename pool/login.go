@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"time"
 
@@ -91,7 +92,35 @@ type loginConn struct {
 	conn     net.Conn
 	r        *bufio.Reader
 	settings *Settings
+	auth     authStep
 	scram    *wire.SCRAMClient
+}
+
+// authStep is where the authentication stands. Whatever the server says out of
+// turn is refused: with SCRAM it has to prove that it knows the password too,
+// and a server that skips its proof does not.
+//
+//	authBegun ─┬─ AuthenticationOk ──────────────────────────────────────────► authDone
+//	           ├─ CleartextPassword, MD5Password ─► authAnswered ── Ok ──────► authDone
+//	           └─ SASL ─► authOffered ── SASLContinue ─► authProven ── SASLFinal ─► authAnswered
+type authStep uint8
+
+const (
+	authBegun    authStep = iota
+	authOffered           // the client-first message has been sent
+	authProven            // the client-final message has been sent; the server's proof is to come
+	authAnswered          // the server may let us in
+	authDone
+)
+
+// authSteps are the steps in which each kind of Authentication message may come.
+var authSteps = map[uint32][]authStep{
+	wire.AuthOK:           {authBegun, authAnswered},
+	wire.AuthCleartext:    {authBegun},
+	wire.AuthMD5:          {authBegun},
+	wire.AuthSASL:         {authBegun},
+	wire.AuthSASLContinue: {authOffered},
+	wire.AuthSASLFinal:    {authProven},
 }
 
 func (l *loginConn) run(params []wire.Param) (*Backend, error) {
@@ -117,6 +146,9 @@ func (l *loginConn) run(params []wire.Param) (*Backend, error) {
 		}
 		if ready && typ != 'E' && typ != 'S' && typ != 'N' {
 			return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q behind its ReadyForQuery", typ)
+		}
+		if l.auth != authDone && typ != 'R' && typ != 'E' && typ != 'N' && typ != 'v' {
+			return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q before its AuthenticationOk", typ)
 		}
 		switch typ {
 		case 'R':
@@ -186,14 +218,23 @@ func (l *loginConn) authenticate(body []byte) error {
 	if err != nil {
 		return err
 	}
+	steps, known := authSteps[kind]
+	if !known {
+		return wire.Fatalf(wire.CodeFeatureNotSupported, "the server asks for an authentication (%d) that is not supported here", kind)
+	}
+	if !slices.Contains(steps, l.auth) {
+		return wire.Fatalf(wire.CodeProtocolViolation, "the server sent an Authentication message (%d) out of turn", kind)
+	}
 	c := &l.settings.Credentials
 	switch kind {
 	case wire.AuthOK:
+		l.auth = authDone
 		return nil
 	case wire.AuthCleartext:
 		if c.Password == "" {
 			return l.lacking("a password")
 		}
+		l.auth = authAnswered
 		return l.send(wire.AppendPassword(nil, c.Password))
 	case wire.AuthMD5:
 		secret := c.MD5
@@ -203,40 +244,52 @@ func (l *loginConn) authenticate(body []byte) error {
 		if secret == "" {
 			return l.lacking("a password")
 		}
+		l.auth = authAnswered
 		return l.send(wire.AppendPassword(nil, wire.MD5Response(secret, [4]byte(rest))))
 	case wire.AuthSASL:
-		mechanisms, err := wire.DecodeSASLMechanisms(rest)
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(mechanisms, wire.MechanismSCRAM) {
-			return wire.Fatalf(wire.CodeFeatureNotSupported, "the server offers no SASL mechanism that is known here")
-		}
-		switch {
-		case c.Password != "":
-			l.scram = wire.NewSCRAMClient(c.Password, wire.SCRAMNonce())
-		case len(c.ClientKey) > 0:
-			l.scram = wire.NewSCRAMClientKeys(c.ClientKey, c.ServerKey, wire.SCRAMNonce())
-		default:
-			return l.lacking("a password")
-		}
-		return l.send(wire.AppendSASLInitialResponse(nil, wire.MechanismSCRAM, l.scram.First()))
+		return l.beginSCRAM(rest)
 	case wire.AuthSASLContinue:
-		if l.scram == nil {
-			break
-		}
+		deriving <- struct{}{}
 		answer, err := l.scram.Continue(rest)
+		<-deriving
 		if err != nil {
 			return err
 		}
+		l.auth = authProven
 		return l.send(wire.AppendSASLResponse(nil, answer))
-	case wire.AuthSASLFinal:
-		if l.scram == nil {
-			break
+	default: // wire.AuthSASLFinal
+		if err := l.scram.Final(rest); err != nil {
+			return err
 		}
-		return l.scram.Final(rest)
+		l.auth = authAnswered
+		return nil
 	}
-	return wire.Fatalf(wire.CodeFeatureNotSupported, "the server asks for an authentication (%d) that is not supported here", kind)
+}
+
+// deriving bounds how many logins derive SCRAM keys from a password at a time:
+// that is processor time, as much as the server asks for.
+var deriving = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+
+// beginSCRAM answers the offer of SASL mechanisms.
+func (l *loginConn) beginSCRAM(offer []byte) error {
+	mechanisms, err := wire.DecodeSASLMechanisms(offer)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(mechanisms, wire.MechanismSCRAM) {
+		return wire.Fatalf(wire.CodeFeatureNotSupported, "the server offers no SASL mechanism that is known here")
+	}
+	c := &l.settings.Credentials
+	switch {
+	case c.Password != "":
+		l.scram = wire.NewSCRAMClient(c.Password, wire.SCRAMNonce())
+	case len(c.ClientKey) > 0 && len(c.ServerKey) > 0:
+		l.scram = wire.NewSCRAMClientKeys(c.ClientKey, c.ServerKey, wire.SCRAMNonce())
+	default:
+		return l.lacking("a password")
+	}
+	l.auth = authOffered
+	return l.send(wire.AppendSASLInitialResponse(nil, wire.MechanismSCRAM, l.scram.First()))
 }
 
 func (l *loginConn) lacking(what string) error {

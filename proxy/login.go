@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"sync/atomic"
 	"time"
 
 	"pgweir/auth"
@@ -14,12 +15,12 @@ import (
 //
 //  1. started: SSLRequest, GSSENCRequest, CancelRequest or StartupMessage
 //  2. TLS handshake, on a goroutine of its own; then 1 again
-//  3. the authentication exchange
+//  3. the authentication exchange; what takes long in it, on a goroutine
 //  4. the pool is found, and what the server says to the startup parameters;
 //     in session mode, and if that is not known, a backend is waited for
 //  5. AuthenticationOk, ParameterStatus, BackendKeyData, ReadyForQuery
 //
-// None of it blocks, but for 2. A client that stands still in 1 to 3 is ended
+// None of it blocks, but for what has a goroutine. A client that stands still in 1 to 3 is ended
 // by client_login_timeout.
 
 type loginStage uint8
@@ -27,6 +28,7 @@ type loginStage uint8
 const (
 	stageStart loginStage = iota
 	stagePassword
+	stageDerive    // keys are derived from the client's password; no bytes are read here
 	stageHandshake // no bytes are read here
 	stageBackend   // waits for a backend; query_wait_timeout holds
 	stageCancel    // a CancelRequest, until it has been carried out
@@ -49,6 +51,7 @@ type login struct {
 	exchange *auth.Exchange
 	params   []wire.Param
 	welcome  *pool.Welcome
+	over     atomic.Bool // the client has been given up
 }
 
 // begin starts the login of a client that has just been accepted, on its loop.
@@ -226,18 +229,48 @@ func (l *login) password(p []byte) (n int, more bool) {
 	if len(p) < total {
 		return 0, false
 	}
+	body := p[wire.HeaderLen:total]
+	if l.exchange.Derives() {
+		l.derive(bytes.Clone(body))
+		return total, false
+	}
 	w := l.c.worker.Load()
-	out, done, err := l.exchange.Receive(w.buf[:0], p[wire.HeaderLen:total])
+	out, done, err := l.exchange.Receive(w.buf[:0], body)
 	w.buf = out[:0]
+	return total, l.exchanged(out, done, err)
+}
+
+// derive has the exchange take a message on a goroutine, because keys have to
+// be derived for that.
+func (l *login) derive(body []byte) {
+	c, w := l.c, l.c.worker.Load()
+	l.stage = stageDerive
+	go w.proxy.deriving.do(func() {
+		if l.over.Load() {
+			return
+		}
+		out, done, err := l.exchange.Receive(nil, body)
+		w.post(func() {
+			if c.state != clientOpen || l.over.Load() {
+				return
+			}
+			l.stage = stagePassword
+			if l.exchanged(out, done, err) || c.login == nil {
+				c.conn.Again() // more may have come meanwhile
+			}
+		})
+	})
+}
+
+// exchanged goes on after a step of the exchange; it is true if the client may
+// say more.
+func (l *login) exchanged(out []byte, done bool, err error) bool {
 	if err != nil {
 		l.fail(asError(err))
-		return 0, false
+		return false
 	}
 	l.c.conn.Send(out)
-	if done {
-		return total, l.enter()
-	}
-	return total, true
+	return !done || l.enter()
 }
 
 // fail tells the client why it is not let in, and closes it.
@@ -273,6 +306,7 @@ func (l *login) ended() {
 // giveUp leaves the waiting line, or gives back what came of it.
 func (l *login) giveUp() {
 	c, w := l.c, l.c.worker.Load()
+	l.over.Store(true)
 	if l.stage == stageBackend {
 		if c.server != nil {
 			c.release()

@@ -38,7 +38,10 @@ type Proxy struct {
 	workers []*worker
 	used    atomic.Int32 // how many of the workers take new clients
 	budget  *pool.Budget
-	serial  atomic.Uint64 // numbers clients and backends
+	// deriving bounds how many logins derive keys at a time: that is processor
+	// time, which the loops need.
+	deriving gate
+	serial   atomic.Uint64 // numbers clients and backends
 
 	clients  registry
 	servers  servers
@@ -97,6 +100,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	// A loop keeps its processor for a while when it has nothing to do, so the
 	// other goroutines need one besides.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
+	p.deriving = newGate(runtime.GOMAXPROCS(0) - n)
 	for i := range n {
 		w, err := p.newWorker(i)
 		if err != nil {

@@ -47,7 +47,7 @@ func (l *Loop) endGathering() {
 		due[i] = nil
 		if l.has(c) && c.gathering {
 			c.gathering = false
-			c.watch()
+			c.rewatch()
 			c.receive()
 		}
 	}

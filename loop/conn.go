@@ -321,7 +321,7 @@ func (c *Conn) receive() {
 		c.streaming = false
 		c.deliver(l.buf[:kept+n])
 		switch {
-		case !l.has(c): // parked, and perhaps another loop's by now
+		case !l.Has(c): // parked, and perhaps another loop's by now
 		case c.streaming && n >= gatherFrom:
 			l.gather(c)
 		default:
@@ -345,7 +345,7 @@ func (c *Conn) deliverKept() {
 		n := copy(l.buf, c.in)
 		c.deliver(l.buf[:n])
 	}
-	if l.has(c) && c.tls != nil {
+	if l.Has(c) && c.tls != nil {
 		c.receiveTLS()
 	}
 }
@@ -360,7 +360,7 @@ func (c *Conn) deliver(p []byte) {
 	}
 	l.told = true
 	rest := p[c.handler.Received(c, p):]
-	if !l.has(c) {
+	if !l.Has(c) {
 		// Closed or parked, and perhaps another loop's by now; or taken off
 		// the loop, and the rest goes along. A handler that leaves some may
 		// not let another loop add c before it returns.
@@ -438,7 +438,7 @@ func (c *Conn) sendRaw(p []byte) {
 func (c *Conn) broken(err error) {
 	if l := c.home.Load(); l != nil && !c.ended {
 		l.Post(func() {
-			if l.has(c) {
+			if l.Has(c) {
 				c.end(err)
 			}
 		})

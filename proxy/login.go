@@ -2,10 +2,8 @@ package proxy
 
 import (
 	"bytes"
-	"time"
 
 	"pgweir/auth"
-	"pgweir/loop"
 	"pgweir/pool"
 	"pgweir/wire"
 )
@@ -54,6 +52,7 @@ type login struct {
 // begin starts the login of a client that has just been accepted, on its loop.
 func (c *client) begin(full bool) {
 	w := c.worker.Load()
+	c.state = clientOpen
 	c.since = w.now()
 	c.login = &login{c: c, full: full}
 	w.logins[c] = struct{}{}
@@ -62,6 +61,7 @@ func (c *client) begin(full bool) {
 		w.proxy.log.Error("a client cannot be served", "client", c.id, "err", err)
 		c.login.ended()
 	}
+	c.readMail()
 }
 
 func (l *login) received(p []byte) int {
@@ -112,7 +112,7 @@ func (l *login) startup(p []byte) (n int, more bool) {
 	case wire.KindCancelRequest:
 		l.stage = stageCancel
 		l.c.worker.Load().proxy.cancel(s.PID, s.Key, func() {
-			l.c.worker.Load().post(l.ended)
+			l.c.post(l.ended)
 		})
 		return n, false
 	}
@@ -122,8 +122,7 @@ func (l *login) startup(p []byte) (n int, more bool) {
 
 // secure answers an SSLRequest.
 func (l *login) secure(trailing bool) bool {
-	w := l.c.worker.Load()
-	t := w.proxy.rules.Load().tls
+	t := l.c.worker.Load().proxy.rules.Load().tls
 	if t.config == nil || l.c.conn.TLS() != nil || l.c.peer.kind == 0 {
 		l.c.conn.Send([]byte{'N'})
 		return true
@@ -135,42 +134,8 @@ func (l *login) secure(trailing bool) bool {
 	}
 	l.c.conn.Send([]byte{'S'})
 	l.stage = stageHandshake
-	w.post(func() { l.handshake(w, t) })
+	l.c.post(func() { l.handshake(t) })
 	return false
-}
-
-// handshake takes the client off its loop and does the TLS handshake on a
-// goroutine, which may block.
-func (l *login) handshake(w *worker, t *tlsRules) {
-	c := l.c
-	if c.state != clientOpen {
-		return
-	}
-	c.conn.Remove()
-	timeout := w.proxy.rules.Load().config.ClientLoginTimeout
-	go func() {
-		conn, err := loop.DupNetConn(c.conn.FD())
-		var encrypted *loop.TLS
-		if err == nil {
-			if timeout > 0 {
-				conn.SetDeadline(time.Now().Add(timeout))
-			}
-			encrypted = loop.ServerTLS(conn, t.config)
-			err = encrypted.Handshake()
-			conn.Close()
-		}
-		w.post(func() {
-			if err == nil {
-				c.conn.AttachTLS(encrypted)
-				l.stage = stageStart
-				err = w.loop.Add(&c.conn)
-			}
-			if err != nil {
-				w.proxy.log.Info("TLS handshake failed", "client", c.id, "addr", c.peer.addr(), "err", err)
-				l.ended()
-			}
-		})
-	}()
 }
 
 // authenticate looks at the StartupMessage and begins the exchange.
@@ -249,6 +214,12 @@ func (l *login) fail(e *wire.Error) {
 	if fatal.Severity != "FATAL" && fatal.Severity != "PANIC" {
 		fatal.Severity, fatal.Localized = "FATAL", ""
 	}
+	l.c.worker.Load().proxy.log.Info("login failed", "client", l.c.id, "addr", l.c.peer.addr(),
+		"user", l.ask.user, "database", l.ask.database, "err", fatal.Error())
+	if l.stage == stageHandshake {
+		l.hangUp()
+		return
+	}
 	var out []byte
 	if l.proven {
 		// As PostgreSQL: libpq takes an error before it for a reason to try
@@ -256,8 +227,6 @@ func (l *login) fail(e *wire.Error) {
 		out = wire.AppendAuthOK(out)
 	}
 	l.c.conn.Send(fatal.Append(out))
-	l.c.worker.Load().proxy.log.Info("login failed", "client", l.c.id, "addr", l.c.peer.addr(),
-		"user", l.ask.user, "database", l.ask.database, "err", fatal.Error())
 	l.giveUp()
 	l.c.end()
 }

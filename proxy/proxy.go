@@ -36,9 +36,11 @@ type Proxy struct {
 	started time.Time
 	secret  [32]byte // makes the long cancel keys
 	workers []*worker
-	used    atomic.Int32 // how many of the workers take new clients
-	budget  *pool.Budget
-	serial  atomic.Uint64 // numbers clients and backends
+	// handshakes bounds clients' TLS handshakes.
+	handshakes handshakes
+	used       atomic.Int32 // how many of the workers take new clients
+	budget     *pool.Budget
+	serial     atomic.Uint64 // numbers clients and backends
 
 	clients  registry
 	servers  servers
@@ -96,6 +98,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	// A loop keeps its processor for a while when it has nothing to do, so the
 	// other goroutines need one besides.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
+	p.handshakes = newHandshakes(n)
 	for i := range n {
 		w, err := p.newWorker(i)
 		if err != nil {
@@ -124,10 +127,9 @@ func (p *Proxy) Start() error {
 
 // Close ends everything at once: listeners, clients, backends, loops.
 func (p *Proxy) Close() {
+	p.draining.Store(true)
 	p.closeListeners()
-	for _, w := range p.workers {
-		w.do(func() { p.endAll(w) })
-	}
+	p.endClients()
 	p.awaitBackends()
 	p.keeper()
 	p.finish()

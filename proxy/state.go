@@ -49,7 +49,7 @@ func (c *client) notePins(w *worker) {
 
 // checkPin says, once, that a client has kept its backend for long.
 func (c *client) checkPin(w *worker) {
-	if c == nil || c.pinSince == 0 || c.pinTold || w.now()-c.pinSince < longPin || c.server == nil {
+	if c.pinSince == 0 || c.pinTold || w.now()-c.pinSince < longPin || c.server == nil {
 		return
 	}
 	c.pinTold = true
@@ -72,7 +72,7 @@ func (c *client) listen(done func(*wire.Error)) {
 
 // listened is called on the listener's goroutine.
 func (c *client) listened(e *wire.Error) {
-	c.worker.Load().post(func() {
+	c.post(func() {
 		if c.state != clientOpen {
 			return
 		}
@@ -89,9 +89,8 @@ func (c *client) listened(e *wire.Error) {
 
 // Notify is called on the listener's goroutine.
 func (c *client) Notify(message []byte) {
-	w := c.worker.Load()
-	message = w.proxy.signed(message)
-	w.post(func() { c.tell(message) })
+	message = c.worker.Load().proxy.signed(message)
+	c.post(func() { c.tell(message) })
 }
 
 // Missed is called on the listener's goroutine.
@@ -100,7 +99,7 @@ func (c *client) Missed() {
 	e.Severity = "WARNING"
 	notice := e.Append(nil)
 	notice[0] = 'N'
-	c.worker.Load().post(func() { c.tell(notice) })
+	c.post(func() { c.tell(notice) })
 }
 
 // tell passes on what the session has not asked for.
@@ -294,7 +293,15 @@ func fingerprint(s *session.Settings) string {
 	if s == nil {
 		return ""
 	}
-	return strconv.FormatUint(s.Fingerprint&0xffffffff, 16)
+	return shortened(s.Fingerprint)
+}
+
+// shortened is a fingerprint as it is shown; 0 stands for none.
+func shortened(fingerprint uint64) string {
+	if fingerprint == 0 {
+		return ""
+	}
+	return strconv.FormatUint(fingerprint&0xffffffff, 16)
 }
 
 var _ pool.Subscriber = (*client)(nil)

@@ -180,7 +180,7 @@ func (w *weir) finish(t *testing.T) {
 
 // own are the harness's settings at the top level.
 func (w *weir) own() [][2]string {
-	return [][2]string{
+	settings := [][2]string{
 		{"listen_addr", `"127.0.0.1"`},
 		{"listen_port", strconv.Itoa(w.Port)},
 		{"unix_socket_dir", strconv.Quote(w.Dir)},
@@ -193,6 +193,10 @@ func (w *weir) own() [][2]string {
 		{"leak_check", "1.0"}, // every test shows that nothing is left behind unseen
 		{"shutdown_timeout", `"2s"`},
 	}
+	if n := os.Getenv("PGWEIR_TEST_WORKERS"); n != "" {
+		settings = append(settings, [2]string{"workers", n})
+	}
+	return settings
 }
 
 // Config is the text of config.toml as the options have it.

@@ -1,8 +1,9 @@
 package loop
 
 // Sizes of the buffers that keep what could not be handled or sent at once.
-// Most remainders are small: the head of a message, a query that waits.
-var bufferSizes = [...]int{512, 4 << 10, 32 << 10, 256 << 10}
+// Most remainders are small: the head of a message, a query that waits. What a
+// peer can leave half sent for as long as it likes, MaxKept, has a size of its own.
+var bufferSizes = [...]int{512, 4 << 10, 32 << 10, MaxKept, 256 << 10}
 
 // keepBuffers is how many buffers of each size a loop keeps for the next one
 // in need; the others are the garbage collector's.

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"io"
+	"os"
 	"sync/atomic"
 	"syscall"
 )
@@ -76,8 +77,30 @@ func (c *Conn) Loop() *Loop { return c.home.Load() }
 // SetHandler changes who is told.
 func (c *Conn) SetHandler(h Handler) { c.handler = h }
 
-// Add puts c on the loop and begins to read. On the loop's thread.
+// Add puts c on the loop and begins to read. If that fails, c is on no loop. On
+// the loop's thread.
 func (l *Loop) Add(c *Conn) error {
+	if c.closed {
+		return os.ErrClosed // its descriptor may be another's by now
+	}
+	l.put(c)
+	if err := c.watch(); err != nil {
+		c.Remove()
+		return err
+	}
+	c.greet()
+	return nil
+}
+
+// greet has the handler told what c has brought along.
+func (c *Conn) greet() {
+	if (len(c.in) > 0 || c.tls != nil) && !c.paused {
+		c.Again()
+	}
+}
+
+// put has c be the loop's; its poller does not know of it yet.
+func (l *Loop) put(c *Conn) {
 	for int(c.fd) >= len(l.conns) {
 		l.conns = append(l.conns, make([]*Conn, 256)...)
 	}
@@ -86,14 +109,6 @@ func (l *Loop) Add(c *Conn) error {
 	c.owner.Store(l.id)
 	l.count.Add(1)
 	c.registered = false
-	if err := c.watch(); err != nil {
-		c.Remove()
-		return err
-	}
-	if (len(c.in) > 0 || c.tls != nil) && !c.paused {
-		c.Again()
-	}
-	return nil
 }
 
 // Remove takes c off its loop; it keeps its descriptor and its bytes.
@@ -133,7 +148,8 @@ func (c *Conn) Park() {
 // Claim makes a parked connection the caller's, on l, whose thread it must
 // be; it may be so already. It is false if another loop was faster, or if
 // something has come, for c's own loop to tell. If the connection has ended,
-// its handler will hear of it once more.
+// its handler will hear of it once more. If l's poller has no room for c, it is
+// the caller's all the same, but Deaf.
 func (c *Conn) Claim(l *Loop) bool {
 	owner := c.owner.Load()
 	if owner == l.id {
@@ -162,8 +178,16 @@ func (c *Conn) Claim(l *Loop) bool {
 		from.poller.remove(c.fd)
 	}
 	from.count.Add(-1)
-	return l.Add(c) == nil
+	l.put(c)
+	if c.watch() == nil {
+		c.greet()
+	}
+	return true
 }
+
+// Deaf tells that the loop's poller has refused to watch c: nothing that comes
+// will be told.
+func (c *Conn) Deaf() bool { return !c.registered && c.wantsRead() }
 
 // Close closes the descriptor; what has not been sent is lost.
 func (c *Conn) Close() {
@@ -213,7 +237,7 @@ func (c *Conn) Moved() uint32 { return c.moved }
 // Pause stops reading: whoever takes the bytes cannot take more of them.
 func (c *Conn) Pause() {
 	c.paused = true
-	c.watch()
+	c.rewatch()
 }
 
 // Resume ends Pause; kept bytes are received again first.
@@ -222,7 +246,7 @@ func (c *Conn) Resume() {
 		return
 	}
 	c.paused = false
-	c.watch()
+	c.rewatch()
 	if len(c.in) > 0 || c.tls != nil {
 		c.Again()
 	}
@@ -244,7 +268,7 @@ func (c *Conn) watch() (err error) {
 	if l == nil {
 		return nil
 	}
-	read, write := !c.paused && !c.full && !c.ended && !c.gathering, len(c.out) > 0
+	read, write := c.wantsRead(), len(c.out) > 0
 	switch {
 	case c.registered && read == c.reading && write == c.writing:
 		return nil
@@ -262,6 +286,17 @@ func (c *Conn) watch() (err error) {
 	c.reading, c.writing = read, write
 	return err
 }
+
+// rewatch is watch, and has the handler told if the poller refuses: it would
+// wait for ever.
+func (c *Conn) rewatch() {
+	if err := c.watch(); err != nil {
+		c.broken(err)
+	}
+}
+
+// wantsRead tells whether c is to be watched for bytes.
+func (c *Conn) wantsRead() bool { return !c.paused && !c.full && !c.ended && !c.gathering }
 
 // receive reads once and tells the handler. What more there is the poller
 // will say again, so that one busy peer does not keep the others waiting.
@@ -286,7 +321,7 @@ func (c *Conn) receive() {
 		c.streaming = false
 		c.deliver(l.buf[:kept+n])
 		switch {
-		case !l.has(c): // parked, and perhaps another loop's by now
+		case !l.Has(c): // parked, and perhaps another loop's by now
 		case c.streaming && n >= gatherFrom:
 			l.gather(c)
 		default:
@@ -310,7 +345,7 @@ func (c *Conn) deliverKept() {
 		n := copy(l.buf, c.in)
 		c.deliver(l.buf[:n])
 	}
-	if l.has(c) && c.tls != nil {
+	if l.Has(c) && c.tls != nil {
 		c.receiveTLS()
 	}
 }
@@ -325,7 +360,7 @@ func (c *Conn) deliver(p []byte) {
 	}
 	l.told = true
 	rest := p[c.handler.Received(c, p):]
-	if !l.has(c) {
+	if !l.Has(c) {
 		// Closed or parked, and perhaps another loop's by now; or taken off
 		// the loop, and the rest goes along. A handler that leaves some may
 		// not let another loop add c before it returns.
@@ -339,7 +374,7 @@ func (c *Conn) deliver(p []byte) {
 	}
 	if full := len(c.in) >= MaxKept; full != c.full {
 		c.full = full
-		c.watch()
+		c.rewatch()
 		if !full && c.tls != nil {
 			c.Again() // there may be decrypted bytes, of which the poller knows nothing
 		}
@@ -395,15 +430,15 @@ func (c *Conn) sendRaw(p []byte) {
 		return
 	}
 	c.out = l.bufs.add(c.out, p)
-	c.watch()
+	c.rewatch()
 }
 
-// broken has the handler told of a failed write, but not in the middle of
-// what it is doing.
+// broken has the handler told of a failure, but not in the middle of what it is
+// doing.
 func (c *Conn) broken(err error) {
 	if l := c.home.Load(); l != nil && !c.ended {
 		l.Post(func() {
-			if l.has(c) {
+			if l.Has(c) {
 				c.end(err)
 			}
 		})

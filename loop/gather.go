@@ -45,9 +45,9 @@ func (l *Loop) endGathering() {
 	l.gathering = l.gathering[len(due):]
 	for i, c := range due {
 		due[i] = nil
-		if l.has(c) && c.gathering {
+		if l.Has(c) && c.gathering {
 			c.gathering = false
-			c.watch()
+			c.rewatch()
 			c.receive()
 		}
 	}

@@ -222,14 +222,14 @@ func (l *Loop) dispatch(e *event) {
 		return
 	}
 	back := l.claimBack(c)
-	if !l.has(c) {
+	if !l.Has(c) {
 		return
 	}
 	l.told = false
 	if e.writable {
 		c.flush()
 	}
-	if e.readable && l.has(c) {
+	if e.readable && l.Has(c) {
 		c.receive()
 	}
 	if back && !l.told {
@@ -237,8 +237,9 @@ func (l *Loop) dispatch(e *event) {
 	}
 }
 
-// has tells whether c is this loop's and not parked.
-func (l *Loop) has(c *Conn) bool { return c.owner.Load() == l.id }
+// Has tells whether c is this loop's and not parked, so that no other loop can
+// claim it. On the loop's thread.
+func (l *Loop) Has(c *Conn) bool { return c.owner.Load() == l.id }
 
 // claimBack ends the parking of c, if it is parked here. Its handler has to be
 // told, whatever becomes of it: somebody may have failed to claim c just then,
@@ -254,7 +255,7 @@ func (l *Loop) redeliver() {
 	for i, c := range batch {
 		batch[i] = nil
 		back := l.claimBack(c)
-		if !l.has(c) {
+		if !l.Has(c) {
 			continue
 		}
 		c.queued = false

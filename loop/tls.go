@@ -131,7 +131,7 @@ func (c *Conn) receiveTLS() {
 		c.moved++
 		c.deliver(l.buf[:got])
 	}
-	if _, wait := err.(wouldBlock); err != nil && !wait && l.has(c) {
+	if _, wait := err.(wouldBlock); err != nil && !wait && l.Has(c) {
 		c.end(err)
 	}
 }

@@ -14,13 +14,23 @@ import (
 // If fresh is not nil, a backend is opened with these startup parameters, so
 // that Variant knows the server's answer to them afterwards.
 func (p *Pool) Lease(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend, *wire.Error) {
+	return p.lease(w, fresh, now, false)
+}
+
+// Relet is Lease for w whose backend has gone before it was of any use to w:
+// so w has had its turn already, and is first in the line.
+func (p *Pool) Relet(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend, *wire.Error) {
+	return p.lease(w, fresh, now, true)
+}
+
+func (p *Pool) lease(w *Waiter, fresh []wire.Param, now time.Duration, first bool) (*Backend, *wire.Error) {
 	p.mu.Lock()
 	v := w.Variant
 	if p.closed {
 		p.mu.Unlock()
 		return nil, errDrained
 	}
-	if fresh == nil && v.idle > 0 && !p.ahead(v) {
+	if fresh == nil && v.idle > 0 && (first || !p.ahead(v)) {
 		b := p.takeLiked(v, w)
 		p.mu.Unlock()
 		return b, nil
@@ -36,7 +46,11 @@ func (p *Pool) Lease(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend
 		_, wish, _ := split(fresh)
 		w.welcome = wishKey(wish)
 	}
-	p.line.push(w)
+	if first {
+		p.line.pushFront(w)
+	} else {
+		p.line.push(w)
+	}
 	full := p.idle <= 0 && p.settings.Reserve == 0 && p.slots() >= p.settings.Size
 	p.mu.Unlock()
 	if !full {

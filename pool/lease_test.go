@@ -78,6 +78,26 @@ func TestThoseWhoWaitAreServedInOrder(t *testing.T) {
 	}
 }
 
+func TestWhoseBackendHasGoneUnusedIsServedFirst(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, func(s *Settings) { s.Size = 1 })
+	first, behind := h.taker(p), h.taker(p)
+	first.ask(p, nil)
+	b := first.wait()
+	behind.ask(p, nil)
+	h.end(b, false) // before first has begun with it
+	if b, e := p.Relet(&first.Waiter, nil, h.now()); b != nil || e != nil {
+		t.Fatal(b, e)
+	}
+	b = first.wait()
+	behind.waits()
+	h.giveBack(b)
+	if behind.wait() != b {
+		t.Error("another backend")
+	}
+	h.giveBack(b)
+}
+
 func TestTheSizeIsNeverExceededThoughBackendsCloseLate(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	s.late = 3 * time.Millisecond

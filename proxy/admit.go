@@ -74,6 +74,14 @@ func (l *login) granted() {
 	l.admit()
 }
 
+// enterGranted goes on with a login that has its backend. It is posted: the
+// backend may have come in the middle of another session's step.
+func (c *client) enterGranted() {
+	if l := c.login; l != nil && c.state == clientOpen && c.server != nil {
+		l.granted()
+	}
+}
+
 // admit lets the client in.
 func (l *login) admit() {
 	c, w := l.c, l.c.worker.Load()

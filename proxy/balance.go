@@ -34,6 +34,15 @@ func (p *Proxy) place() *worker {
 	return best
 }
 
+// stir has every other client that is at rest move on to the next loop.
+func (p *Proxy) stir() {
+	for i, w := range p.workers {
+		if to := p.workers[(i+1)%len(p.workers)]; to != w {
+			w.post(func() { w.move(to) })
+		}
+	}
+}
+
 // balance takes another loop into use if that is called for.
 func (p *Proxy) balance(b *balancer, now time.Time) {
 	if int(p.used.Load()) == len(p.workers) || now.Sub(b.at) < busyPeriod {
@@ -65,21 +74,32 @@ func (p *Proxy) balance(b *balancer, now time.Time) {
 
 // move sends every other client that is at rest to another loop.
 func (w *worker) move(to *worker) {
+	if w.proxy.draining.Load() {
+		return
+	}
 	take := false
 	for _, c := range w.proxy.clients.all() {
 		if c.worker.Load() != w || c.state != clientOpen || c.login != nil || c.console.Load() != nil ||
-			c.sess.Phase() != session.Idle || c.conn.Kept() > 0 || c.conn.Congested() {
+			c.pool.pool == nil || c.sess.Phase() != session.Idle || c.conn.Kept() > 0 || c.conn.Congested() {
 			continue
 		}
 		if take = !take; !take {
 			continue
 		}
+		c.state = clientAway
 		c.conn.Remove()
 		c.worker.Store(to)
-		to.post(func() {
-			if to.loop.Add(&c.conn) != nil {
-				c.leave()
-			}
-		})
+		to.post(c.arrive)
 	}
+}
+
+// arrive puts a client on the loop that it has moved to.
+func (c *client) arrive() {
+	w := c.worker.Load()
+	c.state = clientOpen
+	if err := w.loop.Add(&c.conn); err != nil {
+		w.proxy.log.Error("a client cannot be served any more", "client", c.id, "err", err)
+		c.leave()
+	}
+	c.readMail()
 }

@@ -22,7 +22,7 @@ func (p *Proxy) cancel(pid uint32, key []byte, done func()) {
 		done()
 		return
 	}
-	c.worker.Load().post(func() { c.cancel(done, 0) })
+	c.post(func() { c.cancel(done, 0) })
 }
 
 // bearer finds the client that was told this key.
@@ -62,11 +62,8 @@ func (c *client) cancel(done func(), tries int) {
 	switch {
 	case c.cancelHearing():
 		done()
-	case s == nil && c.sess.Phase() == session.Waiting:
-		if c.pool.pool.Leave(&c.wait) {
-			c.refusal = errCanceled
-			c.conn.Again()
-		}
+	case c.sess.Phase() == session.Waiting:
+		c.cancelWait()
 		done()
 	case s != nil && c.sess.Preparing():
 		before := c.later
@@ -98,8 +95,24 @@ func (c *client) cancel(done func(), tries int) {
 	case tries == 0, s == nil && c.sess.Phase() == session.Idle && c.conn.Kept() > 0 && tries < maxTries:
 		// Its query was held back, or lies in its socket: the request has come by
 		// another connection, and may have been read first.
-		w.post(func() { c.cancel(done, tries+1) })
+		c.post(func() { c.cancel(done, tries+1) })
 	default:
 		done()
 	}
+}
+
+// cancelWait has the client be refused what it waits for: no backend has seen
+// anything of it yet.
+func (c *client) cancelWait() {
+	switch {
+	case c.refusal != nil: // already
+		return
+	case c.server != nil:
+		c.release()
+	case !c.pool.pool.Leave(&c.wait):
+		c.canceled = true // a backend is on its way, or another refusal
+		return
+	}
+	c.refusal = errCanceled
+	c.conn.Again()
 }

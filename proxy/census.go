@@ -28,7 +28,7 @@ func (p *Proxy) Backends() []status.Backend {
 					continue
 				}
 				b := status.Backend{Host: s.b.Address.Addr, PID: int(s.b.PID)}
-				if c := s.client.Load(); c != nil {
+				if c := w.holder(s); c != nil {
 					b.Client = &status.Holder{ID: c.id, Addr: c.peer.String()}
 					if r, _ := c.sess.Pins(); r != 0 {
 						b.Client.Pin = strings.Join(r.Names(), ",")

@@ -45,6 +45,7 @@ type client struct {
 	secret   uint32        // the first bytes of its cancel key
 	peer     peer
 	state    clientState
+	mail     mail
 
 	console     atomic.Pointer[net.Conn] // its connection, if it is a client of the console
 	keyed       atomic.Bool              // it was told its cancel key
@@ -54,6 +55,7 @@ type client struct {
 	pinTold     bool // the log has a line about its pin
 	hears       bool // it has used the pool's listener
 	parting     bool // it has closed its connection behind a NOTIFY that has to wait
+	canceled    bool // its query is, but what came of its place in the line is on its way
 	ahead       bool // not read, because it is far ahead of its answers
 }
 
@@ -61,8 +63,9 @@ type client struct {
 type clientState uint8
 
 const (
-	clientOpen    clientState = iota
-	clientClosing             // to be closed when it has been sent everything
+	clientAway clientState = iota // on its way to its loop: nobody may touch it
+	clientOpen
+	clientClosing // to be closed when it has been sent everything
 	clientClosed
 )
 
@@ -162,7 +165,20 @@ func (c *client) leave() {
 
 // apply does what a step of the session wants done.
 func (c *client) apply(o *session.Out) {
-	w := c.worker.Load()
+	w, s := c.worker.Load(), c.server
+	if w.applying {
+		panic("bug: a step of a session within another's")
+	}
+	w.applying = true
+	c.carryOut(w, o)
+	if c.state == clientOpen && (o.Listen || o.Unlisten || o.SyncNotes) {
+		c.hear(w, s, o)
+	}
+	w.applying = false
+}
+
+// carryOut is apply but for what the client is to hear.
+func (c *client) carryOut(w *worker, o *session.Out) {
 	s := c.server
 	if b := o.ToServer.Bytes(); len(b) > 0 && s != nil {
 		s.conn.Send(b)
@@ -191,7 +207,6 @@ func (c *client) apply(o *session.Out) {
 	if o.Learned != nil {
 		c.noteLearned(w, o.Learned)
 	}
-	listen, unlisten, syncNotes := o.Listen, o.Unlisten, o.SyncNotes
 	if o.Release {
 		c.release()
 	}
@@ -204,17 +219,20 @@ func (c *client) apply(o *session.Out) {
 		}
 		c.end()
 	}
-	if c.state != clientOpen || !listen && !unlisten && !syncNotes {
-		return
-	}
-	if unlisten {
+}
+
+// hear sees to the channels and notifications that a step has asked for; s is
+// the backend that the client had in it.
+func (c *client) hear(w *worker, s *server, o *session.Out) {
+	listen, syncNotes := o.Listen, o.SyncNotes
+	if o.Unlisten {
 		c.listen(nil)
 	}
 	if listen {
 		if s != nil && c.server == s && !c.pool.pool.Listener().Connected() {
 			o.Reset()
 			c.sess.Yield(o)
-			c.apply(o)
+			c.carryOut(w, o)
 		}
 		c.listen(c.whenListened())
 	}
@@ -258,7 +276,7 @@ func (c *client) count(w *worker, o *session.Out) {
 			c.begun = 0
 		}
 		if w.proxy.draining.Load() {
-			w.post(c.endAtRest) // not in the middle of this
+			c.post(c.endAtRest) // not in the middle of this
 		}
 	}
 }
@@ -323,7 +341,7 @@ func (c *client) forget() {
 // a message of its own; and one that takes no bytes of its answer while others
 // wait for the backend.
 func (c *client) checkStall(now, timeout time.Duration) {
-	if c == nil || c.state != clientOpen || c.login != nil {
+	if timeout <= 0 {
 		return
 	}
 	stalled := c.sess.MidMessage() && !c.server.conn.Congested()
@@ -348,9 +366,6 @@ func (c *client) checkStall(now, timeout time.Duration) {
 
 // checkRest lets a client at rest give back a backend that it keeps for nothing.
 func (c *client) checkRest() {
-	if c == nil || c.state != clientOpen || c.login != nil {
-		return
-	}
 	o := &c.worker.Load().out
 	o.Reset()
 	c.sess.Rest(o)

@@ -38,17 +38,17 @@ func (l *login) enterConsole() bool {
 	w.buf = out[:0]
 	c.conn.Send(out)
 	l.in()
-	w.post(func() { c.serveConsole(w, admin) })
+	c.post(func() { c.serveConsole(admin) })
 	return false
 }
 
 // serveConsole takes the client off its loop, and waits on a goroutine until
 // it has gone.
-func (c *client) serveConsole(w *worker, admin bool) {
+func (c *client) serveConsole(admin bool) {
 	if c.state != clientOpen {
 		return
 	}
-	p := w.proxy
+	p := c.worker.Load().proxy
 	conn, err := c.conn.Detach()
 	if err != nil {
 		p.log.Error("a client of the console cannot be served", "client", c.id, "err", err)
@@ -61,7 +61,7 @@ func (c *client) serveConsole(w *worker, admin bool) {
 			p.log.Info("a client of the console was closed", "client", c.id, "err", err)
 		}
 		conn.Close()
-		w.post(c.finish)
+		c.post(c.finish)
 	}()
 }
 

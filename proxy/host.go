@@ -14,7 +14,7 @@ import (
 func (p *Proxy) Adopt(b *pool.Backend) error {
 	s := &server{b: b, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params, PID: b.PID}}
 	s.link.Begin(session.NewSettings(b.Carried), !b.Variant().Plain() && b.Carried == nil)
-	s.park = s.conn.Park
+	s.park = s.parks
 	encrypted, isTLS := b.Conn.(*loop.TLS)
 	var fd int
 	var err error
@@ -35,7 +35,7 @@ func (p *Proxy) Adopt(b *pool.Backend) error {
 	w := p.workers[0]
 	w.do(func() {
 		if err = w.loop.Add(&s.conn); err == nil {
-			s.conn.Park()
+			s.parks()
 		}
 	})
 	if err != nil {

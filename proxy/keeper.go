@@ -59,6 +59,9 @@ func (p *Proxy) keep(ctx context.Context) {
 				sized = now
 			}
 			p.balance(&b, now)
+			if restless {
+				p.stir()
+			}
 			p.probe(now)
 			if length := now.Sub(period); length >= p.Config().StatsPeriod {
 				p.average(length)

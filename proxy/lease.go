@@ -19,14 +19,10 @@ func (c *client) acquire(w *worker) *wire.Error {
 // startup parameters, if they are not nil.
 func (c *client) acquireFresh(w *worker, fresh []wire.Param) *wire.Error {
 	b, e := c.pool.pool.Lease(&c.wait, fresh, w.now())
-	if e != nil {
+	if b == nil {
 		return e
 	}
-	if b == nil {
-		return nil
-	}
-	c.claim(w, b)
-	return nil
+	return c.claim(w, b)
 }
 
 // choose has the client get a backend that was opened with its own startup
@@ -43,28 +39,38 @@ func (c *client) likes(b *pool.Backend) bool {
 	return mine == there || mine != nil && there != nil && mine.Fingerprint == there.Fingerprint
 }
 
-// claim makes a backend that the pool has lent to the client its loop's.
-func (c *client) claim(w *worker, b *pool.Backend) {
-	if s := w.claim(&c.wait, b); s != nil {
+// claim makes a backend that the pool has lent to the client its loop's, and
+// the client's; or the client is in the waiting line again. An error says that
+// it is not.
+func (c *client) claim(w *worker, b *pool.Backend) *wire.Error {
+	s, e := w.claim(&c.wait, b)
+	if s != nil {
 		c.take(w, s)
 	}
+	return e
 }
 
 // claim makes a backend this loop's, which the pool has lent to t. If that
 // cannot be, because the backend is gone or is just being told something, t is
-// in the waiting line again.
-func (w *worker) claim(t *pool.Waiter, b *pool.Backend) *server {
+// in the waiting line again. If the loop cannot watch it, that is an error.
+func (w *worker) claim(t *pool.Waiter, b *pool.Backend) (*server, *wire.Error) {
 	s := b.Host.(*server)
 	try := func() bool { return !s.dead.Load() && s.conn.Claim(w.loop) }
-	if try() || b.Pool().Contended(t, b, w.now(), try) {
-		return s
+	if !try() && !b.Pool().Contended(t, b, w.now(), try) {
+		return nil, nil
 	}
-	return nil
+	if s.conn.Deaf() {
+		s.discard(false)
+		return nil, errDeaf
+	}
+	return s, nil
 }
+
+var errDeaf = wire.Errorf(wire.CodeInsufficientResources, "the connection to the server cannot be watched: the system has no room for more")
 
 // takeBack returns a backend that came for somebody who has gone.
 func (w *worker) takeBack(b *pool.Backend) {
-	if s := w.claim(&pool.Waiter{Taker: &nobody{w}, Variant: b.Variant()}, b); s != nil {
+	if s, _ := w.claim(&pool.Waiter{Taker: &nobody{w}, Variant: b.Variant()}, b); s != nil {
 		w.giveBack(s)
 	}
 }
@@ -96,61 +102,86 @@ func waitBucket(d time.Duration) int {
 // Grant is called when the client's turn in the waiting line has come; on any
 // goroutine.
 func (c *client) Grant(b *pool.Backend) {
-	w := c.worker.Load()
-	w.post(func() {
-		if c.state != clientOpen {
+	c.post(func() {
+		w := c.worker.Load()
+		if !c.wants() {
 			w.takeBack(b)
 			return
 		}
-		c.claim(w, b)
-		if c.server != nil {
-			c.proceed()
-		}
+		c.proceed(c.claim(w, b))
 	})
 }
 
-// granted is Grant for a backend that is on the client's own loop already.
+// granted is Grant for a backend that is on the client's own loop already. It
+// may be called while another session's step is carried out.
 func (c *client) granted(w *worker, s *server) {
-	if c.state != clientOpen {
+	if !c.wants() {
 		w.giveBack(s)
 		return
 	}
 	c.take(w, s)
-	c.proceed()
+	c.proceed(nil)
 }
 
-// proceed goes on with what the client needed a backend for.
-func (c *client) proceed() {
-	if c.login != nil {
-		c.login.granted()
-		return
+// wants tells whether the client still wants the backend that has come for it.
+func (c *client) wants() bool {
+	if c.canceled {
+		c.canceled = false
+		c.refuse(errCanceled)
+		return false
 	}
-	c.conn.Again()
+	return c.state == clientOpen
+}
+
+// proceed goes on with what the client needed a backend for: it has one, or
+// waits in the line, or is given an error.
+func (c *client) proceed(e *wire.Error) {
+	switch {
+	case e != nil:
+		c.refuse(e)
+	case c.server == nil:
+	case c.login != nil:
+		c.post(c.enterGranted)
+	default:
+		c.conn.Again()
+	}
 }
 
 // Refuse is called when the client will get no backend; on any goroutine.
 func (c *client) Refuse(e *wire.Error) {
-	c.worker.Load().post(func() {
-		switch {
-		case c.state != clientOpen:
-		case c.login != nil:
-			c.login.fail(e)
-		default:
-			c.refusal = e
-			c.conn.Again()
-		}
+	c.post(func() {
+		c.canceled = false
+		c.refuse(e)
 	})
 }
 
+// refuse has the client be told why it gets no backend.
+func (c *client) refuse(e *wire.Error) {
+	switch {
+	case c.state != clientOpen:
+	case c.login != nil:
+		c.login.fail(e)
+	default:
+		c.refusal = e
+		c.conn.Again()
+	}
+}
+
 // relet gets the client another backend in place of one that has gone before
-// the session has begun with it.
+// the client has begun with it.
 func (c *client) relet() {
 	w, s := c.worker.Load(), c.server
 	c.unlease(w, s)
 	s.discard(false)
-	if c.refusal = c.acquire(w); c.refusal != nil || c.server != nil {
-		c.conn.Again()
+	var fresh []wire.Param
+	if c.login != nil && c.replication {
+		fresh = c.login.params // no other would do
 	}
+	b, e := c.pool.pool.Relet(&c.wait, fresh, w.now())
+	if b != nil {
+		e = c.claim(w, b)
+	}
+	c.proceed(e)
 }
 
 // release ends the lease of a backend that is clean.
@@ -200,7 +231,7 @@ func (c *client) unlease(w *worker, s *server) {
 	c.server, c.ahead = nil, false
 	if f := c.later; f != nil {
 		c.later = nil
-		w.post(f) // it will find nothing to cancel
+		c.post(f) // it will find nothing to cancel
 	}
 	c.conn.Resume() // it may have been too fast for this backend
 	s.client.Store(nil)
@@ -230,9 +261,11 @@ func (w *worker) giveBack(s *server) {
 			return
 		}
 		s.conn.Remove()
-		to.post(func() {
+		to.post(func() { // who waits stays on its loop
 			if to.loop.Add(&s.conn) != nil {
 				s.discard(false)
+				t.canceled = false
+				t.refuse(errDeaf)
 				return
 			}
 			t.granted(to, s)

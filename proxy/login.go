@@ -3,10 +3,8 @@ package proxy
 import (
 	"bytes"
 	"sync/atomic"
-	"time"
 
 	"pgweir/auth"
-	"pgweir/loop"
 	"pgweir/pool"
 	"pgweir/wire"
 )
@@ -57,6 +55,7 @@ type login struct {
 // begin starts the login of a client that has just been accepted, on its loop.
 func (c *client) begin(full bool) {
 	w := c.worker.Load()
+	c.state = clientOpen
 	c.since = w.now()
 	c.login = &login{c: c, full: full}
 	w.logins[c] = struct{}{}
@@ -65,6 +64,7 @@ func (c *client) begin(full bool) {
 		w.proxy.log.Error("a client cannot be served", "client", c.id, "err", err)
 		c.login.ended()
 	}
+	c.readMail()
 }
 
 func (l *login) received(p []byte) int {
@@ -115,7 +115,7 @@ func (l *login) startup(p []byte) (n int, more bool) {
 	case wire.KindCancelRequest:
 		l.stage = stageCancel
 		l.c.worker.Load().proxy.cancel(s.PID, s.Key, func() {
-			l.c.worker.Load().post(l.ended)
+			l.c.post(l.ended)
 		})
 		return n, false
 	}
@@ -125,8 +125,7 @@ func (l *login) startup(p []byte) (n int, more bool) {
 
 // secure answers an SSLRequest.
 func (l *login) secure(trailing bool) bool {
-	w := l.c.worker.Load()
-	t := w.proxy.rules.Load().tls
+	t := l.c.worker.Load().proxy.rules.Load().tls
 	if t.config == nil || l.c.conn.TLS() != nil || l.c.peer.kind == 0 {
 		l.c.conn.Send([]byte{'N'})
 		return true
@@ -138,42 +137,8 @@ func (l *login) secure(trailing bool) bool {
 	}
 	l.c.conn.Send([]byte{'S'})
 	l.stage = stageHandshake
-	w.post(func() { l.handshake(w, t) })
+	l.c.post(func() { l.handshake(t) })
 	return false
-}
-
-// handshake takes the client off its loop and does the TLS handshake on a
-// goroutine, which may block.
-func (l *login) handshake(w *worker, t *tlsRules) {
-	c := l.c
-	if c.state != clientOpen {
-		return
-	}
-	c.conn.Remove()
-	timeout := w.proxy.rules.Load().config.ClientLoginTimeout
-	go func() {
-		conn, err := loop.DupNetConn(c.conn.FD())
-		var encrypted *loop.TLS
-		if err == nil {
-			if timeout > 0 {
-				conn.SetDeadline(time.Now().Add(timeout))
-			}
-			encrypted = loop.ServerTLS(conn, t.config)
-			err = encrypted.Handshake()
-			conn.Close()
-		}
-		w.post(func() {
-			if err == nil {
-				c.conn.AttachTLS(encrypted)
-				l.stage = stageStart
-				err = w.loop.Add(&c.conn)
-			}
-			if err != nil {
-				w.proxy.log.Info("TLS handshake failed", "client", c.id, "addr", c.peer.addr(), "err", err)
-				l.ended()
-			}
-		})
-	}()
 }
 
 // authenticate looks at the StartupMessage and begins the exchange.
@@ -282,6 +247,12 @@ func (l *login) fail(e *wire.Error) {
 	if fatal.Severity != "FATAL" && fatal.Severity != "PANIC" {
 		fatal.Severity, fatal.Localized = "FATAL", ""
 	}
+	l.c.worker.Load().proxy.log.Info("login failed", "client", l.c.id, "addr", l.c.peer.addr(),
+		"user", l.ask.user, "database", l.ask.database, "err", fatal.Error())
+	if l.stage == stageHandshake {
+		l.hangUp()
+		return
+	}
 	var out []byte
 	if l.proven {
 		// As PostgreSQL: libpq takes an error before it for a reason to try
@@ -289,8 +260,6 @@ func (l *login) fail(e *wire.Error) {
 		out = wire.AppendAuthOK(out)
 	}
 	l.c.conn.Send(fatal.Append(out))
-	l.c.worker.Load().proxy.log.Info("login failed", "client", l.c.id, "addr", l.c.peer.addr(),
-		"user", l.ask.user, "database", l.ask.database, "err", fatal.Error())
 	l.giveUp()
 	l.c.end()
 }

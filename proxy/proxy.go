@@ -36,8 +36,10 @@ type Proxy struct {
 	started time.Time
 	secret  [32]byte // makes the long cancel keys
 	workers []*worker
-	used    atomic.Int32 // how many of the workers take new clients
-	budget  *pool.Budget
+	// handshakes bounds clients' TLS handshakes.
+	handshakes handshakes
+	used       atomic.Int32 // how many of the workers take new clients
+	budget     *pool.Budget
 	// deriving bounds how many logins derive keys at a time: that is processor
 	// time, which the loops need.
 	deriving gate
@@ -101,6 +103,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	// other goroutines need one besides.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
 	p.deriving = newGate(runtime.GOMAXPROCS(0) - n)
+	p.handshakes = newHandshakes(n)
 	for i := range n {
 		w, err := p.newWorker(i)
 		if err != nil {
@@ -129,10 +132,9 @@ func (p *Proxy) Start() error {
 
 // Close ends everything at once: listeners, clients, backends, loops.
 func (p *Proxy) Close() {
+	p.draining.Store(true)
 	p.closeListeners()
-	for _, w := range p.workers {
-		w.do(func() { p.endAll(w) })
-	}
+	p.endClients()
 	p.awaitBackends()
 	p.keeper()
 	p.finish()

@@ -16,8 +16,9 @@ type server struct {
 	b      *pool.Backend
 	proxy  *Proxy
 	client atomic.Pointer[client] // who holds it
-	park   func()                 // conn.Park, made once
-	dead   atomic.Bool            // PostgreSQL has closed it while nobody held it
+	park   func()                 // parks, made once
+	parked parked
+	dead   atomic.Bool // PostgreSQL has closed it while nobody held it
 
 	place   int  // in worker.leased
 	cancels int  // cancel requests for it that are on their way
@@ -26,13 +27,35 @@ type server struct {
 	gone    bool
 }
 
+// parked is what is shown of a backend that nobody holds: its link may be
+// another loop's at any moment.
+type parked struct {
+	prepared atomic.Int32
+	settings atomic.Uint64 // their fingerprint, 0 for none
+}
+
+// parks leaves the backend to whoever claims it.
+func (s *server) parks() {
+	if n := int32(s.link.Prepared()); n != s.parked.prepared.Load() {
+		s.parked.prepared.Store(n)
+	}
+	fingerprint := uint64(0)
+	if set := s.link.Settings(); set != nil {
+		fingerprint = set.Fingerprint
+	}
+	if fingerprint != s.parked.settings.Load() {
+		s.parked.settings.Store(fingerprint)
+	}
+	s.conn.Park()
+}
+
 // Received feeds the session of the client that holds the backend.
 func (s *server) Received(_ *loop.Conn, p []byte) int {
 	c := s.client.Load()
 	if c == nil {
 		return s.receivedIdle(p)
 	}
-	if c.sess.Phase() == session.Waiting {
+	if !c.hasBegun() {
 		if len(p) > 0 && p[0] == 'E' {
 			c.relet()
 			return len(p)
@@ -61,6 +84,9 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	}
 	return n
 }
+
+// hasBegun tells whether the client has begun with the backend that it has.
+func (c *client) hasBegun() bool { return c.login == nil && c.sess.Phase() != session.Waiting }
 
 // receivedIdle deals with what a backend says of its own accord while nobody
 // holds it: a setting that was changed by a reload, a notice, last words.
@@ -99,7 +125,7 @@ func (s *server) receivedIdle(p []byte) int {
 	}
 	if !s.held && n == len(p) {
 		w := s.proxy.workerOf(&s.conn)
-		s.conn.Park()
+		s.parks()
 		s.b.Pool().Checked(s.b, w.now())
 	}
 	return n
@@ -119,7 +145,7 @@ func (s *server) Ended(*loop.Conn, error) {
 		s.lost()
 		return
 	}
-	if c.sess.Phase() == session.Waiting {
+	if !c.hasBegun() {
 		c.relet()
 		return
 	}

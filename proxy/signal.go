@@ -16,7 +16,7 @@ func (p *Proxy) signal(from *clientPool, sig session.Signal) bool {
 	}
 	to := c.pool
 	if sameServer(from.pool, to.pool) && (sig.Superuser || to.key.user == from.key.user) {
-		c.worker.Load().post(func() {
+		c.post(func() {
 			if sig.Terminate {
 				c.kill(errShutdown)
 			} else {

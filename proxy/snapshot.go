@@ -122,10 +122,7 @@ func addCounts(sum, counts []uint64) {
 // countServers tells leased backends apart by what they are doing.
 func (w *worker) countServers(servers []*server, s *status.Snapshot, at map[*clientPool]int) {
 	for _, b := range servers {
-		if b.conn.Loop() != w.loop {
-			continue
-		}
-		c := b.client.Load()
+		c := w.holder(b)
 		if c == nil || c.pool == nil || c.sess.Phase() != session.Resetting {
 			continue
 		}
@@ -138,10 +135,7 @@ func (w *worker) countServers(servers []*server, s *status.Snapshot, at map[*cli
 // countPins counts why clients keep their backends.
 func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*clientPool]int) {
 	for _, b := range servers {
-		if b.conn.Loop() != w.loop {
-			continue
-		}
-		if c := b.client.Load(); c != nil && c.pool != nil {
+		if c := w.holder(b); c != nil && c.pool != nil {
 			r, _ := c.sess.Pins()
 			q := &s.Pools[at[c.pool]]
 			for _, name := range r.Names() {
@@ -157,7 +151,7 @@ func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*client
 func (w *worker) listClients(clients []*client, s *status.Snapshot) {
 	p := w.proxy
 	for _, c := range clients {
-		if c.worker.Load() != w || c.state == clientClosed {
+		if c.worker.Load() != w || c.state == clientAway || c.state == clientClosed {
 			continue
 		}
 		row := status.Client{Conn: status.Conn{
@@ -213,10 +207,13 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 			ConnectTime: b.b.Opened, RemotePID: int(b.b.PID), TLS: b.b.TLS, Replication: "none",
 		}}
 		row.Addr, row.Port = splitAddress(a)
-		row.Prepared = b.link.Prepared()
-		row.Settings = fingerprint(b.link.Settings())
-		if c := b.client.Load(); c != nil {
+		switch c := w.holder(b); {
+		case c != nil:
 			row.State, row.Link = "active", c.id
+			row.Prepared, row.Settings = b.link.Prepared(), fingerprint(b.link.Settings())
+			if c.login != nil {
+				break
+			}
 			row.ApplicationName = c.sess.Vars()[0]
 			row.RequestTime = p.started.Add(c.asked)
 			if r, _ := c.sess.Pins(); r != 0 {
@@ -225,10 +222,15 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 			if c.sess.Phase() == session.Resetting {
 				row.State = "tested"
 			}
-		} else if b.held && b.cancels > 0 {
-			row.State = "being_canceled"
-		} else if b.held {
-			row.State = "tested"
+		case !w.loop.Has(&b.conn): // any loop may claim it just now
+			row.Prepared, row.Settings = int(b.parked.prepared.Load()), shortened(b.parked.settings.Load())
+		default:
+			row.Prepared, row.Settings = b.link.Prepared(), fingerprint(b.link.Settings())
+			if b.held && b.cancels > 0 {
+				row.State = "being_canceled"
+			} else if b.held {
+				row.State = "tested"
+			}
 		}
 		s.Servers = append(s.Servers, row)
 	}

@@ -46,7 +46,7 @@ func (c *client) notePins(w *worker) {
 
 // checkPin says, once, that a client has kept its backend for long.
 func (c *client) checkPin(w *worker) {
-	if c == nil || c.pinSince == 0 || c.pinTold || w.now()-c.pinSince < longPin || c.server == nil {
+	if c.pinSince == 0 || c.pinTold || w.now()-c.pinSince < longPin || c.server == nil {
 		return
 	}
 	c.pinTold = true
@@ -92,7 +92,7 @@ func (c *client) cancelHearing() bool {
 
 // listened goes on with what has waited, if it does still.
 func (c *client) listened(n uint32, e *wire.Error) {
-	c.worker.Load().post(func() {
+	c.post(func() {
 		if c.state != clientOpen || n != c.hearing {
 			return
 		}
@@ -109,7 +109,7 @@ func (c *client) listened(n uint32, e *wire.Error) {
 
 // Notify is called on the listener's goroutine.
 func (c *client) Notify(message []byte) {
-	c.worker.Load().post(func() { c.tell(message) })
+	c.post(func() { c.tell(message) })
 }
 
 // Missed is called on the listener's goroutine.
@@ -118,7 +118,7 @@ func (c *client) Missed() {
 	e.Severity = "WARNING"
 	notice := e.Append(nil)
 	notice[0] = 'N'
-	c.worker.Load().post(func() { c.tell(notice) })
+	c.post(func() { c.tell(notice) })
 }
 
 // tell passes on what the session has not asked for.
@@ -236,7 +236,15 @@ func fingerprint(s *session.Settings) string {
 	if s == nil {
 		return ""
 	}
-	return strconv.FormatUint(s.Fingerprint&0xffffffff, 16)
+	return shortened(s.Fingerprint)
+}
+
+// shortened is a fingerprint as it is shown; 0 stands for none.
+func shortened(fingerprint uint64) string {
+	if fingerprint == 0 {
+		return ""
+	}
+	return strconv.FormatUint(fingerprint&0xffffffff, 16)
 }
 
 var _ pool.Subscriber = (*client)(nil)

@@ -27,9 +27,7 @@ func (p *Proxy) Drain(deadline time.Duration) {
 		for !p.quiet() && time.Now().Before(end) {
 			time.Sleep(20 * time.Millisecond)
 		}
-		for _, w := range p.workers {
-			w.do(func() { p.endAll(w) })
-		}
+		p.endClients()
 		for _, cp := range p.pools() {
 			if cp.pool != nil {
 				cp.pool.Drain()
@@ -103,17 +101,31 @@ func (c *client) atRest() bool {
 	return false
 }
 
+// shut closes a client, whatever it is doing.
+func (c *client) shut() {
+	if conn := c.console.Load(); conn != nil {
+		(*conn).Close()
+		return
+	}
+	c.kill(errShutdown)
+}
+
+// endClients closes all clients. Who is on the way from one loop to another has
+// arrived for the second round.
+func (p *Proxy) endClients() {
+	for range 2 {
+		for _, w := range p.workers {
+			w.do(func() { p.endAll(w) })
+		}
+	}
+}
+
 // endAll closes all clients of a loop.
 func (p *Proxy) endAll(w *worker) {
 	for _, c := range p.clients.all() {
-		if c.worker.Load() != w {
-			continue
+		if c.worker.Load() == w && c.state != clientAway {
+			c.shut()
 		}
-		if conn := c.console.Load(); conn != nil {
-			(*conn).Close()
-			continue
-		}
-		c.kill(errShutdown)
 	}
 }
 
@@ -123,14 +135,7 @@ func (p *Proxy) KillClient(id uint64) error {
 		if c.id != id {
 			continue
 		}
-		w := c.worker.Load()
-		w.do(func() {
-			if conn := c.console.Load(); conn != nil {
-				(*conn).Close()
-				return
-			}
-			c.kill(errShutdown)
-		})
+		c.do(c.shut)
 		return nil
 	}
 	return fmt.Errorf("no client has the id %d", id)

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"slices"
 	"time"
 
 	"pgweir/loop"
@@ -19,11 +18,16 @@ type worker struct {
 	index int
 	loop  *loop.Loop
 	out   session.Out
-	buf   []byte // for messages made here
+	// applying: the effects of a session's step are being carried out. Nothing
+	// that this leads to may begin a step of another session, which would need
+	// out; it is posted.
+	applying bool
+	buf      []byte // for messages made here
 
 	logins  map[*client]struct{} // not logged in yet
 	closing map[*client]struct{} // to be closed when all is sent
 	leased  []*server            // lent to a client of this loop
+	looked  []*server            // memory of tick
 
 	skew time.Duration // from the loop's time to the proxy's
 }
@@ -58,6 +62,15 @@ func (w *worker) do(f func()) {
 	}
 }
 
+// holder is the client of this loop that holds a backend, if there is one.
+// Another loop's may touch it at any moment.
+func (w *worker) holder(s *server) *client {
+	if c := s.client.Load(); c != nil && c.worker.Load() == w {
+		return c
+	}
+	return nil
+}
+
 // tick ends what has taken too long.
 func (w *worker) tick(time.Duration) {
 	now := w.now()
@@ -74,16 +87,18 @@ func (w *worker) tick(time.Duration) {
 			c.finish()
 		}
 	}
-	if timeout := r.config.ClientMessageTimeout; timeout > 0 {
-		for _, s := range slices.Clone(w.leased) {
-			s.client.Load().checkStall(now, timeout)
+	// What is done to one lease may end it, and begin others.
+	w.looked = append(w.looked[:0], w.leased...)
+	for _, s := range w.looked {
+		if c := w.holder(s); c != nil && c.state == clientOpen && c.login == nil {
+			c.checkStall(now, r.config.ClientMessageTimeout)
+		}
+		if c := w.holder(s); c != nil && c.state == clientOpen && c.login == nil {
+			c.checkPin(w)
+			c.checkRest()
 		}
 	}
-	for _, s := range w.leased {
-		c := s.client.Load()
-		c.checkPin(w)
-		c.checkRest()
-	}
+	clear(w.looked)
 	if w.proxy.draining.Load() {
 		w.proxy.endIdle(w)
 	}

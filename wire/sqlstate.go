@@ -15,6 +15,7 @@ const (
 	CodeInvalidCatalogName         = "3D000"
 	CodeInsufficientPrivilege      = "42501"
 	CodeSyntaxError                = "42601"
+	CodeInsufficientResources      = "53000"
 	CodeTooManyConnections         = "53300"
 	CodeConfigurationLimitExceeded = "53400"
 	CodeDuplicatePreparedStatement = "42P05"

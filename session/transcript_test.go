@@ -77,7 +77,7 @@ func listened(e *wire.Error) step {
 func notify(messages ...string) step {
 	return step{does: "it is notified", do: func(r *rig) {
 		for _, m := range messages {
-			r.s.Notify([]byte(m), &r.o)
+			r.s.Notify([]byte(m), false, &r.o)
 			r.took()
 		}
 	}}

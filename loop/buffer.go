@@ -40,14 +40,15 @@ func (f *buffers) put(b []byte) {
 	}
 }
 
-// add appends p to b, which may be nil, and moves b to a larger buffer if it
-// must.
+// add appends p to b, which may be nil. If b is too small, a buffer of at least
+// twice the size takes its place, so that n bytes that come in small pieces are
+// copied no more than twice over in all.
 func (f *buffers) add(b, p []byte) []byte {
 	need := len(b) + len(p)
 	if b == nil {
 		b = f.get(need)
 	} else if need > cap(b) {
-		larger := append(f.get(need), b...)
+		larger := append(f.get(max(need, 2*cap(b))), b...)
 		f.put(b)
 		b = larger
 	}

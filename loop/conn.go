@@ -429,6 +429,11 @@ func (c *Conn) sendRaw(p []byte) {
 		c.out = append(c.out, p...)
 		return
 	}
+	if half := len(c.out) / 2; int(c.outOff) > half && len(c.out)+len(p) > cap(c.out) {
+		// Most of it has been written: what is left makes room for p.
+		c.out = c.out[:copy(c.out, c.out[c.outOff:])]
+		c.outOff = 0
+	}
 	c.out = l.bufs.add(c.out, p)
 	c.rewatch()
 }

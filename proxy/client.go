@@ -126,8 +126,13 @@ func (c *client) Drained(*loop.Conn) {
 	switch {
 	case c.state == clientClosing:
 		c.finish()
+	case c.login != nil:
 	case c.server != nil:
 		c.server.conn.Resume()
+		c.tellMore()
+	default:
+		c.conn.Resume()
+		c.tellMore()
 	}
 }
 
@@ -190,7 +195,7 @@ func (c *client) carryOut(w *worker, o *session.Out) {
 	if b := o.ToClient.Bytes(); len(b) > 0 {
 		c.pool.stats[w.index].totals.Sent += int64(len(b))
 		c.conn.Send(b)
-		if c.conn.Congested() && s != nil && c.state == clientOpen {
+		if c.conn.Congested() && s != nil && c.state == clientOpen && c.sess.Hears() {
 			s.conn.Pause()
 		}
 	}
@@ -218,6 +223,9 @@ func (c *client) carryOut(w *worker, o *session.Out) {
 			c.why = "an error ended the session"
 		}
 		c.end()
+	}
+	if c.state == clientOpen && c.sess.Phase() == session.Idle && c.conn.Congested() {
+		c.conn.Pause() // nothing more is done for it before it has read this
 	}
 }
 

@@ -128,8 +128,21 @@ func (c *client) tell(message []byte) {
 	}
 	o := &c.worker.Load().out
 	o.Reset()
-	c.sess.Notify(message, o)
+	if !c.sess.Notify(message, c.conn.Congested(), o) {
+		c.kill(session.ErrNotReading)
+		return
+	}
 	c.apply(o)
+}
+
+// tellMore passes on what has waited for the client to read.
+func (c *client) tellMore() {
+	o := &c.worker.Load().out
+	for more := true; more && c.state == clientOpen && !c.conn.Congested(); {
+		o.Reset()
+		more = c.sess.NotesDrained(o)
+		c.apply(o)
+	}
 }
 
 // maxLeaks bounds the list of what checks have found.

@@ -38,7 +38,9 @@ type hearing struct {
 	channels  []string // that the client listens to, in order
 	wanted    []string // that it will, once Listened says so
 	unheard   []string // of UNLISTEN statements in the transaction under way; "*" is all
-	notes     [][]byte // notifications that must wait
+	notes     [][]byte // notifications that must wait; others may have the same slices
+	noteBytes int      // how much memory they take
+	missed    bool     // there were more than may wait
 	discarded bool     // DISCARD ALL has unlistened all
 	waiting   bool     // for Listened
 	yielded   bool     // the backend is given back meanwhile; see Yield
@@ -49,10 +51,6 @@ type hearing struct {
 // hearsLater tells whether the client is still to be told that it hears its
 // channels.
 func (s *Session) hearsLater() bool { return s.x != nil && (s.x.waiting || s.x.withheld) }
-
-// maxNotes bounds what waits for the end of the client's transaction, in
-// messages. PostgreSQL keeps them in its own queue.
-const maxNotes = 64 << 10
 
 // listen has the owner listen to channels besides those there are.
 func (s *Session) listen(channels []string, o *Out) {
@@ -116,7 +114,13 @@ func (s *Session) applyUnlisten(o *Out) {
 func (s *Session) hear(channels []string) {
 	x := s.x
 	x.channels, x.wanted, x.unheard, x.discarded = channels, channels, nil, false
-	x.notes = slices.DeleteFunc(x.notes, func(m []byte) bool { return s.isOwn(m) && !s.hears(m) })
+	x.notes = slices.DeleteFunc(x.notes, func(m []byte) bool {
+		unheard := s.isOwn(m) && !s.hears(m)
+		if unheard {
+			x.noteBytes -= noteSize(m)
+		}
+		return unheard
+	})
 }
 
 // isOwn tells whether a message is a notification that the client has sent.
@@ -289,46 +293,4 @@ func (s *Session) showChannels(o *Out) {
 	s.unnamedHere, s.unnamedSent = false, false
 	s.owed.push(entReset)
 	s.hints |= wire.HintListen // and it is to stop that afterwards
-}
-
-// Notify passes a notification on, a whole message of the protocol, as soon as
-// PostgreSQL would: not within a transaction. It is not changed.
-func (s *Session) Notify(message []byte, o *Out) {
-	if s.phase == Ended || s.phase == Resetting {
-		return
-	}
-	x := s.more()
-	if !s.hears(message) {
-		return // it has stopped meanwhile
-	}
-	if len(x.notes) == 0 && s.restful() {
-		o.ToClient.add(message)
-		return
-	}
-	if len(x.notes) < maxNotes {
-		x.notes = append(x.notes, message)
-	}
-}
-
-// restful tells whether the client waits for nothing and is in no transaction.
-func (s *Session) restful() bool {
-	switch s.phase {
-	case Idle, Waiting:
-		return s.clientLeft == 0
-	case Active:
-		return s.tx == 'I' && !s.owed.owesClient() && s.serverLeft == 0 && !s.unsynced && !s.skipping && !s.copyIn &&
-			(s.x == nil || !s.x.withheld)
-	}
-	return false
-}
-
-// tellNotes passes on what has waited.
-func (s *Session) tellNotes(o *Out) {
-	if s.x == nil || len(s.x.notes) == 0 {
-		return
-	}
-	for _, m := range s.x.notes {
-		o.ToClient.keep(append(o.ToClient.own(), m...))
-	}
-	s.x.notes = nil
 }

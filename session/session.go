@@ -236,6 +236,12 @@ func (s *Session) Vars() *wire.Vars { return s.vars }
 // Owes tells whether the client waits for an answer.
 func (s *Session) Owes() bool { return s.owed.owesClient() }
 
+// Hears tells whether what the backend says next may be for the client. If not,
+// the lease is about to end.
+func (s *Session) Hears() bool {
+	return s.config.Mode == SessionMode || s.pins != 0 || s.owed.owesClient() || s.MidAnswer()
+}
+
 // Preparing tells whether the backend is busy with what pgweir has put ahead of
 // the client's message: a cancel now would hit that, and not the query behind it.
 func (s *Session) Preparing() bool { return s.held || s.owed.first() >= entOurs }

@@ -97,7 +97,7 @@ func yielded() step {
 func notify(messages ...string) step {
 	return step{does: "it is notified", do: func(r *rig) {
 		for _, m := range messages {
-			r.s.Notify([]byte(m), &r.o)
+			r.s.Notify([]byte(m), false, &r.o)
 			r.took()
 		}
 	}}

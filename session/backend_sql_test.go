@@ -463,12 +463,17 @@ func (b *backend) answerQuestion(text string) (rows []string) {
 		}
 	}
 	if strings.Contains(text, "from_sql") {
-		for _, s := range b.stmts {
-			if s.fromSQL {
-				rows = append(rows, left("p"))
-				break
+		sql, shared := false, 0
+		for name, s := range b.stmts {
+			sql = sql || s.fromSQL
+			if strings.HasPrefix(name, namePrefix) {
+				shared++
 			}
 		}
+		if sql {
+			rows = append(rows, left("p"))
+		}
+		rows = append(rows, left("o", strconv.Itoa(shared)))
 	}
 	if strings.Contains(text, "pg_listening_channels") {
 		for _, c := range b.channels() {

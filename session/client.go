@@ -267,7 +267,6 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.owed.push(entBind)
 	case 'D':
 		s.unsynced = true
-		s.retry.described = true
 		if bound != nil && describesPortal(message, s.link.portal) {
 			s.describes(bound)
 		} else {

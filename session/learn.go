@@ -21,7 +21,7 @@ const functionsQuestion = `SELECT 'f', f.name, f.body FROM (SELECT p.proname::pg
  WHERE l.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['c','internal']::pg_catalog.name[])
  AND p.pronamespace OPERATOR(pg_catalog.<>) ALL
  (ARRAY['pg_catalog'::pg_catalog.regnamespace::pg_catalog.oid, 'information_schema'::pg_catalog.regnamespace::pg_catalog.oid])) f
- WHERE f.body OPERATOR(pg_catalog.~*) '\m(set|set_config|reset|listen|unlisten|notify|load|prepare|temp|temporary|pg_temp|hold|currval|lastval|setseed)\M|advisory|dblink'`
+ WHERE f.body OPERATOR(pg_catalog.~*) '\m(set|set_config|reset|listen|unlisten|notify|load|prepare|temp|temporary|pg_temp|hold|currval|lastval|setseed|deallocate|discard)\M|advisory|dblink'`
 
 // learnFunction adds one of the answer's rows.
 func learnFunction(list []wire.Function, name string, body []byte) []wire.Function {

@@ -160,7 +160,6 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 	case 'D':
 		s.have(n.st, o)
 		s.begin(n, o)
-		s.retry.described = true
 		o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), n.st.name))
 		s.describes(n)
 	}

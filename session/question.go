@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strconv"
 	"strings"
 
 	"pgweir/wire"
@@ -15,6 +16,7 @@ type asking struct {
 	role     bool // the client had chosen roles
 	settings []wire.Param
 	found    Reason
+	shared   int // how many shared statements the backend has
 	channels []string
 	failed   bool
 	learned  []wire.Function
@@ -43,7 +45,9 @@ var questions = []struct {
  WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
  AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
 	{ReasonCursor, `SELECT 'h', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
-	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
+	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)
+ UNION ALL SELECT 'o', pg_catalog.count(*)::pg_catalog.text, '' FROM pg_catalog.pg_prepared_statements
+ WHERE pg_catalog.starts_with(name, '` + namePrefix + `')`},
 	{ReasonChannels, `SELECT 'c', channel, '' FROM pg_catalog.pg_listening_channels() AS channel`},
 }
 
@@ -141,6 +145,9 @@ func (a *asking) row(body []byte) {
 		a.found |= ReasonCursor
 	case 'p':
 		a.found |= ReasonPrepared
+	case 'o':
+		a.shared, err = strconv.Atoi(name)
+		a.failed = a.failed || err != nil
 	case 'c':
 		a.found |= ReasonChannels
 		a.channels = append(a.channels, name)

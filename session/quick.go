@@ -61,7 +61,6 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		if len(body) < 2 || body[0] != 'P' || s.link.bound != nil {
 			return false
 		}
-		s.retry.described = true
 		s.owed.push(entDescribe)
 	case 'E':
 		if s.hints&hintsAlone != 0 {
@@ -105,11 +104,11 @@ func (s *Session) quickServer(in []byte) (n int) {
 		p := in[n:]
 		// An impossible length, and that of a message that goes on behind in,
 		// is too large here.
-		if behind := binary.BigEndian.Uint32(p[1:]) - 4; behind > uint32(len(p)-wire.HeaderLen) {
+		behind := binary.BigEndian.Uint32(p[1:]) - 4
+		if behind > uint32(len(p)-wire.HeaderLen) {
 			return n
-		} else {
-			n += wire.HeaderLen + int(behind)
 		}
+		n += wire.HeaderLen + int(behind)
 		expected := false
 		switch first := q.buf[q.head]; p[0] {
 		case 'D':
@@ -117,10 +116,13 @@ func (s *Session) quickServer(in []byte) (n int) {
 				continue
 			}
 		case 'C':
-			if first == entQuery && !s.careful {
+			if s.careful || deallocatesAll(p[wire.HeaderLen:][:behind]) {
+				break
+			}
+			if first == entQuery {
 				continue
 			}
-			expected = first == entExecute && !s.careful
+			expected = first == entExecute
 		case '1':
 			if expected = first == entParse; expected {
 				s.unnamedHere = true

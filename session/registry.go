@@ -178,6 +178,17 @@ func (b *onBackend) fresh(st *Statement, changes uint64) bool {
 	return b.use(st) && b.all[st].at == changes && !b.all[st].stale
 }
 
+// doubt says that the backend may have lost any of them, or that none can be
+// run as it is: each is prepared anew when it is next used.
+func (b *onBackend) doubt() {
+	for _, h := range b.all {
+		h.stale = true
+	}
+}
+
+// has tells whether the backend has st as it should be.
+func (b *onBackend) has(st *Statement) bool { return b.use(st) && !b.ring.next.stale }
+
 func (b *onBackend) add(st *Statement, changes uint64) {
 	if b.all == nil {
 		b.clear()

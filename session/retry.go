@@ -3,21 +3,24 @@ package session
 import (
 	"bytes"
 	"slices"
+
+	"pgweir/wire"
 )
 
 // After a migration, a prepared statement may give other columns than before;
-// PostgreSQL refuses to run it then, and it must be prepared anew. Where
-// nothing speaks against it, pgweir does that and runs it again, unseen by the
-// client: outside a transaction block, if the client has been told nothing of
-// its answer yet, and if it asks for the columns with a Describe, so that it
-// will hear of the new ones.
+// PostgreSQL refuses to run it then, and it must be prepared anew. The same
+// holds for one that is gone from the backend, because a function, a DO block
+// or a client in session mode has deallocated all that there was. pgweir
+// prepares it anew and runs the query again, unseen by the client: outside a
+// transaction block, if the client has been told nothing of its answer yet. If
+// the columns may be others, the client must also ask for them with a Describe,
+// so that it hears of the new ones.
 
 // retry is about the one extended query under way that could be run again.
 type retry struct {
-	n         *named
-	from      int  // where its messages begin in what is sent in this step, +1; 0 if none do
-	whole     bool // its Sync is sent, and all is kept
-	described bool // it has a Describe
+	n     *named
+	from  int  // where its messages begin in what is sent in this step, +1; 0 if none do
+	whole bool // its Sync is sent, and all is kept
 }
 
 // maxUnit is how long the messages of a query may be to be run again, in bytes.
@@ -26,6 +29,9 @@ const maxUnit = 8 << 10
 // begin notes that the messages of a query on n begin at the end of what is
 // being sent, if it stands alone.
 func (s *Session) begin(n *named, o *Out) {
+	if s.retry.n == n && s.retry.from > 0 && !s.executed {
+		return // its Describe stands ahead of its Bind
+	}
 	s.retry = retry{}
 	if s.tx != 'I' || s.executed || s.owed.owesClient() {
 		return
@@ -56,19 +62,26 @@ func changedResult(body []byte) bool {
 	return bytes.Contains(body, []byte("\x00C0A000\x00")) && bytes.Contains(body, []byte("\x00RRevalidateCachedQuery\x00"))
 }
 
+// lostStatement tells whether an error says that the backend does not have a
+// shared statement.
+func (s *Session) lostStatement(body []byte) bool {
+	return bytes.Contains(body, []byte("\x00C"+wire.CodeInvalidStatementName+"\x00")) &&
+		bytes.Contains(body, []byte(namePrefix)) && (s.x == nil || len(s.x.unmade) == 0)
+}
+
 // again runs the query again that has just failed, if it can be. The backend
 // will answer its Sync first.
 func (s *Session) again(first entry, body []byte, o *Out) bool {
-	if first != entBind && first != entDescribe && first != entTold || !changedResult(body) {
+	lost := s.lostStatement(body)
+	prepared := first == entBind || first == entDescribe || first == entTold
+	if !lost && (!prepared || !changedResult(body)) {
 		return false
 	}
+	s.link.have.doubt()
 	r := s.retry
 	s.retry = retry{}
-	for st := range s.link.have.all {
-		s.link.have.all[st].stale = true // prepared anew when it is next used
-	}
 	unit := slices.Clone(s.owed.buf[s.owed.head:])
-	if r.n == nil || !r.whole || !r.described || s.skipping || unit[len(unit)-1] != entSync || slices.Index(unit, entSync) != len(unit)-1 {
+	if !prepared || r.n == nil || !r.whole || s.skipping || unit[len(unit)-1] != entSync || slices.Index(unit, entSync) != len(unit)-1 {
 		return false
 	}
 	describes := 0
@@ -81,7 +94,7 @@ func (s *Session) again(first entry, body []byte, o *Out) bool {
 		}
 	}
 	st := r.n.st
-	if describes != 1 || !s.link.have.use(st) {
+	if !lost && describes != 1 || !s.link.have.use(st) {
 		return false
 	}
 	s.owed.clear()

@@ -151,8 +151,12 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		if first == entExecute {
 			s.owed.pop()
 		}
-		if typ == 'C' && whole && s.careful && (first == entQuery || first == entExecute) {
-			s.completed(body, o)
+		if typ == 'C' && whole && (first == entQuery || first == entExecute) {
+			if s.careful {
+				s.completed(body, o)
+			} else if deallocatesAll(body) {
+				s.lostAll()
+			}
 		}
 	case 'G':
 		s.copyIn = !s.owed.swallowSyncs()

@@ -263,7 +263,7 @@ func (s *Session) restorePosition(body []byte) []byte {
 // haveQuietly is have ahead of a simple query: a failure is not the client's,
 // who will be told when it is used.
 func (s *Session) haveQuietly(st *Statement, o *Out) {
-	if s.link.have.use(st) {
+	if s.link.have.has(st) {
 		return
 	}
 	open := s.unsynced || s.owed.maySkip()

@@ -82,6 +82,9 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 	on(wire.HintHold, ReasonCursor)
 	on(wire.HintPrepare, ReasonPrepared)
 	on(wire.HintListen, ReasonChannels)
+	if h&wire.HintFunction != 0 {
+		on(wire.HintDeallocate|wire.HintDiscard, ReasonPrepared)
+	}
 	if s.settings != nil {
 		on(wire.HintReset|wire.HintDiscard, partSettings)
 	}
@@ -327,6 +330,9 @@ func (s *Session) answered(o *Out) {
 		s.setPins(s.pins|ReasonUnknown, o)
 		return
 	}
+	if a.parts&ReasonPrepared != 0 && a.shared != len(s.link.have.all) {
+		s.link.have.doubt()
+	}
 	pins := s.pins&^(a.parts|ReasonUnknown) | a.found
 	if s.private > 0 {
 		pins |= ReasonPrepared
@@ -464,6 +470,21 @@ func (s *Session) completed(tag []byte, o *Out) {
 		s.deallocated()
 	case "PREPARE\x00":
 		s.sqlNames = true // also behind a DEALLOCATE ALL in the same text
+	}
+}
+
+// deallocatesAll tells the command tags after which a backend has no prepared
+// statements any more.
+func deallocatesAll(tag []byte) bool {
+	return len(tag) > 0 && tag[0] == 'D' && (string(tag) == "DISCARD ALL\x00" || string(tag) == "DEALLOCATE ALL\x00")
+}
+
+// lostAll: the backend has lost its prepared statements by a text whose words
+// have not been looked at. Messages that stand behind it may have been sent.
+func (s *Session) lostAll() {
+	s.link.have.doubt()
+	if s.owed.len() <= 1 && len(s.ops) == 0 {
+		s.forgetNames()
 	}
 }
 

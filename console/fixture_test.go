@@ -141,7 +141,7 @@ func fixture() *status.Snapshot {
 		},
 		Leaks: []status.Leak{
 			{Database: "app", User: "alice", At: at.Add(-time.Minute), Count: 1 << 40, Kinds: []string{"setting", "library"},
-				Statement: "select f()", ApplicationName: "cron", Client: 1 << 33, Learned: []string{"public.f", "public.g"}},
+				Statement: "select f()", ApplicationName: "cron", Client: 1 << 33},
 			{Database: "app", User: "bob", At: at, Count: 1, Kinds: []string{"unknown"}, Statement: "call \xff()", Client: 2},
 		},
 		Listeners: []status.Listener{

@@ -50,7 +50,7 @@ var leaksTable = view[status.Leak]{
 		text("last_time", func(l *status.Leak) string { return clock(l.At) }),
 		numeric("count", func(l *status.Leak) int64 { return l.Count }),
 		text("kinds", func(l *status.Leak) string { return list(l.Kinds) }),
-		text("learned", func(l *status.Leak) string { return readable(list(l.Learned)) }),
+
 		text("statement", func(l *status.Leak) string { return readable(l.Statement) }),
 		text("application_name", func(l *status.Leak) string { return readable(l.ApplicationName) }),
 		int8("client_id", func(l *status.Leak) int64 { return int64(l.Client) }),

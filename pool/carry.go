@@ -150,6 +150,9 @@ func (p *Pool) Carried(v *Variant) (settings []wire.Param, ok bool) {
 // Plain tells whether it is the variant without startup parameters.
 func (v *Variant) Plain() bool { return v.key == "" }
 
+// Key tells a variant from others of its pool; "" of the plain one.
+func (v *Variant) Key() string { return v.key }
+
 // Plain is the variant without startup parameters; it is kept until Forget.
 func (p *Pool) Plain() *Variant {
 	p.mu.Lock()

@@ -209,8 +209,11 @@ func (c *client) carryOut(w *worker, o *session.Out) {
 	if o.Leak != 0 {
 		c.noteLeak(w, o)
 	}
-	if o.Learned != nil {
-		c.noteLearned(w, o.Learned)
+	if o.Learn != nil {
+		go o.Learn.Learn()
+	}
+	if o.Await {
+		c.sess.Catalog().Await(c.catalogKnown)
 	}
 	if o.Release {
 		c.release()

@@ -13,7 +13,11 @@ import (
 // lent it first.
 func (p *Proxy) Adopt(b *pool.Backend) error {
 	s := &server{b: b, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params, PID: b.PID}}
-	s.link.Begin(session.NewSettings(b.Carried), !b.Variant().Plain() && b.Carried == nil)
+	unlike := "" // startup parameters of which it is not known what they set
+	if b.Carried == nil {
+		unlike = b.Variant().Key()
+	}
+	s.link.Begin(session.NewSettings(b.Carried), unlike != "", unlike)
 	s.park = s.parks
 	encrypted, isTLS := b.Conn.(*loop.TLS)
 	var fd int

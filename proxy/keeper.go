@@ -28,9 +28,8 @@ func (p *Proxy) keep(ctx context.Context) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	var b balancer
-	var memory, period, relearn, sampled, sized time.Time
+	var memory, period, digested, sampled, sized time.Time
 	period = time.Now()
-	relearn = period
 	for {
 		select {
 		case <-ctx.Done():
@@ -41,13 +40,9 @@ func (p *Proxy) keep(ctx context.Context) {
 					cp.pool.Upkeep(int(cp.clients.Load()))
 				}
 			}
-			if now.Sub(relearn) >= relearnEvery {
-				for _, cp := range p.pools() {
-					if cp.shared != nil {
-						cp.shared.Relearn()
-					}
-				}
-				relearn = now
+			if now.Sub(digested) >= digestEvery {
+				p.digestsDue()
+				digested = now
 			}
 			p.notePeaks()
 			if now.Sub(sampled) >= sampleEvery {
@@ -72,6 +67,19 @@ func (p *Proxy) keep(ctx context.Context) {
 				memory = now
 			}
 		}
+	}
+}
+
+// digestEvery is how often it is looked whether the objects of a database have
+// changed: by the next client whose lease ends (session.Catalog).
+const digestEvery = time.Second
+
+// digestsDue says that it is time for that.
+func (p *Proxy) digestsDue() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.mu.catalogs {
+		c.Due()
 	}
 }
 

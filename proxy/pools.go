@@ -103,7 +103,6 @@ func (p *Proxy) poolFor(database, user string, r *rules) (*clientPool, *wire.Err
 	}
 	cp := p.newClientPool(key)
 	cp.shared = new(session.Shared)
-	cp.shared.Relearn()
 	s := poolSettings(r, db, key.user)
 	cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), nil)
 	cp.conf.Store(sessionConfig(r.config, db, cp, p))
@@ -207,7 +206,7 @@ func (c *client) vacate(w *worker, databases []string) {
 	for _, cp := range w.proxy.pools() {
 		if cp.pool != nil && sameServer(cp.pool, c.pool.pool) && slices.Contains(databases, cp.pool.Settings().DBName) {
 			cp.pool.Vacate()
-			cp.shared.Relearn() // another may come to bear its name
+			cp.conf.Load().Catalog.Changed() // another may come to bear its name
 		}
 	}
 }

@@ -18,10 +18,6 @@ import (
 // longPin is when a pin is worth a line in the log.
 const longPin = time.Minute
 
-// relearnEvery is how often the functions of a database are read again, in
-// case they were changed past pgweir.
-const relearnEvery = 10 * time.Minute
-
 // pinned notes that the reasons have changed for which the client keeps its
 // backend.
 func (c *client) notePins(w *worker) {
@@ -107,6 +103,21 @@ func (c *client) listened(n uint32, e *wire.Error) {
 	})
 }
 
+// catalogKnown has the session go on whose lease waits for the catalog; on any
+// goroutine.
+func (c *client) catalogKnown() {
+	c.post(func() {
+		if c.state != clientOpen {
+			return
+		}
+		o := &c.worker.Load().out
+		o.Reset()
+		c.sess.CatalogKnown(o)
+		c.apply(o)
+		c.conn.Again()
+	})
+}
+
 // Notify is called on the listener's goroutine.
 func (c *client) Notify(message []byte) {
 	c.post(func() { c.tell(message) })
@@ -180,20 +191,6 @@ func (c *client) noteLeak(w *worker, o *session.Out) {
 	found.Count++
 	found.Client = c.id
 	found.ApplicationName = c.sess.Vars()[wire.VarApplicationName]
-}
-
-// noteLearned adds the functions to what was found last.
-func (c *client) noteLearned(w *worker, names []string) {
-	w.proxy.log.Info("functions are watched from now on", "database", c.pool.key.database, "functions", names)
-	statement := shown(c.sess.Statement())
-	l := &c.pool.leaks
-	l.Lock()
-	defer l.Unlock()
-	for _, found := range l.all {
-		if found.Statement == statement {
-			found.Learned = names
-		}
-	}
 }
 
 // fillState adds what the pools' clients leave behind to a snapshot.

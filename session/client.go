@@ -45,7 +45,7 @@ loop:
 		if len(rest) < wire.HeaderLen {
 			break
 		}
-		if s.phase == Active && s.owed.first() == entQuestion || s.hearsLater() {
+		if s.phase == Active && (s.owed.first() == entQuestion || s.awaits()) || s.hearsLater() {
 			// What the answer is about must not change under it; and after it
 			// the lease may be over.
 			s.held = true
@@ -258,6 +258,9 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	case 'B':
 		o.Binds++
 		s.hints |= s.unnamedHints // it may be the unnamed statement, run again
+		if name, ok := wire.BindStatement(message[wire.HeaderLen:]); ok && len(name) == 0 {
+			s.hints |= s.runsUnnamed(message)
+		}
 		s.careful = s.careful || s.hints&^hintsCheap != 0
 		if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
 			text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
@@ -373,7 +376,7 @@ func (s *Session) waits(h wire.Hints) bool {
 // queryText deals with the text of a Query.
 func (s *Session) queryText(message []byte, total int, before []byte, o *Out) handling {
 	earlier := s.hints
-	h := s.watch(message[wire.HeaderLen:])
+	h := s.watch(message[wire.HeaderLen:], true)
 	if h&^hintsCheap == 0 {
 		if h&wire.HintNotify != 0 && !s.sign(o) {
 			s.hints = earlier
@@ -418,7 +421,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	}
 	body := message[wire.HeaderLen+1:]
 	earlier := s.hints
-	h := s.watch(body)
+	h := s.watch(body, false)
 	s.unnamedHints = h
 	if h&^hintsCheap == 0 {
 		return handleNot

@@ -25,7 +25,6 @@ type extra struct {
 	role          bool        // the client has chosen roles
 	showing       bool        // see showPrepared
 	preparedHints wire.Hints  // of the statements of SQL's PREPARE
-	functions     bool        // the transaction has made functions, perhaps
 	unknown       bool        // a setting was set whose name is not known
 	blind         bool        // and that holds
 	signaled      bool        // a warning of a process ID was swallowed; see warned

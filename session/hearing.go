@@ -78,7 +78,11 @@ func (s *Session) unlisten(text []byte, h wire.Hints) {
 	}
 	wire.Names(text, s.vars[wire.VarStandardConformingStrings] == "off", note)
 	if h&wire.HintDo != 0 {
-		wire.BodyNames(dollarBody(text), note)
+		wire.Tokens(text, s.nonconforming(), func(kind wire.TokenKind, text []byte) {
+			if kind == wire.TokenString {
+				wire.BodyNames(text, note)
+			}
+		})
 	}
 }
 

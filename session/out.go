@@ -30,10 +30,12 @@ type Out struct {
 	ServerParses, Replays, Questions int64
 	// PinsChanged: Pins says something else now.
 	PinsChanged bool
-	// Leak is what a check has found that no hint had told of, and Learned the
-	// functions that do it.
-	Leak    Reason
-	Learned []string
+	// Leak is what a check has found that no hint had told of.
+	Leak Reason
+	// Learn has the database's objects taken in, off the loop.
+	Learn *Objects
+	// Await: say CatalogKnown when the catalog is.
+	Await bool
 	// Listen: have the client hear the channels that are Wanted, and say so
 	// with Listened.
 	Listen bool

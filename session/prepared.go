@@ -106,10 +106,14 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		}
 		return handleNot // PostgreSQL says that there is none, or knows it from SQL
 	}
-	if typ == 'B' && n.st.hints&^hintsCheap != 0 && s.waits(n.st.hints) || s.unsettled(n.st) {
+	hints := n.st.hints
+	if typ == 'B' {
+		hints |= s.runsNamed(n.st, message, total)
+	}
+	if typ == 'B' && hints&^hintsCheap != 0 && s.waits(hints) || s.unsettled(n.st) {
 		return handleHold
 	}
-	if typ == 'B' && n.st.hints&wire.HintNotify != 0 && !s.sign(o) {
+	if typ == 'B' && hints&wire.HintNotify != 0 && !s.sign(o) {
 		return handleHold
 	}
 	differs := typ == 'B' && s.mayDiffer(n, portal, behind)
@@ -132,7 +136,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		if differs {
 			return s.refuseBind(errChangedResult, message, total, o)
 		}
-		if h := n.st.hints; h != 0 {
+		if h := hints; h != 0 {
 			if s.tx != 'I' {
 				h &^= wire.HintSequence
 			}
@@ -184,7 +188,7 @@ func (s *Session) refuseBind(e *wire.Error, message []byte, total int, o *Out) h
 
 // parseNamed prepares a statement under a name of the client's.
 func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handling {
-	text, _, ok := wire.CString(body)
+	text, types, ok := wire.CString(body)
 	taken := n != nil && n.st != nil
 	switch {
 	case !ok && taken:
@@ -195,7 +199,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		return s.parseOwn(name, before, appendNamed(nil, string(name), body), o)
 	}
 	s.noticeDatabases(text, o)
-	hints := s.scan(text)
+	hints, shape := s.scan(text, parameterTypes(types))
 	if hints&hintsSQLNames != 0 && !taken {
 		// Names within stand for what they do on this backend.
 		if s.waits(hints) || s.inDoubt() {
@@ -204,7 +208,6 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		o.ToServer.add(before)
 		instead := s.spliceNames(text, true, o)
 		if instead != nil {
-			_, types, _ := wire.CString(body)
 			body = append(append(instead, 0), types...)
 		}
 		h := s.parseOwn(name, nil, appendNamed(nil, string(name), body), o)
@@ -224,7 +227,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		o.ToServer.keep(appendNamed(o.ToServer.own(), string(name), body))
 		s.pushOp(entNamed, op{name: string(cutName(name)), full: string(name), prev: n, next: n})
 	default:
-		st := s.config.Shared.Statements.get(s.statementKey(body), body, hints, s.vars)
+		st := s.config.Shared.Statements.get(s.statementKey(body), body, hints, shape, s.vars)
 		if s.unsettled(st) {
 			s.config.Shared.Statements.put(st)
 			return handleHold
@@ -302,7 +305,8 @@ func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
 	o.ServerParses++
 	_, text, _ := wire.CString(message[wire.HeaderLen:])
 	text, _, whole := wire.CString(text)
-	hints := s.scan(text) | wire.HintPrepare
+	hints, _ := s.scan(text, nil)
+	hints |= wire.HintPrepare
 	if !whole {
 		hints |= wire.HintDo // it goes on, unseen
 	}

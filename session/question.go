@@ -1,159 +1,315 @@
 package session
 
 import (
-	"strconv"
+	"slices"
 	"strings"
 
+	"pgweir/session/proof"
 	"pgweir/wire"
 )
 
-// asking is a question that is under way, and its answer.
+// asking is what a session has to find out at the end of a lease, in one or more
+// questions:
+//
+//	            digest as before
+//	 asked ────────────────────────▶ (concluded)
+//	   │ ▲ digest differs              ▲
+//	   ▼ │                             │ settings as expected, or listed
+//	reading ──▶ awaiting ──▶ asked ────┘
 type asking struct {
-	parts    Reason
-	canceled bool // by a request that came late, for the query before, or by the client's statement_timeout
-	tries    int  // how often it was canceled before
-	leak     bool // nothing is expected
-	role     bool // the client had chosen roles
-	settings []wire.Param
-	found    Reason
-	shared   int // how many shared statements the backend has
-	channels []string
-	failed   bool
-	learned  []wire.Function
-	suspects []string
-	inRow    bool   // a row has come in part
-	long     []byte // that part
+	proof.Answer
+	proof.Question
+	state   askingState
+	wanted  Reason // what is to be found out
+	hinted  Reason // what hints have led to expect
+	tries   int    // how often it was canceled before
+	leak    bool   // nothing is expected
+	fresh   bool   // something ran for the first time
+	blind   bool   // the database's objects cannot be read
+	role    bool   // the client had chosen roles
+	listing bool   // the rest is known; the settings differ from what was expected, and are listed
+	hash    uint64 // of the settings, then
+	reading proof.Reading
+	// generation is that of the catalog that is read.
+	generation uint64
 }
 
-const notReset = " AND (setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE"
+type askingState uint8
 
-// The parts of the question: rows of three texts, the first of which says what
-// the row is about. Operators are named in full, because a client may have
-// others on its search_path.
-var questions = []struct {
-	part Reason
-	sql  string
-}{
-	{partSettings, `SELECT 's', name, setting FROM pg_catalog.pg_settings
- WHERE source OPERATOR(pg_catalog.=) 'session'` + notReset + ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle',
- 'TimeZone','standard_conforming_strings','transaction_isolation','transaction_read_only','transaction_deferrable'])
- UNION ALL SELECT 'i', 'role', pg_catalog.current_setting('role')
- UNION ALL SELECT 'i', 'session_authorization', SESSION_USER::pg_catalog.text`},
-	{ReasonLock, `SELECT 'l', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_locks
- WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
-	{ReasonTemp, `SELECT 't', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_depend
- WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
- AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
-	{ReasonCursor, `SELECT 'h', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
-	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)
- UNION ALL SELECT 'o', pg_catalog.count(*)::pg_catalog.text, '' FROM pg_catalog.pg_prepared_statements
- WHERE pg_catalog.starts_with(name, '` + namePrefix + `')`},
-	{ReasonChannels, `SELECT 'c', channel, '' FROM pg_catalog.pg_listening_channels() AS channel`},
-}
+const (
+	asked    askingState = iota
+	reading              // the database's objects are read
+	awaiting             // they have been, and are looked through
+)
 
-// ask asks the backend about some parts.
-func (s *Session) ask(parts Reason, leak bool, o *Out) {
-	x := s.more()
-	x.asking = &asking{parts: parts, leak: leak, role: x.role}
-	if parts&ReasonChannels != 0 && s.config.Listen == ListenShare {
-		s.alone = true // what comes of it is not to be mixed with anything
-	}
-	s.asked = parts != partFunctions
-	b := []byte(nil)
-	for _, q := range questions {
-		if parts&q.part == 0 {
-			continue
-		}
-		if len(b) > 0 {
-			b = append(b, "\n UNION ALL "...)
-		}
-		sql := q.sql
-		if s.base != nil {
-			// What was turned back must be told from what was set to the same.
-			sql = strings.Replace(sql, notReset, "", 1)
-		}
-		b = append(b, sql...)
-	}
-	if parts&partSettings != 0 {
-		for _, name := range x.customs {
-			b = append(b, "\n UNION ALL SELECT 's', "...)
-			b = append(wire.AppendLiteral(b, name), ", pg_catalog.current_setting("...)
-			b = append(wire.AppendLiteral(b, name), ", true)"...)
-		}
-	}
-	if parts&partFunctions != 0 {
-		if len(b) > 0 {
-			b = append(b, "\n UNION ALL "...)
-		}
-		b = append(b, functionsQuestion...)
-	}
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(b)))
-	s.unnamedHere = false // gone, as with every simple query
-	s.owed.push(entQuestion)
-	o.Questions++
+// awaits tells whether the end of a lease waits for the catalog.
+func (s *Session) awaits() bool {
+	return s.x != nil && s.x.asking != nil && s.x.asking.state == awaiting
 }
 
 // maxTries is how often a question is asked again that is canceled.
 const maxTries = 5
 
-// maxRow is how long a row of an answer may be, in bytes; one that is longer
-// counts as a failure, for a setting of that size cannot be carried about.
-const maxRow = 16 << 20
+// ask finds out about some parts; hinted are those that a hint has led to.
+func (s *Session) ask(parts, hinted Reason, leak bool, o *Out) {
+	s.asked = true
+	if parts&ReasonChannels != 0 && s.config.Listen == ListenShare {
+		s.alone = true // what comes of it is not to be mixed with anything
+	}
+	s.pose(&asking{wanted: parts, hinted: hinted, leak: leak, fresh: s.link.evidence.fresh}, o)
+}
 
-// part takes a part of a DataRow, of which left bytes are still to come.
-func (a *asking) part(p []byte, left int) {
-	a.inRow = left > 0
+// pose asks what is wanted. Which settings of extensions there may be must be
+// known before.
+func (s *Session) pose(a *asking, o *Out) {
+	a.state, a.Parts, a.Answer = asked, a.wanted, proof.Answer{}
+	c := s.config.Catalog
+	if c == nil || a.wanted&partsAll != partsAll {
+		s.send(a, o)
+		return
+	}
+	k := c.Knowledge()
+	r, due := c.TakeDigest()
 	switch {
-	case left == 0 && len(a.long) == 0:
-		a.row(p)
-	case len(a.long)+len(p)+left > maxRow:
-		a.failed, a.long = true, nil
-	default:
-		if a.long = append(a.long, p...); left == 0 {
-			a.row(a.long)
-			a.long = nil
+	case k == nil && !a.blind && due:
+		a.Parts, a.reading = proof.PartDigest, r
+	case k == nil && !a.blind:
+		s.await(a, o)
+		return
+	case due || a.fresh:
+		a.Parts, a.reading = a.Parts|proof.PartDigest, r
+	}
+	if k != nil && !s.more().unknown && a.hinted&partSettings == 0 {
+		a.Parts = a.Parts&^partSettings | proof.PartHash
+		a.Names = k.Settings
+	}
+	s.send(a, o)
+}
+
+// send sends a question.
+func (s *Session) send(a *asking, o *Out) {
+	x := s.more()
+	x.asking = a
+	a.Prefix = namePrefix
+	a.role = x.role
+	if a.Parts&partSettings != 0 {
+		// What was turned back must be told from what was set to the same.
+		a.Reset = s.base != nil
+		a.Customs = s.customs()
+	}
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(a.Question.Append(nil))))
+	s.unnamedHere = false // gone, as with every simple query
+	s.owed.push(entQuestion)
+	o.Questions++
+}
+
+// await goes on when the catalog is known: see CatalogKnown.
+func (s *Session) await(a *asking, o *Out) {
+	a.state = awaiting
+	s.more().asking = a
+	o.Await = true
+}
+
+// CatalogKnown says that the catalog's objects are known, or cannot be.
+func (s *Session) CatalogKnown(o *Out) {
+	if s.phase != Active || !s.awaits() {
+		return
+	}
+	a := s.x.asking
+	a.blind = s.config.Catalog.Knowledge() == nil
+	s.pose(a, o)
+}
+
+// customs are the settings of extensions that are asked for by name: the
+// client's own, and those that occur in the database.
+func (s *Session) customs() []string {
+	all := s.x.customs
+	if c := s.config.Catalog; c != nil {
+		if k := c.Knowledge(); k != nil && len(k.Customs) > 0 {
+			all = slices.Concat(all, k.Customs)
+			slices.Sort(all)
+			all = slices.Compact(all)
 		}
+	}
+	return all
+}
+
+// answered: the backend has said what is left.
+func (s *Session) answered(o *Out) {
+	a := s.x.asking
+	s.x.asking = nil
+	switch {
+	case a.Canceled && a.tries < maxTries:
+		s.askAgain(a, a.Parts, o)
+		return
+	case a.state == reading:
+		o.Learn = &Objects{Catalog: s.config.Catalog, Generation: a.generation}
+		if !a.Failed {
+			o.Learn.Rows = a.Learned
+		}
+		s.await(a, o)
+		return
+	case a.Failed && a.Parts&proof.PartHash != 0:
+		// The client's role may not read some setting.
+		s.askAgain(a, a.Parts&^proof.PartHash|partSettings, o)
+		return
+	}
+	if a.Parts&proof.PartDigest != 0 && !s.digested(a, o) {
+		return
+	}
+	switch {
+	case a.Failed:
+		s.setPins(s.pins|ReasonUnknown, o)
+	case a.Parts&proof.PartHash != 0 && !s.config.Shared.Expected.Is(s.expectation(), a.Hash):
+		s.list(a, o)
+	default:
+		s.conclude(a, o)
 	}
 }
 
-// row reads one DataRow of the answer: three texts.
-func (a *asking) row(body []byte) {
-	var col [3][]byte
-	n := 0
-	err := wire.DecodeDataRow(body, func(i int, value []byte) {
-		n++
-		if i < len(col) {
-			col[i] = value
+// digested takes the digest of an answer. It is false if the database's objects
+// have to be read before the answer is of use.
+func (s *Session) digested(a *asking, o *Out) bool {
+	c := s.config.Catalog
+	switch c.Digested(a.reading, a.Digest) {
+	case proof.Read:
+		a.state, a.generation = reading, c.Generation()
+		a.Parts, a.Answer = proof.PartLearn, proof.Answer{}
+		s.send(a, o)
+		return false
+	case proof.Wait:
+		s.await(a, o)
+		return false
+	}
+	if a.Parts == proof.PartDigest {
+		a.blind = c.Knowledge() == nil
+		s.pose(a, o)
+		return false
+	}
+	return true
+}
+
+// askAgain asks what has failed.
+func (s *Session) askAgain(a *asking, parts Reason, o *Out) {
+	a.Answer, a.Parts = proof.Answer{}, parts
+	a.tries++
+	a.Guarded = true
+	s.send(a, o)
+}
+
+// list asks for the settings one by one.
+func (s *Session) list(a *asking, o *Out) {
+	a.hash, a.listing = a.Hash, true
+	found, channels, shared, parts := a.Found, a.Channels, a.Answer.Shared, a.Parts
+	a.Parts = partSettings
+	a.Answer = proof.Answer{Found: found, Channels: channels, Shared: shared}
+	s.send(a, o)
+	a.Parts = parts&^(proof.PartHash|proof.PartDigest) | partSettings
+}
+
+// expectation names what the hash of all settings depends on.
+func (s *Session) expectation() uint64 {
+	l := s.link
+	h := wire.MixShape(s.settings.hash(), l.base.hash())
+	return wire.MixShape(wire.MixShape(h, l.variant), s.config.Catalog.Generation())
+}
+
+// conclude makes the client's state of an answer.
+func (s *Session) conclude(a *asking, o *Out) {
+	if a.Parts&ReasonPrepared != 0 && a.Answer.Shared != len(s.link.have.all) {
+		s.link.have.doubt()
+	}
+	before := s.pins
+	pins := s.pins&^(a.Parts|ReasonUnknown) | a.Found
+	if s.private > 0 {
+		pins |= ReasonPrepared
+	}
+	s.sqlNames = pins&ReasonPrepared != 0 && (a.Found&ReasonPrepared != 0 || s.sqlNames && a.Parts&ReasonPrepared == 0)
+	found := a.Found
+	if a.Parts&(partSettings|proof.PartHash) != 0 {
+		if a.Parts&partSettings != 0 && s.takeSettings(a) {
+			found |= ReasonSetting
 		}
+		pins &^= ReasonSetting
+		if s.x.blind || s.settings != nil && s.config.State == StatePin {
+			pins |= ReasonSetting
+		}
+	}
+	if a.listing {
+		s.config.Shared.Expected.Set(s.expectation(), a.hash)
+	}
+	if a.leak && found != 0 {
+		// The client keeps what it has; but a backend on which something was
+		// left unseen is nobody else's any more.
+		s.spoilt = true
+		o.Leak = found
+	}
+	s.judge(found&^before, a, o)
+	if a.Found&ReasonChannels != 0 && s.config.Listen == ListenShare && !s.draining {
+		pins &^= ReasonChannels
+		s.listen(a.Channels, o)
+	}
+	s.setPins(pins, o)
+}
+
+// takeSettings makes the client's settings of the list, and tells whether they
+// are others than before.
+func (s *Session) takeSettings(a *asking) (differs bool) {
+	next := s.readSettings(a)
+	if next.equal(s.settings) {
+		next = s.settings
+	} else {
+		differs = !next.without(emptyCustom).equal(s.settings.without(emptyCustom))
+	}
+	s.link.settings = next
+	if s.base != nil {
+		s.link.settings = s.thereIs(a)
+	}
+	s.settings = next
+	return differs
+}
+
+// readSettings makes a set of what the backend has said.
+func (s *Session) readSettings(a *asking) *Settings {
+	back := s.x != nil && s.x.turned
+	list := slices.DeleteFunc(slices.Clone(a.Settings), func(v wire.Param) bool {
+		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
+			return true // as RESET leaves a setting of an extension's
+		}
+		return v.Name == nameRole && (v.Value == "none" || s.link.ownRole) && !a.role ||
+			v.Name == nameAuthorization && v.Value == s.config.User ||
+			wire.VarIndex([]byte(v.Name)) >= 0 || s.notSet(v)
 	})
-	if err != nil || n != len(col) || len(col[0]) != 1 {
-		a.failed = true
-		return
-	}
-	null := col[2] == nil
-	name, value := string(col[1]), string(col[2])
-	switch col[0][0] {
-	case 's', 'i':
-		if !null {
-			a.settings = append(a.settings, wire.Param{Name: name, Value: value})
+	for _, v := range s.base.all() {
+		// What is not set any more is back at the client's startup parameters.
+		if !slices.ContainsFunc(list, func(w wire.Param) bool { return w.Name == v.Name }) {
+			list = append(list, v)
 		}
-	case 'l':
-		a.found |= ReasonLock
-	case 't':
-		a.found |= ReasonTemp
-	case 'h':
-		a.found |= ReasonCursor
-	case 'p':
-		a.found |= ReasonPrepared
-	case 'o':
-		a.shared, err = strconv.Atoi(name)
-		a.failed = a.failed || err != nil
-	case 'c':
-		a.found |= ReasonChannels
-		a.channels = append(a.channels, name)
-	case 'f':
-		a.learned = learnFunction(a.learned, name, col[2])
-	case 'n':
-		a.suspects = append(a.suspects, name)
 	}
+	return NewSettings(list)
+}
+
+// notSet tells whether a setting of an extension is one that only occurs in the
+// database, and that nobody has set.
+func (s *Session) notSet(v wire.Param) bool {
+	if s.config.Catalog == nil || !strings.Contains(v.Name, ".") || slices.Contains(s.x.customs, v.Name) {
+		return false
+	}
+	if _, has := s.settings.get(v.Name); has {
+		return false
+	}
+	k := s.config.Catalog.Knowledge()
+	return k != nil && slices.Contains(k.Customs, v.Name) && !k.Set(v)
+}
+
+// thereIs is what the backend has, where the client has more.
+func (s *Session) thereIs(a *asking) *Settings {
+	base := s.base
+	s.base = s.link.base
+	there := s.readSettings(a)
+	s.base = base
+	if there.equal(s.settings) {
+		return s.settings
+	}
+	return there
 }

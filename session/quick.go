@@ -53,6 +53,9 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		if len(body) < 2 || body[0] != 0 || body[1] != 0 || !s.unnamedSent || s.unnamedHints != 0 {
 			return false
 		}
+		if s.config.Catalog != nil {
+			s.hints |= s.runsUnnamed(message)
+		}
 		o.Binds++
 		s.executed = true
 		s.link.bound = nil
@@ -74,7 +77,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		}
 		if s.config.State != StateOff {
 			earlier := s.hints
-			if s.unnamedHints = s.watch(body[1:]); s.unnamedHints&^hintsCheap != 0 {
+			if s.unnamedHints = s.watch(body[1:], false); s.unnamedHints&^hintsCheap != 0 {
 				s.hints = earlier // it is looked at once more
 				return false
 			}

@@ -19,6 +19,7 @@ type Statement struct {
 	parse []byte // the Parse message that makes it
 	chars int    // how long its text is, in characters
 	hints wire.Hints
+	shape wire.Shape
 	vars  *wire.Vars // of the client that made it first; nil for a stand-in
 
 	// Guarded by the registry's lock.
@@ -83,7 +84,7 @@ type Statements struct {
 
 // get finds the statement of a key, or makes it of a Parse's body behind the
 // name. The caller has one use of it.
-func (r *Statements) get(key, body []byte, hints wire.Hints, vars *wire.Vars) *Statement {
+func (r *Statements) get(key, body []byte, hints wire.Hints, shape wire.Shape, vars *wire.Vars) *Statement {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if st := r.byKey[string(key)]; st != nil {
@@ -98,7 +99,7 @@ func (r *Statements) get(key, body []byte, hints wire.Hints, vars *wire.Vars) *S
 		r.unused.prev, r.unused.next = &r.unused, &r.unused
 	}
 	r.number++
-	st := &Statement{name: namePrefix + strconv.FormatUint(r.number, 36), key: string(key), hints: hints, vars: vars, uses: 1}
+	st := &Statement{name: namePrefix + strconv.FormatUint(r.number, 36), key: string(key), hints: hints, shape: shape, vars: vars, uses: 1}
 	st.parse = appendNamed(nil, st.name, body)
 	st.chars = utf8.RuneCount(st.text())
 	r.byKey[st.key] = st

@@ -21,8 +21,8 @@ func (s *Session) Server(in []byte, o *Out) int {
 			if s.swallowing {
 				o.ToClient.add(in[sent:pos])
 				sent = pos + n
-				if s.owed.first() == entQuestion && s.x.asking.inRow {
-					s.x.asking.part(in[pos:pos+n], int(s.serverLeft)-n)
+				if s.owed.first() == entQuestion && s.x.asking.InRow() {
+					s.x.asking.Part(in[pos:pos+n], int(s.serverLeft)-n)
 				}
 			}
 			s.serverLeft -= int32(n)
@@ -81,7 +81,7 @@ func (s *Session) Server(in []byte, o *Out) int {
 			}
 		} else if e := s.owed.first(); e >= entOurs || s.phase == Resetting {
 			if e == entQuestion {
-				s.x.asking.part(rest[wire.HeaderLen:n], total-n)
+				s.x.asking.Part(rest[wire.HeaderLen:n], total-n)
 			}
 			o.ToClient.add(in[sent:pos])
 			sent = pos + n
@@ -228,6 +228,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	}
 	o.Queries++
 	if s.tx == 'I' {
+		s.link.evidence.transactionEnds()
 		o.Transactions++
 	} else if s.config.Mode == StatementMode {
 		s.fail(wire.Fatalf(wire.CodeFeatureNotSupported,
@@ -305,8 +306,8 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		s.fail(e, o)
 		return true
 	case entQuestion:
-		s.x.asking.failed = true
-		s.x.asking.canceled = bytes.Contains(body, []byte("\x00C"+wire.CodeQueryCanceled+"\x00"))
+		s.x.asking.Failed = true
+		s.x.asking.Canceled = bytes.Contains(body, []byte("\x00C"+wire.CodeQueryCanceled+"\x00"))
 		return true
 	case entReset:
 		s.failedReset = true
@@ -328,6 +329,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		shown = s.restoreNames(shown)
 	}
 	o.Errors++
+	s.link.evidence.void = true
 	s.resets = 0
 	if s.x != nil {
 		s.x.unheard = nil

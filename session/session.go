@@ -93,6 +93,8 @@ type Link struct {
 	settings *Settings // what is set there beyond Vars
 	base     *Settings // what was at its login
 	ownRole  bool      // its startup parameters have chosen a role, perhaps
+	variant  uint64    // a hash of the startup parameters that others do not have
+	evidence evidence  // of the lease
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
 	key      []byte    // memory of Session.statementKey
@@ -109,9 +111,12 @@ func (l *Link) Heard() {
 }
 
 // Begin says what the backend's startup parameters have set, and whether a role
-// may be among that.
-func (l *Link) Begin(base *Settings, ownRole bool) {
+// may be among that. variant is what they are, if that is not known.
+func (l *Link) Begin(base *Settings, ownRole bool, variant string) {
 	l.base, l.settings, l.ownRole = base, base, ownRole
+	if variant != "" {
+		l.variant = wire.HashExactly([]byte(variant))
+	}
 }
 
 // Notified tells, once, that a NOTIFY was sent in the lease that has ended.
@@ -152,8 +157,9 @@ type Session struct {
 	clientLeft int32 // bytes still to come of a client's message that is passed on in parts
 	serverLeft int32 // the same of the server's
 	hints      wire.Hints
-	// unnamedHints are those of the unnamed statement.
+	// unnamedHints and unnamedShape are those of the unnamed statement.
 	unnamedHints wire.Hints
+	unnamedShape wire.Shape
 
 	phase       Phase
 	tx          byte   // transaction status of the last ReadyForQuery
@@ -230,6 +236,9 @@ func (s *Session) Phase() Phase { return s.phase }
 // Mode is the pool's mode.
 func (s *Session) Mode() Mode { return s.config.Mode }
 
+// Catalog is that of the pool's database.
+func (s *Session) Catalog() *Catalog { return s.config.Catalog }
+
 // Vars are the client's settings now.
 func (s *Session) Vars() *wire.Vars { return s.vars }
 
@@ -272,7 +281,7 @@ func (s *Session) Pinned() bool { return s.pins != 0 }
 
 // Released tells, once, that messages that were held back can be fed again.
 func (s *Session) Released() bool {
-	if !s.held || s.owed.len() > 0 && !s.copyIn || s.x != nil && (s.x.waiting || s.x.withheld) {
+	if !s.held || s.owed.len() > 0 && !s.copyIn || s.x != nil && (s.x.waiting || s.x.withheld) || s.awaits() {
 		return false
 	}
 	s.held = false
@@ -311,10 +320,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	if s.vars != l.Vars || s.settings != l.settings {
 		s.replay(o)
 	}
-	if h := s.config.Shared; s.config.State != StateOff && h.mustLearn() {
-		s.ask(partFunctions, false, o)
-		s.alone = true
-	}
+	l.evidence.begin()
 }
 
 // Refuse answers what the client asked for with an error instead of a backend:
@@ -362,11 +368,12 @@ func (s *Session) Lost(o *Out) {
 // unconcerned tells whether nothing of the client's is on the backend, which
 // was only asked something for the sake of others.
 func (s *Session) unconcerned() bool {
-	if s.phase != Active || s.config.Mode == SessionMode || s.owed.first() != entQuestion || s.owed.len() != 1 {
+	asks := s.owed.first() == entQuestion && s.owed.len() == 1 || s.awaits() && s.owed.len() == 0
+	if s.phase != Active || s.config.Mode == SessionMode || !asks {
 		return false
 	}
 	a := s.x.asking
-	return (a.leak || a.parts == partFunctions) && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
+	return a.hinted == 0 && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
 		s.clientLeft == 0 && !s.gathers && !s.unsynced && !s.draining && !s.x.withheld
 }
 
@@ -402,7 +409,7 @@ func (s *Session) settle(o *Out) {
 	if !s.over() {
 		return
 	}
-	if s.x != nil && s.x.waiting && !s.x.yielded {
+	if s.x != nil && s.x.waiting && !s.x.yielded || s.awaits() {
 		return
 	}
 	if s.x != nil && s.x.showing {
@@ -410,11 +417,8 @@ func (s *Session) settle(o *Out) {
 		return
 	}
 	if s.config.State != StateOff {
-		if (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked) && !s.clean(o) {
-			return
-		}
-		if !s.asked && s.sample() {
-			s.ask(partsAll, true, o)
+		sampled := s.sample()
+		if (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
 			return
 		}
 		if s.pins != 0 && s.newPin && s.config.MaxPinned > 0 && int(s.config.Shared.Pinned.Load()) > s.config.MaxPinned {

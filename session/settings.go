@@ -16,8 +16,9 @@ type Settings struct {
 	list []wire.Param // in order of their names
 	// Fingerprint is a hash of all.
 	Fingerprint uint64
-	identity    bool // role or session_authorization are among them
-	plain       bool // all is ASCII
+	meaning     uint64 // a hash of those that decide what names mean
+	identity    bool   // role or session_authorization are among them
+	plain       bool   // all is ASCII
 }
 
 // Names of the settings that say who one is.
@@ -27,6 +28,32 @@ const (
 )
 
 func isIdentity(name string) bool { return name == nameRole || name == nameAuthorization }
+
+// isMeaning tells the settings that decide what a statement's names mean, and
+// with which rights it runs.
+func isMeaning(name string) bool {
+	switch name {
+	case nameRole, nameAuthorization, "search_path", "session_replication_role", "row_security":
+		return true
+	}
+	return false
+}
+
+// meaningHash is a hash of those.
+func (s *Settings) meaningHash() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.meaning
+}
+
+// hash is Fingerprint; 0 of the empty set.
+func (s *Settings) hash() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.Fingerprint
+}
 
 // NewSettings makes a set of a list, in which a name may come twice with the
 // same value. The list is the caller's own.
@@ -45,6 +72,9 @@ func NewSettings(list []wire.Param) *Settings {
 		h.Write([]byte(v.Value))
 		h.Write([]byte{0})
 		s.identity = s.identity || isIdentity(v.Name)
+		if isMeaning(v.Name) {
+			s.meaning = wire.MixShape(wire.MixShape(s.meaning, wire.HashExactly([]byte(v.Name))), wire.HashExactly([]byte(v.Value)))
+		}
 		s.plain = s.plain && isASCII(v.Name) && isASCII(v.Value)
 	}
 	s.Fingerprint = h.Sum64()

@@ -1,10 +1,9 @@
 package session
 
 import (
-	"sync"
 	"sync/atomic"
 
-	"pgweir/wire"
+	"pgweir/session/proof"
 )
 
 // Shared is what the sessions of one pool have in common and change: what one
@@ -17,16 +16,11 @@ type Shared struct {
 
 	// changes counts what may have changed the database's objects: a statement
 	// that was prepared before is prepared anew when a client asks for it.
-	changes   atomic.Uint64
-	sessions  atomic.Uint64
-	functions atomic.Pointer[wire.Functions]
-	wanted    atomic.Bool // functions are to be read at all
-	known     atomic.Bool // they have been, once
-	stale     atomic.Bool // they are to be read (again)
-
-	mu    sync.Mutex
-	read  []wire.Function // as read from the database
-	found []wire.Function // as found by checks
-	// created are those that have come to be since they were read.
-	created []wire.Function
+	changes  atomic.Uint64
+	sessions atomic.Uint64
+	// Shapes are the statements that have run, under the names of this pool's
+	// user; Expected are hashes of settings, Counts what was asked.
+	Shapes   proof.Table
+	Expected proof.Expected
+	Counts   proof.Counts
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"pgweir/session/proof"
 	"pgweir/wire"
 )
 
@@ -26,46 +27,22 @@ const (
 )
 
 // Reason is a set of reasons for which a client keeps its backend.
-type Reason uint16
+type Reason = proof.Reason
 
 // The reasons.
 const (
-	ReasonLock     Reason = 1 << iota
-	ReasonTemp            // temporary tables and other objects in pg_temp
-	ReasonCursor          // cursors WITH HOLD
-	ReasonPrepared        // statements prepared under names of the client's own on the backend
-	ReasonChannels
-	ReasonSetting  // one that cannot be asked for, or any with session_state = pin
-	ReasonLibrary  // LOAD, dblink's connections: until the end
-	ReasonSequence // lastval and currval
-	ReasonUnknown  // the backend could not be asked
-	numReasons     = iota
-)
+	ReasonLock     = proof.ReasonLock
+	ReasonTemp     = proof.ReasonTemp
+	ReasonCursor   = proof.ReasonCursor
+	ReasonPrepared = proof.ReasonPrepared
+	ReasonChannels = proof.ReasonChannels
+	ReasonSetting  = proof.ReasonSetting
+	ReasonLibrary  = proof.ReasonLibrary
+	ReasonSequence = proof.ReasonSequence
+	ReasonUnknown  = proof.ReasonUnknown
 
-// ReasonNames are the reasons in words, in their order.
-var ReasonNames = [numReasons]string{
-	"advisory lock", "temporary table", "held cursor", "prepared statement", "channels",
-	"setting", "library", "sequence", "unknown",
-}
-
-// Names are the words for the reasons in r.
-func (r Reason) Names() (names []string) {
-	for i, name := range ReasonNames {
-		if r&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-func (r Reason) String() string { return strings.Join(r.Names(), ", ") }
-
-// partSettings asks for settings; the other parts of the question have the
-// names of the reasons that they may find.
-const (
-	partSettings  Reason = 1 << (numReasons + iota)
-	partFunctions        // those whose bodies may leave something behind; see learn
-	partsAll      = partSettings | ReasonLock | ReasonTemp | ReasonCursor | ReasonPrepared | ReasonChannels
+	partSettings = proof.PartSettings
+	partsAll     = proof.PartsAll
 )
 
 // parts are the questions that hints lead to.
@@ -108,53 +85,57 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 	return p
 }
 
-// scan looks for hints in a statement's text.
-func (s *Session) scan(text []byte) wire.Hints {
+// scan looks for hints in the words of a statement, and makes its shape. types
+// are those of its parameters, as a Parse message has them.
+func (s *Session) scan(text, types []byte) (wire.Hints, wire.Shape) {
 	if s.config.State == StateOff {
-		return 0
+		return 0, 0
 	}
-	nonconforming := s.vars[wire.VarStandardConformingStrings] == "off"
-	var h wire.Hints
-	if nonconforming {
-		h, _ = wire.Read(text, nil, true)
-	} else {
-		h = wire.Scan(text)
-	}
+	text = s.readable(text)
+	nonconforming := s.nonconforming()
+	h, shape := wire.Read(text, types, nonconforming)
 	h &^= wire.HintExplicit
-	functions := s.config.Shared.functions.Load()
-	if c := functions.Calls(text, nonconforming); c != 0 {
-		h |= c
-		functions.Visit(text, nonconforming, s.learnedCall)
-	}
 	if h&hintsNames != 0 {
 		h = s.readNames(text, nonconforming, h)
 	}
-	return h
+	return h, shape
 }
+
+// nonconforming tells whether a backslash escapes in every string.
+func (s *Session) nonconforming() bool { return s.vars[wire.VarStandardConformingStrings] == "off" }
 
 func containsFold(text []byte, word string) bool {
 	return bytes.Contains(bytes.ToLower(text), []byte(word))
 }
 
-// learnedCall notes the settings that a function may set.
-func (s *Session) learnedCall(f *wire.Function) {
-	for _, name := range f.Settings {
-		s.noteCustom(name)
+// parameterTypes are the types in what follows the text in a Parse message.
+func parameterTypes(rest []byte) []byte {
+	if len(rest) < 2 {
+		return nil
 	}
-	if f.Unknown {
-		s.more().unknown = true
-	}
+	return rest[2:]
 }
 
-// watch looks for hints in the text of a Query or of a Parse behind its name.
-func (s *Session) watch(text []byte) wire.Hints {
+// watch looks for hints in the text of a Query, or of a Parse behind its name;
+// runs says that it is run as well.
+func (s *Session) watch(text []byte, runs bool) wire.Hints {
 	end := bytes.IndexByte(text, 0)
-	if end >= 0 {
+	whole := end >= 0
+	var types []byte
+	if whole {
+		types = parameterTypes(text[end+1:])
 		text = text[:end]
 	}
-	h := s.scan(text)
-	if end < 0 && s.config.State != StateOff {
-		h |= wire.HintDo // it goes on, unseen
+	h, shape := s.scan(text, types)
+	if !whole {
+		shape = 0
+		if s.config.State != StateOff {
+			h |= wire.HintDo // it goes on, unseen
+		}
+	}
+	h |= s.known(shape, h, text, text, runs)
+	if !runs {
+		s.unnamedShape = shape
 	}
 	if h&wire.HintPrepare != 0 {
 		// What a prepared statement does comes when it is executed.
@@ -169,19 +150,15 @@ func (s *Session) watch(text []byte) wire.Hints {
 	if h&^hintsCheap != 0 || s.config.LeakCheck > 0 {
 		s.more().keepStatement(text)
 	}
-	if h&wire.HintDDL != 0 && (containsFold(text, "function") || containsFold(text, "procedure") || containsFold(text, "extension")) {
-		s.more().functions = true
-		s.config.Shared.made(text)
-	}
 	return h
 }
 
 const (
 	// hintsNames are those of texts whose names have to be read.
-	hintsNames = wire.HintSet | wire.HintSetConfig | wire.HintDo
+	hintsNames = wire.HintSet | wire.HintSetConfig | wire.HintDo | wire.HintDDL
 	// hintsCheap say nothing about state.
 	hintsCheap = wire.HintDDL | wire.HintDrop | wire.HintClose | wire.HintNotify |
-		hintsSignal
+		wire.HintLocal | wire.HintMeaning | wire.HintCatalog | hintsSignal
 )
 
 // readNames reads the names in a text that has some of hintsNames: those of
@@ -203,10 +180,8 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 		}
 	}
 	wire.Names(text, nonconforming, visit)
-	if h&wire.HintDo != 0 {
-		body := dollarBody(text)
-		wire.BodyNames(body, visit)
-		h |= wire.BodyHints(body) & wire.HintNotify
+	if h&(wire.HintDo|wire.HintDDL) != 0 {
+		h |= s.readStrings(text, nonconforming, h&wire.HintDo != 0)
 	}
 	if set && followed && h&wire.HintDo == 0 {
 		h &^= wire.HintSet // ParameterStatus tells all that there is to know
@@ -214,22 +189,26 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 	return h
 }
 
-// dollarBody is what stands in the first dollar quotes of a text.
-func dollarBody(text []byte) []byte {
-	i := bytes.IndexByte(text, '$')
-	if i < 0 {
-		return text
-	}
-	n := bytes.IndexByte(text[i+1:], '$')
-	if n < 0 {
-		return nil
-	}
-	tag := text[i : i+n+2]
-	body := text[i+len(tag):]
-	if end := bytes.Index(body, tag); end >= 0 {
-		return body[:end]
-	}
-	return body
+// readStrings reads the strings in a text, which are bodies of functions or what
+// a statement runs as one: for the settings of extensions that they set, and for
+// NOTIFY. run says that they are run at once.
+func (s *Session) readStrings(text []byte, nonconforming, run bool) (h wire.Hints) {
+	wire.Tokens(text, nonconforming, func(kind wire.TokenKind, text []byte) {
+		if kind != wire.TokenString {
+			return
+		}
+		l := proof.Body(string(text))
+		for _, name := range l.Settings {
+			s.noteCustom(name)
+		}
+		if run && l.Unknown {
+			s.more().unknown = true
+		}
+		if run {
+			h |= l.Hints & wire.HintNotify
+		}
+	})
+	return h
 }
 
 // maxCustoms bounds how many settings of extensions' a client may have; one
@@ -254,15 +233,16 @@ func (s *Session) noteCustom(name string) {
 }
 
 // clean decides what the hints of the transaction mean for the lease. It is
-// false if the backend had to be asked, and the answer is on its way.
-func (s *Session) clean(o *Out) bool {
+// false if the backend had to be asked, and the answer is on its way. sampled
+// asks for a check (leak_check).
+func (s *Session) clean(sampled bool, o *Out) bool {
 	h := s.hints
 	s.hints = 0
 	if h&(wire.HintDDL|wire.HintDrop) != 0 {
-		s.config.Shared.changed(s.x != nil && s.x.functions)
-		if s.x != nil {
-			s.x.functions = false
-		}
+		s.config.Shared.changes.Add(1)
+	}
+	if c := s.config.Catalog; c != nil && h&(wire.HintCatalog|wire.HintDrop) != 0 {
+		c.Changed()
 	}
 	blind := Reason(0)
 	if h&(wire.HintLoad|wire.HintDblink) != 0 {
@@ -281,17 +261,32 @@ func (s *Session) clean(o *Out) bool {
 		s.x.blind = true
 	}
 	s.setPins(s.pins|blind, o)
-	if p := s.parts(h); p != 0 {
-		s.ask(p, false, o)
+	hinted := s.parts(h)
+	parts := hinted
+	switch {
+	case s.doubtful():
+		parts |= partsAll
+	case hinted == 0 && sampled:
+		s.config.Shared.Counts.Sampled.Add(1)
+		s.ask(partsAll, 0, true, o)
 		return false
 	}
-	return true
+	if parts == 0 {
+		return true
+	}
+	if hinted == 0 {
+		s.config.Shared.Counts.Unproven.Add(1)
+	} else {
+		s.config.Shared.Counts.Hinted.Add(1)
+	}
+	s.ask(parts, hinted, false, o)
+	return false
 }
 
 // sample tells whether a transaction without hints is to be checked all the
 // same (leak_check).
 func (s *Session) sample() bool {
-	if s.config.LeakCheck <= 0 || s.pins != 0 {
+	if s.config.LeakCheck <= 0 || s.pins != 0 || s.asked {
 		return false
 	}
 	s.share += s.config.LeakCheck
@@ -300,108 +295,6 @@ func (s *Session) sample() bool {
 	}
 	s.share--
 	return true
-}
-
-// answered: the backend has said what is left.
-func (s *Session) answered(o *Out) {
-	a := s.x.asking
-	s.x.asking = nil
-	if a.canceled && a.parts != 0 && a.tries < maxTries {
-		s.ask(a.parts, a.leak, o)
-		s.x.asking.tries = a.tries + 1
-		return
-	}
-	if a.parts&partFunctions != 0 {
-		s.config.Shared.known.Store(true)
-		if !a.failed {
-			s.config.Shared.learn(a.learned)
-		} else if a.canceled {
-			s.config.Shared.stale.Store(true) // another client may be let wait for it
-		}
-	}
-	if len(a.suspects) > 0 {
-		s.config.Shared.suspect(a.suspects)
-		o.Learned = a.suspects
-	}
-	if a.parts&^partFunctions == 0 {
-		return
-	}
-	if a.failed {
-		s.setPins(s.pins|ReasonUnknown, o)
-		return
-	}
-	if a.parts&ReasonPrepared != 0 && a.shared != len(s.link.have.all) {
-		s.link.have.doubt()
-	}
-	pins := s.pins&^(a.parts|ReasonUnknown) | a.found
-	if s.private > 0 {
-		pins |= ReasonPrepared
-	}
-	s.sqlNames = pins&ReasonPrepared != 0 && (a.found&ReasonPrepared != 0 || s.sqlNames && a.parts&ReasonPrepared == 0)
-	found := a.found
-	if a.parts&partSettings != 0 {
-		next := s.readSettings(a)
-		if !next.equal(s.settings) {
-			if !next.without(emptyCustom).equal(s.settings.without(emptyCustom)) {
-				found |= ReasonSetting
-			}
-		} else {
-			next = s.settings
-		}
-		s.link.settings = next
-		if s.base != nil {
-			s.link.settings = s.thereIs(a)
-		}
-		s.settings = next
-		pins &^= ReasonSetting
-		if s.x.blind || next != nil && s.config.State == StatePin {
-			pins |= ReasonSetting
-		}
-	}
-	if a.leak && found != 0 {
-		// The client keeps what it has; but a backend on which something was
-		// left unseen is nobody else's any more.
-		s.spoilt = true
-		o.Leak = found
-		s.suspect(o)
-	}
-	if a.found&ReasonChannels != 0 && s.config.Listen == ListenShare && !s.draining {
-		pins &^= ReasonChannels
-		s.listen(a.channels, o)
-	}
-	s.setPins(pins, o)
-}
-
-// readSettings makes a set of what the backend has said.
-func (s *Session) readSettings(a *asking) *Settings {
-	back := s.x != nil && s.x.turned
-	list := slices.DeleteFunc(slices.Clone(a.settings), func(v wire.Param) bool {
-		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
-			return true // as RESET leaves a setting of an extension's
-		}
-		return v.Name == nameRole && (v.Value == "none" || s.link.ownRole) && !a.role ||
-			v.Name == nameAuthorization && v.Value == s.config.User ||
-			wire.VarIndex([]byte(v.Name)) >= 0
-	})
-	for _, v := range s.base.all() {
-		// What is not set any more is back at the client's startup parameters.
-		if !slices.ContainsFunc(list, func(w wire.Param) bool { return w.Name == v.Name }) {
-			list = append(list, v)
-		}
-	}
-	return NewSettings(list)
-}
-
-// thereIs is what the backend has, where the client has more.
-func (s *Session) thereIs(a *asking) *Settings {
-	base := s.base
-	s.base = s.link.base
-	there := s.readSettings(a)
-	s.base = base
-	if there.equal(s.settings) {
-		return s.settings
-	}
-	return there
 }
 
 // overPinned takes away what the client would keep a backend for, since too

@@ -25,7 +25,6 @@ type Leak struct {
 	Statement       string   // the transaction's last, its first 200 bytes
 	ApplicationName string   // of the last client
 	Client          uint64   // its ID
-	Learned         []string // functions that are watched from now on because of it
 }
 
 // Listener is one channel that a pool's listening backend hears for clients.

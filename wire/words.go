@@ -74,6 +74,8 @@ const (
 	HintMeaning
 	// HintCatalog: CREATE or ALTER, but not of something temporary.
 	HintCatalog
+	// HintFetch: FETCH or MOVE, which run a query that another statement has.
+	HintFetch
 	// HintLocal: SET LOCAL, and a call of set_config whose third argument is
 	// just true.
 	HintLocal

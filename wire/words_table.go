@@ -38,6 +38,8 @@ var startWords = []hintWord{
 	{"abort", HintExplicit},
 	{"savepoint", HintExplicit},
 	{"release", HintExplicit},
+	{"fetch", HintFetch},
+	{"move", HintFetch},
 }
 
 // anyWords count wherever they stand.
@@ -65,6 +67,17 @@ var anyWords = []hintWord{
 	{"pg_notify", HintNotify},
 	{"pg_cancel_backend", HintCancelBackend},
 	{"pg_terminate_backend", HintTerminateBackend},
+	{"query_to_xml*", HintDo},
+	{"cursor_to_xml*", HintDo},
+	{"ts_stat", HintDo},
+	{"ts_rewrite", HintDo},
+	{"pg_backup_start", HintLoad},
+	{"pg_start_backup", HintLoad},
+	{"pg_replication_origin_session_setup", HintLoad},
+	{"pg_create_physical_replication_slot", HintLoad},
+	{"pg_create_logical_replication_slot", HintLoad},
+	{"pg_copy_physical_replication_slot", HintLoad},
+	{"pg_copy_logical_replication_slot", HintLoad},
 }
 
 // A wordTable finds words by their first two letters.

@@ -24,6 +24,7 @@ type Catalog struct {
 	changes  uint64 // calls of Changed
 	failures int    // of reading, in a row
 	ticks    int    // calls of Due to be passed over
+	waiters  []func()
 }
 
 // maxTicks is how many calls of Due are waited for somebody who reads the
@@ -55,8 +56,7 @@ func (c *Catalog) Due() {
 		return
 	}
 	if c.attention.Load()&reading != 0 { // whoever did has gone
-		c.clear(reading)
-		c.digest = ""
+		c.giveUp()
 	}
 	c.set(digestDue)
 }
@@ -76,23 +76,55 @@ func (c *Catalog) Certain() bool {
 	return c.attention.Load()&uncertain == 0 && c.knowledge.Load() != nil
 }
 
+// Wants tells whether a backend is to be asked at the end of a lease whatever ran
+// in it.
+func (c *Catalog) Wants() bool { return !c.Certain() || c.wantsDigest() }
+
+// Await has f called, once and on any goroutine, when nobody reads the objects
+// any more.
+func (c *Catalog) Await(f func()) {
+	c.mu.Lock()
+	wait := c.attention.Load()&reading != 0
+	if wait {
+		c.waiters = append(c.waiters, f)
+	}
+	c.mu.Unlock()
+	if !wait {
+		f()
+	}
+}
+
+// giveUp is called with the lock held.
+func (c *Catalog) giveUp() {
+	c.digest, c.ticks = "", 0
+	c.done()
+}
+
+// done: nobody reads the objects any more. It is called with the lock held.
+func (c *Catalog) done() {
+	c.clear(reading)
+	waiters := c.waiters
+	c.waiters = nil
+	for _, f := range waiters {
+		go f()
+	}
+}
+
 // A Reading is a digest that is asked for.
 type Reading struct{ changes uint64 }
 
-// TakeDigest tells whether the caller is to ask for the digest, and reports the
-// answer to Digested.
+// TakeDigest tells whether a digest is due, and the caller is to ask for it. The
+// answer is for Digested.
 func (c *Catalog) TakeDigest() (r Reading, ok bool) {
-	if !c.wantsDigest() {
-		return r, false
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	r.changes = c.changes
 	if !c.wantsDigest() {
 		return r, false
 	}
 	c.set(begun)
 	c.clear(digestDue)
-	return Reading{c.changes}, true
+	return r, true
 }
 
 // wantsDigest tells whether a digest is due. The first one always is.
@@ -101,14 +133,22 @@ func (c *Catalog) wantsDigest() bool {
 	return a&digestDue != 0 || a&begun == 0
 }
 
-// Digested takes the digest; "" for a failure. It tells whether the caller is to
-// read the objects, and report them to Learn.
-func (c *Catalog) Digested(r Reading, digest string) (learn bool) {
+// Verdict is what a digest leads to.
+type Verdict uint8
+
+const (
+	Same Verdict = iota // nothing has changed
+	Read                // the caller is to read the objects, and report them to Learn
+	Wait                // somebody else reads them
+)
+
+// Digested takes the digest; "" for a failure.
+func (c *Catalog) Digested(r Reading, digest string) Verdict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if digest == "" {
 		c.set(uncertain)
-		return false
+		return Same
 	}
 	if digest != c.digest {
 		c.digest = digest
@@ -119,12 +159,15 @@ func (c *Catalog) Digested(r Reading, digest string) (learn bool) {
 	if r.changes >= c.changes {
 		c.clear(uncertain)
 	}
-	if c.knowledge.Load() != nil || c.attention.Load()&reading != 0 {
-		return false
+	switch {
+	case c.knowledge.Load() != nil:
+		return Same
+	case c.attention.Load()&reading != 0:
+		return Wait
 	}
 	c.set(reading)
 	c.ticks = maxTicks
-	return true
+	return Read
 }
 
 // Learn takes what was read under a generation, nil after a failure. It takes
@@ -139,9 +182,9 @@ func (c *Catalog) Learn(rows []Row, generation uint64) {
 	if generation != c.generation.Load() {
 		return // somebody else reads it
 	}
-	c.clear(reading)
 	c.knowledge.Store(k)
 	c.ticks = 0
+	c.done()
 	if k != nil {
 		c.failures = 0
 		return

@@ -139,7 +139,7 @@ func (b *builder) row(r Row) {
 	case rowDefault:
 		b.k.defaults[wire.Param{Name: r.Name, Value: r.Text}] = true
 	case rowBody, rowText:
-		l := body(r.Text)
+		l := Body(r.Text)
 		b.node(r.Name).add(&l)
 	case rowOther:
 		l := foreignBody(r.Text)
@@ -220,8 +220,8 @@ func (b *builder) finish() {
 // they are.
 var customName = regexp.MustCompile(`^[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)+$`)
 
-// body is what a body in SQL or PL/pgSQL leaves behind by itself.
-func body(text string) (l Learned) {
+// Body is what a body in SQL or PL/pgSQL leaves behind by itself.
+func Body(text string) (l Learned) {
 	b := []byte(text)
 	l.Hints = wire.BodyHints(b) &^ wire.HintCall
 	l.names(b)

@@ -1,6 +1,8 @@
 package proof
 
 import (
+	"hash/maphash"
+	"strconv"
 	"strings"
 
 	"pgweir/wire"
@@ -16,6 +18,9 @@ type Question struct {
 	Parts Reason
 	// Names are the settings whose hash PartHash asks for.
 	Names string
+	// Prefix begins the names of pgweir's own prepared statements, which
+	// ReasonPrepared counts.
+	Prefix string
 	// Customs are settings that pg_settings does not show; PartSettings asks for
 	// them by name.
 	Customs []string
@@ -37,9 +42,10 @@ const settingsList = `SELECT 's', name, setting FROM pg_catalog.pg_settings
  UNION ALL SELECT 'i', 'role', pg_catalog.current_setting('role')
  UNION ALL SELECT 'i', 'session_authorization', SESSION_USER::pg_catalog.text`
 
-// settingsHash has the array of the settings' names between its halves.
+// settingsHash has the array of the settings' names between its halves. A setting
+// of an extension that is not set is as good as one without a value.
 const (
-	settingsHash = `SELECT 'e', '', pg_catalog.hashtextextended(pg_catalog.string_agg(COALESCE(pg_catalog.current_setting(n, true), ''), '|'), 0)::pg_catalog.text
+	settingsHash = `SELECT 'e', '', pg_catalog.string_agg(COALESCE(pg_catalog.current_setting(n, true), ''), '|')
  FROM pg_catalog.unnest(`
 	settingsHashEnd = `::pg_catalog.text[]) n`
 )
@@ -54,7 +60,9 @@ var parts = []struct {
  WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
  AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())`},
 	{ReasonCursor, `SELECT 'h', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable)`},
-	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)`},
+	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)
+ UNION ALL SELECT 'n', pg_catalog.count(*)::pg_catalog.text, '' FROM pg_catalog.pg_prepared_statements
+ WHERE pg_catalog.starts_with(name, $prefix)`},
 	{ReasonChannels, `SELECT 'c', channel, '' FROM pg_catalog.pg_listening_channels() AS channel`},
 	{PartDigest, digestQuestion},
 	{PartLearn, learnQuestion},
@@ -88,7 +96,7 @@ func (q *Question) Append(dst []byte) []byte {
 	}
 	for _, p := range parts {
 		if q.Parts&p.part != 0 {
-			add(p.sql)
+			add(strings.Replace(p.sql, "$prefix", string(wire.AppendLiteral(nil, q.Prefix)), 1))
 		}
 	}
 	if q.Parts&PartSettings != 0 {
@@ -108,6 +116,8 @@ const (
 	maxRows = 128 << 20
 )
 
+var hashSeed = maphash.MakeSeed()
+
 // Row is a row of what is learned of a database.
 type Row struct {
 	Kind       byte
@@ -119,7 +129,8 @@ type Answer struct {
 	Found    Reason
 	Settings []wire.Param
 	Channels []string
-	Hash     string
+	Hash     uint64 // of all settings' values
+	Shared   int    // how many statements there are with the Question's Prefix
 	Digest   string
 	Learned  []Row
 	Failed   bool
@@ -173,7 +184,7 @@ func (a *Answer) row(body []byte) {
 			a.Settings = append(a.Settings, wire.Param{Name: name, Value: value})
 		}
 	case 'e':
-		a.Hash = value
+		a.Hash = maphash.Bytes(hashSeed, col[2])
 	case 'd':
 		a.Digest = value
 	case 'l':
@@ -184,6 +195,9 @@ func (a *Answer) row(body []byte) {
 		a.Found |= ReasonCursor
 	case 'p':
 		a.Found |= ReasonPrepared
+	case 'n':
+		a.Shared, err = strconv.Atoi(name)
+		a.Failed = a.Failed || err != nil
 	case 'c':
 		a.Found |= ReasonChannels
 		a.Channels = append(a.Channels, name)

@@ -32,6 +32,8 @@ const acquitted = 8
 type Shape struct {
 	key  uint64
 	text string // of the first statement of this shape, cut
+	// rollsBack: what ran before it in its transaction may be undone.
+	rollsBack bool
 
 	generation atomic.Uint64 // under which the rest holds, plus 1; 0 for none
 	runs       atomic.Uint64
@@ -73,6 +75,17 @@ func (s *Shape) Standing() Standing { return Standing(s.standing.Load()) }
 
 // Text is the beginning of the first statement of this shape.
 func (s *Shape) Text() string { return s.text }
+
+// RollsBack tells whether it may undo what ran before.
+func (s *Shape) RollsBack() bool { return s.rollsBack }
+
+// rollsBack looks for ROLLBACK and ABORT in a text.
+func rollsBack(text []byte) (found bool) {
+	wire.Tokens(text, false, func(kind wire.TokenKind, text []byte) {
+		found = found || kind == wire.TokenName && (string(text) == "rollback" || string(text) == "abort")
+	})
+	return found
+}
 
 // Runs is how often it has run under the present generation.
 func (s *Shape) Runs() uint64 { return s.runs.Load() }
@@ -177,7 +190,7 @@ func (t *Table) Add(key uint64, text []byte) *Shape {
 	if all := t.slots.Load(); all == nil || 2*(t.count+1) > len(*all) {
 		t.grow(all)
 	}
-	s := &Shape{key: key, text: string(text[:min(len(text), maxText)])}
+	s := &Shape{key: key, text: string(text[:min(len(text), maxText)]), rollsBack: rollsBack(text)}
 	t.slots.Load().put(s)
 	t.count++
 	return s

@@ -1,0 +1,255 @@
+package session
+
+import (
+	"bytes"
+
+	"pgweir/session/proof"
+	"pgweir/wire"
+)
+
+// A backend goes to another client only after PostgreSQL has vouched for what
+// ran on it (package proof). Each statement that runs is looked up by its shape.
+// If it is not proven to leave nothing behind, the backend is asked before the
+// lease ends.
+
+// evidence is what a lease needs to know of the statements that ran in it.
+type evidence struct {
+	// context is a hash of what decides what names mean in the transaction under
+	// way: the settings, and what the transaction has changed of them. 0: not
+	// looked at yet.
+	context uint64
+	path    uint64 // a hash of the keys of what ran in the transaction
+	// generation is that of the catalog when the first of ran was looked up.
+	generation uint64
+	ran        []*proof.Shape
+	ask        bool // something ran that is not proven
+	fresh      bool // something ran for the first time
+	void       bool // the answer proves nothing: something failed, or names meant something else
+	blind      bool // the context is not known
+}
+
+// maxRan bounds the shapes of a lease that an answer is about.
+const maxRan = 64
+
+// begin is for the start of a lease.
+func (e *evidence) begin() {
+	*e = evidence{ran: e.ran[:0]}
+}
+
+// transactionEnds: what the transaction has changed of the context is over.
+func (e *evidence) transactionEnds() {
+	e.context, e.path, e.blind = 0, 0, false
+}
+
+// voidHints are of statements after which names may mean something that they do
+// not mean to others.
+const voidHints = wire.HintDo | wire.HintCall | wire.HintDiscard | wire.HintTemp | wire.HintCatalog | wire.HintExecute
+
+// blindHints are of statements that may change what names mean, in ways that do
+// not show.
+const blindHints = wire.HintDo | wire.HintCall | wire.HintDiscard
+
+// known looks a statement up: by its shape, and its text for the case that the
+// shape is not known. It returns the hints that the names in the statement give.
+// exact is what the statement's effect depends on if it changes what names mean.
+// runs says that it is run now.
+func (s *Session) known(shape wire.Shape, h wire.Hints, text, exact []byte, runs bool) wire.Hints {
+	c := s.config.Catalog
+	if c == nil || s.config.State == StateOff {
+		return 0
+	}
+	e := &s.link.evidence
+	knowledge := c.Knowledge()
+	if shape == 0 || knowledge == nil {
+		l := s.learned(knowledge.Of(s.readable(text), s.nonconforming()))
+		if runs {
+			e.ask, e.void = true, true
+			s.changesMeaning(h, l, exact)
+		}
+		return l
+	}
+	key := proof.Key(shape, s.context())
+	if h&wire.HintMeaning != 0 {
+		key = wire.MixShape(key, wire.HashExactly(exact))
+	}
+	if h&wire.HintFetch != 0 {
+		key = wire.MixShape(key, e.path)
+	}
+	generation := c.Generation()
+	shapes := &s.config.Shared.Shapes
+	sh := shapes.Get(key)
+	if sh == nil {
+		sh = shapes.Add(key, text)
+	}
+	if !sh.Current(generation) {
+		sh.Renew(generation, knowledge.Of(s.readable(text), s.nonconforming()))
+		e.fresh = true
+	}
+	l := s.learned(sh.Learned())
+	if runs {
+		s.ranShape(sh, generation, h|l)
+		if h&wire.HintFetch == 0 {
+			e.path = wire.MixShape(e.path, key)
+		}
+		s.changesMeaning(h, l, exact)
+	}
+	return l
+}
+
+// runsUnnamed looks the unnamed statement up, which a Bind is about to run.
+func (s *Session) runsUnnamed(bind []byte) wire.Hints {
+	if s.config.Catalog == nil || s.config.State == StateOff {
+		return 0
+	}
+	shape := s.unnamedShape
+	var text []byte
+	if len(s.unnamed) > wire.HeaderLen {
+		text, _, _ = wire.CString(s.unnamed[wire.HeaderLen+1:])
+	} else {
+		shape = 0
+	}
+	h := s.unnamedHints
+	if h&wire.HintMeaning != 0 {
+		_, total := wire.Header(bind)
+		if total != len(bind) {
+			shape = 0
+		}
+	}
+	return s.known(shape, h, text, bind, true)
+}
+
+// runsNamed looks a shared statement up, which a Bind of total bytes is about to
+// run.
+func (s *Session) runsNamed(st *Statement, bind []byte, total int) wire.Hints {
+	shape := st.shape
+	if st.hints&wire.HintMeaning != 0 && len(bind) < total {
+		shape = 0
+	}
+	if s.config.Catalog == nil || s.config.State == StateOff {
+		return 0
+	}
+	return s.known(shape, st.hints, st.text(), bind, true)
+}
+
+// ranShape counts a run.
+func (s *Session) ranShape(sh *proof.Shape, generation uint64, h wire.Hints) {
+	e := &s.link.evidence
+	if !sh.Run() {
+		e.ask = true
+	}
+	if (h|s.hints)&voidHints != 0 || e.blind {
+		e.ask, e.void = true, true
+	}
+	if sh.RollsBack() || s.pins != 0 {
+		e.void = true
+	}
+	switch n := len(e.ran); {
+	case n == 0:
+		e.generation = generation
+		e.ran = append(e.ran, sh)
+	case e.ran[n-1] == sh:
+	case n == maxRan:
+		e.void = true
+	default:
+		e.ran = append(e.ran, sh)
+	}
+}
+
+// context is that of the transaction under way.
+func (s *Session) context() uint64 {
+	e := &s.link.evidence
+	if e.context == 0 {
+		h := wire.MixShape(s.settings.meaningHash(), s.link.variant)
+		if s.nonconforming() {
+			h++
+		}
+		e.context = max(h, 1)
+	}
+	return e.context
+}
+
+// changesMeaning notes that a statement with these hints of its words and its
+// names may change what names mean in the transaction.
+func (s *Session) changesMeaning(words, names wire.Hints, exact []byte) {
+	switch e := &s.link.evidence; {
+	case words&blindHints != 0, names&(wire.HintMeaning|wire.HintDo|wire.HintDiscard) != 0:
+		e.blind = true
+	case words&wire.HintMeaning != 0:
+		e.context = wire.MixShape(s.context(), wire.HashExactly(exact))
+	}
+}
+
+// learned notes what the names in a statement may leave behind, and returns it
+// as hints.
+func (s *Session) learned(l *proof.Learned) wire.Hints {
+	if l == nil {
+		return 0
+	}
+	for _, name := range l.Settings {
+		s.noteCustom(name)
+	}
+	if l.Unknown {
+		s.more().unknown = true
+	}
+	return l.Hints | wire.HintFunction
+}
+
+// doubtful tells whether the backend is to be asked before the lease ends
+// though no hint says so.
+func (s *Session) doubtful() bool {
+	c := s.config.Catalog
+	return c != nil && !s.asked && s.pins == 0 && (s.link.evidence.ask || c.Wants())
+}
+
+// judge has an answer speak for or against what ran in the lease. found is what
+// the client had not before.
+func (s *Session) judge(found Reason, a *asking, o *Out) {
+	if s.config.Catalog == nil {
+		return
+	}
+	e := &s.link.evidence
+	explained := a.hinted
+	if a.hinted&partSettings != 0 {
+		explained |= ReasonSetting
+	}
+	all := a.Parts&proof.PartsOthers == proof.PartsOthers && a.Parts&(partSettings|proof.PartHash) != 0
+	switch {
+	case found&^explained != 0:
+		proof.Convict(e.ran)
+		s.config.Shared.Counts.Found.Add(1)
+	case found == 0 && all && !e.void && e.generation == s.config.Catalog.Generation():
+		proof.Acquit(e.ran, e.generation)
+	}
+	e.begin()
+}
+
+// readable is a text in which every byte below 128 is ASCII. In the encodings
+// that only clients have, such a byte may be the second half of a character.
+func (s *Session) readable(text []byte) []byte {
+	if !twoByteEncoding(s.vars[wire.VarClientEncoding]) {
+		return text
+	}
+	i := bytes.IndexFunc(text, func(r rune) bool { return r >= 0x80 })
+	if i < 0 {
+		return text
+	}
+	text = bytes.Clone(text)
+	for ; i < len(text); i++ {
+		if text[i] >= 0x80 && i+1 < len(text) {
+			if i++; text[i] < 0x80 {
+				text[i] = 0x80
+			}
+		}
+	}
+	return text
+}
+
+// twoByteEncoding tells the encodings whose characters may end with a byte below
+// 128 (PostgreSQL's documentation, section "Supported Character Sets").
+func twoByteEncoding(name string) bool {
+	switch name {
+	case "SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB":
+		return true
+	}
+	return false
+}

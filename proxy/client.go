@@ -310,6 +310,9 @@ func (c *client) forget() {
 	if in {
 		c.pool.clients.Add(-1)
 	}
+	if c.pool != nil && c.pool.pool != nil {
+		p.quitPool(c.pool)
+	}
 	if p.rules.Load().config.LogDisconnections && in {
 		why := c.why
 		if why == "" {

@@ -28,7 +28,7 @@ func (p *Proxy) keep(ctx context.Context) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	var b balancer
-	var memory, period, relearn, sampled, sized time.Time
+	var memory, period, relearn, sampled, sized, retired time.Time
 	period = time.Now()
 	relearn = period
 	for {
@@ -48,6 +48,10 @@ func (p *Proxy) keep(ctx context.Context) {
 					}
 				}
 				relearn = now
+			}
+			if now.Sub(retired) >= retireEvery {
+				p.retire(now)
+				retired = now
 			}
 			p.notePeaks()
 			if now.Sub(sampled) >= sampleEvery {
@@ -128,8 +132,9 @@ func (p *Proxy) average(length time.Duration) {
 }
 
 // totals adds up the workers' counters of every pool.
-func (p *Proxy) totals() map[*clientPool]status.Totals {
-	pools := p.pools()
+func (p *Proxy) totals() map[*clientPool]status.Totals { return p.totalsOf(p.pools()) }
+
+func (p *Proxy) totalsOf(pools []*clientPool) map[*clientPool]status.Totals {
 	out := make(map[*clientPool]status.Totals, len(pools))
 	for _, w := range p.workers {
 		w.do(func() {

@@ -179,6 +179,9 @@ func (c *client) apply(o *session.Out) {
 		}
 	}
 	c.count(w, o)
+	if o.CatchUp != 0 {
+		c.catchUp(o.CatchUp)
+	}
 	if o.Vacate != nil {
 		c.vacate(w, o.Vacate)
 	}

@@ -84,6 +84,9 @@ func (w *worker) tick(time.Duration) {
 		c.checkPin(w)
 		c.checkRest()
 	}
+	for i := len(w.leased) - 1; i >= 0; i-- { // one may leave the list, and the last takes its place
+		w.leased[i].client.Load().checkLag(now)
+	}
 	if w.proxy.draining.Load() {
 		w.proxy.endIdle(w)
 	}

@@ -72,7 +72,7 @@ func (s *Session) leave(o *Out) {
 	switch {
 	case s.config.Mode == SessionMode:
 		reset = s.config.ResetQuery
-	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting || s.x.unknown || s.x.showing):
+	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing):
 		reset = "DISCARD ALL"
 		s.link.settings = s.link.base
 		s.link.have.clear()

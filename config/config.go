@@ -44,9 +44,10 @@ type Config struct {
 	MinPoolSize        int
 	ReservePoolSize    int
 	ReservePoolTimeout time.Duration
-	MaxDBConnections   int    // 0: no limit
-	MaxUserConnections int    // 0: no limit
-	ServerResetQuery   string // "": none
+	MaxDBConnections   int           // 0: no limit
+	MaxUserConnections int           // 0: no limit
+	PoolIdleTimeout    time.Duration // 0: never
+	ServerResetQuery   string        // "": none
 
 	// What becomes of session state in transaction and statement mode.
 	SessionState          string  // "track", "pin" or "off"

@@ -40,6 +40,7 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		ClientLoginTimeout:   time.Minute,
 		ClientMessageTimeout: 30 * time.Second,
 		ServerIdleTimeout:    10 * time.Minute,
+		PoolIdleTimeout:      time.Hour,
 		ServerLifetime:       time.Hour,
 		ServerConnectTimeout: 15 * time.Second,
 		ServerLoginRetry:     15 * time.Second,
@@ -287,6 +288,15 @@ func TestNearestFindsSlipsAndNothingElse(t *testing.T) {
 	} {
 		if got := nearest(name, candidates); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestPgBouncersNameOfASettingIsAccepted(t *testing.T) {
+	for text, want := range map[string]time.Duration{"autodb_idle_timeout = 7": 7 * time.Second, "pool_idle_timeout = '0'": 0} {
+		c, err := Parse("config.toml", []byte(text))
+		if err != nil || c.PoolIdleTimeout != want {
+			t.Errorf("%s: %v, %v", text, c.PoolIdleTimeout, err)
 		}
 	}
 }

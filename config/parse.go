@@ -178,6 +178,9 @@ func readTable[T any](p *parser, path []string, table map[string]any, known []se
 	for i := range known {
 		s := &known[i]
 		byName[s.name] = s
+		if s.also != "" {
+			byName[s.also] = s
+		}
 		if s.def == nil {
 			continue
 		}
@@ -192,6 +195,10 @@ func readTable[T any](p *parser, path []string, table map[string]any, known []se
 		s, ok := byName[name]
 		if !ok {
 			p.problem(keyPath, "%s", unknown(path, name, raw, names(known)))
+			continue
+		}
+		if _, both := table[s.name]; both && name == s.also {
+			p.problem(keyPath, "%s is another name for %s, which is set as well", dotted(keyPath), s.name)
 			continue
 		}
 		value, err := s.parse(raw)
@@ -214,7 +221,7 @@ func names[T any](list []setting[T]) []string {
 
 func known[T any](name string, list []setting[T]) bool {
 	for i := range list {
-		if list[i].name == name {
+		if list[i].name == name || list[i].also == name && name != "" {
 			return true
 		}
 	}

@@ -35,6 +35,8 @@ func TestEachProblemIsNamedWithItsLine(t *testing.T) {
 		{"a table twice", "[users.a]\n\n[users.a]\n", `config.toml:3: table a already exists`},
 
 		{"a slip", "\ndefault_pol_size = 3", `config.toml:2: unknown setting "default_pol_size"; did you mean "default_pool_size"?`},
+		{"a setting under both of its names", "pool_idle_timeout = 3\nautodb_idle_timeout = 3", `config.toml:2: autodb_idle_timeout is another name for pool_idle_timeout, which is set as well`},
+		{"PgBouncer's name below a table", "[databases.app]\nautodb_idle_timeout = 3", `config.toml:2: databases.app: unknown setting "autodb_idle_timeout"; it belongs at the top of the file, before the first [table]`},
 		{"swapped letters", "lisent_port = 3", `config.toml:1: unknown setting "lisent_port"; did you mean "listen_port"?`},
 		{"upper case", "LISTEN_PORT = 3", `config.toml:1: unknown setting "LISTEN_PORT"; did you mean "listen_port"?`},
 		{"nothing near", "verbose = 3", `config.toml:1: unknown setting "verbose"`},

@@ -5,6 +5,7 @@ import "time"
 // spec is what a setting is, wherever it stands.
 type spec struct {
 	name    string
+	also    string // another name for it, PgBouncer's; "" if there is none
 	kind    kind
 	def     any   // as TOML gives it; nil in a table where "unset" is the default
 	min     int64 // for numbers, fractions and durations (nanoseconds), inclusive
@@ -133,6 +134,9 @@ var settings = []setting[Config]{
 	{group: "Timeouts", at: func(c *Config) any { return &c.ServerIdleTimeout },
 		spec: spec{name: "server_idle_timeout", kind: kindDuration, def: "600s", min: 0, max: maxDuration,
 			doc: "How long a backend may be idle before it is closed. 0: for ever."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.PoolIdleTimeout },
+		spec: spec{name: "pool_idle_timeout", also: "autodb_idle_timeout", kind: kindDuration, def: "3600s", min: 0, max: maxDuration,
+			doc: `How long a database that has no table of its own here, only [databases."*"], may have no clients before its pools go, with their backends, figures and history. 0: for ever. PgBouncer's name, autodb_idle_timeout, is accepted too.`}},
 	{group: "Timeouts", at: func(c *Config) any { return &c.ServerLifetime },
 		spec: spec{name: "server_lifetime", kind: kindDuration, def: "3600s", min: 0, max: maxDuration,
 			doc: "How old a backend may be when it is given back; an older one is closed. 0: every backend is used once."}},

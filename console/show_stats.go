@@ -131,6 +131,7 @@ type named struct {
 var totalsTable = view[named]{
 	rows: func(s *status.Snapshot) []named {
 		all := sumStats("", s.Pools)
+		all.total.Add(&s.Past)
 		var rows []named
 		for _, c := range counters {
 			rows = append(rows, named{"total_" + c.totals, c.of(&all.total)})

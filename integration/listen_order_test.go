@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -189,5 +190,83 @@ func TestTheNotifierIsKnownWhenItsBackendHasGone(t *testing.T) {
 				t.Errorf("%s, round %d: the notification of client %d names process %d", name, round, c.pid, pid)
 			}
 		}
+	}
+}
+
+// TestWhatWasNotifiedBeforeAQueryComesWithItsAnswer: under load, and whoever has
+// notified, and how.
+func TestWhatWasNotifiedBeforeAQueryComesWithItsAnswer(t *testing.T) {
+	t.Parallel()
+	const rounds, crowd = 100, 8
+	db := createDatabase(t, shared)
+	w := startWeir(t, weirOptions{DB: db, Top: "leak_check = 0\nlog_connections = false\n", Database: "pool_size = 6"})
+	execSQL(t, w.Direct(), listenSchema)
+	listener, notifier := loginWire(t, w), loginWire(t, w)
+	listener.does("listen log; listen noise")
+	direct := dialWire(t, fmt.Sprintf("127.0.0.1:%d", shared.Port))
+	direct.login(protocol30, "user", "postgres", "database", db)
+	var over atomic.Bool
+	var noise sync.WaitGroup
+	for i := range crowd {
+		c := loginWire(t, w)
+		noise.Go(func() {
+			for !over.Load() {
+				sql := "select count(*) from generate_series(1, 2000)"
+				if i == 0 {
+					sql = "notify noise"
+				}
+				if code, err := c.roundTrip(sql); code != "" || err != nil {
+					t.Errorf("%s: %q, %v", sql, code, err)
+					return
+				}
+			}
+		})
+	}
+	defer noise.Wait()
+	defer over.Store(true)
+	late := 0
+	for round := range rounds {
+		want := fmt.Sprintf("trigger %d", round)
+		by, sql := notifier, "insert into log (word) values ('"+want+"')"
+		if round%2 == 0 {
+			by = direct
+		}
+		if round%4 < 2 {
+			want = fmt.Sprint(round)
+			sql = "notify log, '" + want + "'"
+		}
+		by.does(sql)
+		listener.send(simpleQuery([]string{"select 1", "begin; select 1; commit", "select no"}[round%3]))
+		heard := false
+		for ready := false; !ready; {
+			switch typ, body := listener.next(); typ {
+			case 'A':
+				heard = heard || strings.Split(string(body[4:]), "\x00")[1] == want
+			case 'Z':
+				ready = true
+			}
+		}
+		if !heard {
+			late++
+		}
+	}
+	if late > 0 {
+		t.Errorf("%d of %d notifications came later than the answer to a query that was sent after them", late, rounds)
+	}
+}
+
+// TestAnAnswerDoesNotWaitLongForAListeningBackendThatHangs: it has no part in it.
+func TestAnAnswerDoesNotWaitLongForAListeningBackendThatHangs(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: patient, Database: "pool_size = 3"})
+	c := loginWire(t, w)
+	c.does("listen c")
+	start := stopped(t, listenerOf(t, w, w.DB))
+	c.does("select 1")
+	c.does("begin; select 1; commit")
+	start()
+	execSQL(t, w.Direct(), "notify c, '1'")
+	if _, text, _ := c.hear(); text != "c 1" {
+		t.Errorf("heard %q", text)
 	}
 }

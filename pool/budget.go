@@ -1,6 +1,9 @@
 package pool
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Budget counts backends, open, opening and closing, across all pools, and
 // keeps to the caps of each database (max_db_connections) and each user
@@ -51,8 +54,8 @@ func (g *Budget) take(p *Pool, maxDatabase, maxUser int) bool {
 func (g *Budget) give(p *Pool) []*Pool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.databases[p.Database]--
-	g.users[p.User]--
+	less(g.databases, p.Database)
+	less(g.users, p.User)
 	starved := g.starved
 	g.starved = nil
 	return starved
@@ -88,6 +91,14 @@ func (g *Budget) forget(p *Pool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.pools, p)
+	g.starved = slices.DeleteFunc(g.starved, func(q *Pool) bool { return q == p })
+}
+
+// less counts one less; a name that nothing is counted for is forgotten.
+func less(counts map[string]int, name string) {
+	if counts[name]--; counts[name] == 0 {
+		delete(counts, name)
+	}
 }
 
 // Database is how many backends a database has, by the name that clients use.

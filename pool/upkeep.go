@@ -160,6 +160,25 @@ func (p *Pool) forgotten() {
 	}
 }
 
+// Quiet tells whether there are no backends, and nobody waits for one.
+func (p *Pool) Quiet() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.quiet()
+}
+
+func (p *Pool) quiet() bool { return p.slots() == 0 && p.line.head == nil && !p.place.wanted }
+
+// Unopened tells whether there has never been a backend, and nothing would be
+// lost with the pool: nor the pause after a login that has failed, which goes on
+// for as long again to see whether it is to be longer the next time. The login
+// failed for why, if one was tried.
+func (p *Pool) Unopened() (ok bool, why *wire.Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.logins == 0 && p.quiet() && time.Since(p.epoch) >= p.failure.until+p.failure.delay, p.failure.err
+}
+
 // Waiting tells whether anybody waits for a backend.
 func (p *Pool) Waiting() bool {
 	p.mu.Lock()

@@ -21,7 +21,7 @@ func (l *login) enter() bool {
 	if l.ask.console {
 		return l.enterConsole()
 	}
-	cp, e := w.proxy.poolFor(l.ask.database, l.ask.user, l.rules)
+	cp, e := w.proxy.poolFor(l.ask.database, l.ask.user)
 	if e != nil {
 		l.fail(e)
 		return false

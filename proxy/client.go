@@ -200,6 +200,9 @@ func (c *client) carryOut(w *worker, o *session.Out) {
 		}
 	}
 	c.count(w, o)
+	if o.CatchUp != 0 {
+		c.catchUp(o.CatchUp)
+	}
 	if o.Vacate != nil {
 		c.vacate(w, o.Vacate)
 	}
@@ -338,6 +341,9 @@ func (c *client) forget() {
 	in := c.login == nil
 	if in {
 		c.pool.clients.Add(-1)
+	}
+	if c.pool != nil && c.pool.pool != nil {
+		p.quitPool(c.pool)
 	}
 	if p.rules.Load().config.LogDisconnections && in {
 		why := c.why

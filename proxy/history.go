@@ -60,6 +60,7 @@ func (h *history) copy() status.History {
 func (p *Proxy) sample() {
 	s := p.Snapshot(status.Counts)
 	all := sampleOf(s.At, &s.Savings)
+	all.Assignments, all.WaitTime, all.Transactions = s.Past.ServerAssignments, s.Past.WaitTime, s.Past.Transactions
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range s.Pools {

@@ -28,7 +28,7 @@ func (p *Proxy) keep(ctx context.Context) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	var b balancer
-	var memory, period, digested, sampled, sized time.Time
+	var memory, period, digested, sampled, sized, retired time.Time
 	period = time.Now()
 	for {
 		select {
@@ -43,6 +43,10 @@ func (p *Proxy) keep(ctx context.Context) {
 			if now.Sub(digested) >= digestEvery {
 				p.digestsDue()
 				digested = now
+			}
+			if now.Sub(retired) >= retireEvery {
+				p.retire(now)
+				retired = now
 			}
 			p.notePeaks()
 			if now.Sub(sampled) >= sampleEvery {
@@ -139,8 +143,9 @@ func (p *Proxy) average(length time.Duration) {
 }
 
 // totals adds up the workers' counters of every pool.
-func (p *Proxy) totals() map[*clientPool]status.Totals {
-	pools := p.pools()
+func (p *Proxy) totals() map[*clientPool]status.Totals { return p.totalsOf(p.pools()) }
+
+func (p *Proxy) totalsOf(pools []*clientPool) map[*clientPool]status.Totals {
 	out := make(map[*clientPool]status.Totals, len(pools))
 	for _, w := range p.workers {
 		w.do(func() {

@@ -23,10 +23,14 @@ type poolKey struct{ database, user string }
 
 // clientPool is a pool with what the proxy knows of its clients.
 type clientPool struct {
-	key     poolKey
-	pool    *pool.Pool // nil for the console's
-	shared  *session.Shared
-	catalog *catalog // guarded by Proxy.mu
+	key    poolKey
+	pool   *pool.Pool // nil for the console's
+	shared *session.Shared
+	// Guarded by Proxy.mu.
+	catalog *catalog
+	holders int       // clients that have it, those that are logging in among them
+	taken   uint64    // how often it was given to a client
+	unused  time.Time // since when it has no holders; zero while it has
 	leaks   leaks
 	conf    atomic.Pointer[session.Config]
 	stats   []*poolStats // by worker, whose thread they belong to
@@ -89,25 +93,42 @@ func (p *Proxy) newClientPool(key poolKey) *clientPool {
 	return cp
 }
 
-// poolFor finds or makes the pool for a client that has proven to be user.
-func (p *Proxy) poolFor(database, user string, r *rules) (*clientPool, *wire.Error) {
+// poolFor finds or makes the pool for a client that has proven to be user. quitPool
+// gives it back.
+func (p *Proxy) poolFor(database, user string) (*clientPool, *wire.Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.rules.Load() // under the lock: a reload puts new ones in force in the pools that there are
 	db, ok := r.config.Database(database)
 	if !ok {
 		return nil, wire.Fatalf(wire.CodeInvalidCatalogName, "database \"%s\" does not exist", database)
 	}
 	key := poolKey{database, db.PoolUser(user)}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if cp := p.mu.pools[key]; cp != nil {
-		return cp, nil
+	cp := p.mu.pools[key]
+	if cp == nil {
+		cp = p.makePool(key, db, r)
 	}
+	cp.holders++
+	cp.taken++
+	return cp, nil
+}
+
+// quitPool ends a client's use of a pool, as poolFor began it.
+func (p *Proxy) quitPool(cp *clientPool) {
+	p.mu.Lock()
+	cp.holders--
+	p.mu.Unlock()
+}
+
+// makePool makes a pool, under the lock.
+func (p *Proxy) makePool(key poolKey, db *config.Database, r *rules) *clientPool {
 	cp := p.newClientPool(key)
 	cp.shared = new(session.Shared)
 	s := poolSettings(r, db, key.user)
 	cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), nil)
 	cp.conf.Store(sessionConfig(r.config, db, cp, p))
 	cp.pool = pool.New(key.database, key.user, p, secure, p.budget, p.started, p.nextID, s)
-	return cp, nil
+	return cp
 }
 
 // entered counts a client that has logged in.

@@ -57,6 +57,7 @@ type Proxy struct {
 		pools     map[poolKey]*clientPool
 		order     []*clientPool // by index
 		catalogs  catalogs
+		past      status.Totals // what pools have counted that are removed
 		listeners []*listener
 		history   history // of all pools together
 	}

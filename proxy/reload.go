@@ -43,6 +43,10 @@ func (p *Proxy) Apply(c *config.Config) error {
 		}
 		s := poolSettings(r, db, cp.key.user)
 		p.mu.Lock()
+		if p.mu.pools[cp.key] != cp {
+			p.mu.Unlock()
+			continue // it has just been removed
+		}
 		cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), cp.catalog)
 		cp.conf.Store(sessionConfig(c, db, cp, p))
 		p.mu.Unlock()

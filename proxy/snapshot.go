@@ -16,7 +16,8 @@ import (
 func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	s := &status.Snapshot{At: time.Now(), Started: p.started, Version: p.opts.Version}
 	r := p.rules.Load()
-	pools := p.pools()
+	pools, past := p.poolsAndPast()
+	s.Past = past
 	at := map[*clientPool]int{}
 	for i, cp := range pools {
 		s.Pools = append(s.Pools, p.poolStatus(cp))
@@ -126,7 +127,11 @@ func (w *worker) countServers(servers []*server, s *status.Snapshot, at map[*cli
 		if c == nil || c.pool == nil || c.sess.Phase() != session.Resetting {
 			continue
 		}
-		q := &s.Pools[at[c.pool]]
+		i, ok := at[c.pool]
+		if !ok {
+			continue // it came to be meanwhile
+		}
+		q := &s.Pools[i]
 		q.ServersTested++
 		q.ServersActive = max(0, q.ServersActive-1)
 	}
@@ -137,7 +142,11 @@ func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*client
 	for _, b := range servers {
 		if c := w.holder(b); c != nil && c.pool != nil {
 			r, _ := c.sess.Pins()
-			q := &s.Pools[at[c.pool]]
+			i, ok := at[c.pool]
+			if !ok {
+				continue
+			}
+			q := &s.Pools[i]
 			for _, name := range r.Names() {
 				q.PinnedBy[name]++
 			}
@@ -296,6 +305,7 @@ func (p *Proxy) fillUsers(s *status.Snapshot, c *config.Config) {
 func (p *Proxy) fillSavings(s *status.Snapshot, pools []*clientPool) {
 	v := &s.Savings
 	v.BackendMemory, v.MemorySaved, v.MemorySource = -1, -1, "unknown"
+	v.ClientLogins, v.ServerLogins = s.Past.ClientLogins, s.Past.ServerLogins
 	var memory int64
 	measured, estimated := 0, false
 	for i := range s.Pools {

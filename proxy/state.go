@@ -63,6 +63,41 @@ func (c *client) listen(done func(*wire.Error)) {
 	c.pool.pool.Listener().Listen(c, wanted, done)
 }
 
+// catchUp tells the session when the client has been told what has been notified
+// up to now.
+func (c *client) catchUp(number uint64) {
+	c.pool.pool.Listener().Sync(func() {
+		c.worker.Load().post(func() { c.caughtUp(number) })
+	})
+}
+
+func (c *client) caughtUp(number uint64) {
+	if c.state != clientOpen {
+		return
+	}
+	o := &c.worker.Load().out
+	o.Reset()
+	c.sess.CaughtUp(number, o)
+	c.apply(o)
+	if c.sess.Released() {
+		c.conn.Again()
+	}
+}
+
+// maxLag is how long an answer waits at most for the listening backend to catch
+// up.
+const maxLag = time.Second
+
+// checkLag has an answer wait no longer, if the listening backend hangs.
+func (c *client) checkLag(now time.Duration) {
+	if c == nil || c.state != clientOpen || c.login != nil {
+		return
+	}
+	if number := c.sess.CatchesUp(); number != 0 && now-c.asked > maxLag {
+		c.caughtUp(number)
+	}
+}
+
 // whenListened gives what is to be called, once and on any goroutine, when that
 // has come which the session waits for.
 func (c *client) whenListened() func(*wire.Error) {

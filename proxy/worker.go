@@ -97,6 +97,9 @@ func (w *worker) tick(time.Duration) {
 			c.checkPin(w)
 			c.checkRest()
 		}
+		if c := w.holder(s); c != nil && c.state == clientOpen && c.login == nil {
+			c.checkLag(now)
+		}
 	}
 	clear(w.looked)
 	if w.proxy.draining.Load() {

@@ -303,6 +303,9 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	if !waits && s.owed.owesClient() {
 		o.Asked = true
 	}
+	if s.x != nil && len(s.x.channels) > 0 && (typ == 'Q' || typ == 'S' || typ == 'F') {
+		s.catchUp(o)
+	}
 }
 
 // special deals with messages that are more than bytes to be passed on: named

@@ -29,6 +29,10 @@ const (
 // was notified until then: that comes by another connection. The owner is asked
 // for it (SyncNotes), and only then the set is made smaller.
 //
+// And what was notified before a query of its is there with the query's answer,
+// as directly. The listening backend is asked for it (CatchUp) when the query is
+// sent, which is mostly answered before the query is.
+//
 // A notification bears the process ID of a backend. Whose client it is from is
 // known as long as nothing is on its way that another client may have notified
 // there: Link.Notifier.
@@ -46,6 +50,11 @@ type hearing struct {
 	yielded   bool     // the backend is given back meanwhile; see Yield
 	syncing   bool     // and that only for notifications that are on their way
 	withheld  bool     // ReadyForQuery, until then
+	catching  bool     // waiting is for the listening backend to have caught up
+
+	// Catch-ups are numbered: the last one that was begun, the last one that is
+	// over, and the one that what is under way needs.
+	begun, caught, needs uint64
 }
 
 // hearsLater tells whether the client is still to be told that it hears its
@@ -150,6 +159,59 @@ func (s *Session) sync(o *Out) {
 	o.SyncNotes = true
 }
 
+// catchUp is called when a message is sent that ends with ReadyForQuery. In a
+// block, or behind another message, the catch-up waits for the answer: most are
+// not the last.
+func (s *Session) catchUp(o *Out) {
+	x := s.x
+	x.needs = x.begun + 1
+	if s.tx == 'I' && !s.owed.owesReadyBefore() {
+		x.begun++
+		o.CatchUp = x.begun
+	}
+}
+
+// lags tells whether the end of a transaction has to wait until the listening
+// backend has caught up.
+func (s *Session) lags(o *Out) bool {
+	x := s.x
+	if len(x.channels) == 0 || x.caught >= x.needs {
+		return false
+	}
+	if x.begun < x.needs {
+		x.begun++
+		o.CatchUp = x.begun
+	}
+	x.waiting, x.withheld, x.catching = true, true, true
+	return true
+}
+
+// CaughtUp says that a catch-up is over, or is not to be waited for any longer:
+// all has been told that was notified before it was begun.
+func (s *Session) CaughtUp(number uint64, o *Out) {
+	x := s.x
+	x.caught = max(x.caught, number)
+	if !x.catching || x.caught < x.needs {
+		return
+	}
+	x.waiting, x.catching = false, false
+	if s.phase != Active {
+		return
+	}
+	o.Queries, o.Transactions = 1, 1
+	s.tellReady(o)
+	s.settle(o)
+}
+
+// CatchesUp is the number of the catch-up that the client waits for, 0 if it
+// waits for none.
+func (s *Session) CatchesUp() uint64 {
+	if s.x == nil || !s.x.catching {
+		return 0
+	}
+	return s.x.needs
+}
+
 // sign has the notifications of a NOTIFY that is about to be sent bear the
 // client's process ID. It is false if the message must wait: those of clients
 // that were on the backend before may be on their way, by a trigger's doing, say.
@@ -235,7 +297,7 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 // backend: the client hears what it heard before. It is false if none does.
 func (s *Session) CancelHearing(e *wire.Error, o *Out) bool {
 	x := s.x
-	if x == nil || !x.waiting || !x.withheld {
+	if x == nil || !x.waiting || !x.withheld || x.catching {
 		return false
 	}
 	synced, listens := x.syncing, s.phase == Active && !x.syncing && !x.yielded

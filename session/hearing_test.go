@@ -585,3 +585,81 @@ func TestWhatWaitsForTheListeningBackendCanBeCanceled(t *testing.T) {
 		)},
 	})
 }
+
+func TestWhatWasNotifiedBeforeAQueryComesWithItsAnswer(t *testing.T) {
+	one, two := notification("a", "1"), notification("a", "2")
+	listens := steps(listening("listen a", "a"), lagging())
+	play(t, []transcript{
+		{"the end of the answer waits for it", transactionMode, steps(
+			listens,
+			begin(query("select 1")), catchingUp(1),
+			server(complete("SELECT 1"), ready('I')).tells(complete("SELECT 1")),
+			notify(one),
+			caughtUp().tells(one, ready('I')).then("release"),
+			catchingUp(0), notify(two).tells(two),
+		)},
+		{"but not if it has come already", transactionMode, steps(
+			listens,
+			begin(query("select 1")),
+			notify(one), caughtUp(),
+			server(complete("SELECT 1"), ready('I')).tells(complete("SELECT 1"), one, ready('I')).then("release"),
+		)},
+		{"with an error as well", transactionMode, steps(
+			listens,
+			begin(query("select")),
+			server(failure("42601", "no"), ready('I')).tells(failure("42601", "no")),
+			caughtUp().tells(ready('I')).then("release"),
+		)},
+		{"in the extended protocol", transactionMode, steps(
+			listens,
+			begin(parse("", "select 1"), bind("", ""), execute("", 0)), catchingUp(0),
+			passes(syncing), catchingUp(1),
+			server(parsed, bound, complete("SELECT 1"), ready('I')).tells(parsed, bound, complete("SELECT 1")),
+			caughtUp().tells(ready('I')).then("release"),
+		)},
+		{"a block waits at its end", transactionMode, steps(
+			listens,
+			begin(query("begin")), caughtUp(), answers(complete("BEGIN"), ready('T')),
+			passes(query("select 1")), answers(complete("SELECT 1"), ready('T')),
+			passes(query("commit")), catchingUp(0),
+			server(complete("COMMIT"), ready('I')).tells(complete("COMMIT")), catchingUp(1),
+			notify(one),
+			caughtUp().tells(one, ready('I')).then("release"),
+		)},
+		{"so does a pipeline", transactionMode, steps(
+			listens,
+			begin(query("select 1")), passes(query("select 2")), catchingUp(1), caughtUp(),
+			answers(complete("SELECT 1"), ready('I')), catchingUp(0),
+			server(complete("SELECT 1"), ready('I')).tells(complete("SELECT 1")), catchingUp(1),
+			caughtUp().tells(ready('I')).then("release"),
+		)},
+		{"an earlier one is not enough", transactionMode, steps(
+			listens,
+			begin(query("select 1")), passes(query("select 2")),
+			answers(complete("SELECT 1"), ready('I')),
+			server(complete("SELECT 1"), ready('I')).tells(complete("SELECT 1")), catchingUp(2),
+			caughtUp(), notify(one),
+			caughtUp().tells(one, ready('I')).then("release"),
+		)},
+		{"what it says meanwhile is run afterwards", transactionMode, steps(
+			listens,
+			begin(query("select 1")),
+			server(complete("SELECT 1"), ready('I')).tells(complete("SELECT 1")),
+			client(query("select 2")),
+			givesUp(false),
+			caughtUp().tells(ready('I')).then("need release"),
+			leased().asks(query("select 2")),
+		)},
+		{"a client that goes meanwhile leaves nothing to be cleaned", transactionMode, steps(
+			listens,
+			begin(query("select 1")),
+			server(complete("SELECT 1"), ready('I')).tells(complete("SELECT 1")),
+			gone().then("release end"),
+			caughtUp(),
+		)},
+		{"who listens to nothing does not wait", transactionMode, steps(
+			lagging(),
+			begin(query("select 1")), catchingUp(0), answers(complete("SELECT 1"), ready('I')).then("release"),
+		)},
+	})
+}

@@ -44,6 +44,9 @@ type Out struct {
 	// Vacate: a statement that is being sent needs these databases for itself,
 	// so that no backend may stay there that nobody uses.
 	Vacate []string
+	// CatchUp: say CaughtUp with this number, if it is not 0, when the client has
+	// been told what has been notified up to now on channels that it hears.
+	CatchUp uint64
 	// SyncNotes: tell it what has been notified up to now, and then Listened.
 	SyncNotes bool
 }

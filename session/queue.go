@@ -150,6 +150,17 @@ func (q *queue) owesClientReady() bool {
 	return false
 }
 
+// owesReadyBefore tells whether a ReadyForQuery of the client's is owed before the
+// last answer.
+func (q *queue) owesReadyBefore() bool {
+	for _, e := range q.buf[q.head:max(q.head, len(q.buf)-1)] {
+		if e < entOurs && e.endsWithReady() {
+			return true
+		}
+	}
+	return false
+}
+
 // has tells whether an answer of this kind is owed.
 func (q *queue) has(e entry) bool {
 	return slices.Contains(q.buf[q.head:], e)

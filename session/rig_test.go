@@ -28,6 +28,9 @@ type rig struct {
 	learned                        []string
 	total                          Out // the sums of its counts
 	asked, answered                int
+	// catchUps are under way; with lagging, until the test ends them.
+	catchUps []uint64
+	lagging  bool
 
 	// cut says how many of n bytes come at once.
 	cut func(n int) int
@@ -117,7 +120,21 @@ func (r *rig) took() {
 	if o.Answered {
 		r.answered++
 	}
+	if o.CatchUp != 0 {
+		r.catchUps = append(r.catchUps, o.CatchUp)
+	}
 	o.Reset()
+	if !r.lagging && len(r.catchUps) > 0 {
+		r.catchUp()
+	}
+}
+
+// catchUp ends the first catch-up that is under way.
+func (r *rig) catchUp() {
+	number := r.catchUps[0]
+	r.catchUps = r.catchUps[1:]
+	r.s.CaughtUp(number, &r.o)
+	r.took()
 }
 
 // buffer is the bytes as a loop would hand them over.

@@ -261,6 +261,10 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 					s.x.withheld = true
 					s.sync(o)
 					return true
+				case s.lags(o):
+					o.Queries--
+					o.Transactions-- // they count when it is told
+					return true
 				}
 			}
 			s.tellNotes(o)

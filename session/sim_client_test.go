@@ -46,6 +46,7 @@ type simClient struct {
 func (s *sim) newClient(id int) *simClient {
 	c := &simClient{sim: s, id: id, refused: map[int]*wire.Error{}, last: ready('I')}
 	c.rig = newMember(s.t, s.config)
+	c.rig.lagging = true
 	vars := startVars
 	vars[wire.VarApplicationName] = fmt.Sprintf("app%d", s.rng.IntN(3))
 	vars[wire.VarTimeZone] = []string{"UTC", "Asia/Tokyo"}[s.rng.IntN(2)]
@@ -108,6 +109,9 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	}
 	if c.notesWait() && c.rig.s.restful() {
 		add(10, c.drained)
+	}
+	if len(c.rig.catchUps) > 0 {
+		add(10, c.caughtUp)
 	}
 	if r := &c.rig.s; c.lease != nil && r.unsynced && !r.executed && !r.skipping && r.owed.len() == 0 {
 		add(5, c.rest)
@@ -189,6 +193,14 @@ func (c *simClient) listened() {
 	c.sim.happens("client %d hears %v, %v", c.id, c.rig.s.Wanted(), e == nil)
 	c.rig.s.Listened(e, &c.rig.o)
 	c.rig.took()
+	c.rig.again()
+	c.sim.stepped(c)
+}
+
+// caughtUp ends a catch-up.
+func (c *simClient) caughtUp() {
+	c.sim.happens("client %d has been told all up to %d", c.id, c.rig.catchUps[0])
+	c.rig.catchUp()
 	c.rig.again()
 	c.sim.stepped(c)
 }

@@ -93,6 +93,33 @@ func yielded() step {
 	}}
 }
 
+// lagging: from now on catch-ups take until caughtUp.
+func lagging() step {
+	return step{does: "the listening backend lags", do: func(r *rig) { r.lagging = true }}
+}
+
+// catchingUp expects so many catch-ups to be under way.
+func catchingUp(n int) step {
+	return step{does: "catch-ups are under way", do: func(r *rig) {
+		r.t.Helper()
+		if len(r.catchUps) != n {
+			r.t.Fatalf("%d catch-ups are under way, want %d", len(r.catchUps), n)
+		}
+	}}
+}
+
+// caughtUp ends the first catch-up.
+func caughtUp() step {
+	return step{does: "the listening backend has caught up", do: func(r *rig) {
+		r.t.Helper()
+		if len(r.catchUps) == 0 {
+			r.t.Fatal("there is no catch-up")
+		}
+		r.catchUp()
+		r.again()
+	}}
+}
+
 // notify: the pool's listening backend has heard something.
 func notify(messages ...string) step {
 	return step{does: "it is notified", do: func(r *rig) {

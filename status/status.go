@@ -27,6 +27,7 @@ type Snapshot struct {
 	Databases []Database
 	Users     []User
 	Pools     []Pool     // in order of database, then user; the console's own pool is among them
+	Past      Totals     // what pools have counted that are no more
 	Clients   []Client   // with Full only
 	Servers   []Server   // with Full only
 	Pins      []Pin      // with Full only

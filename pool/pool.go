@@ -37,10 +37,8 @@ type Settings struct {
 	MaxUser        int           // max_user_connections; 0 for no cap
 	Address        Address
 	DBName         string // the database's name on the server
-	// Replay tells that clients' settings are carried from backend to backend,
-	// so that one without startup parameters will do for most; see Carried.
-	Replay      bool
-	Credentials wire.Credentials
+	Sharing        Sharing
+	Credentials    wire.Credentials
 }
 
 // Pool lends the backends of one database and user.
@@ -92,6 +90,7 @@ type Variant struct {
 type Welcome struct {
 	Params []wire.Param // all ParameterStatus messages, in order
 	Vars   *wire.Vars
+	Begun  Begun
 
 	last *Welcome // what named made of it the last time; most clients share their name
 }
@@ -343,7 +342,7 @@ func (w *Welcome) with(vars *wire.Vars) *Welcome {
 			params[i].Value = vars[k]
 		}
 	}
-	return &Welcome{Params: params, Vars: vars}
+	return &Welcome{Params: params, Vars: vars, Begun: w.Begun}
 }
 
 // agrees tells whether a server said the same both times, but for what clients
@@ -356,7 +355,7 @@ func (w *Welcome) agrees(o *Welcome) bool {
 
 // learn remembers what the server said to a wish.
 func (p *Pool) learn(v *Variant, key string, b *Backend) {
-	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars}
+	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars, Begun: b.Begun}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if b.stamp != p.generation {

@@ -69,7 +69,7 @@ func (l *login) granted() {
 	}
 	if l.welcome == nil {
 		// Forgotten already, for there were many; the backend itself is as good.
-		l.welcome = &pool.Welcome{Params: c.server.link.Params, Vars: c.server.link.Vars}
+		l.welcome = &pool.Welcome{Params: c.server.link.Params, Vars: c.server.link.Vars, Begun: c.server.b.Begun}
 	}
 	l.admit()
 }
@@ -85,8 +85,8 @@ func (l *login) admit() {
 	}
 	c.sess.Init(conf, l.welcome.Vars)
 	carried, carries := l.carried(own)
+	c.sess.Begin(session.NewSettings(carried), session.NewSettings(l.welcome.Begun.Over(carried)))
 	if carries {
-		c.sess.Begin(session.NewSettings(carried))
 		c.opening = c.wait.Variant
 		c.wait.Variant, c.other = c.pool.pool.Plain(), c.opening
 	}

@@ -13,7 +13,7 @@ import (
 // lent it first.
 func (p *Proxy) Adopt(b *pool.Backend) error {
 	s := &server{b: b, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params, PID: b.PID}}
-	s.link.Begin(session.NewSettings(b.Carried), !b.Variant().Plain() && b.Carried == nil)
+	s.link.Begin(session.NewSettings(b.Carried), session.NewSettings(b.Begun.Over(b.Carried)), b.Begun.Role)
 	s.park = s.conn.Park
 	encrypted, isTLS := b.Conn.(*loop.TLS)
 	var fd int

@@ -89,7 +89,7 @@ type Link struct {
 	signed   bool      // a NOTIFY was sent; see Notified
 	settings *Settings // what is set there beyond Vars
 	base     *Settings // what was at its login
-	ownRole  bool      // its startup parameters have chosen a role, perhaps
+	role     string    // the one that its login has, "" for none
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
 	key      []byte    // memory of Session.statementKey
@@ -105,10 +105,14 @@ func (l *Link) Heard() {
 	l.quiet = true
 }
 
-// Begin says what the backend's startup parameters have set, and whether a role
-// may be among that.
-func (l *Link) Begin(base *Settings, ownRole bool) {
-	l.base, l.settings, l.ownRole = base, base, ownRole
+// Begin says what the backend's startup parameters have set, what was set there
+// when its login was over, login event triggers having had their say, and what
+// current_setting('role') was then.
+func (l *Link) Begin(base, begun *Settings, role string) {
+	l.base, l.settings, l.role = base, begun, role
+	if role == "none" {
+		l.role = ""
+	}
 }
 
 // Notified tells, once, that a NOTIFY was sent in the lease that has ended.
@@ -197,8 +201,16 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 }
 
 // Begin says what the client has set by its startup parameters beyond Vars, if
-// its backends are opened without them.
-func (s *Session) Begin(base *Settings) { s.base, s.settings = base, base }
+// its backends are opened without them, and what is set when its login is over,
+// as Link.Begin has it.
+func (s *Session) Begin(base, begun *Settings) {
+	s.base, s.settings = base, begun
+	for _, v := range begun.all() {
+		if _, ok := base.get(v.Name); !ok {
+			s.noteCustom(v.Name)
+		}
+	}
+}
 
 // Forget gives up what the session has of the pool's, when the client is gone.
 // If it still has a backend, Forget is to be called again when it has not.

@@ -343,7 +343,7 @@ func (u *setUp) set(name, value, context string) {
 		u.told = map[string]wire.Param{}
 	}
 	u.told[key] = wire.Param{Name: name, Value: value}
-	u.fixed = u.fixed || !maySet(context) || !u.utf8 && !isASCII(value)
+	u.fixed = u.fixed || !maySet(context) || key == "local_preload_libraries" || key == "session_preload_libraries" || !u.utf8 && !isASCII(value)
 }
 
 // maySet tells whether a setting of this context can be set in a session.

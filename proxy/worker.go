@@ -62,6 +62,9 @@ func (w *worker) do(f func()) {
 func (w *worker) tick(time.Duration) {
 	now := w.now()
 	r := w.proxy.rules.Load()
+	for c := range w.logins {
+		c.login.checkProbe(now, r.config.ServerConnectTimeout)
+	}
 	if timeout := r.config.ClientLoginTimeout; timeout > 0 {
 		for c := range w.logins {
 			if now-c.since > timeout && c.login.stage < stageHandshake {

@@ -88,7 +88,8 @@ type Link struct {
 
 	signed   bool      // a NOTIFY was sent; see Notified
 	settings *Settings // what is set there beyond Vars
-	base     *Settings // what was at its login
+	base     *Settings // what its startup parameters have set
+	begun    *Settings // what was there when its login was over
 	role     string    // the one that its login has, "" for none
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
@@ -109,11 +110,14 @@ func (l *Link) Heard() {
 // when its login was over, login event triggers having had their say, and what
 // current_setting('role') was then.
 func (l *Link) Begin(base, begun *Settings, role string) {
-	l.base, l.settings, l.role = base, begun, role
+	l.base, l.begun, l.settings, l.role = base, begun, begun, role
 	if role == "none" {
 		l.role = ""
 	}
 }
+
+// Begun are the settings beyond Vars that were there when its login was over.
+func (l *Link) Begun() *Settings { return l.begun }
 
 // Notified tells, once, that a NOTIFY was sent in the lease that has ended.
 func (l *Link) Notified() bool {

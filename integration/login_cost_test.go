@@ -2,29 +2,11 @@ package integration
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 )
-
-// serverLogins is how many backends have been opened for the test's database.
-func serverLogins(t *testing.T, w *weir) int {
-	t.Helper()
-	n := 0
-	for line := range strings.Lines(getMetrics(t, w)) {
-		if strings.HasPrefix(line, "pgweir_server_logins_total{") && strings.Contains(line, `database="`+w.DB+`"`) {
-			fields := strings.Fields(line)
-			v, err := strconv.ParseFloat(fields[len(fields)-1], 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			n += int(v)
-		}
-	}
-	return n
-}
 
 // TestClientsThatStayForAMomentCostFewServerLogins has many clients come and go
 // whose startup parameters are all alike, or all unlike.

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,6 +48,8 @@ const noName = "\x00none"
 
 // plainWish is the wish of a client that asks for nothing.
 var plainWish = wire.Vars{wire.VarApplicationName: noName}
+
+var plainKey = wishKey(plainWish)
 
 // wishKey names what a client wants of wire.Vars. Which name it gives does not
 // matter: what the server makes of one is known.
@@ -98,7 +101,8 @@ func (v *Variant) welcome(wish wire.Vars) *Welcome {
 
 func (v *Variant) keep(key string, w *Welcome) {
 	if len(v.welcomes) >= maxWelcomes {
-		clear(v.welcomes)
+		// What is said to a wish for nothing is what others are made of.
+		maps.DeleteFunc(v.welcomes, func(key string, _ *Welcome) bool { return key != plainKey })
 	}
 	v.welcomes[key] = w
 }

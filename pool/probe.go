@@ -78,7 +78,7 @@ func (q *Probe) Query() string {
 	q.pool.mu.Lock()
 	q.stamp = q.pool.generation
 	if plain := q.pool.variants[""]; plain != nil {
-		q.base = plain.welcomes[wishKey(plainWish)]
+		q.base = plain.welcomes[plainKey]
 	}
 	q.pool.mu.Unlock()
 	if q.base == nil {

@@ -112,7 +112,7 @@ func (p *Pool) provision() {
 			p.madeRoom = 0
 			o := &opening{params: w.fresh, welcome: w.welcome, w: w}
 			if o.params == nil {
-				o.params, o.welcome = w.Variant.params, wishKey(plainWish)
+				o.params, o.welcome = w.Variant.params, plainKey
 			}
 			w.opening = o
 			p.opening++

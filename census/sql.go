@@ -29,7 +29,7 @@ select pg_catalog.pg_backend_pid(),
        r.archived_count, r.failed_count, r.last_archived_time, r.last_failed_time, r.last_failed_wal
 from (select pg_catalog.current_setting('archive_mode') as mode) as s
 left join pg_catalog.pg_stat_archiver as r
-  on s.mode = 'always' or s.mode = 'on' and not pg_catalog.pg_is_in_recovery()`
+  on s.mode operator(pg_catalog.=) 'always' or s.mode operator(pg_catalog.=) 'on' and not pg_catalog.pg_is_in_recovery()`
 
 // activityQuery asks about all processes. A statement is cut as bytes: one of
 // a database with another encoding is not text here, and functions for text
@@ -50,29 +50,29 @@ const locksQuery = `
 select w.pid, pg_catalog.pg_blocking_pids(w.pid), w.what, w.waitstart
 from (
   select l.pid, l.waitstart,
-         case l.locktype
-         when 'relation' then 'relation ' || n.name
-         when 'extend' then 'extension of relation ' || n.name
-         when 'page' then pg_catalog.format('page %s of relation %s', l.page, n.name)
-         when 'tuple' then pg_catalog.format('tuple (%s,%s) of relation %s', l.page, l.tuple, n.name)
-         when 'transactionid' then 'transactionid ' || l.transactionid::pg_catalog.text
-         when 'virtualxid' then 'virtualxid ' || l.virtualxid
-         when 'advisory' then 'advisory lock ' ||
-           case l.objsubid when 1 then ((l.classid::pg_catalog.int8 << 32) | l.objid::pg_catalog.int8)::pg_catalog.text
-           else pg_catalog.format('(%s, %s)', l.classid, l.objid) end
-         when 'object' then pg_catalog.format('object %s of catalog %s', l.objid, l.classid::pg_catalog.regclass)
+         case
+         when l.locktype operator(pg_catalog.=) 'relation' then pg_catalog.format('relation %s', n.name)
+         when l.locktype operator(pg_catalog.=) 'extend' then pg_catalog.format('extension of relation %s', n.name)
+         when l.locktype operator(pg_catalog.=) 'page' then pg_catalog.format('page %s of relation %s', l.page, n.name)
+         when l.locktype operator(pg_catalog.=) 'tuple' then pg_catalog.format('tuple (%s,%s) of relation %s', l.page, l.tuple, n.name)
+         when l.locktype operator(pg_catalog.=) 'transactionid' then pg_catalog.format('transactionid %s', l.transactionid)
+         when l.locktype operator(pg_catalog.=) 'virtualxid' then pg_catalog.format('virtualxid %s', l.virtualxid)
+         when l.locktype operator(pg_catalog.=) 'advisory' and l.objsubid operator(pg_catalog.=) 1 then
+           pg_catalog.format('advisory lock %s', (l.classid::pg_catalog.int8 operator(pg_catalog.<<) 32) operator(pg_catalog.|) l.objid::pg_catalog.int8)
+         when l.locktype operator(pg_catalog.=) 'advisory' then pg_catalog.format('advisory lock (%s, %s)', l.classid, l.objid)
+         when l.locktype operator(pg_catalog.=) 'object' then pg_catalog.format('object %s of catalog %s', l.objid, l.classid::pg_catalog.regclass)
          else l.locktype end as what
   from pg_catalog.pg_locks as l
   left join lateral (
-    select case when l.database in (0, d.oid) and c.oid is not null
+    select case when (l.database operator(pg_catalog.=) 0::pg_catalog.oid or l.database operator(pg_catalog.=) d.oid) and c.oid is not null
                 then pg_catalog.format('%I.%I', s.nspname, c.relname)
                 else pg_catalog.format('%s of database %s', l.relation,
-                       coalesce((select o.datname::pg_catalog.text from pg_catalog.pg_database as o where o.oid = l.database),
+                       coalesce((select o.datname::pg_catalog.text from pg_catalog.pg_database as o where o.oid operator(pg_catalog.=) l.database),
                                 l.database::pg_catalog.text)) end as name
     from pg_catalog.pg_database as d
-    left join pg_catalog.pg_class as c on c.oid = l.relation
-    left join pg_catalog.pg_namespace as s on s.oid = c.relnamespace
-    where d.datname = pg_catalog.current_database()
+    left join pg_catalog.pg_class as c on c.oid operator(pg_catalog.=) l.relation
+    left join pg_catalog.pg_namespace as s on s.oid operator(pg_catalog.=) c.relnamespace
+    where d.datname operator(pg_catalog.=) pg_catalog.current_database()
   ) as n on l.relation is not null
   where not l.granted and l.pid is not null
   order by l.waitstart nulls last, l.pid
@@ -87,9 +87,9 @@ select pg_catalog.current_setting('max_connections')::pg_catalog.int4,
        pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4,
        coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4`
 	roleLimitsQuery = `
-select rolname::pg_catalog.text, rolconnlimit from pg_catalog.pg_roles where rolconnlimit >= 0 and not rolsuper`
+select rolname::pg_catalog.text, rolconnlimit from pg_catalog.pg_roles where rolconnlimit operator(pg_catalog.>=) 0 and not rolsuper`
 	databaseLimitsQuery = `
-select datname::pg_catalog.text, datconnlimit from pg_catalog.pg_database where datconnlimit >= 0`
+select datname::pg_catalog.text, datconnlimit from pg_catalog.pg_database where datconnlimit operator(pg_catalog.>=) 0`
 )
 
 // facts are what the server says of itself and of our own connection.

@@ -171,7 +171,7 @@ func (t *target) ready(ctx context.Context, conn *pgconn.PgConn, work *workload)
 			return fmt.Errorf("--%s: %s has no tables for workload %s; `pgbench -i` makes them", t.name, t, work.name)
 		}
 	}
-	row, err = askRow(ctx, conn, "select count(*) from pgbench_branches")
+	row, err = askRow(ctx, conn, "select pg_catalog.count(*) from pgbench_branches")
 	if err != nil {
 		return t.fault(err)
 	}

@@ -271,7 +271,7 @@ func TestAServerHasToProveThatItKnowsThePasswordToo(t *testing.T) {
 			ours.SetDeadline(time.Now().Add(patience))
 			settings := Settings{Credentials: wire.Credentials{User: "user", Password: "secret"}}
 			l := loginConn{conn: &unpiped{Conn: ours}, r: bufio.NewReader(ours), settings: &settings}
-			_, err := l.run(nil)
+			_, err := l.run(nil, nil)
 			if name == "all is well" {
 				if err != nil {
 					t.Error(err)

@@ -19,6 +19,7 @@ type Backend struct {
 	// Carried are the settings that its startup parameters have set, if all
 	// could be set later as well.
 	Carried []wire.Param
+	Begun   Begun
 	TLS     string // "", or as loop.TLS.Describe says
 	Opened  time.Time
 	Address Address // where it is connected to

@@ -317,10 +317,10 @@ func TestAServerThatSpeaksAnotherLanguageIsRefused(t *testing.T) {
 		"Kerberos":               {message('R', 8, "\x00\x00\x00\x02"), wire.CodeFeatureNotSupported},
 		"GSS":                    {message('R', 8, "\x00\x00\x00\x07"), wire.CodeFeatureNotSupported},
 		"SASL of another kind":   {message('R', 15, "\x00\x00\x00\x0aOTHER\x00\x00")[:16], wire.CodeFeatureNotSupported},
-		"SASL in mid-way":        {message('R', 10, "\x00\x00\x00\x0bxx"), wire.CodeFeatureNotSupported},
-		"SASL at its end":        {message('R', 10, "\x00\x00\x00\x0cxx"), wire.CodeFeatureNotSupported},
-		"more after it is ready": {append(wire.AppendReadyForQuery(nil, 'I'), message('x', 4, "")...), wire.CodeProtocolViolation},
-		"last words behind that": {wire.Fatalf(wire.CodeAdminShutdown, "shot").Append(wire.AppendReadyForQuery(nil, 'I')), wire.CodeAdminShutdown},
+		"SASL in mid-way":        {message('R', 10, "\x00\x00\x00\x0bxx"), wire.CodeProtocolViolation},
+		"SASL at its end":        {message('R', 10, "\x00\x00\x00\x0cxx"), wire.CodeProtocolViolation},
+		"more after it is ready": {append(wire.AppendReadyForQuery(wire.AppendAuthOK(nil), 'I'), message('x', 4, "")...), wire.CodeProtocolViolation},
+		"last words behind that": {wire.Fatalf(wire.CodeAdminShutdown, "shot").Append(wire.AppendReadyForQuery(wire.AppendAuthOK(nil), 'I')), wire.CodeAdminShutdown},
 		"HTTP":                   {[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), wire.CodeProtocolViolation},
 	} {
 		t.Run(name, func(t *testing.T) {

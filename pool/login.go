@@ -22,7 +22,24 @@ const maxLoginMessage = 64 << 10
 func login(s *Settings, params []wire.Param, wrap Secure) (b *Backend, failed net.Conn, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.ConnectTimeout)
 	defer cancel()
-	b, failed, err = attempt(ctx, s, params, wrap, false)
+	var more []wire.Param
+	if s.Sharing != SharedNever && !replicates(params) {
+		more = []wire.Param{exempt}
+	}
+	b, failed, err = negotiated(ctx, s, params, more, wrap)
+	if more != nil && refusesExempt(err) {
+		if deadline, ok := ctx.Deadline(); ok {
+			outlast(failed, deadline)
+		}
+		b, failed, err = negotiated(ctx, s, params, nil, wrap)
+	}
+	return b, failed, err
+}
+
+// negotiated is login with more startup parameters, which are pgweir's own. It
+// tries with TLS and without, as far as the mode allows.
+func negotiated(ctx context.Context, s *Settings, params, more []wire.Param, wrap Secure) (b *Backend, failed net.Conn, err error) {
+	b, failed, err = attempt(ctx, s, params, more, wrap, false)
 	mode := s.Address.TLS.Mode
 	if e, ok := err.(*wire.Error); ok && (mode == TLSAllow || mode == TLSPrefer) &&
 		s.Address.Network == "tcp" && e.Code == wire.CodeInvalidAuthorization {
@@ -35,7 +52,7 @@ func login(s *Settings, params []wire.Param, wrap Secure) (b *Backend, failed ne
 			other.Address.TLS.Mode = TLSDisable
 		}
 		var err2 error
-		if b, failed, err2 = attempt(ctx, &other, params, wrap, mode == TLSAllow); err2 == nil {
+		if b, failed, err2 = attempt(ctx, &other, params, more, wrap, mode == TLSAllow); err2 == nil {
 			b.Address = s.Address
 			return b, nil, nil
 		}
@@ -55,7 +72,7 @@ func outlast(conn net.Conn, deadline time.Time) {
 	conn.Close()
 }
 
-func attempt(ctx context.Context, s *Settings, params []wire.Param, wrap Secure, mustTLS bool) (*Backend, net.Conn, error) {
+func attempt(ctx context.Context, s *Settings, params, more []wire.Param, wrap Secure, mustTLS bool) (*Backend, net.Conn, error) {
 	conn, err := dial(ctx, s.Address)
 	if err != nil {
 		return nil, nil, err
@@ -71,9 +88,9 @@ func attempt(ctx context.Context, s *Settings, params []wire.Param, wrap Secure,
 	if err == nil {
 		l := loginConn{conn: secured, r: bufio.NewReaderSize(secured, 4096), settings: s}
 		var b *Backend
-		b, err = l.run(params)
-		if fixed, _, _ := split(params); err == nil && s.Replay && len(fixed) > 0 && !replicates(params) {
-			err = l.readCarried(b, fixed)
+		b, err = l.run(params, more)
+		if err == nil && s.Sharing >= SharedAsking && !replicates(params) {
+			err = l.setUp(b, params)
 		}
 		if err == nil {
 			secured.SetDeadline(time.Time{})
@@ -123,12 +140,15 @@ var authSteps = map[uint32][]authStep{
 	wire.AuthSASLFinal:    {authProven},
 }
 
-func (l *loginConn) run(params []wire.Param) (*Backend, error) {
+func (l *loginConn) run(params, more []wire.Param) (*Backend, error) {
 	all := append([]wire.Param{
 		{Name: "user", Value: l.settings.Credentials.User},
 		{Name: "database", Value: l.settings.DBName},
 	}, params...)
-	start, err := wire.AppendStartup(nil, wire.Protocol30, all)
+	start, err := wire.AppendStartup(nil, wire.Protocol30, slices.Concat(all, more))
+	if err != nil && len(more) > 0 { // too long, and the client's own are not to fail for that
+		start, err = wire.AppendStartup(nil, wire.Protocol30, all)
+	}
 	if err != nil {
 		return nil, err
 	}

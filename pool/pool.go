@@ -31,10 +31,8 @@ type Settings struct {
 	MaxUser        int           // max_user_connections; 0 for no cap
 	Address        Address
 	DBName         string // the database's name on the server
-	// Replay tells that clients' settings are carried from backend to backend,
-	// so that one without startup parameters will do for most; see Carried.
-	Replay      bool
-	Credentials wire.Credentials
+	Sharing        Sharing
+	Credentials    wire.Credentials
 }
 
 // Pool lends the backends of one database and user.
@@ -56,6 +54,7 @@ type Pool struct {
 	learned    wire.Credentials // by clients' logins; serves where settings has none
 	generation int              // of the settings that make older backends unfit
 	variants   map[string]*Variant
+	answers    map[string]answers // by Variant.key
 	line       line
 	waits      uint64 // numbers the Waiters' waits
 
@@ -88,19 +87,17 @@ type Variant struct {
 type Welcome struct {
 	Params []wire.Param // all ParameterStatus messages, in order
 	Vars   *wire.Vars
+	Begun  Begun
 
 	last *Welcome // what named made of it the last time; most clients share their name
 }
-
-// maxWelcomes bounds what is remembered for each variant.
-const maxWelcomes = 256
 
 // New makes a pool. It opens nothing before somebody waits. Times are counted
 // from the epoch, and ids numbers backends.
 func New(database, user string, host Host, secure Secure, budget *Budget, epoch time.Time, ids func() uint64, s Settings) *Pool {
 	p := &Pool{
 		Database: database, User: user, host: host, secure: secure, budget: budget, epoch: epoch, ids: ids,
-		settings: s, variants: map[string]*Variant{},
+		settings: s, variants: map[string]*Variant{}, answers: map[string]answers{},
 	}
 	p.listener = newListener(p)
 	budget.mu.Lock()
@@ -117,8 +114,8 @@ func (p *Pool) Set(s Settings) {
 	p.mu.Lock()
 	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User {
 		p.generation++
+		p.forgetAnswers()
 		for _, v := range p.variants {
-			clear(v.welcomes)
 			if v.idle > 0 {
 				evict = append(evict, p.leaveAll(p.takeAllIdle(v))...)
 			}
@@ -213,6 +210,9 @@ func (p *Pool) variant(key string, fixed []wire.Param) *Variant {
 	v := p.variants[key]
 	if v == nil {
 		v = &Variant{key: key, params: fixed, welcomes: map[string]*Welcome{}}
+		if a, ok := p.answers[key]; ok {
+			v.welcomes, v.carried, v.carries = a.welcomes, a.carried, a.carries
+		}
 		pd, err := puddle.NewPool(&puddle.Config[*Backend]{
 			Constructor: func(ctx context.Context) (*Backend, error) { return p.construct(ctx, v) },
 			Destructor:  p.destruct,
@@ -247,126 +247,4 @@ func split(params []wire.Param) (fixed []wire.Param, wish wire.Vars, key string)
 		b.WriteByte(0)
 	}
 	return fixed, wish, b.String()
-}
-
-// noName stands in a wish for an application_name that the client does not
-// give, so that the server's own default holds. No client can give this one.
-const noName = "\x00none"
-
-// plainWish is the wish of a client that asks for nothing.
-var plainWish = wire.Vars{wire.VarApplicationName: noName}
-
-// wishKey names what a client wants of wire.Vars. Which name it gives does not
-// matter if the server takes it as it is.
-func wishKey(w wire.Vars) string {
-	if simpleName(w[wire.VarApplicationName]) {
-		w[wire.VarApplicationName] = ""
-	}
-	return strings.Join(w[:], "\x00")
-}
-
-// simpleName tells whether the server takes an application_name as it is:
-// printable ASCII and short enough not to be cut.
-func simpleName(s string) bool {
-	if len(s) > 63 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] > 0x7e {
-			return false
-		}
-	}
-	return true
-}
-
-// welcome finds the server's answer to a wish, or makes it of another answer
-// if the difference is but in values that are known to be the server's own.
-func (v *Variant) welcome(wish wire.Vars) *Welcome {
-	name := wish[wire.VarApplicationName]
-	if w := v.welcomes[wishKey(wish)]; w != nil {
-		return w.named(name)
-	}
-	base := v.welcomes[wishKey(plainWish)]
-	if simpleName(name) && base == nil {
-		base = v.welcomes[wishKey(wire.Vars{})]
-	}
-	if base == nil || name != noName && !simpleName(name) {
-		return nil
-	}
-	wish[wire.VarApplicationName] = ""
-	vars := *base.Vars
-	for i, value := range wish {
-		if value == "" {
-			continue
-		}
-		known := false
-		for _, w := range v.welcomes {
-			known = known || w.Vars[i] == value
-		}
-		if !known {
-			return nil
-		}
-		vars[i] = value
-	}
-	w := base.with(&vars)
-	wish[wire.VarApplicationName] = name
-	v.keep(wishKey(wish), w)
-	return w.named(name)
-}
-
-func (v *Variant) keep(key string, w *Welcome) {
-	if len(v.welcomes) >= maxWelcomes {
-		clear(v.welcomes)
-	}
-	v.welcomes[key] = w
-}
-
-// named is w for a client with this application_name.
-func (w *Welcome) named(name string) *Welcome {
-	if !simpleName(name) || w.Vars[wire.VarApplicationName] == name {
-		return w
-	}
-	if w.last == nil || w.last.Vars[wire.VarApplicationName] != name {
-		w.last = w.with(w.Vars.With(wire.VarApplicationName, name))
-	}
-	return w.last
-}
-
-func (w *Welcome) with(vars *wire.Vars) *Welcome {
-	params := slices.Clone(w.Params)
-	for i := range params {
-		if k := wire.VarIndex([]byte(params[i].Name)); k >= 0 {
-			params[i].Value = vars[k]
-		}
-	}
-	return &Welcome{Params: params, Vars: vars}
-}
-
-// agrees tells whether a server said the same both times, but for what clients
-// may set.
-func (w *Welcome) agrees(o *Welcome) bool {
-	return slices.EqualFunc(w.Params, o.Params, func(a, b wire.Param) bool {
-		return a.Name == b.Name && (a.Value == b.Value || wire.VarIndex([]byte(a.Name)) >= 0)
-	})
-}
-
-// learn remembers what the server said to a wish.
-func (p *Pool) learn(v *Variant, key string, b *Backend) {
-	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if b.stamp != p.generation {
-		return
-	}
-	if old := v.welcomes[key]; old != nil && !old.agrees(w) {
-		clear(v.welcomes) // the server is another one now, of a newer version, say
-	}
-	v.keep(key, w)
-	v.carried, v.carries = b.Carried, b.carries
-	// Others may be waiting for just that; any backend will do for them now.
-	for q := p.line.head; q != nil; q = q.next {
-		if q.Variant == v && q.fresh != nil && q.welcome == key {
-			q.fresh = nil
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,7 +112,7 @@ func (p *Pool) provision() {
 			p.madeRoom = 0
 			o := &opening{params: w.fresh, welcome: w.welcome, w: w}
 			if o.params == nil {
-				o.params, o.welcome = w.Variant.params, wishKey(plainWish)
+				o.params, o.welcome = w.Variant.params, plainKey
 			}
 			w.opening = o
 			p.opening++
@@ -243,11 +244,12 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	b.ID, b.pool, b.variant, b.stamp = p.ids(), p, v, stamp
 	b.Opened = time.Now()
 	b.opened = time.Since(p.epoch)
+	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars, Begun: b.Begun} // from now on b.Params is the host's
 	if err := p.host.Adopt(b); err != nil {
 		o.failed = b.Conn
 		return nil, err
 	}
-	p.learn(v, o.welcome, b)
+	p.learn(v, o.welcome, b, w)
 	o.b = b
 	return b, nil
 }

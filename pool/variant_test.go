@@ -2,6 +2,7 @@ package pool
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -236,9 +237,9 @@ func TestTheServersAnswerIsLearnedOnce(t *testing.T) {
 	if base.Vars[wire.VarApplicationName] != "" || base.Params[0].Value != "" {
 		t.Error("the answer to others has changed")
 	}
-	for _, name := range []string{"b\xc3\xa4r", "a\nb", string(make([]byte, 64))} {
-		if w := welcome(param("application_name", name)); w != nil {
-			t.Errorf("an application_name that the server may change, %q, is answered %v", name, w.Vars)
+	for name, shown := range map[string]string{"b\xc3\xa4r": "b??r", "a\nb": "a?b", strings.Repeat("x", 64): strings.Repeat("x", 63)} {
+		if w := welcome(param("application_name", name)); w == nil || w.Vars[wire.VarApplicationName] != shown {
+			t.Errorf("an application_name that the server changes, %q, is answered %v", name, w)
 		}
 	}
 	if w := welcome(param("TimeZone", "UTC")); w == nil || w.Vars[wire.VarTimeZone] != "UTC" {
@@ -384,4 +385,47 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 		}
 	}
 	p.mu.Unlock()
+}
+
+func TestWhatTheServerSaysOutlivesClientsAndBackends(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, nil)
+	k := h.taker(p, searchA)
+	k.ask(p, []wire.Param{searchA})
+	h.end(k.wait(), false)
+	p.Forget(k.Variant)
+	eventually(t, "the variant is forgotten", func() bool {
+		p.Upkeep(1)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.variants) == 0
+	})
+	if _, w := p.Variant([]wire.Param{searchA}); w == nil {
+		t.Error("the server would be asked again")
+	}
+	p.mu.Lock()
+	for i := range 3 * maxAnswers {
+		p.remember(&Variant{key: strconv.Itoa(i)})
+		if len(p.answers) > maxAnswers {
+			t.Fatalf("%d answers are kept", len(p.answers))
+		}
+	}
+	p.mu.Unlock()
+}
+
+func TestTheServersNewWordsTakeThePlaceOfAllOldOnes(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	zone := "UTC"
+	s.answers = func(*startup) []wire.Param { return []wire.Param{param("TimeZone", zone)} }
+	p := h.pool(s, nil)
+	h.giveBack(h.lease(p))
+	k := h.taker(p, searchA)
+	k.ask(p, []wire.Param{searchA})
+	h.end(k.wait(), false)
+	h.end(h.lease(p), false)
+	s.set(func(*server) { zone = "Asia/Tokyo" }) // ALTER ROLE ... SET TimeZone
+	h.giveBack(h.lease(p))
+	if _, w := p.Variant([]wire.Param{searchA}); w != nil {
+		t.Errorf("what the server said before is still taken for true: %v", w.Vars)
+	}
 }

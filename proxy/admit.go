@@ -33,27 +33,47 @@ func (l *login) enter() bool {
 	c.replication = l.ask.replication != ""
 	l.params = l.ask.params
 	c.wait.Taker = c
-	c.wait.Variant, l.welcome = cp.pool.Variant(l.params)
+	l.variant, l.welcome = cp.pool.Variant(l.params)
+	c.wait.Variant = l.variant
 	if l.welcome != nil && !l.ownBackend() {
 		l.admit()
 		return true
 	}
 	l.stage = stageBackend
-	var fresh []wire.Param
-	if l.welcome == nil || c.replication { // a walsender takes no SET
-		fresh = l.params
-		if fresh == nil {
-			fresh = []wire.Param{}
+	switch {
+	case l.welcome == nil && !l.ownBackend() && l.mayProbe():
+		l.acquire(nil)
+	case l.welcome == nil || c.replication: // a walsender takes no SET
+		l.openOwn()
+	default:
+		l.acquire(nil)
+	}
+	return c.login == nil
+}
+
+// openOwn has a backend opened with the client's startup parameters.
+func (l *login) openOwn() {
+	fresh := []wire.Param{}
+	for _, p := range l.params {
+		// Backends that are shared are not opened for the sake of a name, which
+		// each client sets anew.
+		if l.ownBackend() || wire.VarIndex([]byte(p.Name)) != wire.VarApplicationName {
+			fresh = append(fresh, p)
 		}
 	}
-	if e := c.acquireFresh(w, fresh); e != nil {
+	l.acquire(fresh)
+}
+
+// acquire gets the login a backend, or a place in the waiting line.
+func (l *login) acquire(fresh []wire.Param) {
+	c := l.c
+	if e := c.acquireFresh(c.worker.Load(), fresh); e != nil {
 		l.fail(e)
-		return false
+		return
 	}
 	if c.server != nil {
 		l.granted()
 	}
-	return c.login == nil
 }
 
 // ownBackend tells whether the client holds a backend from the login on.
@@ -65,11 +85,18 @@ func (l *login) ownBackend() bool {
 func (l *login) granted() {
 	c := l.c
 	if l.welcome == nil {
-		l.welcome = c.pool.pool.Welcome(c.wait.Variant, l.params)
+		l.welcome = c.pool.pool.Welcome(l.variant, l.params)
+	}
+	if l.welcome == nil && l.probing != nil {
+		if !l.probe() {
+			c.release()
+			l.lostProbe()
+		}
+		return
 	}
 	if l.welcome == nil {
 		// Forgotten already, for there were many; the backend itself is as good.
-		l.welcome = &pool.Welcome{Params: c.server.link.Params, Vars: c.server.link.Vars}
+		l.welcome = &pool.Welcome{Params: c.server.link.Params, Vars: c.server.link.Vars, Begun: c.server.b.Begun}
 	}
 	l.admit()
 }
@@ -93,11 +120,8 @@ func (l *login) admit() {
 	}
 	c.sess.Init(conf, l.welcome.Vars)
 	carried, carries := l.carried(own)
-	if carries {
-		c.sess.Begin(session.NewSettings(carried))
-		c.opening = c.wait.Variant
-		c.wait.Variant, c.other = c.pool.pool.Plain(), c.opening
-	}
+	l.takesAny(carries)
+	c.sess.Begin(session.NewSettings(carried), session.NewSettings(l.welcome.Begun.Over(carried)))
 	c.secret = randomUint32()
 	c.longKey = l.ask.minor >= 2
 	c.ownBackend = own
@@ -121,13 +145,8 @@ func (l *login) admit() {
 	if s == nil {
 		return
 	}
-	switch {
-	case own:
-	case carries && len(carried) > 0:
-		c.drop(false) // it was but to learn the server's answer, and is of no use to others
-		return
-	default:
-		c.release() // likewise, and any other would be as good
+	if !own {
+		c.release() // it was but to learn the server's answer, and is of use to others
 		return
 	}
 	o := &w.out
@@ -140,10 +159,10 @@ func (l *login) admit() {
 // startup parameters allow that.
 func (l *login) carried(own bool) ([]wire.Param, bool) {
 	c := l.c
-	if own || c.wait.Variant.Plain() {
+	if own || l.variant.Plain() {
 		return nil, false
 	}
-	return c.pool.pool.Carried(c.wait.Variant)
+	return c.pool.pool.Carried(l.variant)
 }
 
 // in puts the client on the books.

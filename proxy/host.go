@@ -17,7 +17,7 @@ func (p *Proxy) Adopt(b *pool.Backend) error {
 	if b.Carried == nil {
 		unlike = b.Variant().Key()
 	}
-	s.link.Begin(session.NewSettings(b.Carried), unlike != "", unlike)
+	s.link.Begin(session.NewSettings(b.Carried), session.NewSettings(b.Begun.Over(b.Carried)), b.Begun.Role, unlike)
 	s.park = s.parks
 	encrypted, isTLS := b.Conn.(*loop.TLS)
 	var fd int

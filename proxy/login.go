@@ -14,8 +14,9 @@ import (
 //  1. started: SSLRequest, GSSENCRequest, CancelRequest or StartupMessage
 //  2. TLS handshake, on a goroutine of its own; then 1 again
 //  3. the authentication exchange; what takes long in it, on a goroutine
-//  4. the pool is found, and what the server says to the startup parameters;
-//     in session mode, and if that is not known, a backend is waited for
+//  4. the pool is found, and what the server says to the startup parameters: if
+//     that is not known, a backend is asked, or one is opened with them; in
+//     session mode too a backend is waited for
 //  5. AuthenticationOk, ParameterStatus, BackendKeyData, ReadyForQuery
 //
 // None of it blocks, but for what has a goroutine. A client that stands still in 1 to 3 is ended
@@ -29,6 +30,7 @@ const (
 	stageDerive    // keys are derived from the client's password; no bytes are read here
 	stageHandshake // no bytes are read here
 	stageBackend   // waits for a backend; query_wait_timeout holds
+	stageProbe     // a backend is asked about the startup parameters; server_connect_timeout holds
 	stageCancel    // a CancelRequest, until it has been carried out
 )
 
@@ -48,7 +50,9 @@ type login struct {
 	ask      ask
 	exchange *auth.Exchange
 	params   []wire.Param
+	variant  *pool.Variant // of its startup parameters
 	welcome  *pool.Welcome
+	probing  *probing    // nil if nothing is to be asked
 	over     atomic.Bool // the client has been given up
 }
 
@@ -276,12 +280,13 @@ func (l *login) ended() {
 func (l *login) giveUp() {
 	c, w := l.c, l.c.worker.Load()
 	l.over.Store(true)
-	if l.stage == stageBackend {
-		if c.server != nil {
-			c.release()
-		} else {
-			c.pool.pool.Leave(&c.wait)
-		}
+	switch {
+	case l.stage == stageProbe && c.server != nil:
+		c.drop(true)
+	case l.stage == stageBackend && c.server != nil:
+		c.release()
+	case l.stage == stageBackend:
+		c.pool.pool.Leave(&c.wait)
 	}
 	if _, ok := w.logins[c]; ok {
 		delete(w.logins, c)

@@ -198,7 +198,7 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 		IdleTimeout: c.ServerIdleTimeout, Lifetime: c.ServerLifetimeFor(db),
 		ConnectTimeout: c.ServerConnectTimeout, LoginRetry: c.ServerLoginRetry,
 		MaxDatabase: c.MaxDBConnectionsFor(db), MaxUser: c.MaxUserConnectionsFor(user),
-		DBName: db.DBName, Replay: c.PoolModeFor(db, user) != "session" && c.SessionStateFor(db, user) == "track",
+		DBName: db.DBName, Sharing: sharing(c.PoolModeFor(db, user), c.SessionStateFor(db, user)),
 		Address: pool.Address{Network: network, Addr: addr, Host: host, TLS: pool.TLS{
 			Mode: pool.TLSMode(c.ServerTLSSSLMode),
 			CA:   c.ServerTLSCAFile, Cert: c.ServerTLSCertFile, KeyFile: c.ServerTLSKeyFile,
@@ -212,6 +212,19 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 		s.Credentials = wire.Credentials{User: user, Password: db.Password}
 	}
 	return s
+}
+
+// sharing is how clients share backends in a pool mode, with a session_state.
+func sharing(mode, state string) pool.Sharing {
+	switch {
+	case mode == "session":
+		return pool.SharedNever
+	case state == "track":
+		return pool.SharedCarrying
+	case state == "pin":
+		return pool.SharedAsking
+	}
+	return pool.SharedBlindly
 }
 
 // pools are all pools, in the order in which they came to be.

@@ -55,6 +55,9 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	if c == nil {
 		return s.receivedIdle(p)
 	}
+	if c.login != nil {
+		return c.login.probed(p)
+	}
 	if !c.hasBegun() {
 		if len(p) > 0 && p[0] == 'E' {
 			c.relet()
@@ -143,6 +146,11 @@ func (s *server) Ended(*loop.Conn, error) {
 	c := s.client.Load()
 	if c == nil {
 		s.lost()
+		return
+	}
+	if c.login != nil {
+		c.drop(false)
+		c.login.lostProbe()
 		return
 	}
 	if !c.hasBegun() {

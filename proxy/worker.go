@@ -75,6 +75,9 @@ func (w *worker) holder(s *server) *client {
 func (w *worker) tick(time.Duration) {
 	now := w.now()
 	r := w.proxy.rules.Load()
+	for c := range w.logins {
+		c.login.checkProbe(now, r.config.ServerConnectTimeout)
+	}
 	if timeout := r.config.ClientLoginTimeout; timeout > 0 {
 		for c := range w.logins {
 			if now-c.since > timeout && c.login.stage < stageHandshake {

@@ -276,7 +276,7 @@ func (s *Session) readSettings(a *asking) *Settings {
 		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
 			return true // as RESET leaves a setting of an extension's
 		}
-		return v.Name == nameRole && (v.Value == "none" || s.link.ownRole) && !a.role ||
+		return v.Name == nameRole && (v.Value == s.link.role || s.link.role == "" && v.Value == "none") && !a.role ||
 			v.Name == nameAuthorization && v.Value == s.config.User ||
 			wire.VarIndex([]byte(v.Name)) >= 0 || s.notSet(v)
 	})

@@ -91,8 +91,9 @@ type Link struct {
 
 	signed   bool      // a NOTIFY was sent; see Notified
 	settings *Settings // what is set there beyond Vars
-	base     *Settings // what was at its login
-	ownRole  bool      // its startup parameters have chosen a role, perhaps
+	base     *Settings // what its startup parameters have set
+	begun    *Settings // what was there when its login was over
+	role     string    // the one that its login has, "" for none
 	variant  uint64    // a hash of the startup parameters that others do not have
 	evidence evidence  // of the lease
 	have     onBackend // the shared statements that it has
@@ -110,14 +111,22 @@ func (l *Link) Heard() {
 	l.quiet = true
 }
 
-// Begin says what the backend's startup parameters have set, and whether a role
-// may be among that. variant is what they are, if that is not known.
-func (l *Link) Begin(base *Settings, ownRole bool, variant string) {
-	l.base, l.settings, l.ownRole = base, base, ownRole
+// Begin says what the backend's startup parameters have set, what was set there
+// when its login was over, login event triggers having had their say, and what
+// current_setting('role') was then. variant is what the startup parameters are,
+// if it is not known what they set.
+func (l *Link) Begin(base, begun *Settings, role, variant string) {
+	l.base, l.begun, l.settings, l.role = base, begun, begun, role
 	if variant != "" {
 		l.variant = wire.HashExactly([]byte(variant))
 	}
+	if role == "none" {
+		l.role = ""
+	}
 }
+
+// Begun are the settings beyond Vars that were there when its login was over.
+func (l *Link) Begun() *Settings { return l.begun }
 
 // Notified tells, once, that a NOTIFY was sent in the lease that has ended.
 func (l *Link) Notified() bool {
@@ -206,8 +215,16 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 }
 
 // Begin says what the client has set by its startup parameters beyond Vars, if
-// its backends are opened without them.
-func (s *Session) Begin(base *Settings) { s.base, s.settings = base, base }
+// its backends are opened without them, and what is set when its login is over,
+// as Link.Begin has it.
+func (s *Session) Begin(base, begun *Settings) {
+	s.base, s.settings = base, begun
+	for _, v := range begun.all() {
+		if _, ok := base.get(v.Name); !ok {
+			s.noteCustom(v.Name)
+		}
+	}
+}
 
 // Forget gives up what the session has of the pool's, when the client is gone.
 // If it still has a backend, Forget is to be called again when it has not.

@@ -18,6 +18,7 @@ const (
 	CodeInsufficientResources      = "53000"
 	CodeTooManyConnections         = "53300"
 	CodeConfigurationLimitExceeded = "53400"
+	CodeUndefinedObject            = "42704"
 	CodeDuplicatePreparedStatement = "42P05"
 	CodeQueryCanceled              = "57014"
 	CodeAdminShutdown              = "57P01"

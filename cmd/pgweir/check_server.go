@@ -121,20 +121,20 @@ func askServer(ctx context.Context, login serverLogin) (status.ServerLimits, err
 
 	var l status.ServerLimits
 	err = conn.QueryRow(ctx, `
-		select current_setting('max_connections')::int,
-		       current_setting('superuser_reserved_connections')::int,
-		       coalesce(current_setting('reserved_connections', true), '0')::int`).
+		select pg_catalog.current_setting('max_connections')::pg_catalog.int4,
+		       pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4,
+		       coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4`).
 		Scan(&l.MaxConnections, &l.SuperuserReserved, &l.Reserved)
 	if err != nil {
 		return status.ServerLimits{}, shortened(login, err)
 	}
 	// Superusers are bound by neither limit.
 	if l.Roles, err = readLimits(ctx, conn,
-		`select rolname::text, rolconnlimit from pg_catalog.pg_roles where rolconnlimit >= 0 and not rolsuper`); err != nil {
+		`select rolname::pg_catalog.text, rolconnlimit from pg_catalog.pg_roles where rolconnlimit operator(pg_catalog.>=) 0 and not rolsuper`); err != nil {
 		return status.ServerLimits{}, shortened(login, err)
 	}
 	if l.Databases, err = readLimits(ctx, conn,
-		`select datname::text, datconnlimit from pg_catalog.pg_database where datconnlimit >= 0`); err != nil {
+		`select datname::pg_catalog.text, datconnlimit from pg_catalog.pg_database where datconnlimit operator(pg_catalog.>=) 0`); err != nil {
 		return status.ServerLimits{}, shortened(login, err)
 	}
 	return l, nil

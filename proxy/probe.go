@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"time"
+
+	"pgweir/pool"
+	"pgweir/session"
+	"pgweir/wire"
+)
+
+// What PostgreSQL says to a client's startup parameters is asked of a backend of
+// the pool, if nobody has asked before. For that the login has a session of its
+// own on the backend, as a client that has set nothing.
+
+// probing is a login that asks a backend.
+type probing struct {
+	question *pool.Probe
+	answer   []byte // that has come so far
+	aborted  bool   // the transaction, so that it has to be rolled back
+	since    time.Duration
+}
+
+// maxProbed bounds an answer, in bytes.
+const maxProbed = 256 << 10
+
+// mayProbe has the login wait for any backend of the pool to ask, and is false
+// if only a login can tell.
+func (l *login) mayProbe() bool {
+	c := l.c
+	question := c.pool.pool.Probe(l.variant, l.params)
+	if question == nil {
+		return false
+	}
+	l.probing = &probing{question: question}
+	l.takesAny(true)
+	return true
+}
+
+// takesAny says whether the client can do with a backend without startup
+// parameters, and keeps what it has of the pool's variants in step with that.
+func (l *login) takesAny(any bool) {
+	c, p := l.c, l.c.pool.pool
+	switch {
+	case l.variant.Plain() || any == (c.opening != nil):
+	case any:
+		c.opening, c.other, c.wait.Variant = l.variant, l.variant, p.Plain()
+	default:
+		p.Forget(c.wait.Variant)
+		c.opening, c.other, c.wait.Variant = nil, nil, l.variant
+	}
+}
+
+// probe asks the backend that has come. It is false if nothing can be asked.
+func (l *login) probe() bool {
+	c, w, s := l.c, l.c.worker.Load(), l.c.server
+	sql := l.probing.question.Query()
+	if sql == "" {
+		return false
+	}
+	l.stage, l.probing.since = stageProbe, w.now()
+	c.sess.Init(&session.Config{Mode: session.TransactionMode, Shared: c.pool.shared, User: c.pool.key.user}, s.link.Login)
+	c.sess.Begin(nil, s.link.Begun())
+	query := wire.AppendQuery(nil, sql)
+	o := &w.out
+	o.Reset()
+	c.sess.Client(query, o) // which needs a backend
+	o.Reset()
+	c.sess.Lease(&s.link, o)
+	c.sess.Client(query, o)
+	s.conn.Send(o.ToServer.Bytes())
+	return true
+}
+
+// probed takes what the backend says to the probe.
+func (l *login) probed(p []byte) int {
+	c, w, s := l.c, l.c.worker.Load(), l.c.server
+	o := &w.out
+	o.Reset()
+	n := c.sess.Server(p, o)
+	l.readProbe(o.ToClient.Bytes())
+	if l.probing.aborted && !o.Release && !o.Drop && c.sess.Phase() == session.Active && !c.sess.Owes() {
+		l.probing.aborted = false
+		c.sess.Client(wire.AppendQuery(nil, "ROLLBACK"), o)
+	}
+	s.conn.Send(o.ToServer.Bytes())
+	switch {
+	case o.Drop, o.EndClient:
+		c.drop(o.Busy)
+		l.lostProbe()
+		return len(p)
+	case o.Release:
+		c.release()
+		c.wait.Likes = nil
+	default:
+		return n
+	}
+	l.unprobed()
+	return len(p)
+}
+
+// checkProbe gives up a backend that does not answer in time.
+func (l *login) checkProbe(now, timeout time.Duration) {
+	if l.stage == stageProbe && now-l.probing.since > timeout {
+		l.c.drop(true)
+		l.lostProbe()
+	}
+}
+
+// lostProbe: the backend is gone.
+func (l *login) lostProbe() {
+	l.probing.question.Fail()
+	l.unprobed()
+}
+
+// readProbe reads the messages of the answer.
+func (l *login) readProbe(p []byte) {
+	q := l.probing
+	q.answer = append(q.answer, p...)
+	if len(q.answer) > maxProbed {
+		q.question.Fail()
+		q.answer = nil
+	}
+	n := 0
+	for len(q.answer)-n >= wire.HeaderLen {
+		typ, total := wire.Header(q.answer[n:])
+		if total == 0 || len(q.answer)-n < total {
+			break
+		}
+		body := q.answer[n+wire.HeaderLen : n+total]
+		n += total
+		switch typ {
+		case 'D':
+			q.question.Row(body)
+		case 'E':
+			q.question.Fail()
+		case 'Z':
+			q.aborted = len(body) == 1 && body[0] != 'I'
+		}
+	}
+	q.answer = q.answer[n:]
+}
+
+// unprobed: the probe is over, and the backend given back. If it has told
+// nothing, a backend is opened with the client's startup parameters.
+func (l *login) unprobed() {
+	ok := l.probing.question.Settle()
+	l.probing = nil
+	l.stage = stageBackend
+	if ok {
+		l.welcome = l.c.pool.pool.Welcome(l.variant, l.params)
+	}
+	if l.welcome != nil {
+		l.admit()
+		return
+	}
+	l.takesAny(false)
+	l.openOwn()
+}

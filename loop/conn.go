@@ -252,6 +252,20 @@ func (c *Conn) Resume() {
 	}
 }
 
+// Unread puts bytes back that the handler has consumed, MaxUnread of them at
+// most, in front of those that are kept. Not within Received.
+func (c *Conn) Unread(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	in := append(make([]byte, 0, len(p)+len(c.in)), p...)
+	in = append(in, c.in...)
+	if l := c.home.Load(); l != nil && c.in != nil {
+		l.bufs.put(c.in)
+	}
+	c.in = in
+}
+
 // Again has the kept bytes received again, soon, though no new ones have come.
 func (c *Conn) Again() {
 	if l := c.home.Load(); l != nil && !c.queued {

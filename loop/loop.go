@@ -14,6 +14,8 @@ const (
 	// MaxKept is how much a handler may leave unconsumed: with that much
 	// kept, a connection is not read any further until some is consumed.
 	MaxKept = 64 << 10
+	// MaxUnread is how much Conn.Unread may put back.
+	MaxUnread = 16 << 10
 )
 
 // tickEvery is how often Options.Tick is called while nothing happens.
@@ -64,7 +66,7 @@ type Loop struct {
 	base   time.Time
 	now    time.Duration
 	// buf is what everything is read into: room for what a handler left over
-	// (MaxKept) and one read behind it.
+	// (MaxKept), one read behind it, and what is put back (MaxUnread).
 	buf   []byte
 	bufs  buffers
 	evs   []event
@@ -98,7 +100,7 @@ func New(opts Options) (*Loop, error) {
 	}
 	return &Loop{
 		opts: opts, id: loops.Add(1), poller: p, base: time.Now(),
-		buf: make([]byte, MaxKept+readSize), done: make(chan struct{}),
+		buf: make([]byte, MaxKept+readSize+MaxUnread), done: make(chan struct{}),
 	}, nil
 }
 

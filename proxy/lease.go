@@ -184,6 +184,18 @@ func (c *client) relet() {
 	c.proceed(e)
 }
 
+// move gets the client another backend in place of one that has refused its
+// settings, and has it say again what it has said there.
+func (c *client) move(said []byte) {
+	if c.state != clientOpen {
+		return
+	}
+	c.conn.Unread(said)
+	if c.refusal = c.acquire(c.worker.Load()); c.refusal != nil || c.server != nil {
+		c.conn.Again()
+	}
+}
+
 // release ends the lease of a backend that is clean.
 func (c *client) release() {
 	w, s := c.worker.Load(), c.server

@@ -71,7 +71,12 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	if c.sess.Owes() && o.Queries == 0 {
 		s.conn.Streaming() // nothing has ended in it
 	}
+	need, unread := o.NeedBackend, o.Unread
 	c.apply(o)
+	if need {
+		c.move(unread)
+		return n
+	}
 	if f := c.later; f != nil && !c.sess.Preparing() {
 		c.later = nil
 		f()

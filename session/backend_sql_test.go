@@ -70,7 +70,7 @@ var stmtPatterns = []struct {
 	{rollsBack, regexp.MustCompile(`(?i)^rollback$`)},
 	{resets, regexp.MustCompile(`(?i)^reset (?P<name>session authorization)$`)},
 	{resets, regexp.MustCompile(`(?i)^reset ` + namePattern + `$`)},
-	{sets, regexp.MustCompile(`(?i)^set ` + namePattern + ` = '(?P<token>[^']*)'$`)},
+	{sets, regexp.MustCompile(`(?i)^set ` + namePattern + ` = (?:'(?P<token>[^']*)'|on)$`)},
 	{setsConfig, regexp.MustCompile(`(?i)^select (?:pg_catalog\.)?set_config\('(?P<name>[\w.]+)', ?'(?P<token>\w*)', ?false\)$`)},
 	{locks, regexp.MustCompile(`^select pg_advisory_lock\((?P<name>\d+)\)$`)},
 	{unlocks, regexp.MustCompile(`^select pg_advisory_unlock\((?P<name>\d+)\)$`)},
@@ -318,12 +318,24 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 		}
 		b.end(commit && b.tx != 'E')
 	case sets:
+		if s.name == exitOnError {
+			b.guarded = true
+			return "SET", ""
+		}
 		b.set(s.name, s.token)
 		tag = "SET"
 	case setsInside:
 		b.set(s.name, s.token)
 		tag = "DO"
 	case resets:
+		if s.name == exitOnError {
+			b.guarded = false
+			return "RESET", ""
+		}
+		if b.guarded && b.refuses() {
+			b.refused = true
+			return "", fatal("42501", "permission denied to set parameter")
+		}
 		b.unset(s.name)
 		tag = "RESET"
 	case listens:

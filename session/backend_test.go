@@ -48,6 +48,9 @@ type backend struct {
 	// unnamedOnly is part of that.
 	unnamedOnly bool
 	dead        bool
+	guarded     bool        // any error ends it
+	refuses     func() bool // whether it refuses a RESET under guard
+	refused     bool        // it has, and ends
 }
 
 // session is what a transaction may change.
@@ -92,6 +95,7 @@ func newBackend(vars wire.Vars) *backend {
 		tx: 'I', stmts: map[string]*stmt{}, portals: map[string]*portal{}, reset: startVars, told: vars,
 		session: session{vars, map[string]string{}, map[string]string{}, map[string]string{}},
 		verdict: func(string) verdict { return done },
+		refuses: func() bool { return false },
 	}
 	return b
 }
@@ -209,6 +213,10 @@ func (b *backend) query(all []stmt) {
 	for i := range all {
 		if e := b.run(&portal{stmt: &all[i]}, 0, true, several); e != "" {
 			b.fail(e)
+			if b.refused {
+				b.dead = true
+				return
+			}
 			break
 		}
 		if b.copying != nil {

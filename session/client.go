@@ -84,11 +84,18 @@ loop:
 		}
 		if typ == 'X' {
 			o.ToServer.add(in[sent:pos])
+			s.keepSaid(in[:pos])
 			s.terminate(o)
 			return len(in)
 		}
+		if s.mustHold(pos+n, n == total) {
+			o.ToServer.add(in[sent:pos])
+			sent = pos
+			s.hold(o)
+			break
+		}
 		s.discarding = false
-		if s.vars != s.link.Vars && !s.owed.owesClient() && !s.replaying() && s.tx != 'E' && !s.unsynced {
+		if s.vars != s.link.Vars && !s.owed.owesClient() && !s.owed.has(entSetVars) && s.tx != 'E' && !s.unsynced {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
 			s.replay(o)
@@ -143,6 +150,7 @@ loop:
 		pos += n
 	}
 	o.ToServer.add(in[min(sent, pos):pos])
+	s.keepSaid(in[:pos])
 	if s.retry.from > 0 {
 		s.keepUnit(o)
 	}

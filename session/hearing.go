@@ -355,8 +355,6 @@ func (s *Session) showChannels(o *Out) {
 	for _, c := range s.x.channels {
 		sql = append(wire.QuoteIdent(append(sql, "LISTEN "...), c), ';')
 	}
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
-	s.unnamedHere, s.unnamedSent = false, false
-	s.owed.push(entReset)
+	s.guarded(sql, o)
 	s.hints |= wire.HintListen // and it is to stop that afterwards
 }

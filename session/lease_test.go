@@ -260,7 +260,7 @@ func TestTheClientGoesWhileItsBackendIsAsked(t *testing.T) {
 				r.s.Init(r.s.config, &vars)
 				r.client(query("select 2"))
 				r.lease()
-			}}.asks(query(`RESET "work_mem";`), query("select 2")).then("need"),
+			}}.asks(query(guard+`RESET "work_mem";`+unguard), query("select 2")).then("need"),
 		)},
 		{"and more is left, which is thrown away", transactionMode, steps(
 			questioned(lock, ReasonLock), gone().then("end"),

@@ -63,7 +63,7 @@ func (s *Session) leave(o *Out) {
 	// left a broken connection for a new one (as pools do that find it in a
 	// transaction) would take it for the old.
 	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
-	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || s.failedReset || inBlock {
+	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || inBlock {
 		s.phase = Ended
 		o.Drop, o.Busy = true, s.owed.len() > 0
 		return

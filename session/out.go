@@ -11,6 +11,9 @@ type Out struct {
 
 	// NeedBackend: put the client in the waiting line.
 	NeedBackend bool
+	// Unread: what the client has said and Client has consumed is to be fed
+	// again, ahead of all else, when it has a backend. It is the caller's.
+	Unread []byte
 	// Strict: it should be one with the client's own startup parameters.
 	Strict bool
 	// Release: the lease has ended and the backend is clean. Drop: it has

@@ -6,7 +6,8 @@ import "slices"
 type entry byte
 
 // The client's own messages have the protocol's letters. What pgweir puts in
-// between has small ones: its answers are not the client's.
+// between has small ones: its answers are not the client's, and what an error
+// means says entry.onError.
 const (
 	entQuery    entry = 'Q' // RowDescription … CommandComplete …, ReadyForQuery
 	entSync     entry = 'S' // ReadyForQuery
@@ -26,7 +27,8 @@ const (
 	entOurs      entry = 'a' // from here on, in the order of the alphabet
 	entSetVars   entry = 'v' // a Query that sets Vars
 	entQuestion  entry = 'q' // a Query that asks what state is left
-	entReset     entry = 'r' // a Query of the clean-up after the client has gone
+	entReset     entry = 'r' // a Query that cleans up
+	entGuarded   entry = 'g' // a Query without which the client's message behind would be answered wrongly
 	entPrepare   entry = 'p' // a Parse of the unnamed statement, made again
 	entMake      entry = 'm' // a Parse of a shared statement that the backend has not got yet
 	entColumns   entry = 't' // a Describe of a shared statement; see askColumns
@@ -40,7 +42,7 @@ const (
 // endsWithReady tells which answers end with ReadyForQuery.
 func (e entry) endsWithReady() bool {
 	switch e {
-	case entQuery, entSync, entFunction, entSetVars, entQuestion, entReset, entOwnSync, entDetour:
+	case entQuery, entSync, entFunction, entSetVars, entQuestion, entReset, entOwnSync, entDetour, entGuarded:
 		return true
 	}
 	return false

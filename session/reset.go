@@ -107,36 +107,3 @@ func (s *Session) correctResets(o *Out) {
 	}
 	s.resets = 0
 }
-
-// replay puts the client's settings on the backend, if they differ.
-func (s *Session) replay(o *Out) {
-	if *s.vars == *s.link.Vars {
-		s.link.Vars = s.vars // found equal faster the next time
-	}
-	if s.settings.equal(s.link.settings) {
-		s.link.settings = s.settings
-	}
-	var text [512]byte
-	sql := s.vars.AppendSet(text[:0], s.link.Vars)
-	if len(sql) > 0 && s.settings != s.link.settings && !s.settings.isPlain() {
-		// The encoding must be in force before what is written in it is read.
-		s.set(sql, o)
-		sql = sql[:0]
-	}
-	if s.settings != s.link.settings {
-		sql = s.settings.appendReplay(sql, s.link.settings)
-		o.Replays++
-	}
-	if len(sql) > 0 {
-		s.set(sql, o)
-	}
-}
-
-// replaying tells whether the client's settings are on their way already.
-func (s *Session) replaying() bool { return s.owed.has(entSetVars) }
-
-func (s *Session) set(sql []byte, o *Out) {
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
-	s.unnamedHere, s.unnamedSent = false, false // gone, as with every simple query
-	s.owed.push(entSetVars)
-}

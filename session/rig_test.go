@@ -23,6 +23,7 @@ type rig struct {
 	need, release, drop, busy, end bool
 	pinned                         string // what PinsChanged has told of
 	listen, unlisten, syncNotes    bool
+	unread                         string
 	leak                           Reason
 	vacate                         []string
 	learned                        []string
@@ -104,6 +105,7 @@ func (r *rig) took() {
 	r.unlisten = r.unlisten || o.Unlisten
 	r.syncNotes = r.syncNotes || o.SyncNotes
 	r.leak |= o.Leak
+	r.unread += string(o.Unread)
 	r.vacate = append(r.vacate, o.Vacate...)
 	r.learned = append(r.learned, o.Learned...)
 	r.total.Queries += o.Queries
@@ -250,6 +252,7 @@ func (r *rig) flags() string {
 		said = append(said, r.pinned)
 		r.pinned = ""
 	}
+	r.fromClient, r.unread = r.unread+r.fromClient, ""
 	if r.vacate != nil {
 		said = append(said, "vacate "+strings.Join(r.vacate, ","))
 		r.vacate = nil

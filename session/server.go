@@ -73,7 +73,7 @@ func (s *Session) Server(in []byte, o *Out) int {
 			o.ToClient.add(in[sent:pos])
 			sent = pos
 			if s.answer(typ, rest[wire.HeaderLen:n], n == total, o) {
-				if s.phase == Ended {
+				if s.phase == Ended || s.phase == Waiting {
 					return len(in)
 				}
 				sent = pos + n
@@ -188,7 +188,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		return s.phase == Resetting || first >= entOurs || whole && s.warned(body, o)
 	}
 	switch first {
-	case entSetVars, entQuestion, entReset, entOwnSync, entDetour:
+	case entSetVars, entQuestion, entReset, entOwnSync, entDetour, entGuarded:
 		return true
 	}
 	return false
@@ -214,13 +214,12 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	}
 	switch first {
 	case entSetVars:
-		s.link.Vars = s.vars // reported one by one as well, but not the equal ones
-		s.link.settings = s.settings
+		s.replayed()
 		return true
 	case entQuestion:
 		s.answered(o)
 		return true
-	case entReset, entOwnSync, entDetour:
+	case entReset, entOwnSync, entDetour, entGuarded:
 		return true
 	}
 	if s.resets != 0 {
@@ -295,26 +294,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		return true
 	}
 	s.copyIn = false
-	switch first {
-	case entSetVars, entDetour:
-		if first == entDetour && s.x != nil && len(s.x.unmade) > 0 && aborted(body) {
-			return true // and so the settings will be undone with the block
-		}
-		// The values are PostgreSQL's own words, so this hardly happens; but
-		// the client's query must not run with other settings than its own.
-		e, err := wire.DecodeError(body)
-		if err != nil {
-			e = wire.Fatalf(wire.CodeInvalidParameterValue, "the client's settings cannot be set on the server")
-		}
-		e.Severity, e.Localized = "FATAL", ""
-		s.fail(e, o)
-		return true
-	case entQuestion:
-		s.x.asking.Failed = true
-		s.x.asking.Canceled = bytes.Contains(body, []byte("\x00C"+wire.CodeQueryCanceled+"\x00"))
-		return true
-	case entReset:
-		s.failedReset = true
+	if s.ownFailed(first, body, o) {
 		return true
 	}
 	if s.again(first, body, o) {

@@ -100,9 +100,14 @@ type Link struct {
 	last     uint64    // the session that was there last
 	key      []byte    // memory of Session.statementKey
 	unit     []byte    // of Session.retry
-	bound    *named    // the statement of the portal that the last message has made, if that is to be noted
-	portal   []byte    // and its name
-	asked    bool      // what Session.askColumns has asked is answered, for the Bind that waits
+	// said is what the client has said in this lease, while Session.replaying
+	// wants it kept, and unnamed and unnamedHints the Session's before that.
+	said, unnamed []byte
+	unnamedHints  wire.Hints
+	unnamedShape  wire.Shape
+	bound         *named // the statement of the portal that the last message has made, if that is to be noted
+	portal        []byte // and its name
+	asked         bool   // what Session.askColumns has asked is answered, for the Bind that waits
 }
 
 // Heard says that all has been told that was notified there.
@@ -183,7 +188,7 @@ type Session struct {
 	lastWords   bool   // the server has told the client why it closes the connection
 	draining    bool   // the client said Terminate, or has gone; the last answers are on the way
 	forgotten   bool   // by Forget
-	failedReset bool
+	replaying   replaying
 	resets      uint8 // the places in wire.Vars that a statement under way may turn back
 	spoilt      bool  // the backend is no longer fit for anybody else
 	executed    bool  // a Bind or Execute was sent behind the last Sync
@@ -322,6 +327,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
+	s.replaying = replayNone
 	l.bound, l.asked = nil, false
 	s.stranger = l.last != s.id
 	if s.stranger {
@@ -412,7 +418,7 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 func (s *Session) settle(o *Out) {
 	if s.phase == Resetting && s.owed.len() == 0 && s.serverLeft == 0 {
 		s.phase = Ended
-		clean := s.tx == 'I' && !s.failedReset
+		clean := s.tx == 'I' && !s.spoilt
 		o.Release, o.Drop = clean, !clean
 	}
 	if s.phase != Active {

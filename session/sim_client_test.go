@@ -126,6 +126,7 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 		add(5, c.notify)
 	}
 	waits := c.waiting && c.rig.s.Phase() == Waiting
+	waits = waits && !c.saysAgain()
 	if waits && s.rng.IntN(100) < 2 {
 		add(5, func() { c.refuse(errTimeout) })
 	}
@@ -213,6 +214,10 @@ func (c *simClient) notify() {
 	c.rig.s.Notify([]byte(note(c.rig.s.Channels()[0], c.sim.notes)), c.sim.rng.IntN(4) == 0, &c.rig.o)
 	c.sim.stepped(c)
 }
+
+// saysAgain tells whether the direct connection has carried out already what the
+// session is to be told again.
+func (c *simClient) saysAgain() bool { return c.fed > 0 && c.at[c.fed-1] >= c.consumed() }
 
 // notesWait tells whether notifications wait for it.
 func (c *simClient) notesWait() bool { return c.rig.s.x != nil && len(c.rig.s.x.notes) > 0 }

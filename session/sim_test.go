@@ -157,6 +157,7 @@ func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 			if b.next() {
 				s.happens("backend %d carries a message out: %s", b.id, shown(b.say))
 				s.checkPrepared(b)
+				b.gone = b.gone || b.refused
 				if s.rng.IntN(20) == 0 {
 					b.flush() // its buffer is full
 				}
@@ -257,6 +258,7 @@ func (s *sim) grant() {
 		vars := startVars
 		b = &simBackend{backend: newBackend(vars), id: s.steps, link: &Link{Vars: &vars}}
 		b.verdict = func(token string) verdict { return s.decided[token] }
+		b.refuses = func() bool { return s.rng.IntN(10) == 0 }
 		s.backends = append(s.backends, b)
 	}
 	if left := b.dirty(); left != "" {
@@ -310,6 +312,10 @@ func (s *sim) stepped(c *simClient) {
 		if c.closed {
 			r.s.Forget()
 		}
+	}
+	if len(r.unread) > 0 {
+		s.happens("client %d says again: %s", c.id, shown(r.unread))
+		r.fromClient, r.unread = r.unread+r.fromClient, ""
 	}
 	if r.need {
 		if c.lease != nil || c.waiting {

@@ -337,9 +337,7 @@ func (s *Session) ownSequences(o *Out) {
 		return
 	}
 	s.stranger = false
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "DISCARD SEQUENCES"))
-	s.unnamedHere, s.unnamedSent = false, false
-	s.owed.push(entReset)
+	s.guarded([]byte("DISCARD SEQUENCES;"), o)
 }
 
 // forbidden says why a statement with these hints may not be run.

@@ -1,0 +1,183 @@
+package session
+
+import (
+	"strings"
+
+	"pgweir/wire"
+)
+
+// The client's settings are put on a backend by a Query ahead of its first
+// message, in the same write. PostgreSQL may refuse them: a setting that
+// somebody has made with more rights than the login's own cannot be RESET by it;
+// a role may be gone. What follows in the same write must not run then, because
+// it would run with other settings than the client's own. So the Query has any
+// error end the connection (exit_on_error).
+//
+// What the client has said by then is kept until the settings are in force. If
+// they are refused on a backend that others have left their settings on, it is
+// said again on another backend, and the client notices nothing. If they are
+// refused on a backend without, they are refused for their own sake, and the
+// client hears why.
+
+// replaying is how far the client's settings are on their way to its backend.
+type replaying uint8
+
+const (
+	replayNone    replaying = iota // they are there
+	replayPlain                    // of Vars alone, which PostgreSQL never refuses
+	replayGuarded                  // an error ends the connection; what the client says is kept
+	replayAwaited                  // the same, and nothing of the client's is sent
+)
+
+// maxRefeed is how much of what the client says is sent behind settings that are
+// not in force yet, in bytes and without a Terminate. What is beyond waits for
+// them.
+const maxRefeed = 16<<10 - wire.HeaderLen
+
+// replay puts the client's settings on the backend, if they differ.
+func (s *Session) replay(o *Out) {
+	if *s.vars == *s.link.Vars {
+		s.link.Vars = s.vars // found equal faster the next time
+	}
+	if s.settings.equal(s.link.settings) {
+		s.link.settings = s.settings
+	}
+	how := replayPlain
+	if s.settings != s.link.settings {
+		how = replayGuarded
+		o.Replays++
+	}
+	if s.mayTimeOut() {
+		how = replayAwaited
+	}
+	var text [512]byte
+	sql := text[:0]
+	if how != replayPlain {
+		sql = append(sql, guard...)
+	}
+	bare := len(sql)
+	sql = s.vars.AppendSet(sql, s.link.Vars)
+	if len(sql) > bare && s.settings != s.link.settings && !s.settings.isPlain() {
+		// The encoding must be in force before what is written in it is read.
+		s.set(sql, how, o)
+		sql = sql[:bare]
+	}
+	if s.settings != s.link.settings {
+		sql = s.settings.appendReplay(sql, s.link.settings)
+	}
+	if len(sql) > bare {
+		s.set(sql, how, o)
+	}
+}
+
+// set sends statements that set what the client has set.
+func (s *Session) set(sql []byte, how replaying, o *Out) {
+	if how != replayPlain {
+		sql = s.appendUnguard(sql)
+	}
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
+	s.unnamedHere, s.unnamedSent = false, false // gone, as with every simple query
+	s.owed.push(entSetVars)
+	if s.begun {
+		return // in the midst of a lease nothing can be said again
+	}
+	s.replaying = how
+	s.link.said = s.link.said[:0]
+	s.link.unnamed = append(s.link.unnamed[:0], s.unnamed...)
+	s.link.unnamedHints, s.link.unnamedShape = s.unnamedHints, s.unnamedShape
+}
+
+// mayTimeOut tells whether what the backend has of another client may cancel
+// statements that take no time, even before the guard is up.
+func (s *Session) mayTimeOut() bool {
+	for _, name := range [...]string{"statement_timeout", "transaction_timeout"} {
+		if ms, ok := s.link.settings.get(name); ok && len(ms) < len("1000") && ms != "0" {
+			return true
+		}
+	}
+	return false
+}
+
+// mustHold tells whether a message, of which all up to end is there, has to wait
+// until the client's settings are in force: it could not be said again.
+func (s *Session) mustHold(end int, whole bool) bool {
+	switch s.replaying {
+	case replayGuarded:
+		return !whole || len(s.link.said)+end > maxRefeed
+	case replayAwaited:
+		return true
+	}
+	return false
+}
+
+// keepSaid keeps what the client has said behind settings that are not in force
+// yet.
+func (s *Session) keepSaid(said []byte) {
+	if s.replaying == replayGuarded {
+		s.link.said = append(s.link.said, said...)
+	}
+}
+
+// replayed: the settings are in force.
+func (s *Session) replayed() {
+	s.link.Vars = s.vars // reported one by one as well, but not the equal ones
+	s.link.settings = s.settings
+	if s.owed.has(entSetVars) {
+		return
+	}
+	s.replaying = replayNone
+	s.link.forgetSaid()
+}
+
+// keepSaidRoom is how much room for what was said a backend keeps, in bytes.
+const keepSaidRoom = 2 << 10
+
+func (l *Link) forgetSaid() {
+	if cap(l.said) > keepSaidRoom {
+		l.said = nil
+	}
+	if cap(l.unnamed) > keepSaidRoom {
+		l.unnamed = nil
+	}
+}
+
+// mayMove tells whether a client whose settings are refused with e is to have
+// another backend.
+func (s *Session) mayMove(e *wire.Error) bool {
+	switch {
+	case s.replaying < replayGuarded, s.config.Mode == SessionMode, s.draining && !s.owed.owesClient():
+		return false
+	case s.replaying == replayGuarded && e.Severity != "FATAL":
+		return false // the guard was not up yet
+	}
+	ends := strings.HasPrefix(e.Code, classShutdown)
+	return ends || !s.link.settings.equal(s.link.base)
+}
+
+// classShutdown are the errors with which a backend is ended from outside.
+const classShutdown = "57P"
+
+// move gives the backend up, and has the client say again elsewhere what it has
+// said here. Nothing of it has been run.
+func (s *Session) move(o *Out) {
+	s.undo(len(s.ops))
+	s.owed.clear()
+	if s.x != nil {
+		s.x.unheard, s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil, nil
+		s.x.waiting, s.x.syncing = false, false
+	}
+	s.unnamed = append(s.unnamed[:0], s.link.unnamed...)
+	s.unnamedHints, s.unnamedShape = s.link.unnamedHints, s.link.unnamedShape
+	if s.draining { // what it has asked for before its Terminate is still run
+		s.draining = false
+		s.link.said = wire.AppendTerminate(s.link.said)
+	}
+	s.retry = retry{}
+	s.skipping, s.copyIn, s.held = false, false, false
+	s.replaying = replayNone
+	s.unit++
+	o.Unread = s.link.said
+	s.link.said, s.link.unnamed = nil, nil
+	s.phase, s.link = Waiting, nil
+	o.Drop, o.NeedBackend = true, true
+}

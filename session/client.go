@@ -312,6 +312,9 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 				return h
 			}
 		}
+		if typ == 'B' && !s.unnamedSent {
+			s.rescanUnnamed(message)
+		}
 		switch h := s.unnamedHints; {
 		case typ == 'P' && s.config.State != StateOff:
 			return s.parseText(message, total, before, o)

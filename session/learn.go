@@ -29,7 +29,14 @@ func learnFunction(list []wire.Function, name string, body []byte) []wire.Functi
 	if f.Hints == 0 {
 		return list
 	}
+	if f.Hints&wire.HintReset != 0 {
+		f.Hints |= readingHint("all")
+	}
 	wire.BodyNames(body, func(n wire.Name) {
+		switch n.Kind {
+		case wire.NameSet, wire.NameSetConfig, wire.NameSetConfigUnknown, wire.NameLocal:
+			f.Hints |= readingHint(n.Text)
+		}
 		switch n.Kind {
 		case wire.NameSet, wire.NameSetConfig:
 			if strings.Contains(n.Text, ".") {
@@ -39,6 +46,9 @@ func learnFunction(list []wire.Function, name string, body []byte) []wire.Functi
 			f.Unknown = true
 		}
 	})
+	if f.Hints &^= wire.HintLocal; f.Hints == 0 {
+		return list
+	}
 	return append(list, f)
 }
 

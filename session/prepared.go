@@ -17,12 +17,14 @@ type named struct {
 	// private: the backend has it under the client's own name, and the client
 	// keeps the backend as long as that is so.
 	private bool
-	hints   wire.Hints // of a private one
-	columns uint64     // what the client was told of its columns last (columnsHash); 0: nothing
-	splices *[]splice  // in a private one's text, if there are any
-	pending bool       // the backend has not answered yet
-	unit    uint32     // Session.unit when it was sent
-	number  uint32     // in the order of the client's own Parses
+	unsure  bool            // the settings of its Parse are not known; see Session.unsure
+	hints   wire.Hints      // of its text
+	scanned *wire.Functions // those that the hints know
+	columns uint64          // what the client was told of its columns last (columnsHash); 0: nothing
+	splices *[]splice       // in a private one's text, if there are any
+	pending bool            // the backend has not answered yet
+	unit    uint32          // Session.unit when it was sent
+	number  uint32          // in the order of the client's own Parses
 }
 
 // nameLen is how many bytes of a statement's name PostgreSQL looks at
@@ -106,10 +108,14 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		}
 		return handleNot // PostgreSQL says that there is none, or knows it from SQL
 	}
-	if typ == 'B' && n.st.hints&^hintsCheap != 0 && s.waits(n.st.hints) || s.unsettled(n.st) {
+	if typ != 'C' {
+		s.suit(n)
+		s.rescan(n)
+	}
+	if typ == 'B' && n.hints&^hintsCheap != 0 && s.waits(n.hints) || s.unsettled(n.st) {
 		return handleHold
 	}
-	if typ == 'B' && n.st.hints&wire.HintNotify != 0 && !s.sign(o) {
+	if typ == 'B' && n.hints&wire.HintNotify != 0 && !s.sign(o) {
 		return handleHold
 	}
 	differs := typ == 'B' && s.mayDiffer(n, portal, behind)
@@ -132,7 +138,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		if differs {
 			return s.refuseBind(errChangedResult, message, total, o)
 		}
-		if h := n.st.hints; h != 0 {
+		if h := n.hints; h != 0 {
 			if s.tx != 'I' {
 				h &^= wire.HintSequence
 			}
@@ -224,16 +230,17 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		o.ToServer.keep(appendNamed(o.ToServer.own(), string(name), body))
 		s.pushOp(entNamed, op{name: string(cutName(name)), full: string(name), prev: n, next: n})
 	default:
-		st := s.config.Shared.Statements.get(s.statementKey(body), body, hints, s.vars)
+		now := s.reading()
+		st := s.config.Shared.Statements.get(now, now, body)
 		if s.unsettled(st) {
 			s.config.Shared.Statements.put(st)
 			return handleHold
 		}
 		o.ToServer.add(before)
-		next := &named{st: st}
+		next := &named{st: st, hints: hints, scanned: s.config.Shared.functions.Load(), unsure: s.unsure()}
 		changes := s.config.Shared.changes.Load()
 		switch {
-		case s.tx == 'I' && !s.executed && !s.owed.owesClientReady() && s.link.have.fresh(st, changes):
+		case s.tx == 'I' && !s.executed && !s.owed.owesClientReady() && !next.unsure && s.link.have.fresh(st, changes):
 			s.rename(name, n, next, entMade)
 		default:
 			if s.link.have.use(st) {
@@ -243,6 +250,9 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 			o.ServerParses++
 			o.ToServer.keep(append(o.ToServer.own(), st.parse...))
 			s.link.have.add(st, changes)
+			if next.unsure {
+				s.link.have.ring.next.taint = s.link.epoch
+			}
 			s.rename(name, n, next, entNamed)
 			s.ops[len(s.ops)-1].added = st
 		}
@@ -334,40 +344,39 @@ func (s *Session) closePrivate(n *named, name, before, message []byte, o *Out) h
 	return handleDone
 }
 
-// statementKey names what equal statements have in common: the text, the types
-// of the parameters, and the settings under which it is read. It is good until
-// the next call.
-func (s *Session) statementKey(body []byte) []byte {
-	k := s.link.key[:0]
-	for i, v := range s.vars {
-		if i != wire.VarApplicationName {
-			k = append(append(k, v...), 0)
-		}
+// rescan looks for hints in the text of a shared statement again, if more is
+// known of the database's functions than when they were found.
+func (s *Session) rescan(n *named) {
+	if f := s.config.Shared.functions.Load(); n.scanned != f {
+		n.hints, n.scanned = s.scan(n.st.text()), f
 	}
-	k = s.settings.appendKey(k)
-	k = append(k, body...)
-	s.link.key = k
-	return k
+}
+
+// rescanUnnamed is rescan for the unnamed statement, which a Bind runs that
+// stands in another query than its Parse.
+func (s *Session) rescanUnnamed(bind []byte) {
+	name, ok := wire.BindStatement(bind[wire.HeaderLen:])
+	if !ok || len(name) > 0 || len(s.unnamed) <= wire.HeaderLen {
+		return
+	}
+	text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
+	h := s.scan(text)
+	if s.tx != 'I' {
+		h &^= wire.HintSequence
+	}
+	s.unnamedHints |= h
 }
 
 // have puts a statement on the backend, if it is not there.
 func (s *Session) have(st *Statement, o *Out) {
+	if s.usable(st) {
+		return
+	}
 	if s.link.have.use(st) {
-		if !s.link.have.ring.next.stale {
-			return
-		}
 		s.evict(st, o)
 	}
 	s.makeRoom(o)
-	back := s.asMade(st, o)
-	o.ServerParses++
-	o.ToServer.keep(append(o.ToServer.own(), st.parse...))
-	s.link.have.add(st, s.config.Shared.changes.Load())
-	s.pushOp(entMake, op{added: st})
-	if len(back) > 0 {
-		s.ownSync(o)
-		s.detour(back, o)
-	}
+	s.make(st, o)
 }
 
 // makeRoom keeps to max_prepared_statements, for as long as one text does not

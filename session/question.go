@@ -76,7 +76,7 @@ func (s *Session) ask(parts Reason, leak bool, o *Out) {
 	}
 	if parts&partSettings != 0 {
 		for _, name := range x.customs {
-			b = append(b, "\n UNION ALL SELECT 's', "...)
+			b = append(b, "\n UNION ALL SELECT 'u', "...)
 			b = append(wire.AppendLiteral(b, name), ", pg_catalog.current_setting("...)
 			b = append(wire.AppendLiteral(b, name), ", true)"...)
 		}
@@ -133,7 +133,10 @@ func (a *asking) row(body []byte) {
 	null := col[2] == nil
 	name, value := string(col[1]), string(col[2])
 	switch col[0][0] {
-	case 's', 'i':
+	case 's', 'i', 'u':
+		if col[0][0] == 's' && strings.Contains(name, ".") {
+			librarySettings.Store(strings.ToLower(name), nil)
+		}
 		if !null {
 			a.settings = append(a.settings, wire.Param{Name: name, Value: value})
 		}

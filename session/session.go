@@ -92,7 +92,7 @@ type Link struct {
 	ownRole  bool      // its startup parameters have chosen a role, perhaps
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
-	key      []byte    // memory of Session.statementKey
+	epoch    uint64    // counts the leases, and the transactions in them that have hints
 	unit     []byte    // of Session.retry
 	bound    *named    // the statement of the portal that the last message has made, if that is to be noted
 	portal   []byte    // and its name
@@ -288,6 +288,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
 	l.bound, l.asked = nil, false
+	l.epoch++
 	s.stranger = l.last != s.id
 	if s.stranger {
 		l.others = l.last != 0

@@ -15,34 +15,35 @@ import (
 type stmtKind int
 
 const (
-	nothing     stmtKind = iota
-	nonsense             // selekt_TOKEN
-	selects              // select 'TOKEN' [from generate_series(1, N)]
-	slowSelect           // select 'TOKEN' from pg_sleep(0)
-	failsLate            // select cast('TOKEN' || left(random()::text, 0) as int)
-	begins               // begin
-	commits              // commit
-	rollsBack            // rollback
-	sets                 // set NAME = 'TOKEN'
-	setsConfig           // select set_config('NAME', 'TOKEN', false)
-	resets               // reset NAME, reset all
-	locks                // select pg_advisory_lock(NAME)
-	unlocks              // select pg_advisory_unlock(NAME)
-	listens              // listen NAME
-	unlistens            // unlisten NAME, unlisten *
-	notifies             // notify NAME
-	hears                // select * from pg_listening_channels()
-	makesTemp            // create temp table NAME ()
-	dropsTemp            // drop table NAME
-	prepares             // prepare NAME as select 'TOKEN'
-	executes             // execute NAME
-	deallocates          // deallocate NAME, deallocate all
-	copiesIn             // copy t from stdin
-	copiesOut            // copy (select 'TOKEN') to stdout
-	discards             // discard all
-	notices              // do $$begin raise notice 'TOKEN'; end$$
-	setsInside           // do $$begin set NAME = 'TOKEN'; end$$
-	asks                 // the question of state.go
+	nothing        stmtKind = iota
+	nonsense                // selekt_TOKEN
+	selects                 // select 'TOKEN' [from generate_series(1, N)]
+	slowSelect              // select 'TOKEN' from pg_sleep(0)
+	failsLate               // select cast('TOKEN' || left(random()::text, 0) as int)
+	begins                  // begin
+	commits                 // commit
+	rollsBack               // rollback
+	sets                    // set NAME = 'TOKEN'
+	setsConfig              // select set_config('NAME', 'TOKEN', false)
+	resets                  // reset NAME, reset all
+	locks                   // select pg_advisory_lock(NAME)
+	unlocks                 // select pg_advisory_unlock(NAME)
+	listens                 // listen NAME
+	unlistens               // unlisten NAME, unlisten *
+	notifies                // notify NAME
+	hears                   // select * from pg_listening_channels()
+	makesTemp               // create temp table NAME ()
+	dropsTemp               // drop table NAME
+	prepares                // prepare NAME as select 'TOKEN'
+	executes                // execute NAME
+	deallocates             // deallocate NAME, deallocate all
+	copiesIn                // copy t from stdin
+	copiesOut               // copy (select 'TOKEN') to stdout
+	discards                // discard all
+	notices                 // do $$begin raise notice 'TOKEN'; end$$
+	setsInside              // do $$begin set NAME = 'TOKEN'; end$$
+	setsForAMoment          // SELECT pg_catalog.set_config('NAME', 'TOKEN', BOOL), ...: pgweir's own
+	asks                    // the question of state.go
 )
 
 type stmt struct {
@@ -72,6 +73,7 @@ var stmtPatterns = []struct {
 	{resets, regexp.MustCompile(`(?i)^reset ` + namePattern + `$`)},
 	{sets, regexp.MustCompile(`(?i)^set ` + namePattern + ` = (?:'(?P<token>[^']*)'|on)$`)},
 	{setsConfig, regexp.MustCompile(`(?i)^select (?:pg_catalog\.)?set_config\('(?P<name>[\w.]+)', ?'(?P<token>\w*)', ?false\)$`)},
+	{setsForAMoment, regexp.MustCompile(`^SELECT (?P<token>pg_catalog\.set_config\(.*\))$`)},
 	{locks, regexp.MustCompile(`^select pg_advisory_lock\((?P<name>\d+)\)$`)},
 	{unlocks, regexp.MustCompile(`^select pg_advisory_unlock\((?P<name>\d+)\)$`)},
 	{listens, regexp.MustCompile(`(?i)^listen ` + namePattern + `$`)},
@@ -92,6 +94,7 @@ var stmtPatterns = []struct {
 
 var (
 	questionPattern = regexp.MustCompile(`^SELECT '[a-z]', `)
+	momentPattern   = regexp.MustCompile(`set_config\('([^']+)', (?:'([^']*)'|NULL), (?:true|false)\)`)
 	customPattern   = regexp.MustCompile(`current_setting\('([^']+)', true\)`)
 )
 
@@ -153,7 +156,7 @@ func (s *stmt) exits() bool { return s.kind == commits || s.kind == rollsBack }
 // rows tells whether the statement answers with rows.
 func (s *stmt) rows() bool {
 	switch s.kind {
-	case selects, slowSelect, failsLate, setsConfig, locks, unlocks, hears, asks:
+	case selects, slowSelect, failsLate, setsConfig, setsForAMoment, locks, unlocks, hears, asks:
 		return true
 	}
 	return false
@@ -267,6 +270,15 @@ func (b *backend) run(p *portal, max int, simple, several bool) string {
 		return b.give(p, max, strings.Join(b.channels(), ", "))
 	case setsConfig:
 		b.set(s.name, s.token)
+		return b.give(p, max, s.token)
+	case setsForAMoment:
+		for _, m := range momentPattern.FindAllStringSubmatch(s.token, -1) {
+			if strings.Contains(m[0], "NULL") {
+				b.unset(m[1])
+			} else {
+				b.set(m[1], m[2])
+			}
+		}
 		return b.give(p, max, s.token)
 	case locks:
 		b.locks["lock "+s.name] += "+" // as often as it is taken it must be given back
@@ -459,7 +471,7 @@ func (b *backend) answerQuestion(text string) (rows []string) {
 		rows = append(rows, who(identity[nameRole], identity[nameAuthorization]))
 		for _, m := range customPattern.FindAllStringSubmatch(text, -1) {
 			if value, ok := b.settings[m[1]]; ok {
-				rows = append(rows, setting(m[1], value))
+				rows = append(rows, row("u", m[1], value))
 			}
 		}
 	}

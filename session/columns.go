@@ -58,12 +58,12 @@ func (s *Session) mayDiffer(n *named, portal, behind []byte) bool {
 	if n.columns <= noColumns {
 		return false
 	}
-	if h := s.link.have.all[n.st]; h != nil && h.columns == n.columns && !h.stale {
+	if h := s.link.have.all[n.st]; h != nil && h.columns == n.columns && !h.stale && (h.taint == 0 || h.taint == s.link.epoch) {
 		return false
 	}
 	// In a block that has failed it fails anyway; and what makeReady does wants
 	// nothing to have been sent before.
-	return s.owed.has(entColumns) || s.tx != 'E' && !s.copyIn && n.st.hints&hintsReady == 0 && !describesPortal(behind, portal)
+	return s.owed.has(entColumns) || s.tx != 'E' && !s.copyIn && n.hints&hintsReady == 0 && !describesPortal(behind, portal)
 }
 
 // describesPortal tells whether the first of some messages is the Describe of a

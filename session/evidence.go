@@ -120,15 +120,15 @@ func (s *Session) runsUnnamed(bind []byte) wire.Hints {
 
 // runsNamed looks a shared statement up, which a Bind of total bytes is about to
 // run.
-func (s *Session) runsNamed(st *Statement, bind []byte, total int) wire.Hints {
-	shape := st.shape
-	if st.hints&wire.HintMeaning != 0 && len(bind) < total {
+func (s *Session) runsNamed(n *named, bind []byte, total int) wire.Hints {
+	shape := n.shape
+	if n.hints&wire.HintMeaning != 0 && len(bind) < total {
 		shape = 0
 	}
 	if s.config.Catalog == nil || s.config.State == StateOff {
 		return 0
 	}
-	return s.known(shape, st.hints, st.text(), bind, true)
+	return s.known(shape, n.hints, n.st.text(), bind, true)
 }
 
 // ranShape counts a run.
@@ -159,7 +159,7 @@ func (s *Session) ranShape(sh *proof.Shape, generation uint64, h wire.Hints) {
 func (s *Session) context() uint64 {
 	e := &s.link.evidence
 	if e.context == 0 {
-		h := wire.MixShape(s.settings.meaningHash(), s.link.variant)
+		h := wire.MixShape(s.settings.namesHash(), s.link.variant)
 		if s.nonconforming() {
 			h++
 		}
@@ -191,7 +191,11 @@ func (s *Session) learned(l *proof.Learned) wire.Hints {
 	if l.Unknown {
 		s.more().unknown = true
 	}
-	return l.Hints | wire.HintFunction
+	h := l.Hints | wire.HintFunction
+	for _, name := range l.Names {
+		h |= readingHint(name)
+	}
+	return h
 }
 
 // doubtful tells whether the backend is to be asked before the lease ends

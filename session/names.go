@@ -1,10 +1,6 @@
 package session
 
-import (
-	"bytes"
-
-	"pgweir/wire"
-)
+import "bytes"
 
 // restoreNames puts the client's own names where a message of the server's has
 // those of the pool.
@@ -52,28 +48,4 @@ func replaceName(text []byte, from, to string) []byte {
 		text = append(append(bytes.Clone(text[:i]), to...), text[end:]...)
 		at = i + len(to)
 	}
-}
-
-// asMade puts the settings on the backend under which the statement was made,
-// for they say how its constants are read. It returns what puts the client's
-// own back; nothing if they are the same, or if it cannot be done here.
-func (s *Session) asMade(st *Statement, o *Out) (back []byte) {
-	if st.standsIn() {
-		return nil // it has no constants
-	}
-	made := *st.vars
-	made[wire.VarApplicationName] = s.vars[wire.VarApplicationName]
-	made[wire.VarClientEncoding] = s.vars[wire.VarClientEncoding]
-	if made == *s.vars || s.unsynced || s.tx == 'E' || s.owed.owesClient() {
-		return nil
-	}
-	s.detour(made.AppendSet(nil, s.vars), o)
-	return s.vars.AppendSet(nil, &made)
-}
-
-// detour has the backend run a query whose effect is taken back by another.
-func (s *Session) detour(sql []byte, o *Out) {
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
-	s.unnamedHere, s.unnamedSent = false, false
-	s.owed.push(entDetour)
 }

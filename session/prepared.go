@@ -17,12 +17,14 @@ type named struct {
 	// private: the backend has it under the client's own name, and the client
 	// keeps the backend as long as that is so.
 	private bool
-	hints   wire.Hints // of a private one
-	columns uint64     // what the client was told of its columns last (columnsHash); 0: nothing
-	splices *[]splice  // in a private one's text, if there are any
-	pending bool       // the backend has not answered yet
-	unit    uint32     // Session.unit when it was sent
-	number  uint32     // in the order of the client's own Parses
+	unsure  bool       // the settings of its Parse are not known; see Session.unsure
+	hints   wire.Hints // of its text
+	shape   wire.Shape
+	columns uint64    // what the client was told of its columns last (columnsHash); 0: nothing
+	splices *[]splice // in a private one's text, if there are any
+	pending bool      // the backend has not answered yet
+	unit    uint32    // Session.unit when it was sent
+	number  uint32    // in the order of the client's own Parses
 }
 
 // nameLen is how many bytes of a statement's name PostgreSQL looks at
@@ -106,9 +108,12 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		}
 		return handleNot // PostgreSQL says that there is none, or knows it from SQL
 	}
-	hints := n.st.hints
+	if typ != 'C' {
+		s.suit(n)
+	}
+	hints := n.hints
 	if typ == 'B' {
-		hints |= s.runsNamed(n.st, message, total)
+		hints |= s.runsNamed(n, message, total)
 	}
 	if typ == 'B' && hints&^hintsCheap != 0 && s.waits(hints) || s.unsettled(n.st) {
 		return handleHold
@@ -227,16 +232,17 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		o.ToServer.keep(appendNamed(o.ToServer.own(), string(name), body))
 		s.pushOp(entNamed, op{name: string(cutName(name)), full: string(name), prev: n, next: n})
 	default:
-		st := s.config.Shared.Statements.get(s.statementKey(body), body, hints, shape, s.vars)
+		now := s.reading()
+		st := s.config.Shared.Statements.get(now, now, body)
 		if s.unsettled(st) {
 			s.config.Shared.Statements.put(st)
 			return handleHold
 		}
 		o.ToServer.add(before)
-		next := &named{st: st}
+		next := &named{st: st, hints: hints, shape: shape, unsure: s.unsure()}
 		changes := s.config.Shared.changes.Load()
 		switch {
-		case s.tx == 'I' && !s.executed && !s.owed.owesClientReady() && s.link.have.fresh(st, changes):
+		case s.tx == 'I' && !s.executed && !s.owed.owesClientReady() && !next.unsure && s.link.have.fresh(st, changes):
 			s.rename(name, n, next, entMade)
 		default:
 			if s.link.have.use(st) {
@@ -246,6 +252,9 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 			o.ServerParses++
 			o.ToServer.keep(append(o.ToServer.own(), st.parse...))
 			s.link.have.add(st, changes)
+			if next.unsure {
+				s.link.have.ring.next.taint = s.link.epoch
+			}
 			s.rename(name, n, next, entNamed)
 			s.ops[len(s.ops)-1].added = st
 		}
@@ -338,40 +347,16 @@ func (s *Session) closePrivate(n *named, name, before, message []byte, o *Out) h
 	return handleDone
 }
 
-// statementKey names what equal statements have in common: the text, the types
-// of the parameters, and the settings under which it is read. It is good until
-// the next call.
-func (s *Session) statementKey(body []byte) []byte {
-	k := s.link.key[:0]
-	for i, v := range s.vars {
-		if i != wire.VarApplicationName {
-			k = append(append(k, v...), 0)
-		}
-	}
-	k = s.settings.appendKey(k)
-	k = append(k, body...)
-	s.link.key = k
-	return k
-}
-
 // have puts a statement on the backend, if it is not there.
 func (s *Session) have(st *Statement, o *Out) {
+	if s.usable(st) {
+		return
+	}
 	if s.link.have.use(st) {
-		if !s.link.have.ring.next.stale {
-			return
-		}
 		s.evict(st, o)
 	}
 	s.makeRoom(o)
-	back := s.asMade(st, o)
-	o.ServerParses++
-	o.ToServer.keep(append(o.ToServer.own(), st.parse...))
-	s.link.have.add(st, s.config.Shared.changes.Load())
-	s.pushOp(entMake, op{added: st})
-	if len(back) > 0 {
-		s.ownSync(o)
-		s.detour(back, o)
-	}
+	s.make(st, o)
 }
 
 // makeRoom keeps to max_prepared_statements, for as long as one text does not

@@ -11,11 +11,12 @@ import (
 // asking is what a session has to find out at the end of a lease, in one or more
 // questions:
 //
-//	            digest as before
-//	 asked ────────────────────────▶ (concluded)
-//	   │ ▲ digest differs              ▲
-//	   ▼ │                             │ settings as expected, or listed
-//	reading ──▶ awaiting ──▶ asked ────┘
+//	            digest as before, settings as expected or listed
+//	 backend ──────────────────────────────────────▶ (concluded)
+//	    │ ▲
+//	    │ │ known              the digest differs: the database's objects are read,
+//	    ▼ │                    and looked through
+//	objects ──▶ catalog
 type asking struct {
 	proof.Answer
 	proof.Question
@@ -37,14 +38,14 @@ type asking struct {
 type askingState uint8
 
 const (
-	asked    askingState = iota
-	reading              // the database's objects are read
-	awaiting             // they have been, and are looked through
+	askingBackend askingState = iota
+	askingObjects             // the database's objects are read
+	askingCatalog             // they have been, and are looked through
 )
 
 // awaits tells whether the end of a lease waits for the catalog.
 func (s *Session) awaits() bool {
-	return s.x != nil && s.x.asking != nil && s.x.asking.state == awaiting
+	return s.x != nil && s.x.asking != nil && s.x.asking.state == askingCatalog
 }
 
 // maxTries is how often a question is asked again that is canceled.
@@ -62,7 +63,7 @@ func (s *Session) ask(parts, hinted Reason, leak bool, o *Out) {
 // pose asks what is wanted. Which settings of extensions there may be must be
 // known before.
 func (s *Session) pose(a *asking, o *Out) {
-	a.state, a.Parts, a.Answer = asked, a.wanted, proof.Answer{}
+	a.state, a.Parts, a.Answer = askingBackend, a.wanted, proof.Answer{}
 	c := s.config.Catalog
 	if c == nil || a.wanted&partsAll != partsAll {
 		s.send(a, o)
@@ -105,7 +106,7 @@ func (s *Session) send(a *asking, o *Out) {
 
 // await goes on when the catalog is known: see CatalogKnown.
 func (s *Session) await(a *asking, o *Out) {
-	a.state = awaiting
+	a.state = askingCatalog
 	s.more().asking = a
 	o.Await = true
 }
@@ -142,7 +143,7 @@ func (s *Session) answered(o *Out) {
 	case a.Canceled && a.tries < maxTries:
 		s.askAgain(a, a.Parts, o)
 		return
-	case a.state == reading:
+	case a.state == askingObjects:
 		o.Learn = &Objects{Catalog: s.config.Catalog, Generation: a.generation}
 		if !a.Failed {
 			o.Learn.Rows = a.Learned
@@ -173,7 +174,7 @@ func (s *Session) digested(a *asking, o *Out) bool {
 	c := s.config.Catalog
 	switch c.Digested(a.reading, a.Digest) {
 	case proof.Read:
-		a.state, a.generation = reading, c.Generation()
+		a.state, a.generation = askingObjects, c.Generation()
 		a.Parts, a.Answer = proof.PartLearn, proof.Answer{}
 		s.send(a, o)
 		return false
@@ -255,6 +256,9 @@ func (s *Session) conclude(a *asking, o *Out) {
 // takeSettings makes the client's settings of the list, and tells whether they
 // are others than before.
 func (s *Session) takeSettings(a *asking) (differs bool) {
+	for _, name := range a.Library {
+		librarySettings.Store(name, nil)
+	}
 	next := s.readSettings(a)
 	if next.equal(s.settings) {
 		next = s.settings

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"hash/maphash"
 	"strconv"
 	"sync"
 	"unicode/utf8"
@@ -14,18 +16,22 @@ import (
 // prepare the same text with the same parameter types, under whatever names
 // and with the same settings, share it. It is never changed.
 type Statement struct {
-	name  string // on every backend that has it
-	key   string
-	parse []byte // the Parse message that makes it
-	chars int    // how long its text is, in characters
-	hints wire.Hints
-	shape wire.Shape
-	vars  *wire.Vars // of the client that made it first; nil for a stand-in
+	name      string  // on every backend that has it
+	parse     []byte  // the Parse message that makes it
+	chars     int     // how long its text is, in characters
+	made      reading // what its text is read under
+	used      reading // what it is planned and run under; mostly the same
+	constants bool    // its text may have some that are read under settings
+	hash      uint64  // of all that tells it from others
 
 	// Guarded by the registry's lock.
-	uses       int // clients' names for it
-	prev, next *Statement
+	uses       int        // clients' names for it
+	prev, next *Statement // in the ring of the unused
+	chain      *Statement // the next one of equal hash
 }
+
+// body is what follows the name in its Parse.
+func (st *Statement) body() []byte { return st.parse[wire.HeaderLen+len(st.name)+1:] }
 
 // text is the statement's SQL.
 func (st *Statement) text() []byte {
@@ -54,7 +60,7 @@ func standIn(n int) *Statement {
 }
 
 // standsIn tells whether a statement is one of the stand-ins.
-func (st *Statement) standsIn() bool { return st.vars == nil }
+func (st *Statement) standsIn() bool { return st.made.vars == nil }
 
 // maxUnused and maxUnusedBytes bound the statements that are kept though no
 // client has a name for them any more, for the next who prepares the same.
@@ -75,35 +81,64 @@ var namePrefix = func() string {
 // client prepares a statement or gives one up, not when it runs one.
 type Statements struct {
 	mu          sync.Mutex
-	byKey       map[string]*Statement
+	byHash      map[uint64]*Statement
+	count       int
 	unused      Statement // the ring of those without uses, the oldest next
 	unusedCount int
 	unusedBytes int
 	number      uint64
 }
 
-// get finds the statement of a key, or makes it of a Parse's body behind the
-// name. The caller has one use of it.
-func (r *Statements) get(key, body []byte, hints wire.Hints, shape wire.Shape, vars *wire.Vars) *Statement {
+// get finds the statement whose Parse has this body behind the name, read under
+// one set of settings and used under another, or makes it. The caller has one
+// use of it.
+func (r *Statements) get(made, used reading, body []byte) *Statement {
+	var h maphash.Hash
+	h.SetSeed(readingSeed)
+	made.hash(&h)
+	used.hash(&h)
+	h.Write(body)
+	hash := h.Sum64()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if st := r.byKey[string(key)]; st != nil {
-		if st.uses == 0 {
-			r.unlink(st)
+	for st := r.byHash[hash]; st != nil; st = st.chain {
+		if st.made.same(made) && st.used.same(used) && bytes.Equal(st.body(), body) {
+			if st.uses == 0 {
+				r.unlink(st)
+			}
+			st.uses++
+			return st
 		}
-		st.uses++
-		return st
 	}
-	if r.byKey == nil {
-		r.byKey = map[string]*Statement{}
+	if r.byHash == nil {
+		r.byHash = map[uint64]*Statement{}
 		r.unused.prev, r.unused.next = &r.unused, &r.unused
 	}
 	r.number++
-	st := &Statement{name: namePrefix + strconv.FormatUint(r.number, 36), key: string(key), hints: hints, shape: shape, vars: vars, uses: 1}
+	st := &Statement{name: namePrefix + strconv.FormatUint(r.number, 36), made: made, used: used, hash: hash, uses: 1}
 	st.parse = appendNamed(nil, st.name, body)
-	st.chars = utf8.RuneCount(st.text())
-	r.byKey[st.key] = st
+	text := st.text()
+	st.chars, st.constants = utf8.RuneCount(text), hasConstants(text)
+	st.chain = r.byHash[hash]
+	r.byHash[hash] = st
+	r.count++
 	return st
+}
+
+// forget takes a statement out of the registry.
+func (r *Statements) forget(st *Statement) {
+	at := r.byHash[st.hash]
+	if at == st && st.chain == nil {
+		delete(r.byHash, st.hash)
+	} else if at == st {
+		r.byHash[st.hash] = st.chain
+	} else {
+		for at.chain != st {
+			at = at.chain
+		}
+		at.chain = st.chain
+	}
+	r.count--
 }
 
 // put gives one use up.
@@ -121,7 +156,7 @@ func (r *Statements) put(st *Statement) {
 	for r.unusedCount > maxUnused || r.unusedBytes > maxUnusedBytes {
 		oldest := r.unused.next
 		r.unlink(oldest)
-		delete(r.byKey, oldest.key)
+		r.forget(oldest)
 	}
 }
 
@@ -137,7 +172,7 @@ func (r *Statements) unlink(st *Statement) {
 func (r *Statements) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.byKey)
+	return r.count
 }
 
 // onBackend are the shared statements that a backend has, the one used last
@@ -151,6 +186,7 @@ type held struct {
 	st         *Statement
 	at         uint64 // Shared.changes when it was prepared there
 	stale      bool   // it must be prepared anew
+	taint      uint64 // Link.epoch in which settings may have been others than its own; 0: never
 	columns    uint64 // those that it has there (columnsHash); 0: not known
 	prev, next *held
 }
@@ -176,7 +212,7 @@ func (b *onBackend) front(h *held) {
 // fresh is use for a statement that was prepared after the last change of the
 // database's objects.
 func (b *onBackend) fresh(st *Statement, changes uint64) bool {
-	return b.use(st) && b.all[st].at == changes && !b.all[st].stale
+	return b.use(st) && b.ring.next.at == changes && !b.ring.next.stale && b.ring.next.taint == 0
 }
 
 // doubt says that the backend may have lost any of them, or that none can be
@@ -187,16 +223,14 @@ func (b *onBackend) doubt() {
 	}
 }
 
-// has tells whether the backend has st as it should be.
-func (b *onBackend) has(st *Statement) bool { return b.use(st) && !b.ring.next.stale }
-
+// add: the backend has st from now on.
 func (b *onBackend) add(st *Statement, changes uint64) {
 	if b.all == nil {
 		b.clear()
 	}
 	if b.use(st) {
 		h := b.all[st]
-		h.at, h.stale, h.columns = changes, false, 0
+		h.at, h.stale, h.taint, h.columns = changes, false, 0, 0
 		return
 	}
 	h := &held{st: st, at: changes}

@@ -126,7 +126,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 			s.owed.pop()
 			s.unnamedHere = true
 			return true
-		case first == entShow:
+		case first == entShow, first == entAside:
 			s.owed.pop()
 			return true
 		case first == entNamed:
@@ -148,8 +148,12 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 			return true
 		}
 	case 'C', 'I', 's':
-		if first == entExecute {
+		switch first {
+		case entExecute:
 			s.owed.pop()
+		case entAside:
+			s.owed.pop()
+			return true
 		}
 		if typ == 'C' && whole && (first == entQuery || first == entExecute) {
 			if s.careful {

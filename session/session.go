@@ -98,7 +98,7 @@ type Link struct {
 	evidence evidence  // of the lease
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
-	key      []byte    // memory of Session.statementKey
+	epoch    uint64    // counts the leases, and the transactions in them that have hints
 	unit     []byte    // of Session.retry
 	// said is what the client has said in this lease, while Session.replaying
 	// wants it kept, and unnamed and unnamedHints the Session's before that.
@@ -329,6 +329,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
 	s.replaying = replayNone
 	l.bound, l.asked = nil, false
+	l.epoch++
 	s.stranger = l.last != s.id
 	if s.stranger {
 		l.others = l.last != 0

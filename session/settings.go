@@ -1,8 +1,8 @@
 package session
 
 import (
-	"encoding/binary"
 	"hash/fnv"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -16,7 +16,8 @@ type Settings struct {
 	list []wire.Param // in order of their names
 	// Fingerprint is a hash of all.
 	Fingerprint uint64
-	meaning     uint64 // a hash of those that decide what names mean
+	reading     uint64 // a hash of those of settingReading, 0 if there are none
+	names       uint64 // the same of settingNames
 	identity    bool   // role or session_authorization are among them
 	plain       bool   // all is ASCII
 }
@@ -28,24 +29,6 @@ const (
 )
 
 func isIdentity(name string) bool { return name == nameRole || name == nameAuthorization }
-
-// isMeaning tells the settings that decide what a statement's names mean, and
-// with which rights it runs.
-func isMeaning(name string) bool {
-	switch name {
-	case nameRole, nameAuthorization, "search_path", "session_replication_role", "row_security":
-		return true
-	}
-	return false
-}
-
-// meaningHash is a hash of those.
-func (s *Settings) meaningHash() uint64 {
-	if s == nil {
-		return 0
-	}
-	return s.meaning
-}
 
 // hash is Fingerprint; 0 of the empty set.
 func (s *Settings) hash() uint64 {
@@ -66,22 +49,49 @@ func NewSettings(list []wire.Param) *Settings {
 	list = slices.CompactFunc(list, func(a, b wire.Param) bool { return a.Name == b.Name })
 	s := &Settings{list: list, plain: true}
 	h := fnv.New64a()
+	var kinds [settingReading + 1]maphash.Hash
+	for i := range kinds {
+		kinds[i].SetSeed(readingSeed)
+	}
 	for _, v := range list {
+		k := &kinds[kindOf(v.Name)]
+		k.WriteString(v.Name)
+		k.WriteByte(0)
+		k.WriteString(v.Value)
+		k.WriteByte(0)
 		h.Write([]byte(v.Name))
 		h.Write([]byte{0})
 		h.Write([]byte(v.Value))
 		h.Write([]byte{0})
 		s.identity = s.identity || isIdentity(v.Name)
-		if isMeaning(v.Name) {
-			s.meaning = wire.MixShape(wire.MixShape(s.meaning, wire.HashExactly([]byte(v.Name))), wire.HashExactly([]byte(v.Value)))
-		}
 		s.plain = s.plain && isASCII(v.Name) && isASCII(v.Value)
 	}
 	s.Fingerprint = h.Sum64()
+	empty := maphash.Bytes(readingSeed, nil)
+	s.reading, s.names = kinds[settingReading].Sum64()^empty, kinds[settingNames].Sum64()^empty
 	return s
 }
 
-func isASCII(s string) bool {
+var readingSeed = maphash.MakeSeed()
+
+// readingHash is equal for sets under which constants are read, functions are
+// folded and statements are planned alike.
+func (s *Settings) readingHash() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.reading
+}
+
+// namesHash is equal for sets under which names mean the same.
+func (s *Settings) namesHash() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.names
+}
+
+func isASCII[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
 			return false
@@ -130,14 +140,6 @@ func (s *Settings) without(some func(wire.Param) bool) *Settings {
 // that have no value, as SET LOCAL leaves them, and no role.
 func emptyCustom(v wire.Param) bool {
 	return v.Value == "" && strings.Contains(v.Name, ".") || v == wire.Param{Name: nameRole, Value: "none"}
-}
-
-// appendKey appends what tells this set from others.
-func (s *Settings) appendKey(k []byte) []byte {
-	if s == nil {
-		return k
-	}
-	return binary.BigEndian.AppendUint64(k, s.Fingerprint)
 }
 
 // appendReplay appends the statements that turn from into s on a backend; none

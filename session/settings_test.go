@@ -67,8 +67,34 @@ func TestSettingsAreComparedByTheirValues(t *testing.T) {
 	if !a.isPlain() || NewSettings([]wire.Param{{Name: "a", Value: "ü"}}).isPlain() {
 		t.Error("plain is not what is ASCII")
 	}
-	if string(a.appendKey(nil)) == string(other.appendKey(nil)) || len((*Settings)(nil).appendKey(nil)) != 0 {
-		t.Error("keys do not tell sets apart")
+}
+
+// TestStatementsAreSharedUnderSettingsThatDoNotMatterToThem: one hash for those
+// under which constants are read, one for those that say what names mean.
+func TestStatementsAreSharedUnderSettingsThatDoNotMatterToThem(t *testing.T) {
+	librarySettings.Store("library.known", nil)
+	for _, c := range []struct {
+		name, value    string
+		reading, names bool // whether it tells statements apart
+	}{
+		{"statement_timeout", "1s", false, false},
+		{"Work_Mem", "1MB", false, false},
+		{"app.tenant", "42", false, false},
+		{"search_path", "a", false, true},
+		{"role", "a", false, true},
+		{"transform_null_equals", "on", true, false},
+		{"extra_float_digits", "0", true, false},
+		{"nobody_knows", "1", true, false},
+		{"library.known", "1", true, false},
+	} {
+		s := NewSettings([]wire.Param{{Name: c.name, Value: c.value}})
+		other := NewSettings([]wire.Param{{Name: c.name, Value: c.value + "0"}})
+		if got := s.readingHash() != (*Settings)(nil).readingHash(); got != c.reading || got != (s.readingHash() != other.readingHash()) {
+			t.Errorf("%s: constants are read otherwise: %v, want %v", c.name, got, c.reading)
+		}
+		if got := s.namesHash() != (*Settings)(nil).namesHash(); got != c.names || got != (s.namesHash() != other.namesHash()) {
+			t.Errorf("%s: names mean something else: %v, want %v", c.name, got, c.names)
+		}
 	}
 }
 

@@ -80,13 +80,13 @@ func (s *Session) showPrepared(o *Out) {
 		// One that is not possible any more must not abort the client's block;
 		// that a statement is there is not undone with a savepoint.
 		if s.tx != 'I' {
-			s.detour([]byte("SAVEPOINT pgweir"), o)
+			s.detour("SAVEPOINT pgweir", o)
 		}
 		o.ToServer.keep(appendNamed(o.ToServer.own(), name, body))
 		s.owed.push(entShow)
 		s.ownSync(o)
 		if s.tx != 'I' {
-			s.detour([]byte("ROLLBACK TO SAVEPOINT pgweir; RELEASE SAVEPOINT pgweir"), o)
+			s.detour("ROLLBACK TO SAVEPOINT pgweir; RELEASE SAVEPOINT pgweir", o)
 		}
 	}
 	s.x.showing = true
@@ -133,8 +133,9 @@ func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byt
 		switch n.Kind {
 		case wire.NameExecute:
 			if shared {
+				s.suit(own)
 				st = own.st
-				s.hints |= st.hints
+				s.hints |= own.hints | s.known(0, own.hints, st.text(), nil, true)
 			}
 		case wire.NamePrepare, wire.NameDeallocate:
 			if standIns == nil {
@@ -204,7 +205,7 @@ func (s *Session) haveSpliced(splices []splice, o *Out) {
 			continue
 		}
 		switch {
-		case n.st == p.st:
+		case n.st == p.st, bytes.Equal(n.st.body(), p.st.body()):
 			s.have(p.st, o)
 		case p.st.standsIn():
 			s.have(p.st, o)
@@ -263,7 +264,7 @@ func (s *Session) restorePosition(body []byte) []byte {
 // haveQuietly is have ahead of a simple query: a failure is not the client's,
 // who will be told when it is used.
 func (s *Session) haveQuietly(st *Statement, o *Out) {
-	if s.link.have.has(st) {
+	if s.usable(st) {
 		return
 	}
 	open := s.unsynced || s.owed.maySkip()

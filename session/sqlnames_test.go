@@ -211,21 +211,21 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			server(closed, ready('T')),
 		)},
 		{"a Bind in a block, of one that is not possible any more, made under other settings", transactionMode, steps(
-			prepared,
+			client(parse("s", "select 'now'"), syncing).then("need"),
+			leased().asks(parse(shared(1), "select 'now'"), syncing),
+			answers(parsed, ready('I')).then("release"),
 			with("client", wire.VarDateStyle, "German"),
 			elsewhere(),
 			with("backend", wire.VarDateStyle, "German"),
 			begin(query("begin")),
 			answers(complete("BEGIN"), ready('T')),
 			client(bind("", "s"), execute("", 0), syncing, query("select 1")).asks(
-				query("SET DateStyle = 'ISO, MDY';"), parse(shared(1), "select 1"), syncing, query("SET DateStyle = 'German';"),
-				bind("", shared(1)), execute("", 0), syncing, query("select 1")),
-			server(reported("DateStyle", "ISO, MDY"), complete("SET"), ready('T'), failure("42P01", "no table"), ready('E'),
-				failure("25P02", "aborted"), ready('E'), failure("25P02", "aborted"), ready('E')).
-				tells(failure("42P01", "no table"), ready('E')),
-			answers(failure("25P02", "aborted"), ready('E')),
+				aside("DateStyle", "ISO, MDY"), parse(shared(2), "select 'now'"), aside("DateStyle", "German"),
+				bind("", shared(2)), execute("", 0), syncing, query("select 1")),
+			server(isAside, failure("42P01", "no table"), ready('E'), failure("25P02", "aborted"), ready('E')).
+				tells(failure("42P01", "no table"), ready('E'), failure("25P02", "aborted"), ready('E')),
 			client(query("rollback")).asks(query("rollback")),
-			server(complete("ROLLBACK"), reported("DateStyle", "German"), ready('I')).tells(complete("ROLLBACK"), ready('I')).then("release"),
+			answers(complete("ROLLBACK"), ready('I')).then("release"),
 			clientHas(wire.VarDateStyle, "German"),
 		)},
 		{"EXECUTE leaves what the statement leaves", transactionMode, steps(

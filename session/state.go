@@ -155,10 +155,10 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 
 const (
 	// hintsNames are those of texts whose names have to be read.
-	hintsNames = wire.HintSet | wire.HintSetConfig | wire.HintDo | wire.HintDDL
+	hintsNames = wire.HintSet | wire.HintSetConfig | wire.HintDo | wire.HintDDL | wire.HintLocal | wire.HintReset
 	// hintsCheap say nothing about state.
 	hintsCheap = wire.HintDDL | wire.HintDrop | wire.HintClose | wire.HintNotify |
-		wire.HintLocal | wire.HintMeaning | wire.HintCatalog | hintsSignal
+		wire.HintLocal | wire.HintMeaning | wire.HintCatalog | hintReading | hintReadingVar | hintsSignal
 )
 
 // readNames reads the names in a text that has some of hintsNames: those of
@@ -166,6 +166,10 @@ const (
 func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.Hints {
 	set, followed := h&wire.HintSet != 0, true
 	visit := func(n wire.Name) {
+		switch n.Kind {
+		case wire.NameSet, wire.NameSetConfig, wire.NameSetConfigUnknown, wire.NameLocal, wire.NameReset:
+			h |= readingHint(n.Text)
+		}
 		switch n.Kind {
 		case wire.NameSet:
 			if wire.VarIndex([]byte(n.Text)) < 0 {
@@ -238,6 +242,7 @@ func (s *Session) noteCustom(name string) {
 func (s *Session) clean(sampled bool, o *Out) bool {
 	h := s.hints
 	s.hints = 0
+	s.link.epoch++
 	if h&(wire.HintDDL|wire.HintDrop) != 0 {
 		s.config.Shared.changes.Add(1)
 	}

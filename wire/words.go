@@ -81,8 +81,8 @@ const (
 	HintLocal
 )
 
-// CallerHints are the bits that this package leaves to its callers, for a
-// Function's hints and their own.
+// CallerHints are two bits that Scan never sets: callers may give them a meaning
+// of their own.
 const CallerHints Hints = 3 << 62
 
 // Scan reads the words of a text of SQL, of one statement or several. Words in

@@ -14,6 +14,9 @@ type Learned struct {
 	Hints wire.Hints
 	// Settings are those of extensions that may be set, by name.
 	Settings []string
+	// Names are all settings that may get another value, if only until the
+	// transaction ends: "all", and "" for those whose names cannot be told.
+	Names []string
 	// Unknown: settings may be set whose names cannot be told.
 	Unknown bool
 }
@@ -31,7 +34,10 @@ func (l *Learned) add(o *Learned) bool {
 			l.Settings = append(l.Settings, name)
 		}
 	}
-	return l.Hints != before.Hints || l.Unknown != before.Unknown || len(l.Settings) != len(before.Settings)
+	for _, name := range o.Names {
+		l.name(name)
+	}
+	return len(l.Names) != len(before.Names) || l.Hints != before.Hints || l.Unknown != before.Unknown || len(l.Settings) != len(before.Settings)
 }
 
 // Knowledge is what the names of a database's objects may leave behind, closed
@@ -248,7 +254,14 @@ func Body(text string) (l Learned) {
 
 // names notes the settings that a body sets.
 func (l *Learned) names(b []byte) {
+	if l.Hints&wire.HintReset != 0 {
+		l.name("all")
+	}
 	wire.BodyNames(b, func(n wire.Name) {
+		switch n.Kind {
+		case wire.NameSet, wire.NameSetConfig, wire.NameSetConfigUnknown, wire.NameLocal:
+			l.name(n.Text)
+		}
 		switch n.Kind {
 		case wire.NameSet, wire.NameSetConfig:
 			l.setting(n.Text)
@@ -256,6 +269,19 @@ func (l *Learned) names(b []byte) {
 			l.Unknown = true
 		}
 	})
+}
+
+// maxNames bounds the names of settings; beyond, they cannot be told.
+const maxNames = 32
+
+func (l *Learned) name(name string) {
+	switch {
+	case slices.Contains(l.Names, name):
+	case len(l.Names) < maxNames:
+		l.Names = append(l.Names, name)
+	case !slices.Contains(l.Names, ""):
+		l.Names = append(l.Names, "")
+	}
 }
 
 func (l *Learned) setting(name string) {

@@ -101,7 +101,7 @@ func (q *Question) Append(dst []byte) []byte {
 	}
 	if q.Parts&PartSettings != 0 {
 		for _, name := range q.Customs {
-			add("SELECT 's', ")
+			add("SELECT 'k', ")
 			dst = append(wire.AppendLiteral(dst, name), ", pg_catalog.current_setting("...)
 			dst = append(wire.AppendLiteral(dst, name), ", true)"...)
 		}
@@ -128,6 +128,7 @@ type Row struct {
 type Answer struct {
 	Found    Reason
 	Settings []wire.Param
+	Library  []string // settings that a library has defined
 	Channels []string
 	Hash     uint64 // of all settings' values
 	Shared   int    // how many statements there are with the Question's Prefix
@@ -179,7 +180,10 @@ func (a *Answer) row(body []byte) {
 	null := col[2] == nil
 	name, value := string(col[1]), string(col[2])
 	switch kind := col[0][0]; kind {
-	case 's', 'i':
+	case 's', 'i', 'k':
+		if kind == 's' && strings.Contains(name, ".") {
+			a.Library = append(a.Library, strings.ToLower(name))
+		}
 		if !null {
 			a.Settings = append(a.Settings, wire.Param{Name: name, Value: value})
 		}

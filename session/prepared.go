@@ -122,7 +122,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		return handleAsked
 	}
 	o.ToServer.add(before)
-	waits := s.owed.owesClient()
+	waits, left := s.owed.owesClient(), total-len(message)
 	switch typ {
 	case 'C':
 		s.rename(name, n, nil, entShut)
@@ -150,6 +150,11 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		s.have(n.st, o)
 		s.begin(n, o)
 		s.binds(n, portal)
+		if n.st.hints&hintsSignal != 0 && left == 0 {
+			aimed := s.aimBind(rest, n.st.hints)
+			total += len(aimed) - len(rest)
+			rest = aimed
+		}
 		b := append(o.ToServer.own(), 'B')
 		b = binary.BigEndian.AppendUint32(b, uint32(total-1-len(name)+len(n.st.name)))
 		b = append(append(b, portal...), 0)
@@ -165,7 +170,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		s.describes(n)
 	}
 	s.unsynced, s.asked = true, false
-	s.clientLeft = int32(total - len(message))
+	s.clientLeft = int32(left)
 	s.give(o)
 	if !waits {
 		o.Asked = true

@@ -178,7 +178,7 @@ const (
 	hintsNames = wire.HintSet | wire.HintSetConfig | wire.HintDo
 	// hintsCheap say nothing about state.
 	hintsCheap = wire.HintDDL | wire.HintDrop | wire.HintClose | wire.HintNotify |
-		hintsSignal
+		wire.HintBackendPID
 )
 
 // readNames reads the names in a text that has some of hintsNames: those of
@@ -255,6 +255,9 @@ func (s *Session) noteCustom(name string) {
 func (s *Session) clean(o *Out) bool {
 	h := s.hints
 	s.hints = 0
+	if h&wire.HintBackendPID != 0 {
+		s.link.told = s.PID
+	}
 	if h&(wire.HintDDL|wire.HintDrop) != 0 {
 		s.config.Shared.changed(s.x != nil && s.x.functions)
 		if s.x != nil {

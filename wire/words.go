@@ -67,6 +67,8 @@ const (
 	HintCancelBackend
 	// HintTerminateBackend: pg_terminate_backend.
 	HintTerminateBackend
+	// HintBackendPID: pg_backend_pid.
+	HintBackendPID
 )
 
 // Scan reads the words of a text of SQL, of one statement or several. Words in
@@ -321,4 +323,4 @@ func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) H
 // escapedNameHints are those that a name may give that cannot be read.
 const escapedNameHints = HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink |
 	HintShowsPrepared | HintShowsChannels | HintNotify |
-	HintCancelBackend | HintTerminateBackend
+	HintCancelBackend | HintTerminateBackend | HintBackendPID

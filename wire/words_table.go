@@ -65,6 +65,7 @@ var anyWords = []hintWord{
 	{"pg_notify", HintNotify},
 	{"pg_cancel_backend", HintCancelBackend},
 	{"pg_terminate_backend", HintTerminateBackend},
+	{"pg_backend_pid", HintBackendPID},
 }
 
 // A wordTable finds words by their first two letters.

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,5 +89,42 @@ func TestAProcessIDThatWasToldAtTheLoginCanBeSignaled(t *testing.T) {
 	err := runSQL(t.Context(), signaler, fmt.Sprintf("select pg_terminate_backend(%d)", signaler.PgConn().PID()))
 	if code := sqlState(err); code != "57P01" {
 		t.Errorf("ending oneself: %v", err)
+	}
+}
+
+// TestTheProcessIDOfABackendMeansWhoHasAskedForIt: the backend that a client asked
+// pg_backend_pid() on is lent to the one who signals that process next.
+func TestTheProcessIDOfABackendMeansWhoHasAskedForIt(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: "leak_check = 0\n", Database: "pool_size = 1"})
+	for name, options := range map[string]string{
+		"text": simpleProtocol, "unnamed": "default_query_exec_mode=exec", "named": "default_query_exec_mode=cache_statement",
+	} {
+		victim, caller := loginWire(t, w), connect(t, w.DSN(options))
+		victim.send(simpleQuery("select pg_backend_pid()"))
+		pid := string(victim.until('D')[6:])
+		victim.until('Z')
+		n, err := strconv.Atoi(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var done bool
+		if err := caller.QueryRow(t.Context(), "select pg_cancel_backend($1)", n).Scan(&done); err != nil || !done {
+			t.Errorf("%s: pg_cancel_backend: %v, %v", name, done, err)
+		}
+		victim.does("select 1") // there was nothing to cancel
+		if err := caller.QueryRow(t.Context(), "select pg_terminate_backend($1)", n).Scan(&done); err != nil || !done {
+			t.Errorf("%s: pg_terminate_backend: %v, %v", name, done, err)
+		}
+		if code := victim.ended(patience); code != "57P01" {
+			t.Errorf("%s: the client that was meant got %q", name, code)
+		}
+		// It has gone; the backend is there still, and so is who has it now.
+		if err := caller.QueryRow(t.Context(), "select pg_terminate_backend($1)", n).Scan(&done); err != nil || done {
+			t.Errorf("%s: to one that has gone: %v, %v", name, done, err)
+		}
+		if got := ask(t, caller, "select pg_backend_pid()"); got != pid {
+			t.Errorf("%s: the backend was process %s and is %s", name, pid, got)
+		}
 	}
 }

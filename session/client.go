@@ -326,6 +326,9 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 				return h
 			}
 		}
+		if typ == 'B' && len(message) == total && s.aimUnnamed(message, before, o) {
+			return handleDone
+		}
 		switch h := s.unnamedHints; {
 		case typ == 'P' && s.config.State != StateOff:
 			return s.parseText(message, total, before, o)
@@ -406,6 +409,9 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 	}
 	s.unlisten(text, h)
 	instead, refusal := s.sqlStatement(text, h, false, o)
+	if instead == nil && whole {
+		instead = s.aimText(text, h)
+	}
 	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0 // until it is known
 	s.clientLeft = int32(total - len(message))
 	switch {
@@ -447,6 +453,9 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	}
 	o.ToServer.add(before)
 	instead, refusal := s.sqlStatement(text, h, true, o)
+	if instead == nil && whole {
+		instead = s.aimText(text, h)
+	}
 	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0
 	given := message
 	switch {

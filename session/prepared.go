@@ -131,7 +131,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		return handleAsked
 	}
 	o.ToServer.add(before)
-	waits := s.owed.owesClient()
+	waits, left := s.owed.owesClient(), total-len(message)
 	switch typ {
 	case 'C':
 		s.rename(name, n, nil, entShut)
@@ -159,6 +159,11 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		s.have(n.st, o)
 		s.begin(n, o)
 		s.binds(n, portal)
+		if hints&hintsSignal != 0 && left == 0 {
+			aimed := s.aimBind(rest, hints)
+			total += len(aimed) - len(rest)
+			rest = aimed
+		}
 		b := append(o.ToServer.own(), 'B')
 		b = binary.BigEndian.AppendUint32(b, uint32(total-1-len(name)+len(n.st.name)))
 		b = append(append(b, portal...), 0)
@@ -173,7 +178,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		s.describes(n)
 	}
 	s.unsynced, s.asked = true, false
-	s.clientLeft = int32(total - len(message))
+	s.clientLeft = int32(left)
 	s.give(o)
 	if !waits {
 		o.Asked = true

@@ -86,6 +86,7 @@ type Link struct {
 	// lent the backend before they have come, see Heard.
 	Notifier atomic.Uint32
 	PID      uint32 // the backend's process
+	told     uint32 // the process ID of the client that has last asked for PID; 0 if none has
 	quiet    bool   // no notifications are on their way from there
 	others   bool   // those of other clients may be than the one that has it
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strconv"
 	"strings"
 
@@ -45,6 +46,103 @@ func (s *Session) warned(body []byte, o *Out) (swallow bool) {
 		return false
 	}
 	s.more().signaled = true
+	return true
+}
+
+// What pg_backend_pid() says is the process ID of the backend of the moment. Who
+// gives it to these functions later, on another client's behalf, may have the
+// same backend by then, and would end itself. So if a client that has just got
+// its backend names that in a number or a parameter, the client is meant that
+// has last asked for it, or nobody.
+
+// nobody is a process ID that neither a process has nor a client.
+const nobody = 1 << 30
+
+// aim is what the number of the backend that the client has stands for in a
+// text that signals; 0 if it is to stand as it is.
+func (s *Session) aim(h wire.Hints) uint32 {
+	switch {
+	case h&hintsSignal == 0, s.config.Signal == nil, s.PID == 0, s.link.told == s.PID,
+		s.tx != 'I', s.executed, s.pins != 0, (s.hints|h)&wire.HintBackendPID != 0:
+		return 0
+	case s.link.told == 0:
+		return nobody
+	}
+	return s.link.told
+}
+
+// aimText has a text signal whom it means; nil if that is whom it names.
+func (s *Session) aimText(text []byte, h wire.Hints) (instead []byte) {
+	to := s.aim(h)
+	if to == 0 {
+		return nil
+	}
+	own := strconv.FormatUint(uint64(s.link.PID), 10)
+	done := 0
+	wire.SignaledPIDs(text, s.vars[wire.VarStandardConformingStrings] == "off", func(start, end int) {
+		if string(text[start:end]) == own {
+			instead = strconv.AppendUint(append(instead, text[done:start]...), uint64(to), 10)
+			done = end
+		}
+	})
+	if instead == nil {
+		return nil
+	}
+	return append(instead, text[done:]...)
+}
+
+// aimBind is aimText for what stands behind the names in a Bind. It gives rest
+// itself if that names whom it means, or is not whole.
+func (s *Session) aimBind(rest []byte, h wire.Hints) []byte {
+	to := s.aim(h)
+	if to == 0 {
+		return rest
+	}
+	own := strconv.FormatUint(uint64(s.link.PID), 10)
+	ownBinary := string(binary.BigEndian.AppendUint32(nil, s.link.PID))
+	var instead []byte
+	done := 0
+	whole := wire.BindParameters(rest, func(start, end int, isBinary bool) {
+		var value []byte
+		switch given := string(rest[start:end]); {
+		case isBinary && given == ownBinary:
+			value = binary.BigEndian.AppendUint32(nil, to)
+		case !isBinary && given == own:
+			value = strconv.AppendUint(nil, uint64(to), 10)
+		default:
+			return
+		}
+		instead = append(instead, rest[done:start-4]...)
+		instead = append(binary.BigEndian.AppendUint32(instead, uint32(len(value))), value...)
+		done = end
+	})
+	if !whole || instead == nil {
+		return rest
+	}
+	return append(instead, rest[done:]...)
+}
+
+// aimUnnamed sends a Bind of the unnamed statement with whom it means in place of
+// whom it names; it is false if that is the same.
+func (s *Session) aimUnnamed(message, before []byte, o *Out) bool {
+	h := s.unnamedHints
+	if h&hintsSignal == 0 || h&hintsReady != 0 {
+		return false
+	}
+	_, behind, _ := wire.CString(message[wire.HeaderLen:])
+	name, rest, ok := wire.CString(behind)
+	if !ok || len(name) > 0 {
+		return false
+	}
+	aimed := s.aimBind(rest, h)
+	if bytes.Equal(aimed, rest) {
+		return false
+	}
+	o.ToServer.add(before)
+	s.statement('B', message, nil, o) // may have to make it first
+	names := message[wire.HeaderLen : len(message)-len(rest)]
+	o.ToServer.keep(wire.AppendMessage(o.ToServer.own(), 'B', names, aimed))
+	s.track('B', message, o)
 	return true
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
@@ -98,6 +99,61 @@ func TestASignalToAProcessIDThatStandsForAClientReachesIt(t *testing.T) {
 			answers(columns, notice("PID 6000000 is not a PostgreSQL backend process"), row("f"), complete("SELECT 1"), ready('I')).then("release"),
 			expect(),
 		)},
+	})
+}
+
+// TestWhoIsSignaledByTheProcessIDOfTheBackendThatTheCallerHas: the one who has
+// asked for it last.
+func TestWhoIsSignaledByTheProcessIDOfTheBackendThatTheCallerHas(t *testing.T) {
+	mode, born := signals(5000000, nil)
+	on := func(told uint32) step {
+		return step{does: "the backend is process 4711", do: func(r *rig) { r.link = newLink(); r.link.PID, r.link.told = 4711, told }}
+	}
+	told := func(want uint32) step {
+		return step{does: "who was told its process ID", do: func(r *rig) {
+			r.t.Helper()
+			mustEqual(r.t, "told", fmt.Sprint(r.link.told), fmt.Sprint(want))
+		}}
+	}
+	binds := func(st, formats, value string) string {
+		size := string(binary.BigEndian.AppendUint32(nil, uint32(len(value))))
+		return message('B', "\x00", st, "\x00", formats, "\x00\x01", size, value, "\x00\x00")
+	}
+	const end, signal = "select pg_terminate_backend(4711)", "select pg_terminate_backend($1)"
+	const asText, asBinary = "\x00\x00", "\x00\x01\x00\x01"
+	over := server(columns, row("t"), complete("SELECT 1"), ready('I')).tells(columns, row("t"), complete("SELECT 1"), ready('I'))
+	becomes := func(given, sent string) []step {
+		return steps(client(given).then("need"), leased().asks(sent))
+	}
+	play(t, []transcript{
+		{"another client, in a Query", mode, steps(born, on(6000000),
+			becomes(query(end), query("select pg_terminate_backend(6000000)")), over.then("release"), told(6000000))},
+		{"nobody, if nobody has asked", mode, steps(born, on(0),
+			becomes(query(end), query("select pg_terminate_backend(1073741824)")), over.then("release"))},
+		{"a cancel, in the unnamed statement's text", mode, steps(born, on(6000000),
+			client(parse("", "select pg_cancel_backend(4711)"), bind("", ""), execute("", 0), syncing).then("need"),
+			leased().asks(parse("", "select pg_cancel_backend(6000000)"), bind("", ""), execute("", 0), syncing))},
+		{"as a parameter of the unnamed statement", mode, steps(born, on(6000000),
+			client(parse("", signal), binds("", asText, "4711"), execute("", 0), syncing).then("need"),
+			leased().asks(parse("", signal), binds("", asText, "6000000"), execute("", 0), syncing))},
+		{"in binary", mode, steps(born, on(6000000),
+			client(parse("", signal), binds("", asBinary, "\x00\x00\x12\x67"), execute("", 0), syncing).then("need"),
+			leased().asks(parse("", signal), binds("", asBinary, "\x00\x5b\x8d\x80"), execute("", 0), syncing))},
+		{"as a parameter of a named statement", mode, steps(born, on(6000000),
+			client(parse("s", signal), binds("s", asText, "4711"), execute("", 0), syncing).then("need"),
+			leased().asks(parse(shared(1), signal), binds(shared(1), asText, "6000000"), execute("", 0), syncing))},
+		{"another process", mode, steps(born, on(6000000),
+			begin(query("select pg_terminate_backend(4712)")), over.then("release"),
+			begin(parse("", signal), binds("", asText, "4712"), execute("", 0), syncing))},
+		{"oneself, who has asked", mode, steps(born, on(6000000),
+			begin(query("select pg_backend_pid()")), over.then("release"), told(5000000),
+			begin(query(end)), over.then("release"))},
+		{"oneself, who asks in the same breath", mode, steps(born, on(6000000),
+			begin(query(end+"; select pg_backend_pid()")), over.then("release"))},
+		{"oneself, who could know it from this transaction", mode, steps(born, on(6000000),
+			begin(query("begin")), answers(complete("BEGIN"), ready('T')), passes(query(end)))},
+		{"not a text that says so in a string", mode, steps(born, on(6000000),
+			begin(query("select pg_terminate_backend(1), 'pg_terminate_backend(4711)', 4711")))},
 	})
 }
 

@@ -158,7 +158,8 @@ const (
 	hintsNames = wire.HintSet | wire.HintSetConfig | wire.HintDo | wire.HintDDL | wire.HintLocal | wire.HintReset
 	// hintsCheap say nothing about state.
 	hintsCheap = wire.HintDDL | wire.HintDrop | wire.HintClose | wire.HintNotify |
-		wire.HintLocal | wire.HintMeaning | wire.HintCatalog | hintReading | hintReadingVar | hintsSignal
+		wire.HintLocal | wire.HintMeaning | wire.HintCatalog | wire.HintFetch | wire.HintBackendPID |
+		hintReading | hintReadingVar
 )
 
 // readNames reads the names in a text that has some of hintsNames: those of
@@ -243,6 +244,9 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	h := s.hints
 	s.hints = 0
 	s.link.epoch++
+	if h&wire.HintBackendPID != 0 {
+		s.link.told = s.PID
+	}
 	if h&(wire.HintDDL|wire.HintDrop) != 0 {
 		s.config.Shared.changes.Add(1)
 	}

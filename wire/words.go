@@ -79,6 +79,8 @@ const (
 	// HintLocal: SET LOCAL, and a call of set_config whose third argument is
 	// just true.
 	HintLocal
+	// HintBackendPID: pg_backend_pid.
+	HintBackendPID
 )
 
 // CallerHints are two bits that Scan never sets: callers may give them a meaning
@@ -424,7 +426,7 @@ func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) H
 // escapedNameHints are those that a name may give that cannot be read.
 const escapedNameHints = HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink |
 	HintShowsPrepared | HintShowsChannels | HintNotify |
-	HintCancelBackend | HintTerminateBackend
+	HintCancelBackend | HintTerminateBackend | HintBackendPID
 
 // The settings that decide what a text means.
 var meaningNames = [...]string{"role", "session_authorization", "search_path", "session_replication_role", "row_security"}

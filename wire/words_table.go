@@ -78,6 +78,7 @@ var anyWords = []hintWord{
 	{"pg_create_logical_replication_slot", HintLoad},
 	{"pg_copy_physical_replication_slot", HintLoad},
 	{"pg_copy_logical_replication_slot", HintLoad},
+	{"pg_backend_pid", HintBackendPID},
 }
 
 // A wordTable finds words by their first two letters.

@@ -126,7 +126,7 @@ func TestScanFindsTheWordsThatTouchSessionState(t *testing.T) {
 		{"select pg_advisory_unlock_all()", HintAdvisoryUnlock},
 		{`select "pg_advisory_lock"(1)`, HintAdvisoryLock},
 		{`select U&"pg\005fadvisory_lock"(1)`, HintSetConfig | HintAdvisoryLock | HintTemp |
-			HintSequence | HintDblink | HintShowsPrepared | HintShowsChannels | HintNotify | HintCancelBackend | HintTerminateBackend},
+			HintSequence | HintDblink | HintShowsPrepared | HintShowsChannels | HintNotify | HintCancelBackend | HintTerminateBackend | HintBackendPID},
 		{`select 1&"x"`, 0},
 		{"select nextval('s')", 0},
 		{"select lastval()", HintSequence},

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -135,8 +136,17 @@ func lookAtEverything(t *testing.T, w *weir) (stop func()) {
 // to hand, with statements and settings that are shown of them.
 func TestBackendsThatAreHandedFromLoopToLoopAreShown(t *testing.T) {
 	t.Parallel()
+	for what, size := range map[string]int{"with a queue": 6, "with some to spare": 30} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			handBackendsAround(t, size)
+		})
+	}
+}
+
+func handBackendsAround(t *testing.T, size int) {
 	const clients, rounds = 24, 60
-	w := startWeir(t, weirOptions{Top: manyLoops, Database: "pool_size = 12"})
+	w := startWeir(t, weirOptions{Top: manyLoops, Database: fmt.Sprintf("pool_size = %d", size)})
 	stopLooking := lookAtEverything(t, w)
 	var all sync.WaitGroup
 	for i := range clients {
@@ -253,6 +263,9 @@ func TestAClientThatIsKilledInItsHandshakeIsToldNothing(t *testing.T) {
 		}
 		// The head of a record of the handshake, so that more is waited for.
 		c.send([]byte{22, 3, 1, 2, 0, 1})
+		if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
 		id := ""
 		eventually(t, "it is seen", func() bool {
 			if ids := inLogin(t, console); len(ids) == 1 {
@@ -262,7 +275,7 @@ func TestAClientThatIsKilledInItsHandshakeIsToldNothing(t *testing.T) {
 		})
 		must(t, console, "kill_client "+id)
 		if rest, err := io.ReadAll(c.r); len(rest) > 0 {
-			t.Errorf("it was told %q, %v", rest, err)
+			t.Fatalf("it was told %q, %v", rest, err)
 		}
 		next := []*wireClient{loginWire(t, w), loginWire(t, w)}
 		_ = c.write([]byte("more of it"))

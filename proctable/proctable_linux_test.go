@@ -140,14 +140,6 @@ func TestMemoryGrowsByWhatAProcessWrites(t *testing.T) {
 	}
 	defer func() { _ = syscall.Munmap(pages) }()
 	before := measure()
-	sum := byte(0)
-	for i := 0; i < size; i += 4096 { // reading takes no memory of one's own
-		sum += pages[i]
-	}
-	if grown := measure() - before; grown > size/10 || sum != 0 {
-		t.Errorf("64 MB were read, and memory grew by %d", grown)
-	}
-	before = measure()
 	for i := 0; i < size; i += 4096 {
 		pages[i] = 1
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"net"
 	"runtime"
 	"syscall"
@@ -26,6 +27,14 @@ func newHandshakes(loops int) handshakes {
 func (h handshakes) begin() { h <- struct{}{} }
 func (h handshakes) end()   { <-h }
 
+// shake does the server's side of a handshake.
+func (h handshakes) shake(conn net.Conn, config *tls.Config) (*loop.TLS, error) {
+	h.begin()
+	defer h.end()
+	encrypted := loop.ServerTLS(&bounded{conn, h}, config)
+	return encrypted, encrypted.Handshake()
+}
+
 // bounded is the connection of a handshake, which has begun.
 type bounded struct {
 	net.Conn
@@ -36,6 +45,12 @@ func (b *bounded) Read(p []byte) (int, error) {
 	b.among.end()
 	defer b.among.begin()
 	return b.Conn.Read(p)
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	b.among.end()
+	defer b.among.begin()
+	return b.Conn.Write(p)
 }
 
 // handshake takes the client off its loop and does the TLS handshake.
@@ -56,10 +71,7 @@ func (l *login) handshake(t *tlsRules) {
 		if timeout > 0 {
 			conn.SetDeadline(time.Now().Add(timeout))
 		}
-		encrypted := loop.ServerTLS(&bounded{conn, p.handshakes}, t.config)
-		p.handshakes.begin()
-		err := encrypted.Handshake()
-		p.handshakes.end()
+		encrypted, err := p.handshakes.shake(conn, t.config)
 		conn.Close()
 		c.post(func() { l.handshaken(encrypted, err) })
 	}()

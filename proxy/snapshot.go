@@ -216,13 +216,12 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 			ConnectTime: b.b.Opened, RemotePID: int(b.b.PID), TLS: b.b.TLS, Replication: "none",
 		}}
 		row.Addr, row.Port = splitAddress(a)
+		row.Prepared, row.Settings = b.carries(w)
 		switch c := w.holder(b); {
+		case c != nil && c.login != nil:
+			row.State, row.Link = "active", c.id
 		case c != nil:
 			row.State, row.Link = "active", c.id
-			row.Prepared, row.Settings = b.link.Prepared(), fingerprint(b.link.Settings())
-			if c.login != nil {
-				break
-			}
 			row.ApplicationName = c.sess.Vars()[0]
 			row.RequestTime = p.started.Add(c.asked)
 			if r, _ := c.sess.Pins(); r != 0 {
@@ -231,18 +230,23 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 			if c.sess.Phase() == session.Resetting {
 				row.State = "tested"
 			}
-		case !w.loop.Has(&b.conn): // any loop may claim it just now
-			row.Prepared, row.Settings = int(b.parked.prepared.Load()), shortened(b.parked.settings.Load())
-		default:
-			row.Prepared, row.Settings = b.link.Prepared(), fingerprint(b.link.Settings())
-			if b.held && b.cancels > 0 {
-				row.State = "being_canceled"
-			} else if b.held {
-				row.State = "tested"
-			}
+		case !w.loop.Has(&b.conn): // idle
+		case b.held && b.cancels > 0:
+			row.State = "being_canceled"
+		case b.held:
+			row.State = "tested"
 		}
 		s.Servers = append(s.Servers, row)
 	}
+}
+
+// carries is what is shown of the statements and settings on a backend that
+// this loop watches. One that is parked any loop may claim just now.
+func (s *server) carries(w *worker) (prepared int, settings string) {
+	if w.loop.Has(&s.conn) {
+		return s.link.Prepared(), fingerprint(s.link.Settings())
+	}
+	return int(s.parked.prepared.Load()), shortened(s.parked.settings.Load())
 }
 
 func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {

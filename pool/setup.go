@@ -308,7 +308,9 @@ func (u *setUp) read(shown, rows [][]string) {
 				}
 			})
 		case "idle":
-			u.begun.IdleTimeout, _ = milliseconds(value)
+			if !u.idles {
+				u.begun.IdleTimeout, _ = milliseconds(value)
+			}
 		case "set":
 			u.set(name, value, row[3])
 		}

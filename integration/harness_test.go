@@ -44,6 +44,9 @@ type weirOptions struct {
 	Files map[string]string
 	// Env are further variables, "NAME=value".
 	Env []string
+	// Role is whose the test's connections are, which may make what it likes in
+	// the test's database; "": the superuser, postgres.
+	Role string
 	// Leaks: the test has something left behind that nothing hints at.
 	Leaks bool
 	// MayFail: the test looks at the exit code itself.
@@ -80,6 +83,9 @@ func startWeir(t *testing.T, opts weirOptions) *weir {
 	}
 	if w.DB = opts.DB; w.DB == "" {
 		w.DB = createDatabase(t, w.PG)
+	}
+	if opts.Role != "" {
+		execSQL(t, dsn(w.PG.Port, w.DB), "grant create on database "+w.DB+" to "+opts.Role+"; grant create on schema public to "+opts.Role)
 	}
 	var err error
 	// The folder of a Unix socket must have a short name.
@@ -222,6 +228,9 @@ func (w *weir) config(o weirOptions) string {
 	fmt.Fprintf(&b, "%s\n\n%s\n", o.Database, strings.ReplaceAll(o.Tables, "PGPORT", strconv.Itoa(w.PG.Port)))
 	if !strings.Contains(o.Tables, "[users.") {
 		b.WriteString("[users.postgres]\n")
+		if o.Role != "" {
+			b.WriteString("[users." + o.Role + "]\n")
+		}
 	}
 	return b.String()
 }
@@ -260,10 +269,20 @@ func (w *weir) HTTP(path string) string {
 }
 
 // DSN leads through pgweir to the test's database. more are further "key=value".
-func (w *weir) DSN(more ...string) string { return dsn(w.Port, w.DB, more...) }
+func (w *weir) DSN(more ...string) string { return dsn(w.Port, w.DB, w.asRole(more)...) }
 
 // Direct leads to the same database without pgweir.
-func (w *weir) Direct(more ...string) string { return dsn(w.PG.Port, w.DB, more...) }
+func (w *weir) Direct(more ...string) string { return dsn(w.PG.Port, w.DB, w.asRole(more)...) }
+
+// Role is the one of the test's connections.
+func (w *weir) Role() string {
+	if w.opts.Role != "" {
+		return w.opts.Role
+	}
+	return "postgres"
+}
+
+func (w *weir) asRole(more []string) []string { return append([]string{"user=" + w.Role()}, more...) }
 
 // Console leads to the console.
 func (w *weir) Console(more ...string) string { return dsn(w.Port, "pgweir", more...) }

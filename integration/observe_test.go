@@ -91,7 +91,7 @@ func show(t *testing.T, conn *pgx.Conn, sql string) []map[string]string {
 // poolRow is the row of SHOW POOLS for w's database and user postgres.
 func poolRow(t *testing.T, w *weir, console *pgx.Conn) map[string]string {
 	t.Helper()
-	return rowOf(t, show(t, console, "show pools"), "database", w.DB, "user", "postgres")
+	return rowOf(t, show(t, console, "show pools"), "database", w.DB, "user", w.Role())
 }
 
 // rowOf finds the one row with these values of these columns.

@@ -49,141 +49,153 @@ const simpleProtocol = "default_query_exec_mode=simple_protocol"
 
 func TestStateThatCannotFollowKeepsItsBackendUntilItEnds(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 2"})
-	execSQL(t, w.Direct(), pinSchema)
-	console := connect(t, w.Console(simpleProtocol))
-	for _, c := range pinCases {
-		t.Run(c.name, func(t *testing.T) {
-			one, two := connect(t, w.DSN(simpleProtocol, "application_name=pinned")), connect(t, w.DSN(simpleProtocol))
-			must(t, one, c.make)
-			eventually(t, "the pin is shown", func() bool { return len(show(t, console, "show pins")) == 1 })
-			row := rowOf(t, show(t, console, "show pins"), "database", w.DB, "user", "postgres")
-			if row["reasons"] != c.reason || row["application_name"] != "pinned" || !strings.HasPrefix(row["statement"], c.make) {
-				t.Errorf("SHOW PINS has %v", row)
-			}
-			if got := ask(t, one, "select pg_backend_pid()"); got != row["remote_pid"] {
-				t.Errorf("its owner is on backend %s, the pin on %s", got, row["remote_pid"])
-			}
-			for range 2 {
-				if got := ask(t, one, c.see); got != c.mine {
-					t.Errorf("its owner sees %q, want %q", got, c.mine)
+	inBothSettings(t, func(t *testing.T, opts weirOptions) {
+		opts.Database = "pool_size = 2"
+		w := startWeir(t, opts)
+		execSQL(t, w.Direct(), pinSchema)
+		console := connect(t, w.Console(simpleProtocol))
+		for _, c := range pinCases {
+			t.Run(c.name, func(t *testing.T) {
+				one, two := connect(t, w.DSN(simpleProtocol, "application_name=pinned")), connect(t, w.DSN(simpleProtocol))
+				must(t, one, c.make)
+				eventually(t, "the pin is shown", func() bool { return len(show(t, console, "show pins")) == 1 })
+				row := rowOf(t, show(t, console, "show pins"), "database", w.DB, "user", w.Role())
+				if row["reasons"] != c.reason || row["application_name"] != "pinned" || !strings.HasPrefix(row["statement"], c.make) {
+					t.Errorf("SHOW PINS has %v", row)
 				}
-				if got := ask(t, two, c.see); got != c.others {
-					t.Errorf("another sees %q, want %q", got, c.others)
+				if got := ask(t, one, "select pg_backend_pid()"); got != row["remote_pid"] {
+					t.Errorf("its owner is on backend %s, the pin on %s", got, row["remote_pid"])
 				}
-			}
-			if n := poolRow(t, w, console)["pinned"]; n != "1" {
-				t.Errorf("SHOW POOLS has %s pinned", n)
-			}
-			must(t, one, c.end)
-			eventually(t, "the pin ends", func() bool { return len(show(t, console, "show pins")) == 0 })
-			eventually(t, "the backend is shared", func() bool { return sharesBackend(t, w, console, one.PgConn(), two.PgConn()) })
-			for _, conn := range []*pgx.Conn{one, two} {
-				if got := ask(t, conn, c.see); got != c.others {
-					t.Errorf("after %s: %q, want %q", c.end, got, c.others)
+				for range 2 {
+					if got := ask(t, one, c.see); got != c.mine {
+						t.Errorf("its owner sees %q, want %q", got, c.mine)
+					}
+					if got := ask(t, two, c.see); got != c.others {
+						t.Errorf("another sees %q, want %q", got, c.others)
+					}
 				}
-			}
-			if err := one.Close(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+				if n := poolRow(t, w, console)["pinned"]; n != "1" {
+					t.Errorf("SHOW POOLS has %s pinned", n)
+				}
+				must(t, one, c.end)
+				eventually(t, "the pin ends", func() bool { return len(show(t, console, "show pins")) == 0 })
+				eventually(t, "the backend is shared", func() bool { return sharesBackend(t, w, console, one.PgConn(), two.PgConn()) })
+				for _, conn := range []*pgx.Conn{one, two} {
+					if got := ask(t, conn, c.see); got != c.others {
+						t.Errorf("after %s: %q, want %q", c.end, got, c.others)
+					}
+				}
+				if err := one.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
 }
 
 // TestAPinHasAllItsReasonsAndEndsWithTheLast.
 func TestAPinHasAllItsReasonsAndEndsWithTheLast(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 2"})
-	console, conn := connect(t, w.Console(simpleProtocol)), connect(t, w.DSN(simpleProtocol))
-	has := func(after string, reasons ...string) {
-		t.Helper()
-		must(t, conn, after)
-		eventually(t, after+": "+strings.Join(reasons, ", "), func() bool {
-			rows := show(t, console, "show pins")
-			if len(reasons) == 0 || len(rows) != 1 {
-				return len(reasons) == len(rows)
-			}
-			for _, r := range reasons {
-				if !strings.Contains(rows[0]["reasons"], r) {
-					return false
+	inBothSettings(t, func(t *testing.T, opts weirOptions) {
+		opts.Database = "pool_size = 2"
+		w := startWeir(t, opts)
+		console, conn := connect(t, w.Console(simpleProtocol)), connect(t, w.DSN(simpleProtocol))
+		has := func(after string, reasons ...string) {
+			t.Helper()
+			must(t, conn, after)
+			eventually(t, after+": "+strings.Join(reasons, ", "), func() bool {
+				rows := show(t, console, "show pins")
+				if len(reasons) == 0 || len(rows) != 1 {
+					return len(reasons) == len(rows)
 				}
-			}
-			return strings.Count(rows[0]["reasons"], ",") == len(reasons)-1
-		})
-	}
-	has("select pg_advisory_lock(1)", "advisory lock")
-	has("create temp table mine (a int)", "advisory lock", "temporary table")
-	has("prepare p as select 1", "advisory lock", "temporary table", "prepared statement")
-	has("select pg_advisory_unlock(1)", "temporary table", "prepared statement")
-	has("deallocate p", "temporary table")
-	has("begin; drop table mine; rollback", "temporary table")
-	has("declare c cursor with hold for select 1", "temporary table", "held cursor")
-	has("set work_mem = '6MB'", "temporary table", "held cursor")
-	has("discard temp; close c")
-	if got := ask(t, conn, "show work_mem"); got != "6MB" {
-		t.Errorf("work_mem is %s after the pin", got)
-	}
-	has("discard all")
+				for _, r := range reasons {
+					if !strings.Contains(rows[0]["reasons"], r) {
+						return false
+					}
+				}
+				return strings.Count(rows[0]["reasons"], ",") == len(reasons)-1
+			})
+		}
+		has("select pg_advisory_lock(1)", "advisory lock")
+		has("create temp table mine (a int)", "advisory lock", "temporary table")
+		has("prepare p as select 1", "advisory lock", "temporary table", "prepared statement")
+		has("select pg_advisory_unlock(1)", "temporary table", "prepared statement")
+		has("deallocate p", "temporary table")
+		has("begin; drop table mine; rollback", "temporary table")
+		has("declare c cursor with hold for select 1", "temporary table", "held cursor")
+		has("set work_mem = '6MB'", "temporary table", "held cursor")
+		has("discard temp; close c")
+		if got := ask(t, conn, "show work_mem"); got != "6MB" {
+			t.Errorf("work_mem is %s after the pin", got)
+		}
+		has("discard all")
+	})
 }
 
 // TestTransactionsThatLeaveNothingDoNotPin: one backend serves two clients.
 func TestTransactionsThatLeaveNothingDoNotPin(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 1"})
-	one, two := connect(t, w.DSN(simpleProtocol)), connect(t, w.DSN(simpleProtocol))
-	for _, sql := range []string{
-		"select pg_advisory_xact_lock(1)", "select pg_advisory_lock(1), pg_advisory_unlock(1)", "begin; select pg_advisory_lock(2); select pg_advisory_unlock(2); commit",
-		"create temp table mine (a int) on commit drop", "begin; create temp table mine (a int); rollback", "begin; create temp table mine (a int); drop table mine; commit",
-		"begin; declare c cursor for select 1; fetch c; commit", "begin; declare c cursor with hold for select 1; rollback", "prepare p as select 1; execute p; deallocate p",
-		"set work_mem = '6MB'", "set role pg_monitor", "reset role", "set my.own = 'x'", "begin; listen c; rollback", "listen c; unlisten c", "do $$ begin perform 1; end $$", "discard all",
-	} {
-		must(t, one, sql)
-		servedWithin(t, two, patience)
-	}
+	inBothSettings(t, func(t *testing.T, opts weirOptions) {
+		opts.Database = "pool_size = 1"
+		w := startWeir(t, opts)
+		one, two := connect(t, w.DSN(simpleProtocol)), connect(t, w.DSN(simpleProtocol))
+		for _, sql := range []string{
+			"select pg_advisory_xact_lock(1)", "select pg_advisory_lock(1), pg_advisory_unlock(1)", "begin; select pg_advisory_lock(2); select pg_advisory_unlock(2); commit",
+			"create temp table mine (a int) on commit drop", "begin; create temp table mine (a int); rollback", "begin; create temp table mine (a int); drop table mine; commit",
+			"begin; declare c cursor for select 1; fetch c; commit", "begin; declare c cursor with hold for select 1; rollback", "prepare p as select 1; execute p; deallocate p",
+			"set work_mem = '6MB'", "set role pg_monitor", "reset role", "set my.own = 'x'", "begin; listen c; rollback", "listen c; unlisten c", "do $$ begin perform 1; end $$", "discard all",
+		} {
+			must(t, one, sql)
+			servedWithin(t, two, patience)
+		}
+	})
 }
 
 // TestAClientThatVanishesTakesItsPinWithIt: whoever comes next on the only
 // backend is served soon, and finds nothing.
 func TestAClientThatVanishesTakesItsPinWithIt(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 1"})
-	execSQL(t, w.Direct(), pinSchema)
-	console := connect(t, w.Console(simpleProtocol))
-	direct := connect(t, w.Direct())
-	for i, c := range pinCases {
-		for _, block := range []bool{false, true} {
-			one := loginWire(t, w)
-			statements := []string{c.make}
-			if block {
-				statements = append(statements, "begin", "insert into items values (1000, 'x')", "select pg_advisory_lock(99)", "set work_mem = '6MB'")
-			}
-			for _, sql := range statements {
-				if code, err := one.roundTrip(sql); code != "" || err != nil {
-					t.Fatalf("%s: %q, %v", sql, code, err)
+	inBothSettings(t, func(t *testing.T, opts weirOptions) {
+		opts.Database = "pool_size = 1"
+		w := startWeir(t, opts)
+		execSQL(t, w.Direct(), pinSchema)
+		console := connect(t, w.Console(simpleProtocol))
+		direct := connect(t, w.Direct())
+		for i, c := range pinCases {
+			for _, block := range []bool{false, true} {
+				one := loginWire(t, w)
+				statements := []string{c.make}
+				if block {
+					statements = append(statements, "begin", "insert into items values (1000, 'x')", "select pg_advisory_lock(99)", "set work_mem = '6MB'")
 				}
+				for _, sql := range statements {
+					if code, err := one.roundTrip(sql); code != "" || err != nil {
+						t.Fatalf("%s: %q, %v", sql, code, err)
+					}
+				}
+				start := time.Now()
+				one.vanish(i%2 == 0)
+				two := connect(t, w.DSN(simpleProtocol))
+				if got := ask(t, two, c.see); got != c.others {
+					t.Errorf("%s: the next sees %q, want %q", c.name, got, c.others)
+				}
+				if got := ask(t, two, "select count(*) || current_setting('work_mem') from items where id = 1000"); got != "04MB" {
+					t.Errorf("%s: the next sees %q", c.name, got)
+				}
+				if took := time.Since(start); took > patience {
+					t.Errorf("%s: the next was served after %v", c.name, took)
+				}
+				if got := ask(t, direct, "select count(*) from pg_locks where locktype = 'advisory'"+
+					" and database = (select oid from pg_database where datname = current_database())"); got != "0" {
+					t.Errorf("%s: %s advisory locks are left", c.name, got)
+				}
+				if rows := show(t, console, "show pins"); len(rows) != 0 {
+					t.Errorf("%s: SHOW PINS has %v", c.name, rows)
+				}
+				_ = two.Close(t.Context())
 			}
-			start := time.Now()
-			one.vanish(i%2 == 0)
-			two := connect(t, w.DSN(simpleProtocol))
-			if got := ask(t, two, c.see); got != c.others {
-				t.Errorf("%s: the next sees %q, want %q", c.name, got, c.others)
-			}
-			if got := ask(t, two, "select count(*) || current_setting('work_mem') from items where id = 1000"); got != "04MB" {
-				t.Errorf("%s: the next sees %q", c.name, got)
-			}
-			if took := time.Since(start); took > patience {
-				t.Errorf("%s: the next was served after %v", c.name, took)
-			}
-			if got := ask(t, direct, "select count(*) from pg_locks where locktype = 'advisory'"+
-				" and database = (select oid from pg_database where datname = current_database())"); got != "0" {
-				t.Errorf("%s: %s advisory locks are left", c.name, got)
-			}
-			if rows := show(t, console, "show pins"); len(rows) != 0 {
-				t.Errorf("%s: SHOW PINS has %v", c.name, rows)
-			}
-			_ = two.Close(t.Context())
 		}
-	}
+	})
 }
 
 // TestMaxPinnedBoundsPinsAndOthersKeepWorking: whoever would pin one backend
@@ -272,7 +284,7 @@ func TestSessionStateCanBePinnedAlwaysOrNotWatched(t *testing.T) {
 // TestPinnedStateReadsTheSameWithAndWithoutPgweir has a backend for each player.
 func TestPinnedStateReadsTheSameWithAndWithoutPgweir(t *testing.T) {
 	t.Parallel()
-	playScenes(t, stage{schema: pinSchema, pool: 3}, pinScenes())
+	playScenes(t, stage{schema: pinSchema, pool: 3, asShipped: true}, pinScenes())
 }
 
 func pinScenes() []scene {

@@ -11,14 +11,14 @@ import (
 // keeps a backend: there is one for each player.
 func TestStatementsPreparedInSQLReadTheSameWithAndWithoutPgweir(t *testing.T) {
 	t.Parallel()
-	playScenes(t, stage{schema: preparedSchema, pool: 3}, sqlPrepareScenes())
+	playScenes(t, stage{schema: preparedSchema, pool: 3, asShipped: true}, sqlPrepareScenes())
 }
 
 // TestSQLOnNamedStatementsReadsTheSameOnOneBackend has statements of the
 // protocol only, which keep no backend whatever SQL is used on them.
 func TestSQLOnNamedStatementsReadsTheSameOnOneBackend(t *testing.T) {
 	t.Parallel()
-	playScenes(t, stage{schema: preparedSchema, pool: 1}, sqlOnNamedScenes())
+	playScenes(t, stage{schema: preparedSchema, pool: 1, asShipped: true}, sqlOnNamedScenes())
 }
 
 func sqlPrepareScenes() []scene {

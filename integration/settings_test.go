@@ -72,74 +72,80 @@ func TestTwoClientsOnOneBackendKeepTheirOwnSettings(t *testing.T) {
 // Nobody else ever sees it.
 func TestStateOfOneClientIsNotSeenByAnother(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{Top: "leak_check = 1", Database: "pool_size = 3"})
-	console := connect(t, w.Console(simpleProtocol))
-	for _, c := range []struct{ name, leave, see, mine, others, undo string }{
-		{"a setting", "set search_path = pg_catalog", "show search_path", "pg_catalog", `"$user", public`, "reset search_path"},
-		{"a setting through a function", "select set_config('work_mem', '7MB', false)", "show work_mem", "7MB", "4MB", "discard all"},
-		{"a setting of an extension", "set my.own = 'x'", "select coalesce(current_setting('my.own', true), '')", "x", "", "discard all"},
-		{"a role", "set role pg_monitor", "select current_user", "pg_monitor", "postgres", "reset role"},
-		{"a session authorization", "set session authorization pg_monitor", "select session_user", "pg_monitor", "postgres", "discard all"},
-		{"a temporary table", "create temp table mine as select 'x' as a", "select coalesce(to_regclass('pg_temp.mine')::text, '')", "mine", "", "drop table mine"},
-		{"an advisory lock", "select pg_advisory_lock(11)", "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "1", "0", "select pg_advisory_unlock(11)"},
-		{"a shared advisory lock", "select pg_try_advisory_lock_shared(1, 2)", "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "1", "0", "select pg_advisory_unlock_all()"},
-		{"a channel", "listen mine", "select count(*) from pg_listening_channels()", "1", "0", "unlisten *"},
-		{"a prepared statement", "prepare mine as select 1", "select count(*) from pg_prepared_statements", "1", "0", "deallocate mine"},
-		{"a held cursor", "begin; declare mine cursor with hold for select 1; commit", "select count(*) from pg_cursors where is_holdable", "1", "0", "close mine"},
-		{"a setting made in a transaction", "begin; set statement_timeout = '77s'; commit", "show statement_timeout", "77s", "0", "reset statement_timeout"},
-		{"a setting made in a DO block", "do $$ begin perform set_config('statement_timeout', '78s', false); end $$", "show statement_timeout", "78s", "0", "reset statement_timeout"},
-		{"a temporary table made in a DO block", "do $$ begin execute 'create temp table mine (a int)'; end $$", "select coalesce(to_regclass('pg_temp.mine')::text, '')", "mine", "", "discard temp"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			one, two := connect(t, w.DSN()), connect(t, w.DSN())
-			follows := strings.Contains(c.name, "setting") || c.name == "a role" || c.name == "a session authorization" || c.name == "a channel"
-			ask(t, one, c.leave+"; select ''")
-			pid := ask(t, one, "select pg_backend_pid()")
-			for range 3 {
-				if got := ask(t, one, c.see); got != c.mine {
-					t.Errorf("its owner sees %q, want %q", got, c.mine)
-				}
-				if got := ask(t, two, c.see); got != c.others {
-					t.Errorf("another sees %q, want %q", got, c.others)
-				}
-				if got := ask(t, one, "select pg_backend_pid()"); got != pid && !follows {
-					t.Errorf("its owner is on backend %s, was on %s", got, pid)
-				}
-				if got := ask(t, two, "select pg_backend_pid()"); got == pid && !follows {
-					t.Error("another is on the same backend")
-				}
+	inBothSettings(t, func(t *testing.T, opts weirOptions) {
+		opts.Database = "pool_size = 3"
+		w := startWeir(t, opts)
+		console := connect(t, w.Console(simpleProtocol))
+		for _, c := range []struct{ name, leave, see, mine, others, undo string }{
+			{"a setting", "set search_path = pg_catalog", "show search_path", "pg_catalog", `"$user", public`, "reset search_path"},
+			{"a setting through a function", "select set_config('work_mem', '7MB', false)", "show work_mem", "7MB", "4MB", "discard all"},
+			{"a setting of an extension", "set my.own = 'x'", "select coalesce(current_setting('my.own', true), '')", "x", "", "discard all"},
+			{"a role", "set role pg_monitor", "select current_user", "pg_monitor", w.Role(), "reset role"},
+			{"a session authorization", "set session authorization pg_monitor", "select session_user", "pg_monitor", "postgres", "discard all"},
+			{"a temporary table", "create temp table mine as select 'x' as a", "select coalesce(to_regclass('pg_temp.mine')::text, '')", "mine", "", "drop table mine"},
+			{"an advisory lock", "select pg_advisory_lock(11)", "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "1", "0", "select pg_advisory_unlock(11)"},
+			{"a shared advisory lock", "select pg_try_advisory_lock_shared(1, 2)", "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "1", "0", "select pg_advisory_unlock_all()"},
+			{"a channel", "listen mine", "select count(*) from pg_listening_channels()", "1", "0", "unlisten *"},
+			{"a prepared statement", "prepare mine as select 1", "select count(*) from pg_prepared_statements", "1", "0", "deallocate mine"},
+			{"a held cursor", "begin; declare mine cursor with hold for select 1; commit", "select count(*) from pg_cursors where is_holdable", "1", "0", "close mine"},
+			{"a setting made in a transaction", "begin; set statement_timeout = '77s'; commit", "show statement_timeout", "77s", "0", "reset statement_timeout"},
+			{"a setting made in a DO block", "do $$ begin perform set_config('statement_timeout', '78s', false); end $$", "show statement_timeout", "78s", "0", "reset statement_timeout"},
+			{"a temporary table made in a DO block", "do $$ begin execute 'create temp table mine (a int)'; end $$", "select coalesce(to_regclass('pg_temp.mine')::text, '')", "mine", "", "discard temp"},
+		} {
+			if c.name == "a session authorization" && w.Role() != "postgres" {
+				continue
 			}
-			if _, err := one.PgConn().Exec(t.Context(), c.undo).ReadAll(); err != nil {
-				t.Fatal(err)
-			}
-			// Now the two can share one again.
-			eventually(t, "the backend is shared", func() bool { return sharesBackend(t, w, console, one.PgConn(), two.PgConn()) })
-			for _, conn := range []*pgconn.PgConn{one.PgConn(), two.PgConn()} {
-				results, err := conn.Exec(t.Context(), c.see).ReadAll()
-				if err != nil {
+			t.Run(c.name, func(t *testing.T) {
+				one, two := connect(t, w.DSN()), connect(t, w.DSN())
+				follows := strings.Contains(c.name, "setting") || c.name == "a role" || c.name == "a session authorization" || c.name == "a channel"
+				ask(t, one, c.leave+"; select ''")
+				pid := ask(t, one, "select pg_backend_pid()")
+				for range 3 {
+					if got := ask(t, one, c.see); got != c.mine {
+						t.Errorf("its owner sees %q, want %q", got, c.mine)
+					}
+					if got := ask(t, two, c.see); got != c.others {
+						t.Errorf("another sees %q, want %q", got, c.others)
+					}
+					if got := ask(t, one, "select pg_backend_pid()"); got != pid && !follows {
+						t.Errorf("its owner is on backend %s, was on %s", got, pid)
+					}
+					if got := ask(t, two, "select pg_backend_pid()"); got == pid && !follows {
+						t.Error("another is on the same backend")
+					}
+				}
+				if _, err := one.PgConn().Exec(t.Context(), c.undo).ReadAll(); err != nil {
 					t.Fatal(err)
 				}
-				if got := string(results[0].Rows[0][0]); got != c.others {
-					t.Errorf("after %s: %q, want %q", c.undo, got, c.others)
+				// Now the two can share one again.
+				eventually(t, "the backend is shared", func() bool { return sharesBackend(t, w, console, one.PgConn(), two.PgConn()) })
+				for _, conn := range []*pgconn.PgConn{one.PgConn(), two.PgConn()} {
+					results, err := conn.Exec(t.Context(), c.see).ReadAll()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := string(results[0].Rows[0][0]); got != c.others {
+						t.Errorf("after %s: %q, want %q", c.undo, got, c.others)
+					}
 				}
-			}
-			// What a client leaves behind at its end is gone too.
-			ask(t, one, c.leave+"; select ''")
-			if err := one.Close(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			for range 4 {
-				three, four := connect(t, w.DSN()), connect(t, w.DSN())
-				ask(t, three, "begin; select ''")
-				if got := ask(t, four, c.see); got != c.others {
-					t.Errorf("after its owner's end another sees %q, want %q", got, c.others)
+				// What a client leaves behind at its end is gone too.
+				ask(t, one, c.leave+"; select ''")
+				if err := one.Close(t.Context()); err != nil {
+					t.Fatal(err)
 				}
-				if got := ask(t, three, "commit; "+c.see); got != c.others {
-					t.Errorf("after its owner's end another sees %q, want %q", got, c.others)
+				for range 4 {
+					three, four := connect(t, w.DSN()), connect(t, w.DSN())
+					ask(t, three, "begin; select ''")
+					if got := ask(t, four, c.see); got != c.others {
+						t.Errorf("after its owner's end another sees %q, want %q", got, c.others)
+					}
+					if got := ask(t, three, "commit; "+c.see); got != c.others {
+						t.Errorf("after its owner's end another sees %q, want %q", got, c.others)
+					}
 				}
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
 // sharesBackend tells whether two clients are on the same backend in turn. While

@@ -2,7 +2,7 @@ package integration
 
 // oddShapes are those that are no kind of state by a way.
 var oddShapes = []statefulShape{
-	{name: "a setting that its client may not set, by SECURITY DEFINER", pool: 2,
+	{name: "a setting that its client may not set, by SECURITY DEFINER",
 		admin: []string{"create function @f() returns text language sql security definer as $f$ select set_config('log_min_duration_statement', '123456', false) $f$"},
 		act:   does("select @f()"), look: simple("show log_min_duration_statement")},
 	{name: "a setting that its client may not set, by SECURITY DEFINER in a trigger",
@@ -16,10 +16,10 @@ var oddShapes = []statefulShape{
 		admin: []string{"grant set on parameter log_min_duration_statement to shapes_tuner"},
 		act:   does("set role shapes_tuner", "set log_min_duration_statement = '123456'", "reset role"), look: simple("show log_min_duration_statement"), effect: varies,
 		after: []string{"revoke set on parameter log_min_duration_statement from shapes_tuner"}},
-	{name: "a setting of a prefix that is reserved later",
+	{name: "a setting of a prefix that is reserved later", since: 15,
 		setup: []string{"create function @f() returns int language plpgsql as $f$ begin return 1; end $f$"},
 		act:   does("set plpgsql.foo = '1'", "select @f()"), look: simple("select 1"), effect: vanishes},
-	{name: "a setting of a prefix that another has reserved",
+	{name: "a setting of a prefix that another has reserved", since: 15,
 		setup: []string{"create function @f() returns int language plpgsql as $f$ begin return 1; end $f$"},
 		act:   deeds(does("set plpgsql.foo = '1'"), others('B', "select @f()")), look: simple("select 1"), effect: vanishes},
 	{name: "a temporary table in front of another's table", setup: []string{"create table @t (i int)", "insert into @t values (1), (2)"},

@@ -144,7 +144,7 @@ var expressionWays = []way{
 	{name: "in cursor_to_xml", setup: []string{"create view @v as select {value} as a"}, act: does("begin", "declare c cursor for select * from @v", "select cursor_to_xml('c', 1, true, true, '')", "commit")},
 	{name: "in ts_stat", setup: makesF, act: does("select * from ts_stat('select to_tsvector(@f())')")},
 	{name: "in ts_rewrite", setup: makesF, act: does("select ts_rewrite('a & b'::tsquery, 'select to_tsquery(''c''), to_tsquery(@f())')")},
-	{name: "in EXPLAIN ANALYZE", setup: makesF, act: does("explain (analyze, costs off, timing off, summary off) select @f()")},
+	{name: "in EXPLAIN ANALYZE", setup: makesF, act: does("explain (analyze, buffers off, costs off, timing off, summary off) select @f()")},
 	{name: "in EXPLAIN of a constant", setup: makesImmutable, act: does("explain (costs off) select @im(1)")},
 	{name: "in EXPLAIN of an estimate", varies: true, setup: []string{"create table @t as select generate_series(1, 100) as i", "analyze @t",
 		"create function @st() returns int language plpgsql stable as $f$ begin perform {value}; return 1; end $f$"}, act: does("explain (costs off) select * from @t where i = @st()")},

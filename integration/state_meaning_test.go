@@ -11,7 +11,7 @@ import (
 // change, as far as it does so in PostgreSQL.
 func TestTheSameTextMeansWhatItsClientsSettingsSay(t *testing.T) {
 	t.Parallel()
-	playScenes(t, stage{pool: 1, schema: `
+	playScenes(t, stage{pool: 1, asShipped: true, schema: `
 create schema s1; create table s1.t (x int, one text); insert into s1.t values (1, 'in s1');
 create schema s2; create table s2.t (x text, two int, three int); insert into s2.t values ('1', 2, 3);
 create function s1.f() returns text language sql as $$ select 'f of s1'::text $$;

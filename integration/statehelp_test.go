@@ -33,6 +33,17 @@ type scene struct {
 	// loose: notifications may come before or behind the other answers of
 	// their step, and are written down behind them.
 	loose bool
+	// role is whose scene it is; "": the superuser's. superusers: it is for no
+	// other.
+	role       string
+	superusers bool
+}
+
+func (s *scene) user() string {
+	if s.role == "" {
+		return "postgres"
+	}
+	return s.role
 }
 
 // act is a step of one of several clients.
@@ -63,17 +74,55 @@ type stage struct {
 	top    string // further lines of config.toml
 	leaks  bool   // some of what the scenes do cannot be foreseen
 	chunk  int    // if not 0: what PostgreSQL answers comes to pgweir in pieces of so many bytes
+	// asShipped: the scenes are played a second time by an ordinary role, with
+	// leak_check as it is shipped, but for those that are named in leaking: they
+	// are known to leak then.
+	asShipped bool
+	leaking   []string
+	role      string // "": the superuser
 }
+
+// ordinaryRole may make schemas in a test's database, and is a member of the
+// roles that scenes become.
+const ordinaryRole = "ordinary"
 
 // stageTop are the settings under test; they are the defaults but for
 // leak_check, which asks every backend what was left in it.
 const stageTop = "leak_check = 1.0\n"
 
+// inBothSettings runs a test as the superuser with leak_check = 1, and as an
+// ordinary role with leak_check as it is shipped.
+func inBothSettings(t *testing.T, test func(t *testing.T, opts weirOptions)) {
+	t.Helper()
+	for name, opts := range map[string]weirOptions{"checked": {Top: stageTop}, "as shipped": {Top: "leak_check = 0.0\n", Role: ordinaryRole}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, opts)
+		})
+	}
+}
+
 // playScenes plays every scene directly and through pgweir.
 func playScenes(t *testing.T, on stage, scenes []scene) {
 	t.Helper()
+	if on.asShipped {
+		on.asShipped = false
+		t.Run("as shipped", func(t *testing.T) {
+			t.Parallel()
+			shipped := on
+			shipped.role, shipped.top, shipped.leaks = ordinaryRole, on.top+"\nleak_check = 0.0", false
+			var left []scene
+			for _, s := range scenes {
+				if !s.superusers && !slices.Contains(on.leaking, s.name) {
+					s.role, s.has = ordinaryRole, nil
+					left = append(left, s)
+				}
+			}
+			playScenes(t, shipped, left)
+		})
+	}
 	db := createDatabase(t, shared)
-	execSQL(t, dsn(shared.Port, db), on.schema+";")
+	on.ready(t, db)
 	direct := net.JoinHostPort("127.0.0.1", strconv.Itoa(shared.Port))
 	want := make([]string, len(scenes))
 	for i := range scenes {
@@ -95,7 +144,7 @@ func playScenes(t *testing.T, on stage, scenes []scene) {
 		tap.chunk = on.chunk
 		opts.Database += fmt.Sprintf("\nport = %d", tap.port)
 	}
-	opts.Leaks = on.leaks
+	opts.Leaks, opts.Role = on.leaks, on.role
 	w := startWeir(t, opts)
 	execSQL(t, w.Direct(), on.schema+";")
 	for i := range scenes {
@@ -109,6 +158,18 @@ func playScenes(t *testing.T, on stage, scenes []scene) {
 			}
 		})
 	}
+}
+
+// ready makes the schema in a database; it belongs to the role.
+func (on *stage) ready(t *testing.T, db string) {
+	t.Helper()
+	user := on.role
+	if user == "" {
+		user = "postgres"
+	} else {
+		execSQL(t, dsn(shared.Port, db), "grant create on database "+db+" to "+user+"; grant create on schema public to "+user)
+	}
+	execSQL(t, dsn(shared.Port, db, "user="+user), on.schema+";")
 }
 
 // player is a client of a scene.
@@ -134,7 +195,7 @@ func enter(t *testing.T, addr, db string, s *scene) *player {
 		t.Fatal(err)
 	}
 	p := &player{transcriber: transcriber{conn: conn, in: conn}, status: 'I', loose: s.loose}
-	startup := &pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "postgres", "database": db}}
+	startup := &pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": s.user(), "database": db}}
 	for i := 0; i < len(s.startup); i += 2 {
 		startup.Parameters[s.startup[i]] = s.startup[i+1]
 	}
@@ -322,6 +383,7 @@ func playThrough(t *testing.T, w *weir, s *scene, other *stranger) []string {
 // stranger is a client that must neither see nor disturb any other.
 type stranger struct {
 	c     *rawConn
+	role  string
 	times int
 }
 
@@ -335,11 +397,12 @@ const strangersView = `select concat_ws('|', current_setting('work_mem'), curren
 	(select count(*) from pg_catalog.pg_prepared_statements where from_sql))`
 
 // strangersWant is what the stranger, who has set work_mem and search_path, is to see.
-const strangersWant = `5MB|pg_catalog, public|0|Asia/Tokyo|German, DMY|off|postgres|postgres||0|0|0|0`
+// Twice ROLE is its role.
+const strangersWant = `5MB|pg_catalog, public|0|Asia/Tokyo|German, DMY|off|ROLE|ROLE||0|0|0|0`
 
 func newStranger(t *testing.T, w *weir) *stranger {
 	t.Helper()
-	s := &stranger{c: rawLogin(t, w.Addr(), "postgres", w.DB, "application_name", "stranger", "TimeZone", "Asia/Tokyo", "DateStyle", "German, DMY")}
+	s := &stranger{role: w.Role(), c: rawLogin(t, w.Addr(), w.Role(), w.DB, "application_name", "stranger", "TimeZone", "Asia/Tokyo", "DateStyle", "German, DMY")}
 	t.Cleanup(func() { _ = s.c.net.Close() })
 	s.settle(t)
 	return s
@@ -364,7 +427,7 @@ func (s *stranger) interfere(t *testing.T) {
 	}
 	s.say(t, "stranger a 7 stranger p", bind("a", "7"), execute("", 0), bind("p"), execute("", 0), sync_)
 	s.say(t, "unnamed 8", parse("", "select 'unnamed', $1::int"), bind("", "8"), execute("", 0), sync_)
-	s.say(t, strangersWant, query(strangersView))
+	s.say(t, strings.ReplaceAll(strangersWant, "ROLE", s.role), query(strangersView))
 }
 
 func (s *stranger) say(t *testing.T, want string, messages ...pgproto3.FrontendMessage) {

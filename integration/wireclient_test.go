@@ -37,11 +37,11 @@ func dialWire(t *testing.T, addr string) *wireClient {
 	return &wireClient{t: t, conn: conn, r: bufio.NewReader(conn)}
 }
 
-// loginWire logs in to w's database as postgres, without a password.
+// loginWire logs in to w's database with its role, without a password.
 func loginWire(t *testing.T, w *weir, more ...string) *wireClient {
 	t.Helper()
 	c := dialWire(t, w.Addr())
-	c.login(protocol30, append([]string{"user", "postgres", "database", w.DB}, more...)...)
+	c.login(protocol30, append([]string{"user", w.Role(), "database", w.DB}, more...)...)
 	return c
 }
 

@@ -224,10 +224,14 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	o.Queries++
 	if s.tx == 'I' {
 		o.Transactions++
+		s.stays = true
 	} else if s.config.Mode == StatementMode {
 		s.fail(wire.Fatalf(wire.CodeFeatureNotSupported,
 			"transaction blocks are not supported in statement mode"), o)
 		return true
+	}
+	if s.owed.len() == 0 {
+		s.stays = false
 	}
 	s.retry = retry{}
 	s.stranger = false

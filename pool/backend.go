@@ -2,6 +2,7 @@ package pool
 
 import (
 	"net"
+	"sync/atomic"
 	"time"
 
 	"pgweir/wire"
@@ -113,7 +114,7 @@ func (w *Waiter) cut() {
 // line is the waiting line, first in first out.
 type line struct {
 	head, tail *Waiter
-	n          int
+	n          atomic.Int32 // may be read without the pool's lock
 }
 
 func (l *line) push(w *Waiter) {
@@ -124,7 +125,7 @@ func (l *line) push(w *Waiter) {
 		l.tail.next = w
 	}
 	l.tail = w
-	l.n++
+	l.n.Add(1)
 	w.Variant.waiting++
 }
 
@@ -136,7 +137,7 @@ func (l *line) pushFront(w *Waiter) {
 		l.head.prev = w
 	}
 	l.head = w
-	l.n++
+	l.n.Add(1)
 	w.Variant.waiting++
 }
 
@@ -154,6 +155,6 @@ func (l *line) remove(w *Waiter) {
 	w.next, w.prev, w.number = nil, nil, 0
 	w.fresh = nil
 	w.cut()
-	l.n--
+	l.n.Add(-1)
 	w.Variant.waiting--
 }

@@ -179,12 +179,8 @@ func (p *Pool) Unopened() (ok bool, why *wire.Error) {
 	return p.logins == 0 && p.quiet() && time.Since(p.epoch) >= p.failure.until+p.failure.delay, p.failure.err
 }
 
-// Waiting tells whether anybody waits for a backend.
-func (p *Pool) Waiting() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.line.head != nil
-}
+// Waiting tells whether anybody waits for a backend. It takes no lock.
+func (p *Pool) Waiting() bool { return p.line.n.Load() > 0 }
 
 // Counts is one reading of a pool.
 type Counts struct {
@@ -203,7 +199,7 @@ func (p *Pool) Counts() Counts {
 	defer p.mu.Unlock()
 	c := Counts{
 		Opening: p.opening, Idle: p.idle, Lent: p.lent, Closing: p.closing, Listening: p.listening(),
-		Waiting: p.line.n, Logins: p.logins, Failure: p.failure.err,
+		Waiting: int(p.line.n.Load()), Logins: p.logins, Failure: p.failure.err,
 	}
 	if p.line.head != nil {
 		c.MaxWait = now - p.line.head.since

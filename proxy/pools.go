@@ -158,6 +158,7 @@ func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, p *Pro
 	s := &session.Config{
 		ResetQuery: c.ServerResetQuery, Shared: cp.shared, Catalog: &cp.catalog.Catalog, User: user,
 		Signal:      func(sig session.Signal) bool { return p.signal(cp, sig) },
+		Waiting:     func() bool { return cp.pool.Waiting() },
 		MaxPrepared: c.MaxPreparedStatementsFor(db), MaxPinned: c.MaxPinnedFor(db, user), LeakCheck: c.LeakCheckFor(db),
 	}
 	switch c.PoolModeFor(db, user) {

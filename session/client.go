@@ -88,6 +88,12 @@ loop:
 			s.terminate(o)
 			return len(in)
 		}
+		if s.stays && s.givesWay(typ) {
+			o.ToServer.add(in[sent:pos])
+			sent = pos
+			s.hold(o)
+			break
+		}
 		if s.mustHold(pos+n, n == total) {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
@@ -364,6 +370,19 @@ func (s *Session) hold(o *Out) {
 		o.ToServer.keep(wire.AppendFlush(o.ToServer.own()))
 	}
 	s.held = true
+}
+
+// givesWay tells whether the client's next message is to wait until all before it
+// has been answered, so that the lease can end for the sake of who waits for a
+// backend: a client whose pipeline never runs dry would keep it for ever.
+func (s *Session) givesWay(typ byte) bool {
+	switch typ {
+	case 'Q', 'F', 'P', 'B', 'D', 'E', 'C':
+	default:
+		return false // it may belong to what is under way
+	}
+	return s.phase == Active && s.config.Mode != SessionMode && s.pins == 0 && !s.unsynced &&
+		s.owed.last().endsWithReady() && s.config.Waiting != nil && s.config.Waiting()
 }
 
 // mustGather tells whether a message that has come in part has to be there

@@ -87,6 +87,14 @@ func (q *queue) first() entry {
 	return q.buf[q.head]
 }
 
+// last is the entry whose answer is due last, 0 if nothing is owed.
+func (q *queue) last() entry {
+	if q.head == len(q.buf) {
+		return 0
+	}
+	return q.buf[len(q.buf)-1]
+}
+
 // keepQueue is how long an empty queue's memory may be to be kept, in bytes.
 const keepQueue = 1 << 10
 

@@ -233,10 +233,14 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	if s.tx == 'I' {
 		s.link.evidence.transactionEnds()
 		o.Transactions++
+		s.stays = true
 	} else if s.config.Mode == StatementMode {
 		s.fail(wire.Fatalf(wire.CodeFeatureNotSupported,
 			"transaction blocks are not supported in statement mode"), o)
 		return true
+	}
+	if s.owed.len() == 0 {
+		s.stays = false
 	}
 	s.retry = retry{}
 	s.stranger = false

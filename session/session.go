@@ -61,6 +61,9 @@ type Config struct {
 	// be signaled. It is called in the midst of a step, and must not come back
 	// to any session before that is over. nil: there are no such clients.
 	Signal func(Signal) bool
+	// Waiting tells whether another client waits for a backend of the pool. It is
+	// called between messages, and must be quick. nil: nobody ever does.
+	Waiting func() bool
 	// User is whom the pool's backends log in as.
 	User string
 	// Shared is the pool's.
@@ -199,6 +202,7 @@ type Session struct {
 	stranger    bool  // another client was on the backend before
 	newPin      bool  // the pin has begun with the transaction that has just ended
 	gathers     bool  // a Parse is gathered before it is dealt with
+	stays       bool  // a transaction has ended in this lease, and the client has asked for more by then
 	begun       bool  // a message of the client's has been sent in this lease
 	asked       bool  // the backend has been asked since the client's last message
 	careful     bool  // the transaction has hints, so that command tags are read
@@ -328,7 +332,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
-	s.replaying = replayNone
+	s.replaying, s.stays = replayNone, false
 	l.bound, l.asked = nil, false
 	l.epoch++
 	s.stranger = l.last != s.id

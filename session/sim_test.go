@@ -80,6 +80,7 @@ func simulate(t *testing.T, seed uint64, verbose bool) {
 		config.Listen = []ListenMode{ListenShare, ListenPin}[rng.IntN(2)]
 		config.LeakCheck = []float64{0, 0.3, 1}[rng.IntN(3)]
 	}
+	config.Waiting = func() bool { return len(s.line) > 0 }
 	s.config = &config
 	finished := false
 	defer func() {

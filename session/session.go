@@ -183,6 +183,7 @@ type Session struct {
 	private     int32 // named statements that the backend has under the client's own names
 	unit        uint32
 	parses      uint32  // of named statements
+	namedBytes  uint32  // what the client's names take; see maxNamedBytes
 	share       float64 // of a leak check; see sample
 	id          uint64
 }
@@ -212,8 +213,8 @@ func (s *Session) Forget() {
 	}
 	if s.config != nil && s.config.Shared != nil {
 		for i := range s.ops {
-			if p := s.ops[i].prev; p != nil && p.st != nil && p != s.ops[i].next {
-				s.config.Shared.Statements.put(p.st)
+			if p := s.ops[i].prev; p != nil && p != s.ops[i].next {
+				s.giveUp(p)
 			}
 		}
 		s.ops = nil

@@ -327,9 +327,7 @@ func (s *Session) deallocated() {
 	if n.private {
 		s.private--
 	}
-	if n.st != nil {
-		s.config.Shared.Statements.put(n.st)
-	}
+	s.giveUp(n)
 }
 
 // ownSequences sees to it that lastval and currval do not say what others have

@@ -17,6 +17,7 @@ const (
 	CodeSyntaxError                = "42601"
 	CodeTooManyConnections         = "53300"
 	CodeConfigurationLimitExceeded = "53400"
+	CodeProgramLimitExceeded       = "54000"
 	CodeDuplicatePreparedStatement = "42P05"
 	CodeQueryCanceled              = "57014"
 	CodeAdminShutdown              = "57P01"

@@ -57,6 +57,7 @@ func (h *Shared) learn(list []wire.Function) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.read, h.created = list, nil
+	h.noticeSequences(list)
 	h.publish()
 }
 
@@ -92,6 +93,7 @@ func (h *Shared) made(text []byte) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.noticeSequences(list)
 	if len(h.created) < maxCreated {
 		h.created = append(h.created, list...)
 		h.publish()

@@ -176,6 +176,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 			return s.refuse(errChangedResult, message, total, o)
 		}
 		if h := n.hints; h != 0 {
+			s.config.Shared.noticeReader(h)
 			if s.tx != 'I' {
 				h &^= wire.HintSequence
 			}

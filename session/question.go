@@ -20,9 +20,11 @@ type asking struct {
 	channels []string
 	failed   bool
 	learned  []wire.Function
-	suspects []string
-	inRow    bool   // a row has come in part
-	long     []byte // that part
+	// sequences: objects of the database read them.
+	sequences bool
+	suspects  []string
+	inRow     bool   // a row has come in part
+	long      []byte // that part
 }
 
 const notReset = " AND (setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE"
@@ -85,7 +87,7 @@ func (s *Session) ask(parts Reason, leak bool, o *Out) {
 		if len(b) > 0 {
 			b = append(b, "\n UNION ALL "...)
 		}
-		b = append(b, functionsQuestion...)
+		b = append(append(append(b, functionsQuestion...), "\n UNION ALL "...), sequencesQuestion...)
 	}
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(b)))
 	s.unnamedHere = false // gone, as with every simple query
@@ -156,6 +158,8 @@ func (a *asking) row(body []byte) {
 		a.channels = append(a.channels, name)
 	case 'f':
 		a.learned = learnFunction(a.learned, name, col[2])
+	case 'q':
+		a.sequences = true
 	case 'n':
 		a.suspects = append(a.suspects, name)
 	}

@@ -291,8 +291,9 @@ func (s *Session) Lease(l *Link, o *Out) {
 	l.bound, l.asked = nil, false
 	l.epoch++
 	s.stranger = l.last != s.id
+	used := s.stranger && l.last != 0
 	if s.stranger {
-		l.others = l.last != 0
+		l.others = used
 		l.last = s.id
 		if l.Notifier.Load() != 0 {
 			l.Notifier.Store(0)
@@ -303,6 +304,9 @@ func (s *Session) Lease(l *Link, o *Out) {
 	}
 	if s.vars != l.Vars || s.settings != l.settings {
 		s.replay(o)
+	}
+	if used && s.config.State != StateOff && s.config.Shared.hidesSequences() {
+		s.ownSequences(o)
 	}
 	if h := s.config.Shared; s.config.State != StateOff && h.mustLearn() {
 		s.ask(partFunctions, false, o)

@@ -23,6 +23,8 @@ type Shared struct {
 	wanted    atomic.Bool // functions are to be read at all
 	known     atomic.Bool // they have been, once
 	stale     atomic.Bool // they are to be read (again)
+	// sequenceReaders and sequencesUnknown: see hidesSequences.
+	sequenceReaders, sequencesUnknown atomic.Bool
 
 	mu    sync.Mutex
 	read  []wire.Function // as read from the database

@@ -330,18 +330,6 @@ func (s *Session) deallocated() {
 	s.giveUp(n)
 }
 
-// ownSequences sees to it that lastval and currval do not say what others have
-// left on the backend.
-func (s *Session) ownSequences(o *Out) {
-	if !s.stranger || s.tx != 'I' {
-		return
-	}
-	s.stranger = false
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "DISCARD SEQUENCES"))
-	s.unnamedHere, s.unnamedSent = false, false
-	s.owed.push(entReset)
-}
-
 // forbidden says why a statement with these hints may not be run.
 func (s *Session) forbidden(text []byte, h wire.Hints) *wire.Error {
 	c := s.config

@@ -153,6 +153,7 @@ func (s *Session) watch(text []byte) wire.Hints {
 		text = text[:end]
 	}
 	h := s.scan(text)
+	s.config.Shared.noticeReader(h)
 	if end < 0 && s.config.State != StateOff {
 		h |= wire.HintDo // it goes on, unseen
 	}
@@ -318,6 +319,10 @@ func (s *Session) answered(o *Out) {
 	}
 	if a.parts&partFunctions != 0 {
 		s.config.Shared.known.Store(true)
+		s.config.Shared.sequencesUnknown.Store(a.failed)
+		if a.sequences {
+			s.config.Shared.readsSequences()
+		}
 		if !a.failed {
 			s.config.Shared.learn(a.learned)
 		} else if a.canceled {

@@ -31,7 +31,7 @@ func (p *Pool) mayOvertake(first *Waiter, v *Variant, now time.Duration) bool {
 	}
 	// A variant's share is as large as its part of those who have a backend or
 	// wait for one. One that has less gets more from one that has too many.
-	size, all := max(p.settings.Size, p.usable()), p.usable()+p.line.n
+	size, all := max(p.settings.Size, p.usable()), p.usable()+int(p.line.n.Load())
 	under := (theirs.backends()+1)*all <= size*theirs.demand()
 	over := v.backends()*all > size*v.demand()
 	return !under || !over

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgweir/wire"
@@ -248,4 +250,48 @@ func TestFunctionsThatOneClientHasNoTimeToReadAreReadByTheNext(t *testing.T) {
 	r.toServer = ""
 	r.server(complete("SELECT 1") + ready('I'))
 	mustEqual(t, "the question", r.toServer, question(ReasonLock))
+}
+
+// TestWhatAClientsNamedStatementsTakeIsBounded, and what it has given up is its
+// to have again.
+func TestWhatAClientsNamedStatementsTakeIsBounded(t *testing.T) {
+	config := transactionMode
+	config.Shared = new(Shared)
+	r := newMember(t, &config)
+	text := "select '" + strings.Repeat("x", 2<<20) + "'"
+	tooMany := failure2("54000", "too many prepared statements: a client may have 64 MB of them", "Close those that are not needed any more.")
+	prepare := func(name string) string {
+		r.toServer, r.toClient = "", ""
+		r.client(parse(name, text) + syncing)
+		if r.need {
+			r.need = false
+			r.lease()
+		}
+		if strings.Contains(r.toServer, refusedName) {
+			mustEqual(t, "to the server", r.toServer, bind("", refusedName)+syncing)
+			r.server(missing(refusedName) + ready('I'))
+		} else if strings.Contains(r.toServer, text) {
+			r.server(parsed + ready('I'))
+		} else {
+			r.server(ready('I')) // the backend has it from the name before
+		}
+		r.flags()
+		return r.toClient
+	}
+	most := maxNamedBytes / (len(text) + namedOverhead)
+	for i := range most {
+		mustEqual(t, "to the client", prepare(fmt.Sprint("s", i)), parsed+ready('I'))
+	}
+	mustEqual(t, "one more", prepare("more"), tooMany+ready('I'))
+	r.toServer = ""
+	r.client(closing("S", "s0") + syncing)
+	r.need = false
+	r.lease()
+	r.server(ready('I'))
+	r.flags()
+	mustEqual(t, "one more after one less", prepare("more"), parsed+ready('I'))
+	r.s.Forget()
+	if got := r.s.namedBytes; got != 0 {
+		t.Errorf("%d bytes are still counted", got)
+	}
 }

@@ -47,7 +47,16 @@ func (s *Session) rename(name []byte, prev, next *named, e entry) {
 		s.names = map[string]*named{}
 	}
 	s.names[o.name] = o.next
+	s.namedBytes += o.next.bytes()
 	s.pushOp(e, o)
+}
+
+// giveUp: none of the client's names stands for n any more.
+func (s *Session) giveUp(n *named) {
+	s.namedBytes -= n.bytes()
+	if n.st != nil {
+		s.config.Shared.Statements.put(n.st)
+	}
 }
 
 func (s *Session) pushOp(e entry, o op) {
@@ -87,8 +96,8 @@ func (s *Session) done() {
 	if o.next.st == nil && !o.next.private && s.names[o.name] == o.next {
 		delete(s.names, o.name)
 	}
-	if o.prev != nil && o.prev.st != nil {
-		s.config.Shared.Statements.put(o.prev.st)
+	if o.prev != nil {
+		s.giveUp(o.prev)
 	}
 	switch {
 	case o.next.private:
@@ -123,9 +132,7 @@ func (s *Session) undo(n int) {
 				s.names[o.name] = o.prev
 			}
 		}
-		if o.next.st != nil {
-			s.config.Shared.Statements.put(o.next.st)
-		}
+		s.giveUp(o.next)
 	}
 	s.ops = s.ops[:copy(s.ops, s.ops[n:])]
 }
@@ -133,9 +140,7 @@ func (s *Session) undo(n int) {
 // forgetNames gives all of the client's named statements up.
 func (s *Session) forgetNames() {
 	for name, n := range s.names {
-		if n.st != nil {
-			s.config.Shared.Statements.put(n.st)
-		}
+		s.giveUp(n)
 		delete(s.names, name)
 	}
 	s.private = 0

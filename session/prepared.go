@@ -27,6 +27,37 @@ type named struct {
 	number  uint32    // in the order of the client's own Parses
 }
 
+// maxNamedBytes bounds what one client's named statements may take in memory,
+// with namedOverhead for each of them. A text that several clients have counts
+// for each.
+const (
+	maxNamedBytes = 64 << 20
+	namedOverhead = 256
+)
+
+// bytes is what n takes.
+func (n *named) bytes() uint32 {
+	switch {
+	case n.st != nil:
+		return namedOverhead + uint32(len(n.st.body()))
+	case n.private:
+		return namedOverhead
+	}
+	return 0
+}
+
+// refuseNamed refuses a Parse with a name where the client has too many.
+func (s *Session) refuseNamed(textLen int, message []byte, total int, before []byte, o *Out) bool {
+	if uint64(s.namedBytes)+namedOverhead+uint64(textLen) <= maxNamedBytes {
+		return false
+	}
+	e := wire.Errorf(wire.CodeProgramLimitExceeded, "too many prepared statements: a client may have %d MB of them", maxNamedBytes>>20)
+	e.Hint = "Close those that are not needed any more."
+	o.ToServer.add(before)
+	s.refuse(e, message, total, o)
+	return true
+}
+
 // nameLen is how many bytes of a statement's name PostgreSQL looks at
 // (NAMEDATALEN - 1).
 const nameLen = 63
@@ -76,6 +107,9 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		if len(message) == total {
 			return handleNot // it ends within its name, and PostgreSQL says so
 		}
+		if s.refuseNamed(0, message, total, before, o) {
+			return handleDone
+		}
 		return s.parsePrivate(body, total-len(message), before, message, o)
 	case !ok, len(name) == 0:
 		return handleNot
@@ -87,6 +121,9 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		return handleHold
 	}
 	if typ == 'P' {
+		if s.refuseNamed(len(rest), message, total, before, o) {
+			return handleDone
+		}
 		o.Parses++
 		return s.parseNamed(n, name, rest, before, o)
 	}
@@ -139,7 +176,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		o.Binds++
 		s.link.asked = false
 		if differs {
-			return s.refuseBind(errChangedResult, message, total, o)
+			return s.refuse(errChangedResult, message, total, o)
 		}
 		if h := hints; h != 0 {
 			if s.tx != 'I' {
@@ -147,7 +184,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 			}
 			s.hints |= h
 			if e := s.forbidden(n.st.text(), h); e != nil {
-				return s.refuseBind(e, message, total, o)
+				return s.refuse(e, message, total, o)
 			}
 			s.unlisten(n.st.text(), h)
 			s.makeReady(h, o)
@@ -186,8 +223,8 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 	return handleDone
 }
 
-// refuseBind puts an error in place of a Bind.
-func (s *Session) refuseBind(e *wire.Error, message []byte, total int, o *Out) handling {
+// refuse puts an error in place of a Bind or Parse.
+func (s *Session) refuse(e *wire.Error, message []byte, total int, o *Out) handling {
 	o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
 	s.pushOp(entRefused, op{refusal: e})
 	s.clientLeft, s.discarding = int32(total-len(message)), true

@@ -211,6 +211,7 @@ type Session struct {
 	private     int32 // named statements that the backend has under the client's own names
 	unit        uint32
 	parses      uint32  // of named statements
+	namedBytes  uint32  // what the client's names take; see maxNamedBytes
 	share       float64 // of a leak check; see sample
 	id          uint64
 }
@@ -248,8 +249,8 @@ func (s *Session) Forget() {
 	}
 	if s.config != nil && s.config.Shared != nil {
 		for i := range s.ops {
-			if p := s.ops[i].prev; p != nil && p.st != nil && p != s.ops[i].next {
-				s.config.Shared.Statements.put(p.st)
+			if p := s.ops[i].prev; p != nil && p != s.ops[i].next {
+				s.giveUp(p)
 			}
 		}
 		s.ops = nil
@@ -336,8 +337,9 @@ func (s *Session) Lease(l *Link, o *Out) {
 	l.bound, l.asked = nil, false
 	l.epoch++
 	s.stranger = l.last != s.id
+	used := s.stranger && l.last != 0
 	if s.stranger {
-		l.others = l.last != 0
+		l.others = used
 		l.last = s.id
 		if l.Notifier.Load() != 0 {
 			l.Notifier.Store(0)
@@ -350,6 +352,9 @@ func (s *Session) Lease(l *Link, o *Out) {
 		s.replay(o)
 	}
 	l.evidence.begin()
+	if used && s.hidesSequences() {
+		s.ownSequences(o)
+	}
 }
 
 // Refuse answers what the client asked for with an error instead of a backend:

@@ -396,6 +396,9 @@ func (s *sim) finish() {
 			s.t.Fatalf("client %d is forgotten in phase %d: %s has not been consumed, %s not answered", c.id, c.rig.s.Phase(),
 				show(c.rig.fromClient), strings.Join(c.missing(), " "))
 		}
+		if n := c.rig.s.namedBytes; n != 0 {
+			s.t.Fatalf("client %d has gone, and has %d bytes of named statements", c.id, n)
+		}
 		if c.lease != nil {
 			s.t.Fatalf("client %d has gone, and backend %d with it", c.id, c.lease.id)
 		}

@@ -326,19 +326,7 @@ func (s *Session) deallocated() {
 	if n.private {
 		s.private--
 	}
-	if n.st != nil {
-		s.config.Shared.Statements.put(n.st)
-	}
-}
-
-// ownSequences sees to it that lastval and currval do not say what others have
-// left on the backend.
-func (s *Session) ownSequences(o *Out) {
-	if !s.stranger || s.tx != 'I' {
-		return
-	}
-	s.stranger = false
-	s.guarded([]byte("DISCARD SEQUENCES;"), o)
+	s.giveUp(n)
 }
 
 // forbidden says why a statement with these hints may not be run.

@@ -19,6 +19,7 @@ const (
 	CodeTooManyConnections         = "53300"
 	CodeConfigurationLimitExceeded = "53400"
 	CodeUndefinedObject            = "42704"
+	CodeProgramLimitExceeded       = "54000"
 	CodeDuplicatePreparedStatement = "42P05"
 	CodeQueryCanceled              = "57014"
 	CodeAdminShutdown              = "57P01"

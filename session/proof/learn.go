@@ -52,6 +52,8 @@ type Knowledge struct {
 	Settings string
 	// Customs are the names of the latter.
 	Customs []string
+	// HidesSequences: an object other than a function reads currval or lastval.
+	HidesSequences bool
 	// defaults are what roles and databases set those to.
 	defaults map[wire.Param]bool
 }
@@ -109,7 +111,8 @@ type builder struct {
 // node is all objects of one name.
 type node struct {
 	Learned
-	usedBy []string
+	function bool
+	usedBy   []string
 }
 
 func newKnowledge(rows []Row) *Knowledge {
@@ -144,12 +147,17 @@ func (b *builder) row(r Row) {
 		b.settings = append(b.settings, r.Name)
 	case rowDefault:
 		b.k.defaults[wire.Param{Name: r.Name, Value: r.Text}] = true
-	case rowBody, rowText:
+	case rowText:
 		l := Body(r.Text)
 		b.node(r.Name).add(&l)
+	case rowBody:
+		l := Body(r.Text)
+		b.node(r.Name).add(&l)
+		b.node(r.Name).function = true
 	case rowOther:
 		l := foreignBody(r.Text)
 		b.node(r.Name).add(&l)
+		b.node(r.Name).function = true
 	case rowUses:
 		b.node(r.Name)
 		used := b.node(r.Text)
@@ -193,6 +201,10 @@ func (b *builder) close() {
 // finish keeps what leaves something behind.
 func (b *builder) finish() {
 	for name, n := range b.nodes {
+		if !n.function && n.Hints&wire.HintSequence != 0 {
+			b.k.HidesSequences = true
+			n.Hints &^= wire.HintSequence
+		}
 		if n.nothing() {
 			continue
 		}

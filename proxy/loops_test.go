@@ -78,7 +78,7 @@ func accepted(t *testing.T, p *Proxy) (c *client, peer net.Conn) {
 func admitted(t *testing.T, p *Proxy) (c *client, peer net.Conn) {
 	t.Helper()
 	c, peer = accepted(t, p)
-	cp, e := p.poolFor("db", "user", p.rules.Load())
+	cp, e := p.poolFor("db", "user")
 	if e != nil {
 		t.Fatal(e)
 	}

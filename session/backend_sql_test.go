@@ -471,7 +471,7 @@ func (b *backend) answerQuestion(text string) (rows []string) {
 		rows = append(rows, who(identity[nameRole], identity[nameAuthorization]))
 		for _, m := range customPattern.FindAllStringSubmatch(text, -1) {
 			if value, ok := b.settings[m[1]]; ok {
-				rows = append(rows, row("u", m[1], value))
+				rows = append(rows, row("k", m[1], value))
 			}
 		}
 	}
@@ -497,7 +497,7 @@ func (b *backend) answerQuestion(text string) (rows []string) {
 		if sql {
 			rows = append(rows, left("p"))
 		}
-		rows = append(rows, left("o", strconv.Itoa(shared)))
+		rows = append(rows, left("n", strconv.Itoa(shared)))
 	}
 	if strings.Contains(text, "pg_listening_channels") {
 		for _, c := range b.channels() {

@@ -310,12 +310,10 @@ func TestTheClientGoesWhileItsBackendIsAsked(t *testing.T) {
 			questioned("select 1", partsAll), gone().then("end"), server(says(nobodyElse())).then("release end"))},
 		{"for a check that finds a leak, which is told", pool(transactionMode), steps(
 			questioned("select leaky()", partsAll), gone().then("end"),
-			server(says(nobodyElse(), left("l"))).asks(string(wire.AppendQuery(nil, suspectsQuestion([]string{"leaky"})))),
-			check("the leak is told", func(s *Session) bool { return s.spoilt }),
-			server(says(row("n", "leaky", ""))).then("drop end"),
+			server(says(nobodyElse(), left("l"))).then("drop end"),
 			step{does: "look at what is told", do: func(r *rig) {
-				if r.leak != ReasonLock || len(r.learned) != 1 {
-					r.t.Errorf("a lock was left, and %v is found; learned: %q", r.leak, r.learned)
+				if r.leak != ReasonLock {
+					r.t.Errorf("a lock was left, and %v is found", r.leak)
 				}
 			}})},
 	})

@@ -2,11 +2,8 @@ package session
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
-
-	"pgweir/wire"
 )
 
 func TestNoMoreClientsKeepABackendThanMay(t *testing.T) {
@@ -115,12 +112,6 @@ func TestLeakCheck(t *testing.T) {
 	if want := `select Leaky (1), "Odd" (2), 1 + (3)`; r.s.Statement() != want {
 		t.Errorf("the statement is said to be %q", r.s.Statement())
 	}
-	mustEqual(t, "which function", r.toServer, string(wire.AppendQuery(nil, suspectsQuestion([]string{"leaky", "Odd"}))))
-	r.server(says(row("n", "leaky", "")))
-	if !slices.Equal(r.learned, []string{"leaky"}) {
-		t.Fatalf("%q is learned", r.learned)
-	}
-
 	// What is left on the backend is nobody else's.
 	r.flags()
 	r.client(query("select pg_advisory_unlock(1)"))
@@ -128,18 +119,6 @@ func TestLeakCheck(t *testing.T) {
 	r.server(says(nobodyElse()))
 	if got := r.flags(); got != "drop unpinned" {
 		t.Fatalf("flags %q, want drop", got)
-	}
-
-	// From now on a call is a hint, for others as well.
-	other := newMember(t, r.s.config)
-	other.client(query("select leaky(2)"))
-	other.lease()
-	other.toServer = ""
-	other.server(complete("SELECT 1") + ready('I'))
-	mustEqual(t, "the question", other.toServer, question(partsAll))
-	other.server(says(nobodyElse()))
-	if other.leak != 0 || other.flags() != "need release" {
-		t.Error("what a hint has told of is called a leak")
 	}
 }
 
@@ -185,71 +164,6 @@ func TestAClientIsNotHurtByTheEndOfACheckedBackend(t *testing.T) {
 		r.server(columns + row("2") + complete("SELECT 1") + ready('I'))
 		mustEqual(t, "the next", r.toClient, columns+row("2")+complete("SELECT 1")+ready('I'))
 	}
-}
-
-// TestFunctionsAreReadWhenTheyMayHaveChanged: before the next statement.
-func TestFunctionsAreReadWhenTheyMayHaveChanged(t *testing.T) {
-	r := newRig(t, &transactionMode)
-	r.client(query("create function f() returns int as 'x' language sql"))
-	r.lease()
-	r.server(complete("CREATE FUNCTION") + ready('I'))
-	r.flags()
-	r.toServer, r.toClient = "", ""
-	r.client(query("select f()"))
-	r.lease()
-	mustEqual(t, "to the server", r.toServer, question(partFunctions))
-	r.toServer = ""
-	r.server(says(row("f", "f", "select pg_advisory_lock(1)"), row("f", "g", "select 1"), row("f", "h", "begin perform set_config('my.h', a, false); end")))
-	mustEqual(t, "and then", r.toServer, query("select f()"))
-	r.toServer = ""
-	r.server(complete("SELECT 1") + ready('I'))
-	mustEqual(t, "the question", r.toServer, question(ReasonLock))
-	r.server(says())
-	r.flags()
-	r.toServer = ""
-	for sql, want := range map[string]string{
-		"select g()": "",
-		"select h()": question(partSettings, "my.h"),
-		"select f":   "",
-	} {
-		r.client(query(sql))
-		r.lease()
-		r.toServer = ""
-		r.server(complete("SELECT 1") + ready('I'))
-		mustEqual(t, sql, r.toServer, want)
-		if want != "" {
-			r.server(says(nobodyElse()))
-		}
-		r.flags()
-	}
-}
-
-// TestFunctionsThatOneClientHasNoTimeToReadAreReadByTheNext: its
-// statement_timeout is short.
-func TestFunctionsThatOneClientHasNoTimeToReadAreReadByTheNext(t *testing.T) {
-	config := transactionMode
-	config.Shared = new(Shared)
-	config.Shared.Relearn()
-	for range 2 {
-		r := newMember(t, &config)
-		r.client(query("select 1"))
-		r.lease()
-		for range maxTries + 1 {
-			mustEqual(t, "to the server", r.toServer, question(partFunctions))
-			r.toServer = ""
-			r.server(canceledQuestion)
-		}
-		mustEqual(t, "and then", r.toServer, query("select 1"))
-		r.server(complete("SELECT 1") + ready('I'))
-		mustEqual(t, "the flags", r.flags(), "need release")
-	}
-	r := newMember(t, &config)
-	r.client(query("select f()"))
-	r.lease()
-	r.server(says(row("f", "f", "select pg_advisory_lock(1)")))
-	r.toServer = ""
-	r.server(complete("SELECT 1") + ready('I'))
-	mustEqual(t, "the question", r.toServer, question(ReasonLock))
 }
 
 // TestWhatAClientsNamedStatementsTakeIsBounded, and what it has given up is its

@@ -4,15 +4,21 @@ import (
 	"strings"
 	"testing"
 
+	"pgweir/session/proof"
 	"pgweir/wire"
 )
 
 // question is the text that asks the backend about some parts, as a Query.
 func question(parts Reason, customs ...string) string {
-	r := newRig(nil, &transactionMode)
-	r.s.more().customs = customs
-	r.s.ask(parts, false, &r.o)
-	return string(r.o.ToServer.Bytes())
+	q := proof.Question{Parts: parts, Customs: customs, Prefix: namePrefix}
+	return query(string(q.Append(nil)))
+}
+
+// questionAgain is question after it was canceled: under settings of pgweir's
+// own.
+func questionAgain(parts Reason) string {
+	q := proof.Question{Parts: parts, Prefix: namePrefix, Guarded: true}
+	return query(string(q.Append(nil)))
 }
 
 // left is a row of the answer: a reason's letter, with the channel of 'c'.
@@ -63,8 +69,9 @@ func asksAbout(parts Reason, s step) step {
 	do := s.do
 	s.do = func(r *rig) {
 		do(r)
-		for _, q := range questions {
-			if parts&q.part != 0 && !strings.Contains(r.toServer, q.sql) {
+		for part := Reason(1); part != 0; part <<= 1 {
+			q := proof.Question{Parts: parts & part, Prefix: namePrefix}
+			if !strings.Contains(r.toServer, string(q.Append(nil))) {
 				r.t.Fatalf("the backend is not asked about %b, but told %s", parts, show(r.toServer))
 			}
 		}
@@ -153,25 +160,25 @@ func TestPins(t *testing.T) {
 		{"one that is canceled is asked again", transactionMode, steps(
 			begin(query(lock)),
 			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
-			server(canceledQuestion).asks(question(ReasonLock)),
+			server(canceledQuestion).asks(questionAgain(ReasonLock)),
 			server(says(left("l"))).then("pinned: advisory lock"),
 		)},
 		{"but not for ever, for that may be the client's own statement_timeout", transactionMode, steps(
 			begin(query(lock)),
 			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
-			many(maxTries, server(canceledQuestion).asks(question(ReasonLock))),
+			many(maxTries, server(canceledQuestion).asks(questionAgain(ReasonLock))),
 			server(canceledQuestion).then("pinned: unknown"),
 			inside("select 1", partsAll, says(nobodyElse()), "release unpinned"),
 			begin(query(lock)),
 			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
-			many(maxTries, server(canceledQuestion).asks(question(ReasonLock))),
+			many(maxTries, server(canceledQuestion).asks(questionAgain(ReasonLock))),
 			server(says()).then("release"),
 		)},
 		{"nor of a client that has gone", transactionMode, steps(
 			begin(query(lock)),
 			answers(complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
 			gone().then("end"),
-			many(maxTries, server(canceledQuestion).asks(question(ReasonLock))),
+			many(maxTries, server(canceledQuestion).asks(questionAgain(ReasonLock))),
 			server(canceledQuestion).asks(query("DISCARD ALL")).then("end"),
 			server(complete("DISCARD ALL"), ready('I')).then("release"),
 		)},
@@ -332,11 +339,11 @@ func TestWhatATextIsAskedAbout(t *testing.T) {
 		"select set_config(name, '1', false)":             "asked unknown",
 		"do $$ begin set my.x = 1; end $$":                "asked my.x",
 		"do $$ begin set application_name = 'x'; end $$":  "asked",
-		"do $a$ begin perform set_config(v, 'x', f); end": "asked unknown",
+		"do $a$ begin perform set_config(v, 'x', f); end $a$": "asked unknown",
 		"set local work_mem = 1":                          "",
 	} {
 		r := newRig(t, &transactionMode)
-		h := r.s.scan([]byte(text))
+		h, _ := r.s.scan([]byte(text), nil)
 		got := ""
 		if r.s.parts(h)&partSettings != 0 {
 			got = "asked"

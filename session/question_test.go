@@ -52,53 +52,6 @@ func TestWhatIsAskedAfterWhichHints(t *testing.T) {
 	}
 }
 
-func TestRowsOfAnAnswer(t *testing.T) {
-	var a asking
-	null := message('D', "\x00\x03\x00\x00\x00\x01s\x00\x00\x00\x01x\xff\xff\xff\xff")
-	for _, m := range []string{
-		setting("work_mem", "1024"), setting("my.x", ""), null, who("joe", "ann"),
-		left("l"), left("t"), left("h"), left("p"), left("c", "a"), left("c", "b"),
-		row("n", "leaky", ""), row("f", "locks", "select pg_advisory_lock(1)"), row("f", "harmless", "select 1"),
-	} {
-		all, _ := frames(m)
-		for _, m := range all {
-			a.row([]byte(m[wire.HeaderLen:]))
-		}
-	}
-	want := []wire.Param{{Name: "work_mem", Value: "1024"}, {Name: "my.x", Value: ""}, {Name: "role", Value: "joe"}, {Name: "session_authorization", Value: "ann"}}
-	if !NewSettings(a.settings).equal(NewSettings(want)) {
-		t.Errorf("the settings are %v", a.settings)
-	}
-	if a.found != ReasonLock|ReasonTemp|ReasonCursor|ReasonPrepared|ReasonChannels {
-		t.Errorf("found: %v", a.found)
-	}
-	if strings.Join(a.channels, " ") != "a b" || strings.Join(a.suspects, " ") != "leaky" {
-		t.Errorf("channels %q, suspects %q", a.channels, a.suspects)
-	}
-	if len(a.learned) != 1 || a.learned[0].Name != "locks" || a.learned[0].Hints&wire.HintAdvisoryLock == 0 {
-		t.Errorf("learned %v", a.learned)
-	}
-}
-
-// TestMalformedRowsSayNothing: rows that no question of ours is answered with.
-func TestMalformedRowsSayNothing(t *testing.T) {
-	whole := setting("work_mem", "1024")[wire.HeaderLen:]
-	var bodies []string
-	for n := range len(whole) {
-		bodies = append(bodies, whole[:n])
-	}
-	bodies = append(bodies,
-		"\x00\x03\x7f\xff\xff\xffs", "\x00\x03\x80\x00\x00\x00\x80\x00\x00\x00\x80\x00\x00\x00",
-		row("", "", "")[wire.HeaderLen:], row("lt", "", "")[wire.HeaderLen:], row("?", "a", "b")[wire.HeaderLen:], row("l")[wire.HeaderLen:])
-	for _, body := range bodies {
-		var a asking
-		a.row([]byte(body))
-		if a.found != 0 || a.settings != nil || a.channels != nil {
-			t.Errorf("%q says something: %+v", body, a)
-		}
-	}
-}
-
 // TestLongRowsOfAnAnswer come in parts, and are held only so far.
 func TestLongRowsOfAnAnswer(t *testing.T) {
 	r := newRig(t, &transactionMode)
@@ -122,25 +75,6 @@ func TestLongRowsOfAnAnswer(t *testing.T) {
 		t.Error("the backend is not released")
 	}
 
-	a := &asking{}
-	a.part(make([]byte, 100), maxRow)
-	if !a.failed || a.long != nil {
-		t.Error("a row of any length is kept")
-	}
-}
-
-func TestReasonsHaveNames(t *testing.T) {
-	if got := (ReasonLock | ReasonChannels | ReasonUnknown).String(); got != "advisory lock, channels, unknown" {
-		t.Errorf("%q", got)
-	}
-	for i, name := range ReasonNames {
-		if name == "" {
-			t.Errorf("reason %d has no name", i)
-		}
-	}
-	if Reason(0).Names() != nil {
-		t.Error("no reason has a name")
-	}
 }
 
 func TestNamesOfThePoolsAreReplaced(t *testing.T) {

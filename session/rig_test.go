@@ -26,7 +26,6 @@ type rig struct {
 	unread                         string
 	leak                           Reason
 	vacate                         []string
-	learned                        []string
 	total                          Out // the sums of its counts
 	asked, answered                int
 	// catchUps are under way; with lagging, until the test ends them.
@@ -107,7 +106,6 @@ func (r *rig) took() {
 	r.leak |= o.Leak
 	r.unread += string(o.Unread)
 	r.vacate = append(r.vacate, o.Vacate...)
-	r.learned = append(r.learned, o.Learned...)
 	r.total.Queries += o.Queries
 	r.total.Transactions += o.Transactions
 	r.total.Errors += o.Errors

@@ -190,7 +190,7 @@ func randomProgram(r *rand.Rand, client, steps int) (program errandProgram) {
 	own := func(text string) string { return strings.ReplaceAll(text, "NN", fmt.Sprint(client)) }
 	texts = append(texts, own("select public.outer_NN($1)"), own("insert into public.table_NN values ($1) returning a"), own("select a || $1 from public.view_NN"))
 	for range steps {
-		if r.IntN(8) == 0 {
+		if r.IntN(5) == 0 {
 			simple(own(hiddenStep(r, pick)))
 			continue
 		}

@@ -63,19 +63,20 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, shared.Close()) }()
-	if err := makeOrdinaryRole(); err != nil {
+	if err := makeRoles(); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil
 }
 
-func makeOrdinaryRole() error {
+// makeRoles makes the roles that tests are run as beside the superuser.
+func makeRoles() error {
 	conn, err := pgx.Connect(context.Background(), shared.DSN("postgres"))
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.Background())
-	return runSQL(context.Background(), conn, "create role "+ordinaryRole+" login; grant pg_monitor, pg_read_all_data to "+ordinaryRole)
+	return runSQL(context.Background(), conn, "create role "+bareRole+" login; create role "+ordinaryRole+" login; grant pg_monitor, pg_read_all_data to "+ordinaryRole)
 }
 
 // build makes the program as a release is made, or with the race detector.

@@ -18,39 +18,64 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// TestRandomProgramsReadTheSameWithAndWithoutPgweir gives many clients random
-// programs that make, use and end session state of every kind. Each program is
-// run on a direct connection alone; then all of them at once through pgweir on
-// few backends. What a client is answered must be the same: it never loses its
-// own state, and never sees another's, whose values bear the other's number.
+// propertySeeds are always run, and one more that nobody has chosen.
+var propertySeeds = []uint64{1, 2, 3}
+
+// TestRandomProgramsReadTheSameWithAndWithoutPgweir gives many clients of three
+// roles random programs that make, use and end session state of every kind, and
+// change what their own functions, views and triggers do. Each program is run on
+// a direct connection; then all of them at once through pgweir on few backends.
+// What a client is answered must be the same: it never loses its own state, and
+// never sees another's, whose values bear the other's number.
 //
 // PGWEIR_TEST_SEED repeats a run.
 func TestRandomProgramsReadTheSameWithAndWithoutPgweir(t *testing.T) {
 	t.Parallel()
-	const clients, steps = 16, 120
-	seed := uint64(time.Now().UnixNano())
+	seeds := append([]uint64{uint64(time.Now().UnixNano())}, propertySeeds...)
 	if s := os.Getenv("PGWEIR_TEST_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+		seed, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
 			t.Fatal(err)
 		}
+		seeds = []uint64{seed}
 	}
-	t.Logf("PGWEIR_TEST_SEED=%d", seed)
-	programs := make([]errandProgram, clients)
+	for i, seed := range seeds {
+		name := fmt.Sprint("seed ", seed)
+		if i == 0 {
+			name = "any seed"
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			t.Logf("PGWEIR_TEST_SEED=%d", seed)
+			runRandomPrograms(t, seed)
+		})
+	}
+}
+
+// propertyRoles are the clients' in turn: the superuser, one that may become
+// others, and one that may not.
+var propertyRoles = []string{"postgres", ordinaryRole, bareRole}
+
+const propertyClients, propertySteps = 15, 120
+
+func runRandomPrograms(t *testing.T, seed uint64) {
+	programs := make([]errandProgram, propertyClients)
 	for i := range programs {
-		programs[i] = randomProgram(rand.New(rand.NewPCG(seed, uint64(i))), i, steps)
+		programs[i] = randomProgram(rand.New(rand.NewPCG(seed, uint64(i))), i, propertySteps)
 	}
 	var (
-		answers = make([][]string, clients)
+		answers = make([][]string, propertyClients)
 		db      = createDatabase(t, shared)
-		failed  = make([]error, clients)
+		failed  = make([]error, propertyClients)
 	)
-	execSQL(t, dsn(shared.Port, db), propertySchema)
+	readyForPrograms(t, db)
 	direct := net.JoinHostPort("127.0.0.1", strconv.Itoa(shared.Port))
 	runAll := func(addr, db string, check func(client, step int, answer string) error) {
 		var all sync.WaitGroup
 		for i, p := range programs {
-			all.Go(func() { failed[i] = runProgram(addr, db, p, func(n int, a string) error { return check(i, n, a) }) })
+			all.Go(func() {
+				failed[i] = runProgram(addr, db, propertyRoles[i%len(propertyRoles)], p, func(n int, a string) error { return check(i, n, a) })
+			})
 		}
 		all.Wait()
 		for i, err := range failed {
@@ -66,8 +91,13 @@ func TestRandomProgramsReadTheSameWithAndWithoutPgweir(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	w := startWeir(t, weirOptions{Top: stageTop + "max_prepared_statements = 5", Database: fmt.Sprintf("pool_size = %d", clients+1)})
-	execSQL(t, w.Direct(), propertySchema)
+	w := startWeir(t, weirOptions{
+		Top:      stageTop + "max_prepared_statements = 5",
+		Database: fmt.Sprintf("pool_size = %d", propertyClients/len(propertyRoles)+1),
+		Tables:   "[users." + strings.Join(propertyRoles, "]\n[users.") + "]\n",
+		Leaks:    true,
+	})
+	readyForPrograms(t, w.DB)
 	runAll(w.Addr(), w.DB, func(client, step int, answer string) error {
 		want := answers[client][step]
 		if answer == want {
@@ -76,6 +106,26 @@ func TestRandomProgramsReadTheSameWithAndWithoutPgweir(t *testing.T) {
 		return fmt.Errorf("step %d differs%s\n%s", step, programs[client].before(step), differing(want, answer))
 	})
 }
+
+// readyForPrograms makes in a database what the programs find: for each client
+// two functions, of which one calls the other, a view and a table with a trigger
+// that come to them. All belong to the client's role.
+func readyForPrograms(t *testing.T, db string) {
+	t.Helper()
+	execSQL(t, dsn(shared.Port, db), "grant create on schema public to public; "+propertySchema)
+	for i := range propertyClients {
+		execSQL(t, dsn(shared.Port, db, "user="+propertyRoles[i%len(propertyRoles)]), strings.ReplaceAll(propertyOwn, "NN", fmt.Sprint(i)))
+	}
+}
+
+// propertyOwn is what a client has of its own; NN is its number.
+const propertyOwn = `
+create function public.inner_NN(text) returns text language plpgsql as $$ begin return 'nothing'; end $$;
+create function public.outer_NN(text) returns text language sql as $$ select public.inner_NN($1) $$;
+create view public.view_NN as select public.outer_NN('8MB') as a;
+create table public.table_NN (a text default 'x', b int check (b < 1000));
+create function public.fires_NN() returns trigger language plpgsql as $$ begin perform public.outer_NN(new.a); return new; end $$;
+create trigger fires before insert on public.table_NN for each row execute function public.fires_NN()`
 
 // unplanned is $1 as an integer whose value PostgreSQL does not look at before
 // the statement runs: when it plans a statement anew is not the client's alone
@@ -137,7 +187,13 @@ func randomProgram(r *rand.Rand, client, steps int) (program errandProgram) {
 		return name, value()
 	}
 	texts := []string{"select $1::int + 1", "select current_setting('work_mem') || $1", "select count(*) from mine where a = $1::int", "select 10 / " + unplanned, "select set_config('my.one', $1, false)", "selec $1", "select generate_series(1, $1::int + 2)"}
+	own := func(text string) string { return strings.ReplaceAll(text, "NN", fmt.Sprint(client)) }
+	texts = append(texts, own("select public.outer_NN($1)"), own("insert into public.table_NN values ($1) returning a"), own("select a || $1 from public.view_NN"))
 	for range steps {
+		if r.IntN(5) == 0 {
+			simple(own(hiddenStep(r, pick)))
+			continue
+		}
 		switch n := r.IntN(125); {
 		case n < 12:
 			name, v := setting()
@@ -228,15 +284,38 @@ func randomProgram(r *rand.Rand, client, steps int) (program errandProgram) {
 	return program
 }
 
+// hiddenStep is a statement whose text does not show what it leaves behind, or
+// one that changes what such a statement does. NN is the client's number.
+func hiddenStep(r *rand.Rand, pick func(...string) string) string {
+	value := fmt.Sprint(5+r.IntN(20), "MB")
+	call := pick("select public.outer_NN('"+value+"')", "select * from public.view_NN", "insert into public.table_NN values ('"+value+"', 1)", "do $$ begin perform public.outer_NN('"+value+"'); end $$",
+		"insert into public.table_NN values ('"+value+"', 1000)", "update public.table_NN set a = public.outer_NN(a) where false", "copy (select * from public.view_NN) to stdout")
+	change := "create or replace function public.inner_NN(text) returns text language plpgsql as $f$ begin " + pick(
+		"return 'nothing'", "return set_config('work_mem', $1, false)", "return set_config('work_mem', $1, true)", "return public.sets($1)", "return pg_try_advisory_lock(NN01)::text", "return pg_advisory_unlock(NN01)::text",
+		"create temp table if not exists mine (a int); return 'a table'", "return set_config('statement_timeout', '99s', false)", "execute 'set ' || 'statement_timeout = 98000'; return 'executed'", "return 1 / 0") + "; end $f$"
+	switch r.IntN(10) {
+	case 0, 1, 2:
+		return change
+	case 3:
+		return pick("alter table public.table_NN disable trigger fires", "alter table public.table_NN enable trigger fires", "alter table public.table_NN alter a set default public.outer_NN('7MB')", "alter table public.table_NN alter a set default 'x'",
+			"create or replace view public.view_NN as select public.outer_NN('9MB') as a", "create or replace view public.view_NN as select 'nothing'::text as a", "insert into public.table_NN default values")
+	case 4:
+		return change + "; " + call
+	case 5:
+		return "begin; savepoint s; " + call + "; " + pick("rollback to s", "release s") + "; commit"
+	}
+	return call
+}
+
 // runProgram runs a program and hands on the answer to each of its steps.
-func runProgram(addr, db string, p errandProgram, check func(step int, answer string) error) error {
+func runProgram(addr, db, role string, p errandProgram, check func(step int, answer string) error) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	r := bufio.NewReader(conn)
-	login, err := talkOnce(conn, r, 0, say(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "postgres", "database": db}}))
+	login, err := talkOnce(conn, r, 0, say(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": role, "database": db}}))
 	if err != nil {
 		return err
 	}
@@ -257,8 +336,10 @@ type answer struct {
 	self uint32 // of BackendKeyData
 }
 
-// varying is what differs from connection to connection.
-var varying = regexp.MustCompile(`pg_temp_\d+`)
+// varying is what differs from connection to connection: the name of the
+// temporary schema, and the schema of a PL/pgSQL function in a CONTEXT, which a
+// backend names or not as it seemed right when it compiled the function.
+var varying = regexp.MustCompile(`pg_temp_\d+|PL/pgSQL function public\.`)
 
 // talkOnce sends messages and reads up to the last ReadyForQuery.
 func talkOnce(conn net.Conn, r *bufio.Reader, self uint32, messages []pgproto3.FrontendMessage) (a answer, err error) {
@@ -307,7 +388,9 @@ func talkOnce(conn net.Conn, r *bufio.Reader, self uint32, messages []pgproto3.F
 			continue
 		}
 		if ends--; ends == 0 {
-			a.text = varying.ReplaceAllString(tr.out.String(), "pg_temp_n")
+			a.text = varying.ReplaceAllStringFunc(tr.out.String(), func(s string) string {
+				return strings.TrimSuffix(strings.TrimRight(s, "0123456789"), "public.")
+			})
 			return a, nil
 		}
 	}

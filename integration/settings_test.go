@@ -67,6 +67,25 @@ func TestTwoClientsOnOneBackendKeepTheirOwnSettings(t *testing.T) {
 	}
 }
 
+// clientStates are how state is left, how its owner and others see it, and how
+// it is undone. ROLE is the clients' role.
+var clientStates = []struct{ name, leave, see, mine, others, undo string }{
+	{"a setting", "set search_path = pg_catalog", "show search_path", "pg_catalog", `"$user", public`, "reset search_path"},
+	{"a setting through a function", "select set_config('work_mem', '7MB', false)", "show work_mem", "7MB", "4MB", "discard all"},
+	{"a setting of an extension", "set my.own = 'x'", "select coalesce(current_setting('my.own', true), '')", "x", "", "discard all"},
+	{"a role", "set role pg_monitor", "select current_user", "pg_monitor", "ROLE", "reset role"},
+	{"a session authorization", "set session authorization pg_monitor", "select session_user", "pg_monitor", "ROLE", "discard all"},
+	{"a temporary table", "create temp table mine as select 'x' as a", "select coalesce(to_regclass('pg_temp.mine')::text, '')", "mine", "", "drop table mine"},
+	{"an advisory lock", "select pg_advisory_lock(11)", "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "1", "0", "select pg_advisory_unlock(11)"},
+	{"a shared advisory lock", "select pg_try_advisory_lock_shared(1, 2)", "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "1", "0", "select pg_advisory_unlock_all()"},
+	{"a channel", "listen mine", "select count(*) from pg_listening_channels()", "1", "0", "unlisten *"},
+	{"a prepared statement", "prepare mine as select 1", "select count(*) from pg_prepared_statements", "1", "0", "deallocate mine"},
+	{"a held cursor", "begin; declare mine cursor with hold for select 1; commit", "select count(*) from pg_cursors where is_holdable", "1", "0", "close mine"},
+	{"a setting made in a transaction", "begin; set statement_timeout = '77s'; commit", "show statement_timeout", "77s", "0", "reset statement_timeout"},
+	{"a setting made in a DO block", "do $$ begin perform set_config('statement_timeout', '78s', false); end $$", "show statement_timeout", "78s", "0", "reset statement_timeout"},
+	{"a temporary table made in a DO block", "do $$ begin execute 'create temp table mine (a int)'; end $$", "select coalesce(to_regclass('pg_temp.mine')::text, '')", "mine", "", "discard temp"},
+}
+
 // TestStateOfOneClientIsNotSeenByAnother: settings and channels follow the
 // client; who leaves anything else behind keeps its backend until that is gone.
 // Nobody else ever sees it.
@@ -76,22 +95,8 @@ func TestStateOfOneClientIsNotSeenByAnother(t *testing.T) {
 		opts.Database = "pool_size = 3"
 		w := startWeir(t, opts)
 		console := connect(t, w.Console(simpleProtocol))
-		for _, c := range []struct{ name, leave, see, mine, others, undo string }{
-			{"a setting", "set search_path = pg_catalog", "show search_path", "pg_catalog", `"$user", public`, "reset search_path"},
-			{"a setting through a function", "select set_config('work_mem', '7MB', false)", "show work_mem", "7MB", "4MB", "discard all"},
-			{"a setting of an extension", "set my.own = 'x'", "select coalesce(current_setting('my.own', true), '')", "x", "", "discard all"},
-			{"a role", "set role pg_monitor", "select current_user", "pg_monitor", w.Role(), "reset role"},
-			{"a session authorization", "set session authorization pg_monitor", "select session_user", "pg_monitor", "postgres", "discard all"},
-			{"a temporary table", "create temp table mine as select 'x' as a", "select coalesce(to_regclass('pg_temp.mine')::text, '')", "mine", "", "drop table mine"},
-			{"an advisory lock", "select pg_advisory_lock(11)", "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "1", "0", "select pg_advisory_unlock(11)"},
-			{"a shared advisory lock", "select pg_try_advisory_lock_shared(1, 2)", "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()", "1", "0", "select pg_advisory_unlock_all()"},
-			{"a channel", "listen mine", "select count(*) from pg_listening_channels()", "1", "0", "unlisten *"},
-			{"a prepared statement", "prepare mine as select 1", "select count(*) from pg_prepared_statements", "1", "0", "deallocate mine"},
-			{"a held cursor", "begin; declare mine cursor with hold for select 1; commit", "select count(*) from pg_cursors where is_holdable", "1", "0", "close mine"},
-			{"a setting made in a transaction", "begin; set statement_timeout = '77s'; commit", "show statement_timeout", "77s", "0", "reset statement_timeout"},
-			{"a setting made in a DO block", "do $$ begin perform set_config('statement_timeout', '78s', false); end $$", "show statement_timeout", "78s", "0", "reset statement_timeout"},
-			{"a temporary table made in a DO block", "do $$ begin execute 'create temp table mine (a int)'; end $$", "select coalesce(to_regclass('pg_temp.mine')::text, '')", "mine", "", "discard temp"},
-		} {
+		for _, c := range clientStates {
+			c.others = strings.ReplaceAll(c.others, "ROLE", w.Role())
 			if c.name == "a session authorization" && w.Role() != "postgres" {
 				continue
 			}

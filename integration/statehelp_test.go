@@ -83,8 +83,8 @@ type stage struct {
 }
 
 // ordinaryRole may make schemas in a test's database, and is a member of the
-// roles that scenes become.
-const ordinaryRole = "ordinary"
+// roles that scenes become. bareRole is a member of none.
+const ordinaryRole, bareRole = "ordinary", "bare"
 
 // stageTop are the settings under test; they are the defaults but for
 // leak_check, which asks every backend what was left in it.

@@ -181,6 +181,9 @@ func (c *client) apply(o *session.Out) {
 	if o.Vacate != nil {
 		c.vacate(w, o.Vacate)
 	}
+	if o.IdleTimeout {
+		c.noteIdle(w)
+	}
 	if o.PinsChanged {
 		c.notePins(w)
 	}
@@ -284,6 +287,7 @@ func (c *client) finish() {
 	w := c.worker.Load()
 	delete(w.closing, c)
 	delete(w.logins, c)
+	delete(w.idlers, c)
 	c.conn.Close()
 	c.forget()
 }

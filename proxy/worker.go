@@ -24,6 +24,7 @@ type worker struct {
 	logins  map[*client]struct{} // not logged in yet
 	closing map[*client]struct{} // to be closed when all is sent
 	leased  []*server            // lent to a client of this loop
+	idlers  map[*client]*idler   // with an idle_session_timeout
 
 	skew time.Duration // from the loop's time to the proxy's
 }
@@ -31,7 +32,7 @@ type worker struct {
 func (p *Proxy) newWorker(i int) (*worker, error) {
 	w := &worker{
 		proxy: p, index: i,
-		logins: map[*client]struct{}{}, closing: map[*client]struct{}{},
+		logins: map[*client]struct{}{}, closing: map[*client]struct{}{}, idlers: map[*client]*idler{},
 	}
 	l, err := loop.New(loop.Options{Tick: w.tick})
 	if err != nil {
@@ -71,6 +72,9 @@ func (w *worker) tick(time.Duration) {
 				c.login.fail(errLoginTimeout)
 			}
 		}
+	}
+	for c, i := range w.idlers {
+		c.checkIdle(w, i, now)
 	}
 	for c := range w.closing {
 		if now-c.since > closeGrace {

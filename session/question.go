@@ -17,13 +17,15 @@ type asking struct {
 	found    Reason
 	channels []string
 	failed   bool
+	idle     int32 // idle_session_timeout, if the session has set it
+	idleTold bool
 	learned  []wire.Function
 	suspects []string
 	inRow    bool   // a row has come in part
 	long     []byte // that part
 }
 
-const notReset = " AND (setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE"
+const notReset = " AND ((setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE OR name OPERATOR(pg_catalog.=) 'idle_session_timeout')"
 
 // The parts of the question: rows of three texts, the first of which says what
 // the row is about. Operators are named in full, because a client may have
@@ -130,7 +132,9 @@ func (a *asking) row(body []byte) {
 	name, value := string(col[1]), string(col[2])
 	switch col[0][0] {
 	case 's', 'i':
-		if !null {
+		if name == nameIdleTimeout {
+			a.idleIs(value)
+		} else if !null {
 			a.settings = append(a.settings, wire.Param{Name: name, Value: value})
 		}
 	case 'l':

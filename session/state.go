@@ -82,7 +82,7 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 	on(wire.HintHold, ReasonCursor)
 	on(wire.HintPrepare, ReasonPrepared)
 	on(wire.HintListen, ReasonChannels)
-	if s.settings != nil {
+	if s.settings != nil || s.idle != s.loginIdle {
 		on(wire.HintReset|wire.HintDiscard, partSettings)
 	}
 	// What may end a pin asks for what there is.
@@ -347,6 +347,7 @@ func (s *Session) answered(o *Out) {
 			s.link.settings = s.thereIs(a)
 		}
 		s.settings = next
+		s.followIdle(a, o)
 		pins &^= ReasonSetting
 		if s.x.blind || next != nil && s.config.State == StatePin {
 			pins |= ReasonSetting
@@ -444,6 +445,7 @@ func (s *Session) completed(tag []byte, o *Out) {
 		s.setPins(s.pins&ReasonLibrary, o)
 		s.hints &= wire.HintLoad | wire.HintDblink
 		s.settings, s.link.settings = s.base, s.link.base
+		s.setIdle(s.loginIdle, o)
 		if s.x != nil {
 			s.x.blind, s.x.unknown, s.x.role = false, false, false
 			s.x.discarded = len(s.x.channels) > 0

@@ -1,0 +1,81 @@
+package session
+
+import (
+	"strconv"
+	"time"
+
+	"pgweir/wire"
+)
+
+// idle_session_timeout is about the client, and would end a backend that others
+// are to have. So a client's is never left on a backend: it is kept here, and
+// whoever owns the session keeps to it. Where a statement names it, it is set
+// ahead of that, for SHOW; and what the question finds of it is taken away.
+
+const nameIdleTimeout = "idle_session_timeout"
+
+// IdleTimeout is how long the client may be idle outside of a transaction; 0 for
+// ever. If it is another, Out.IdleTimeout says so.
+func (s *Session) IdleTimeout() time.Duration { return time.Duration(s.idle) * time.Millisecond }
+
+// setIdle sets it, in milliseconds.
+func (s *Session) setIdle(ms int32, o *Out) {
+	if s.idle != ms {
+		s.idle, o.IdleTimeout = ms, true
+	}
+}
+
+// followIdle takes in what an answer says of it.
+func (s *Session) followIdle(a *asking, o *Out) {
+	switch {
+	case a.idleTold:
+		s.setIdle(a.idle, o)
+	case s.x.turned && (containsFold([]byte(s.x.statement), nameIdleTimeout) || containsFold([]byte(s.x.statement), "all")):
+		s.setIdle(s.loginIdle, o)
+	}
+	s.idleThere = false
+	if a.idle != 0 {
+		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "RESET "+nameIdleTimeout))
+		s.unnamedHere = false
+		s.owed.push(entReset)
+	}
+}
+
+// idleIs takes what the backend says of it.
+func (a *asking) idleIs(value string) {
+	ms, err := strconv.ParseInt(value, 10, 32)
+	a.idle, a.idleTold, a.failed = int32(ms), true, a.failed || err != nil
+}
+
+// showIdle sets the client's value on the backend, if a message needs it there
+// and it can be done: outside of the midst of a pipeline. What follows asks for
+// it, and so takes it away again.
+func (s *Session) showIdle(typ byte, message []byte, before []byte, o *Out) (done bool) {
+	if s.config.State == StateOff || s.unsynced || s.skipping || s.copyIn || s.tx == 'E' || s.owed.owesClient() || s.idleThere {
+		return false
+	}
+	if !s.namesIdle(typ, message) {
+		return false
+	}
+	s.idleThere = true
+	o.ToServer.add(before)
+	s.detour([]byte("SET "+nameIdleTimeout+" = "+strconv.Itoa(int(s.idle))), o)
+	s.hints |= wire.HintSet
+	return true
+}
+
+// namesIdle tells whether a message is, or runs, a statement that names it.
+func (s *Session) namesIdle(typ byte, message []byte) bool {
+	switch typ {
+	case 'Q', 'P':
+		return containsFold(message, nameIdleTimeout)
+	case 'B':
+		name, _ := wire.BindStatement(message[wire.HeaderLen:])
+		if len(name) == 0 {
+			return containsFold(s.unnamed, nameIdleTimeout)
+		}
+		n := s.names[string(name)]
+		return n != nil && n.st != nil && containsFold(n.st.parse, nameIdleTimeout)
+	}
+	return false
+}

@@ -121,7 +121,7 @@ func (l *login) admit() {
 	c.sess.Init(conf, l.welcome.Vars)
 	carried, carries := l.carried(own)
 	l.takesAny(carries)
-	c.sess.Begin(session.NewSettings(carried), session.NewSettings(l.welcome.Begun.Over(carried)))
+	c.sess.Begin(session.NewSettings(carried), session.NewSettings(l.welcome.Begun.Over(carried)), l.welcome.Begun.IdleTimeout)
 	c.secret = randomUint32()
 	c.longKey = l.ask.minor >= 2
 	c.ownBackend = own
@@ -141,6 +141,7 @@ func (l *login) admit() {
 	c.keyed.Store(true)
 	c.conn.Send(out)
 	l.in()
+	c.noteIdle(w)
 	s := c.server
 	if s == nil {
 		return

@@ -206,6 +206,9 @@ func (c *client) carryOut(w *worker, o *session.Out) {
 	if o.Vacate != nil {
 		c.vacate(w, o.Vacate)
 	}
+	if o.IdleTimeout {
+		c.noteIdle(w)
+	}
 	if o.PinsChanged {
 		c.notePins(w)
 	}
@@ -320,6 +323,7 @@ func (c *client) finish() {
 	w := c.worker.Load()
 	delete(w.closing, c)
 	delete(w.logins, c)
+	delete(w.idlers, c)
 	c.conn.Close()
 	c.forget()
 }

@@ -59,7 +59,7 @@ func (l *login) probe() bool {
 	}
 	l.stage, l.probing.since = stageProbe, w.now()
 	c.sess.Init(&session.Config{Mode: session.TransactionMode, Shared: c.pool.shared, User: c.pool.key.user}, s.link.Login)
-	c.sess.Begin(nil, s.link.Begun())
+	c.sess.Begin(nil, s.link.Begun(), 0)
 	query := wire.AppendQuery(nil, sql)
 	o := &w.out
 	o.Reset()

@@ -28,6 +28,7 @@ type worker struct {
 	closing map[*client]struct{} // to be closed when all is sent
 	leased  []*server            // lent to a client of this loop
 	looked  []*server            // memory of tick
+	idlers  map[*client]*idler   // with an idle_session_timeout
 
 	skew time.Duration // from the loop's time to the proxy's
 }
@@ -35,7 +36,7 @@ type worker struct {
 func (p *Proxy) newWorker(i int) (*worker, error) {
 	w := &worker{
 		proxy: p, index: i,
-		logins: map[*client]struct{}{}, closing: map[*client]struct{}{},
+		logins: map[*client]struct{}{}, closing: map[*client]struct{}{}, idlers: map[*client]*idler{},
 	}
 	l, err := loop.New(loop.Options{Tick: w.tick})
 	if err != nil {
@@ -84,6 +85,9 @@ func (w *worker) tick(time.Duration) {
 				c.login.fail(errLoginTimeout)
 			}
 		}
+	}
+	for c, i := range w.idlers {
+		c.checkIdle(w, i, now)
 	}
 	for c := range w.closing {
 		if now-c.since > closeGrace {

@@ -106,6 +106,9 @@ loop:
 			sent = pos
 			s.replay(o)
 		}
+		if s.idle != 0 && s.showIdle(typ, message, in[sent:pos], o) {
+			sent = pos
+		}
 		if typ == 'P' || typ == 'B' || typ == 'D' || typ == 'E' {
 			if n := s.quickClient(rest, o); n > 0 {
 				pos += n

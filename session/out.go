@@ -31,6 +31,8 @@ type Out struct {
 	// client's settings were set on it, Questions how often it was asked what
 	// state is left.
 	ServerParses, Replays, Questions int64
+	// IdleTimeout: Session.IdleTimeout is another now.
+	IdleTimeout bool
 	// PinsChanged: Pins says something else now.
 	PinsChanged bool
 	// Leak is what a check has found that no hint had told of.

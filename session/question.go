@@ -228,7 +228,7 @@ func (s *Session) conclude(a *asking, o *Out) {
 	s.sqlNames = pins&ReasonPrepared != 0 && (a.Found&ReasonPrepared != 0 || s.sqlNames && a.Parts&ReasonPrepared == 0)
 	found := a.Found
 	if a.Parts&(partSettings|proof.PartHash) != 0 {
-		if a.Parts&partSettings != 0 && s.takeSettings(a) {
+		if a.Parts&partSettings != 0 && s.takeSettings(a, o) {
 			found |= ReasonSetting
 		}
 		pins &^= ReasonSetting
@@ -255,10 +255,11 @@ func (s *Session) conclude(a *asking, o *Out) {
 
 // takeSettings makes the client's settings of the list, and tells whether they
 // are others than before.
-func (s *Session) takeSettings(a *asking) (differs bool) {
+func (s *Session) takeSettings(a *asking, o *Out) (differs bool) {
 	for _, name := range a.Library {
 		librarySettings.Store(name, nil)
 	}
+	idle := s.takeIdle(a)
 	next := s.readSettings(a)
 	if next.equal(s.settings) {
 		next = s.settings
@@ -270,7 +271,7 @@ func (s *Session) takeSettings(a *asking) (differs bool) {
 		s.link.settings = s.thereIs(a)
 	}
 	s.settings = next
-	return differs
+	return s.followIdle(idle, o) || differs
 }
 
 // readSettings makes a set of what the backend has said.

@@ -206,8 +206,11 @@ type Session struct {
 	begun       bool  // a message of the client's has been sent in this lease
 	asked       bool  // the backend has been asked since the client's last message
 	careful     bool  // the transaction has hints, so that command tags are read
+	idleThere   bool  // idle was set on the backend, or more than that
 	sqlNames    bool  // the client has statements of SQL's PREPARE on the backend
 	retry       retry
+	idle        int32 // the client's idle_session_timeout, in milliseconds
+	loginIdle   int32 // what that was at its login
 	private     int32 // named statements that the backend has under the client's own names
 	unit        uint32
 	parses      uint32  // of named statements
@@ -227,9 +230,9 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 
 // Begin says what the client has set by its startup parameters beyond Vars, if
 // its backends are opened without them, and what is set when its login is over,
-// as Link.Begin has it.
-func (s *Session) Begin(base, begun *Settings) {
-	s.base, s.settings = base, begun
+// as Link.Begin has it; idle is its idle_session_timeout, in milliseconds.
+func (s *Session) Begin(base, begun *Settings, idle int32) {
+	s.base, s.settings, s.idle, s.loginIdle = base, begun, idle, idle
 	for _, v := range begun.all() {
 		if _, ok := base.get(v.Name); !ok {
 			s.noteCustom(v.Name)
@@ -334,6 +337,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
 	s.replaying, s.stays = replayNone, false
+	s.idleThere = false
 	l.bound, l.asked = nil, false
 	l.epoch++
 	s.stranger = l.last != s.id

@@ -62,7 +62,7 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 	if h&wire.HintFunction != 0 {
 		on(wire.HintDeallocate|wire.HintDiscard, ReasonPrepared)
 	}
-	if s.settings != nil {
+	if s.settings != nil || s.idle != s.loginIdle {
 		on(wire.HintReset|wire.HintDiscard, partSettings)
 	}
 	// What may end a pin asks for what there is.
@@ -352,6 +352,7 @@ func (s *Session) completed(tag []byte, o *Out) {
 		s.setPins(s.pins&ReasonLibrary, o)
 		s.hints &= wire.HintLoad | wire.HintDblink
 		s.settings, s.link.settings = s.base, s.link.base
+		s.setIdle(s.loginIdle, o)
 		if s.x != nil {
 			s.x.blind, s.x.unknown, s.x.role = false, false, false
 			s.x.discarded = len(s.x.channels) > 0

@@ -24,5 +24,6 @@ const (
 	CodeQueryCanceled              = "57014"
 	CodeAdminShutdown              = "57P01"
 	CodeCannotConnectNow           = "57P03"
+	CodeIdleSessionTimeout         = "57P05"
 	CodeConfigFileError            = "F0000"
 )

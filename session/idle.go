@@ -1,0 +1,97 @@
+package session
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"pgweir/wire"
+)
+
+// idle_session_timeout is about the client, and would end a backend that others
+// are to have. So a client's is never left on a backend: it is kept here, and
+// whoever owns the session keeps to it. Where a statement names it, it is set
+// ahead of that, for SHOW; and what the question finds of it is taken away.
+
+const nameIdleTimeout = "idle_session_timeout"
+
+// IdleTimeout is how long the client may be idle outside of a transaction; 0 for
+// ever. If it is another, Out.IdleTimeout says so.
+func (s *Session) IdleTimeout() time.Duration { return time.Duration(s.idle) * time.Millisecond }
+
+// setIdle sets it, in milliseconds.
+func (s *Session) setIdle(ms int32, o *Out) {
+	if s.idle != ms {
+		s.idle, o.IdleTimeout = ms, true
+	}
+}
+
+// idleNotTold is in place of a value that the backend has not said.
+const idleNotTold = -1
+
+// takeIdle takes what the backend says of it out of an answer, in milliseconds.
+func (s *Session) takeIdle(a *asking) (ms int32) {
+	ms = idleNotTold
+	a.Settings = slices.DeleteFunc(a.Settings, func(v wire.Param) bool {
+		if v.Name != nameIdleTimeout {
+			return false
+		}
+		if n, err := strconv.ParseInt(v.Value, 10, 32); err == nil {
+			ms = int32(n)
+		}
+		return true
+	})
+	return ms
+}
+
+// followIdle takes in what an answer says of it, and tells whether it is another
+// now.
+func (s *Session) followIdle(ms int32, o *Out) (differs bool) {
+	was := s.idle
+	switch {
+	case ms != idleNotTold:
+		s.setIdle(ms, o)
+	case s.x.turned && (containsFold([]byte(s.x.statement), nameIdleTimeout) || containsFold([]byte(s.x.statement), "all")):
+		s.setIdle(s.loginIdle, o)
+	}
+	s.idleThere = false
+	if ms > 0 {
+		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "RESET "+nameIdleTimeout))
+		s.unnamedHere = false
+		s.owed.push(entReset)
+	}
+	return s.idle != was
+}
+
+// showIdle sets the client's value on the backend, if a message needs it there
+// and it can be done: outside of the midst of a pipeline. What follows asks for
+// it, and so takes it away again.
+func (s *Session) showIdle(typ byte, message []byte, before []byte, o *Out) (done bool) {
+	if s.config.State == StateOff || s.unsynced || s.skipping || s.copyIn || s.tx == 'E' || s.owed.owesClient() || s.idleThere {
+		return false
+	}
+	if !s.namesIdle(typ, message) {
+		return false
+	}
+	s.idleThere = true
+	o.ToServer.add(before)
+	s.detour("SET "+nameIdleTimeout+" = "+strconv.Itoa(int(s.idle)), o)
+	s.hints |= wire.HintSet
+	return true
+}
+
+// namesIdle tells whether a message is, or runs, a statement that names it.
+func (s *Session) namesIdle(typ byte, message []byte) bool {
+	switch typ {
+	case 'Q', 'P':
+		return containsFold(message, nameIdleTimeout)
+	case 'B':
+		name, _ := wire.BindStatement(message[wire.HeaderLen:])
+		if len(name) == 0 {
+			return containsFold(s.unnamed, nameIdleTimeout)
+		}
+		n := s.names[string(name)]
+		return n != nil && n.st != nil && containsFold(n.st.parse, nameIdleTimeout)
+	}
+	return false
+}

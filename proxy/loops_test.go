@@ -214,7 +214,7 @@ func TestABackendThatIsParkedIsShownAsItWasLeft(t *testing.T) {
 				return
 			}
 			if i%3 == 0 {
-				s.link.Begin(nil, false)
+				s.link.Begin(nil, nil, "", "")
 			} else {
 				s.link.Begin(set, false)
 			}

@@ -56,7 +56,8 @@ loop:
 			switch {
 			case s.owed.len() == 0:
 				s.alone = false
-			case typ != 'S' && typ != 'd' && typ != 'c' && typ != 'f':
+			case s.copyIn: // whatever it is, the backend reads it in the copy
+			case typ != 'S' && typ != 'H' && typ != 'd' && typ != 'c' && typ != 'f':
 				o.ToServer.add(in[sent:pos])
 				sent = pos
 				s.hold(o)
@@ -252,7 +253,9 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.unnamedSent = false
 		s.unit++
 		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode || s.unlistens()
-		if !s.copyIn {
+		if s.copyIn {
+			s.swallowSyncs(1)
+		} else {
 			s.unsynced, s.executed = false, false
 			s.owed.push(entSync)
 		}
@@ -310,7 +313,10 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		if s.config.State != StateOff {
 			s.hints |= wire.HintCall // which function it is cannot be told
 		}
+	case 'd':
+		s.copyFed = true
 	case 'c', 'f':
+		s.copyFed = true
 		if s.copyIn {
 			s.copyIn = false
 		} else if s.owed.len() > 0 {

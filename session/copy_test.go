@@ -91,12 +91,12 @@ func TestCopies(t *testing.T) {
 			answers(failed),
 			passes(copyData("2\n"), copyDone),
 			passes(syncing),
-			answers(ready('I')).then("release"),
+			answers(ready('I')).then("drop"),
 		)},
 		{"in, extended, failing with all sent ahead", transactionMode, steps(
 			begin(append(start, syncing, copyData("bad\n"), copyDone, syncing, query("select 1"))...),
 			answers(parsed, bound, noData, copyIn, failed, ready('I')),
-			answers(columns, complete("SELECT 1"), ready('I')).then("release"),
+			answers(columns, complete("SELECT 1"), ready('I')).then("drop"),
 		)},
 		{"in, extended, failing before it begins", transactionMode, steps(
 			begin(append(start, syncing, copyData("1\n"), copyDone, syncing)...),
@@ -132,6 +132,60 @@ func TestCopies(t *testing.T) {
 			answers(copyDone, complete("COPY 0"), ready('I')),
 			passes(query("IDENTIFY_SYSTEM")),
 			answers(columns, complete("IDENTIFY_SYSTEM"), ready('I')),
+		)},
+	})
+}
+
+// TestSyncsWithinACopyThatFails: the backend ignores those that it has read by
+// then, and answers the others.
+func TestSyncsWithinACopyThatFails(t *testing.T) {
+	copies := join([]string{parse("", "copy t from stdin"), bind("", ""), execute("", 0)})
+	begun := join([]string{parsed, bound, copyIn})
+	bad := failure("22P02", "bad")
+	q := query("select 1")
+	ran := join([]string{complete("SELECT 1"), ready('I')})
+	next := func() []step { return steps(elsewhere(), begin(q), answers(ran).then("release")) }
+	play(t, []transcript{
+		{"sent ahead, and read behind the failure", transactionMode, steps(
+			begin(copies, syncing), server(begun, bad, ready('I')).tells(begun, bad, ready('I')).then("drop"), next(),
+		)},
+		{"sent ahead, and ignored", transactionMode, steps(
+			begin(copies, syncing), answers(begun), passes(copyData("bad\n")), answers(bad),
+			passes(copyDone, syncing), answers(ready('I')).then("drop"), next(),
+		)},
+		{"in the midst, ignored, and a query behind", transactionMode, steps(
+			begin(copies), answers(begun), passes(copyData("bad\n"), syncing, copyDone, syncing, q),
+			answers(bad), answers(ready('I')), answers(ran).then("drop"), next(),
+		)},
+		{"in the midst, answered, and a query behind", transactionMode, steps(
+			begin(copies), answers(begun), passes(copyData("bad\n"), syncing, copyDone, syncing, q),
+			answers(bad), answers(ready('I')), answers(ready('I')), answers(ran).then("drop"), next(),
+		)},
+		{"it succeeds", transactionMode, steps(
+			begin(copies, syncing), answers(begun), passes(copyData("1\n"), syncing, copyDone, syncing),
+			answers(complete("COPY 1"), ready('I')).then("release"),
+		)},
+		{"in a block", transactionMode, steps(
+			begin(query("begin")), answers(complete("BEGIN"), ready('T')),
+			passes(copies, syncing), answers(begun, bad, ready('E')), passes(query("rollback")),
+			answers(complete("ROLLBACK"), ready('I')).then("drop"), next(),
+		)},
+		{"of a simple query", transactionMode, steps(
+			begin(query("copy t from stdin")), answers(copyIn), passes(copyData("bad\n"), syncing),
+			server(bad, ready('I')).tells(bad, ready('I')).then("drop"),
+		)},
+	})
+}
+
+// TestFlushWithinACopy: is ignored, also where nothing else may be sent.
+func TestFlushWithinACopy(t *testing.T) {
+	copies := join([]string{parse("", "copy t from stdin"), bind("", ""), execute("", 0)})
+	play(t, []transcript{
+		{"", transactionMode, steps(
+			begin(query("begin")), answers(complete("BEGIN"), ready('T')),
+			passes(query("listen a")), answers(complete("LISTEN"), ready('T')),
+			passes(copies), passes(flush), answers(parsed, bound, copyIn),
+			passes(copyData("1\n"), flush, copyDone, syncing), answers(complete("COPY 1"), ready('T')),
 		)},
 	})
 }

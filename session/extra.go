@@ -28,6 +28,10 @@ type extra struct {
 	unknown       bool        // a setting was set whose name is not known
 	blind         bool        // and that holds
 	signaled      bool        // a warning of a process ID was swallowed; see warned
+	stray         int         // Syncs that were sent within a copy; see stray.go
+	strays        bool        // which has failed
+	byQuery       bool        // that was a simple query, whose ReadyForQuery has not come
+	answering     bool        // the first entry's answer has begun to come, since that
 	refusing      *wire.Error // why a statement under way is not run
 	hearing
 }

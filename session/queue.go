@@ -136,10 +136,14 @@ func (q *queue) dropMarks() {
 // protocol. synced is false if the Sync has not been sent yet; parse tells
 // that a Parse of the unnamed statement was among what was dropped, and ops
 // how many entries that have one.
-func (q *queue) skipToSync() (synced, parse bool, ops int) {
+func (q *queue) skipToSync() (synced, parse bool, ops int) { return q.skip(false) }
+
+// skip is skipToSync; stray tells that the backend has a Sync ahead of what
+// follows a copy, so that it ends at a simple query as well.
+func (q *queue) skip(stray bool) (synced, parse bool, ops int) {
 	for q.len() > 0 {
 		switch e := q.first(); {
-		case e == entSync, e == entOwnSync:
+		case e == entSync, e == entOwnSync, stray && (e == entQuery || e == entFunction):
 			return true, parse, ops
 		case e == entParse:
 			parse = true

@@ -99,8 +99,8 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 // and are what is expected next. It returns the length of those at the beginning
 // of in for which the general way need not be taken.
 func (s *Session) quickServer(in []byte) (n int) {
-	if s.x != nil && s.x.signaled {
-		return 0 // the next row may have to be changed
+	if s.x != nil && (s.x.signaled || s.x.stray > 0) {
+		return 0 // the next row may have to be changed, or each message counts
 	}
 	q := &s.owed
 	for len(in)-n >= wire.HeaderLen && q.head < len(q.buf) {

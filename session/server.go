@@ -114,6 +114,9 @@ func decoded(typ byte) bool {
 // it, if whole is false.
 func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow bool) {
 	first := s.owed.first()
+	if s.x != nil && s.x.stray > 0 {
+		s.heardOf(typ, first)
+	}
 	switch typ {
 	case '1', '2', '3', 't':
 		switch {
@@ -148,6 +151,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 			return true
 		}
 	case 'C', 'I', 's':
+		s.copied()
 		switch first {
 		case entExecute:
 			s.owed.pop()
@@ -163,7 +167,9 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 			}
 		}
 	case 'G':
+		before := s.owed.len()
 		s.copyIn = !s.owed.swallowSyncs()
+		s.swallowSyncs(before - s.owed.len())
 		if first == entExecute && !s.owed.has(entSync) {
 			s.unsynced, s.executed = true, true
 		}
@@ -200,6 +206,10 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 
 // ready: the backend has answered a message, and may have answered them all.
 func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
+	stray := s.strayReady(first)
+	if stray {
+		first = 0
+	}
 	for first != 0 && !first.endsWithReady() {
 		s.owed.pop() // not answered, for a reason of the server's own
 		if first.hasOp() {
@@ -207,7 +217,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 		}
 		first = s.owed.first()
 	}
-	if len(body) != 1 || first == 0 && s.config.Mode != SessionMode {
+	if len(body) != 1 || first == 0 && !stray && s.config.Mode != SessionMode {
 		s.fail(wire.Fatalf(wire.CodeProtocolViolation, "the server sent a ReadyForQuery that nobody waits for"), o)
 		return true
 	}
@@ -240,7 +250,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 		return true
 	}
 	if s.owed.len() == 0 {
-		s.stays = false
+		s.stays, s.copyFed = false, false
 	}
 	s.retry = retry{}
 	s.stranger = false
@@ -302,6 +312,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		return true
 	}
 	s.copyIn = false
+	strayed := s.failCopy(first)
 	if s.ownFailed(first, body, o) {
 		return true
 	}
@@ -331,7 +342,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		if first == entMake {
 			making = s.ops[0].added
 		}
-		synced, parse, ops := s.owed.skipToSync()
+		synced, parse, ops := s.owed.skip(strayed)
 		s.undo(ops)
 		if (first == entMake || first == entShow || first == entEvict) && s.owed.first() == entOwnSync {
 			if first == entMake && whole {

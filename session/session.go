@@ -185,6 +185,7 @@ type Session struct {
 	discarding  bool   // clientLeft is not passed on
 	swallowing  bool   // serverLeft is not passed on
 	skipping    bool   // the backend skips all up to a Sync, which has not been sent
+	copyFed     bool   // CopyData, CopyDone or CopyFail was sent since all was answered
 	copyIn      bool   // the backend reads CopyData
 	unsynced    bool   // extended messages were sent behind the last Sync: the backend has begun a transaction
 	unnamedHere bool   // this backend has the unnamed statement, or none, for it has said so
@@ -336,8 +337,9 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
-	s.replaying, s.stays = replayNone, false
+	s.replaying, s.stays, s.copyFed = replayNone, false, false
 	s.idleThere = false
+	s.forgetStrays()
 	l.bound, l.asked = nil, false
 	l.epoch++
 	s.stranger = l.last != s.id

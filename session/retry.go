@@ -94,7 +94,11 @@ func (s *Session) again(first entry, body []byte, o *Out) bool {
 		}
 	}
 	st := r.n.st
-	if !lost && describes != 1 || !s.link.have.use(st) {
+	if !s.link.have.use(st) {
+		return false
+	}
+	same := lost && (r.n.columns <= noColumns || s.link.have.ring.next.at == s.config.Shared.changes.Load())
+	if describes != 1 && !same {
 		return false
 	}
 	s.owed.clear()

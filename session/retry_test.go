@@ -151,3 +151,41 @@ func TestAChangeOfTheDatabaseHasStatementsPreparedAnew(t *testing.T) {
 		leased().tells(parsed).asks(syncing),
 	)}})
 }
+
+func TestAStatementThatTheBackendHasLostIsRunAgain(t *testing.T) {
+	lost := failure("26000", `prepared statement "`+shared(1)+`" does not exist`)
+	run := func(name string) []string { return []string{bind("", name), execute("", 0), syncing} }
+	ran := []string{bound, row("1"), complete("SELECT 1"), ready('I')}
+	anew := []string{closing("S", shared(1)), parse(shared(1), "select 1")}
+	prepared := steps(
+		client(parse("s", "select 1"), describe("S", "s"), syncing).then("need"),
+		leased().asks(parse(shared(1), "select 1"), describe("S", shared(1)), syncing),
+		answers(parsed, noParams, columns, ready('I')).then("release"),
+	)
+	play(t, []transcript{
+		{"unseen by the client", transactionMode, steps(
+			prepared,
+			client(run("s")...).then("need"),
+			leased().asks(run(shared(1))...),
+			server(lost).asks(append(anew, run(shared(1))...)...),
+			server(ready('I'), closed, parsed),
+			answers(ran...).then("release"),
+		)},
+		{"not if its columns may be others, and it does not ask for them", transactionMode, steps(
+			prepared,
+			client(run("s")...).then("need"),
+			leased().asks(run(shared(1))...),
+			check("objects change", func(s *Session) bool { s.config.Shared.changed(false); return true }),
+			server(lost).tells(missing("s")),
+			answers(ready('I')).then("release"),
+		)},
+		{"not if something was run before", transactionMode, steps(
+			prepared,
+			client(parse("", "select 2"), bind("", ""), execute("", 0), bind("", "s"), execute("", 0), syncing).then("need"),
+			leased().asks(parse("", "select 2"), bind("", ""), execute("", 0), bind("", shared(1)), execute("", 0), syncing),
+			answers(parsed, bound, row("2"), complete("SELECT 1")),
+			server(lost).tells(missing("s")),
+			answers(ready('I')).then("release"),
+		)},
+	})
+}

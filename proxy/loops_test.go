@@ -187,7 +187,7 @@ func TestABackendThatIsParkedIsShownAsItWasLeft(t *testing.T) {
 		if err := here.loop.Add(&s.conn); err != nil {
 			t.Error(err)
 		}
-		s.link.Begin(set, false)
+		s.link.Begin(set, set, "", "")
 		s.parks()
 	})
 	done := make(chan struct{})
@@ -216,7 +216,7 @@ func TestABackendThatIsParkedIsShownAsItWasLeft(t *testing.T) {
 			if i%3 == 0 {
 				s.link.Begin(nil, nil, "", "")
 			} else {
-				s.link.Begin(set, false)
+				s.link.Begin(set, set, "", "")
 			}
 			s.parks()
 		})

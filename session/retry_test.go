@@ -175,7 +175,7 @@ func TestAStatementThatTheBackendHasLostIsRunAgain(t *testing.T) {
 			prepared,
 			client(run("s")...).then("need"),
 			leased().asks(run(shared(1))...),
-			check("objects change", func(s *Session) bool { s.config.Shared.changed(false); return true }),
+			check("objects change", func(s *Session) bool { s.config.Shared.changes.Add(1); return true }),
 			server(lost).tells(missing("s")),
 			answers(ready('I')).then("release"),
 		)},

@@ -2,7 +2,9 @@ package integration
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -49,6 +51,48 @@ func TestClientsThatStayForAMomentCostFewServerLogins(t *testing.T) {
 			}
 			if n := serverLogins(t, w); n > 3 {
 				t.Errorf("%d server logins for %d clients", n, clients)
+			}
+		})
+	}
+}
+
+// TestALoginOutlivesTheBackendThatItAsks stops the one idle backend, so that a
+// login whose startup parameters are new waits for its answer.
+func TestALoginOutlivesTheBackendThatItAsks(t *testing.T) {
+	t.Parallel()
+	for name, signals := range map[string][]syscall.Signal{
+		"it is ended":     {syscall.SIGTERM, syscall.SIGCONT},
+		"it stays silent": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := startWeir(t, weirOptions{Top: "server_connect_timeout = \"2s\"", Database: "pool_size = 2"})
+			pid, err := strconv.Atoi(ask(t, connect(t, w.DSN()), "select pg_backend_pid()"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			signal := func(s syscall.Signal) {
+				if err := syscall.Kill(pid, s); err != nil {
+					t.Error(err)
+				}
+			}
+			signal(syscall.SIGSTOP)
+			t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+			in := make(chan error, 1)
+			go func() {
+				conn, err := pgx.Connect(t.Context(), w.DSN("options='-c work_mem=5MB'"))
+				if err == nil {
+					err = conn.Close(t.Context())
+				}
+				in <- err
+			}()
+			console := connect(t, w.Console(simpleProtocol))
+			eventually(t, "the backend is asked", func() bool { return poolRow(t, w, console)["sv_active"] == "1" })
+			for _, s := range signals {
+				signal(s)
+			}
+			if err := <-in; err != nil {
+				t.Error(err)
 			}
 		})
 	}

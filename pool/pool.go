@@ -107,12 +107,14 @@ func New(database, user string, host Host, secure Secure, budget *Budget, epoch 
 }
 
 // Set puts new settings in force. Backends that are connected to another
-// server, or as another user, are closed: the idle ones now, the others when
+// server, or as another user, or for clients that share them in another way, are
+// closed: the idle ones now, the others when
 // they come back.
 func (p *Pool) Set(s Settings) {
 	var evict []*Backend
 	p.mu.Lock()
-	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User {
+	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User ||
+		s.Sharing != p.settings.Sharing {
 		p.generation++
 		p.forgetAnswers()
 		for _, v := range p.variants {

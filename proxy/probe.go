@@ -58,29 +58,29 @@ func (l *login) probe() bool {
 		return false
 	}
 	l.stage, l.probing.since = stageProbe, w.now()
-	c.sess.Init(&session.Config{Mode: session.TransactionMode, Shared: c.pool.shared, User: c.pool.key.user}, s.link.Login)
+	conf := *c.pool.conf.Load()
+	conf.Mode, conf.State = session.TransactionMode, session.StateOff // all is rolled back
+	c.sess.Init(&conf, s.link.Login)
 	c.sess.Begin(nil, s.link.Begun(), 0)
 	query := wire.AppendQuery(nil, sql)
-	o := &w.out
+	var o session.Out        // the loop's own may be in use: a backend that is given back leads here too
+	c.sess.Client(query, &o) // which needs a backend
 	o.Reset()
-	c.sess.Client(query, o) // which needs a backend
-	o.Reset()
-	c.sess.Lease(&s.link, o)
-	c.sess.Client(query, o)
+	c.sess.Lease(&s.link, &o)
+	c.sess.Client(query, &o)
 	s.conn.Send(o.ToServer.Bytes())
 	return true
 }
 
 // probed takes what the backend says to the probe.
 func (l *login) probed(p []byte) int {
-	c, w, s := l.c, l.c.worker.Load(), l.c.server
-	o := &w.out
-	o.Reset()
-	n := c.sess.Server(p, o)
+	c, s := l.c, l.c.server
+	var o session.Out
+	n := c.sess.Server(p, &o)
 	l.readProbe(o.ToClient.Bytes())
 	if l.probing.aborted && !o.Release && !o.Drop && c.sess.Phase() == session.Active && !c.sess.Owes() {
 		l.probing.aborted = false
-		c.sess.Client(wire.AppendQuery(nil, "ROLLBACK"), o)
+		c.sess.Client(wire.AppendQuery(nil, "ROLLBACK"), &o)
 	}
 	s.conn.Send(o.ToServer.Bytes())
 	switch {

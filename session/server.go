@@ -286,8 +286,7 @@ func (s *Session) asksFirst() bool {
 	if s.hints&wire.HintListen != 0 && s.config.Listen == ListenShare {
 		return true
 	}
-	return s.config.MaxPinned > 0 &&
-		(s.pins != 0 && s.hints != 0 || s.hints&^hintsCheap != 0 && int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned)
+	return s.config.MaxPinned > 0 && (s.pins != 0 && s.hints != 0 || !s.place && s.mayPin())
 }
 
 // failed: the backend answers with an error, and skips what belongs to it.

@@ -364,6 +364,9 @@ func (s *Session) answered(o *Out) {
 		s.listen(a.channels, o)
 	}
 	s.setPins(pins, o)
+	if s.pins == 0 {
+		s.freePlace()
+	}
 }
 
 // readSettings makes a set of what the backend has said.
@@ -427,10 +430,14 @@ func (s *Session) setPins(pins Reason, o *Out) {
 	switch {
 	case s.pins == 0:
 		s.config.Shared.Pinned.Add(1)
-		s.newPin = true
+		if s.newPin = !s.place; s.newPin {
+			s.place = true
+			s.config.Shared.places.Add(1)
+		}
 		s.more().pinStatement = s.x.statement
 	case pins == 0:
 		s.config.Shared.Pinned.Add(-1)
+		s.freePlace()
 	}
 	s.pins = pins
 	o.PinsChanged = true

@@ -139,6 +139,7 @@ func TestStatementNames(t *testing.T) {
 		return e
 	}
 	again := parse("", "select 1")
+	longest := parse("", "select "+strings.Repeat("1", maxUnnamed-len(parse("", "select "))))
 	play(t, []transcript{
 		{"a named Parse passes in session mode", sessionMode, steps(
 			leased(),
@@ -253,6 +254,11 @@ func TestStatementNames(t *testing.T) {
 			answers(failure("42601", "syntax error"), ready('I'), parsed, ready('I')).then("release"),
 			client(bind("", ""), syncing).then("need"),
 			leased().asks(again, bind("", ""), syncing),
+		)},
+		{"a long Parse is made again", transactionMode, steps(
+			begin(longest, syncing), answers(parsed, ready('I')).then("release"),
+			client(bind("", ""), syncing).then("need"),
+			leased().asks(longest, bind("", ""), syncing),
 		)},
 		{"a Parse that is too long to keep is not", transactionMode, steps(
 			begin(parse("", "select "+strings.Repeat("1", maxUnnamed)), syncing),

@@ -67,6 +67,7 @@ func TestWhatPinsUnforeseenIsUndone(t *testing.T) {
 	config.MaxPinned = 1
 	config.Shared = new(Shared)
 	config.Shared.Pinned.Store(1)
+	config.Shared.places.Store(1)
 	r := newMember(t, &config)
 	r.client(query("do 'x'"))
 	r.lease()
@@ -207,5 +208,40 @@ func TestWhatAClientsNamedStatementsTakeIsBounded(t *testing.T) {
 	r.s.Forget()
 	if got := r.s.namedBytes; got != 0 {
 		t.Errorf("%d bytes are still counted", got)
+	}
+}
+
+// TestAPlaceIsTakenBeforeTheStatementIsSent: who is told that it has succeeded
+// keeps the backend, however many try at once; and a place that was taken for
+// nothing is free again.
+func TestAPlaceIsTakenBeforeTheStatementIsSent(t *testing.T) {
+	config := transactionMode
+	config.MaxPinned, config.Shared = 1, new(Shared)
+	lock := query("select pg_try_advisory_lock(1)")
+	done := complete("SELECT 1") + ready('I')
+	first, second := newMember(t, &config), newMember(t, &config)
+	for _, r := range []*rig{first, second} {
+		r.client(lock)
+		r.lease()
+	}
+	mustEqual(t, "to the first backend", first.toServer, lock)
+	mustEqual(t, "to the second backend", second.toServer, query(`EXECUTE "`+refusedName+`"`))
+	first.server(done)
+	mustEqual(t, "to the first client", first.toClient, done)
+	first.server(says()) // it has not got the lock
+	if n := config.Shared.places.Load(); n != 0 || first.s.Phase() != Idle {
+		t.Fatalf("%d places are taken", n)
+	}
+	second.server(failure("26000", `prepared statement "`+refusedName+`" does not exist`) + ready('I'))
+	second.server(says())
+	second.flags()
+	second.toServer = ""
+	second.client(lock)
+	second.lease()
+	mustEqual(t, "to the second backend", second.toServer, lock)
+	second.s.Lost(&second.o)
+	second.s.Forget()
+	if n := config.Shared.places.Load(); n != 0 {
+		t.Errorf("%d places are taken by a client that has gone", n)
 	}
 }

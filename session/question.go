@@ -251,6 +251,9 @@ func (s *Session) conclude(a *asking, o *Out) {
 		s.listen(a.Channels, o)
 	}
 	s.setPins(pins, o)
+	if s.pins == 0 {
+		s.freePlace()
+	}
 }
 
 // takeSettings makes the client's settings of the list, and tells whether they

@@ -178,6 +178,7 @@ func (s *Session) move(o *Out) {
 	s.unit++
 	o.Unread = s.link.said
 	s.link.said, s.link.unnamed = nil, nil
+	s.freePlace()
 	s.phase, s.link = Waiting, nil
 	o.Drop, o.NeedBackend = true, true
 }

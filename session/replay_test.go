@@ -165,7 +165,7 @@ func TestEachOwnMessageHasAnErrorPolicy(t *testing.T) {
 func TestACleanUpThatFailsClosesTheBackend(t *testing.T) {
 	pinned := transactionMode
 	pinned.MaxPinned = 1
-	crowded := step{do: func(r *rig) { r.s.config.Shared.Pinned.Store(1) }}
+	crowded := step{do: func(r *rig) { r.s.config.Shared.places.Store(1) }}
 	canceled := join([]string{failure("57014", "canceled"), ready('I')})
 	do := query("do $$begin create temp table x(); end$$")
 	play(t, []transcript{

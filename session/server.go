@@ -299,14 +299,15 @@ func (s *Session) asksFirst() bool {
 	if s.hints&wire.HintListen != 0 && s.config.Listen == ListenShare {
 		return true
 	}
-	return s.config.MaxPinned > 0 &&
-		(s.pins != 0 && s.hints != 0 || s.hints&^hintsCheap != 0 && int(s.config.Shared.Pinned.Load()) >= s.config.MaxPinned)
+	return s.config.MaxPinned > 0 && (s.pins != 0 && s.hints != 0 || !s.place && s.mayPin())
 }
 
 // failed: the backend answers with an error, and skips what belongs to it.
 func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow bool) {
 	if s.phase == Active && s.over() && s.pins == 0 && s.hints == 0 && !s.draining && (s.x == nil || !s.x.waiting) {
 		// Last words behind the last answer: they are not the client's any more.
+		s.tellReady(o)
+		s.freePlace()
 		s.phase, s.link = Idle, nil
 		o.Drop = true
 		return true

@@ -201,7 +201,8 @@ type Session struct {
 	alone       bool  // nothing is sent before all has been answered
 	held        bool  // and something is there to be sent
 	stranger    bool  // another client was on the backend before
-	newPin      bool  // the pin has begun with the transaction that has just ended
+	newPin      bool  // the pin has begun with the transaction that has just ended, without a place
+	place       bool  // it has taken one; see takePlace
 	gathers     bool  // a Parse is gathered before it is dealt with
 	stays       bool  // a transaction has ended in this lease, and the client has asked for more by then
 	begun       bool  // a message of the client's has been sent in this lease
@@ -247,6 +248,7 @@ func (s *Session) Forget() {
 	if s.pins != 0 && !s.forgotten {
 		s.config.Shared.Pinned.Add(-1)
 	}
+	s.freePlace()
 	s.forgotten = true
 	if s.phase == Active {
 		return // the last answers may be about the rest
@@ -461,7 +463,7 @@ func (s *Session) settle(o *Out) {
 		if (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
 			return
 		}
-		if s.pins != 0 && s.newPin && s.config.MaxPinned > 0 && int(s.config.Shared.Pinned.Load()) > s.config.MaxPinned {
+		if s.crowded() {
 			s.overPinned(o)
 			return
 		}
@@ -474,6 +476,7 @@ func (s *Session) settle(o *Out) {
 	if s.x != nil && len(s.x.notes) > 0 {
 		s.tellNotes(o)
 	}
+	s.freePlace()
 	s.phase, s.link = Idle, nil
 	o.Release, o.Drop = !s.spoilt, s.spoilt
 }

@@ -13,6 +13,8 @@ type Shared struct {
 	Statements Statements
 	// Pinned is how many clients keep a backend for themselves.
 	Pinned atomic.Int32
+	// places are taken by clients that keep one, or may be about to.
+	places atomic.Int32
 
 	// changes counts what may have changed the database's objects: a statement
 	// that was prepared before is prepared anew when a client asks for it.

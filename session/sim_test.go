@@ -78,6 +78,7 @@ func simulate(t *testing.T, seed uint64, verbose bool) {
 	}
 	if config.State != StateOff {
 		config.Listen = []ListenMode{ListenShare, ListenPin}[rng.IntN(2)]
+		config.MaxPinned = []int{0, 100}[rng.IntN(2)]
 		config.LeakCheck = []float64{0, 0.3, 1}[rng.IntN(3)]
 	}
 	config.Waiting = func() bool { return len(s.line) > 0 }
@@ -407,6 +408,9 @@ func (s *sim) finish() {
 		s.t.Fatal("somebody who has gone is still in the line")
 	}
 	h := s.config.Shared
+	if n := h.places.Load(); n != 0 {
+		s.t.Fatalf("%d places are taken, and all clients have gone", n)
+	}
 	if n := h.Pinned.Load(); n != 0 {
 		s.t.Fatalf("%d clients are pinned, and all have gone", n)
 	}

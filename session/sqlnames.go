@@ -341,10 +341,13 @@ func (s *Session) forbidden(text []byte, h wire.Hints) *wire.Error {
 	if c.Listen == ListenPin {
 		pinning |= wire.HintListen
 	}
-	if c.MaxPinned == 0 || h&pinning == 0 || s.pins != 0 || int(c.Shared.Pinned.Load()) < c.MaxPinned {
+	if c.MaxPinned == 0 || h&pinning == 0 || s.pins != 0 {
 		return nil
 	}
 	if h&pinning == wire.HintTemp && bytes.Contains(bytes.ToLower(text), []byte("on commit drop")) {
+		return nil
+	}
+	if s.takePlace() {
 		return nil
 	}
 	return errMaxPinned(c.MaxPinned)

@@ -335,10 +335,14 @@ func (s *Session) setPins(pins Reason, o *Out) {
 	switch {
 	case s.pins == 0:
 		s.config.Shared.Pinned.Add(1)
-		s.newPin = true
+		if s.newPin = !s.place; s.newPin {
+			s.place = true
+			s.config.Shared.places.Add(1)
+		}
 		s.more().pinStatement = s.x.statement
 	case pins == 0:
 		s.config.Shared.Pinned.Add(-1)
+		s.freePlace()
 	}
 	s.pins = pins
 	o.PinsChanged = true

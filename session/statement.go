@@ -3,8 +3,8 @@ package session
 import "pgweir/wire"
 
 // maxUnnamed is how long a Parse of the unnamed statement may be, in bytes, to
-// be kept for another backend.
-const maxUnnamed = 16 << 10
+// be kept for another backend: a longer one may come in parts.
+const maxUnnamed = MaxMessage - 1
 
 // refusedName is the statement that a message is replaced by a Bind or EXECUTE
 // of that is not to be run. The backend does not have it, so it answers with an

@@ -1,0 +1,44 @@
+package session
+
+import "pgweir/wire"
+
+// With max_pinned, a client takes a place before a statement is sent that pins,
+// and gives it back if the statement has pinned nothing in the end: whoever is
+// told that it has succeeded has the backend. Where that cannot be foreseen, the
+// backend is asked before the client is told; see asksFirst.
+
+// takePlace takes a place; it is false if there is none.
+func (s *Session) takePlace() bool {
+	if s.place || s.forgotten {
+		return true
+	}
+	places := &s.config.Shared.places
+	for n := places.Load(); int(n) < s.config.MaxPinned; n = places.Load() {
+		if places.CompareAndSwap(n, n+1) {
+			s.place = true
+			return true
+		}
+	}
+	return false
+}
+
+// freePlace gives it back.
+func (s *Session) freePlace() {
+	if s.place {
+		s.place = false
+		s.config.Shared.places.Add(-1)
+	}
+}
+
+// crowded tells whether the pin that has just begun is one too many: the client
+// has it without a place.
+func (s *Session) crowded() bool {
+	return s.pins != 0 && s.newPin && s.config.MaxPinned > 0 && int(s.config.Shared.places.Load()) > s.config.MaxPinned
+}
+
+// mayPin tells whether what the transaction has done may pin.
+func (s *Session) mayPin() bool {
+	const blind = wire.HintLoad | wire.HintDblink | wire.HintSequence
+	return s.hints&^hintsCheap != 0 && (s.config.State == StatePin || s.hints&blind != 0 ||
+		s.x != nil && s.x.unknown || s.parts(s.hints)&^partSettings != 0)
+}

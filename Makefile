@@ -8,8 +8,15 @@ FUZZTIME ?= 30s
 # The packages in which goroutines share memory; they are tested with -race.
 RACE := pool|loop|proxy|console|auth|child|census|web|loadtest|top
 
+# The files of integration tests that are run with the race detector in the
+# program, on four loops: all their tests, but for those that measure memory.
+RACED := $(addprefix integration/,cancel_test.go crowd_test.go leaving_test.go listen_order_test.go \
+	listen_scenes_test.go listen_share_test.go loops_test.go reload_test.go signal_test.go \
+	state_backend_test.go state_leak_test.go state_meaning_test.go state_settings_test.go \
+	state_startup_test.go stop_test.go)
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-versions regress conformance bench fuzz fmt lint clean install-postgres need-go
+.PHONY: help build demo test test-race test-versions regress conformance bench fuzz fmt lint clean install-postgres need-go
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +41,14 @@ test: need-go ## Run every check and every test against the installed PostgreSQL
 	$(GO) test $$($(GO) list ./... | grep -vE '/($(RACE)|integration)$$')
 	@echo "== integration tests"
 	$(GO) test -count=1 -parallel 4 -timeout 30m ./integration/...
+	@$(MAKE) --no-print-directory test-race
+
+test-race: need-go ## Run integration tests with the race detector in the program, on four loops
+	@scripts/install-postgres server psql pgbench
+	@echo "== integration tests with the race detector"
+	PGWEIR_TEST_RACE=1 PGWEIR_TEST_WORKERS=4 $(GO) test -count=1 -parallel 4 -timeout 15m ./integration \
+		-skip 'CostLittle$$' \
+		-run "^($$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' $(RACED) | paste -sd '|'))$$"
 
 test-versions: need-go ## Repeat the integration tests against PostgreSQL 14 to 18
 	@scripts/install-postgres psql pgbench psycopg2

@@ -395,10 +395,17 @@ func (c *Conn) deliver(p []byte) {
 	}
 }
 
-// end tells the handler that nothing more will come.
+// end tells the handler that nothing more will come. What it wants to receive
+// again comes first.
 func (c *Conn) end(err error) {
 	if c.ended || c.closed {
 		return
+	}
+	if l := c.home.Load(); c.queued && len(c.in) > 0 && !c.paused {
+		c.deliver(l.buf[:copy(l.buf, c.in)])
+		if !l.Has(c) || c.ended {
+			return
+		}
 	}
 	c.ended = true
 	c.watch()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -275,4 +276,30 @@ func TestRemoveTakesWhatIsKeptAlongToAnotherLoop(t *testing.T) {
 	write(t, peer, []byte("ghi"))
 	eventually(t, "all has come", func() bool { return k.n.Load() == 7 })
 	on(t, b, func() { same(t, k.got, []byte("cdefghi")) })
+}
+
+func TestWhatIsToBeReceivedAgainComesBeforeTheEnd(t *testing.T) {
+	l := start(t, Options{})
+	fd, peer := pair(t)
+	var told []string
+	c := attach(t, l, fd, &handler{
+		received: func(_ *Conn, p []byte) int {
+			told = append(told, string(p))
+			if len(told) == 1 {
+				return 0
+			}
+			return len(p)
+		},
+		ended: func(c *Conn, _ error) { told = append(told, "the end") },
+	})
+	write(t, peer, []byte("last words"))
+	eventuallyOn(t, l, "they have come", func() bool { return c.Kept() > 0 })
+	on(t, l, func() {
+		peer.Close()
+		c.Again()
+		l.dispatch(&event{fd: int32(fd), gen: c.gen, readable: true})
+		if want := []string{"last words", "last words", "the end"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
 }

@@ -93,7 +93,7 @@ var stmtPatterns = []struct {
 }
 
 var (
-	questionPattern = regexp.MustCompile(`^SELECT '[a-z]', `)
+	questionPattern = regexp.MustCompile(`(?s)^(SET LOCAL .*; )?SELECT (CASE WHEN context|'\w', )`)
 	momentPattern   = regexp.MustCompile(`set_config\('([^']+)', (?:'([^']*)'|NULL), (?:true|false)\)`)
 	customPattern   = regexp.MustCompile(`current_setting\('([^']+)', true\)`)
 )

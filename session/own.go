@@ -65,7 +65,7 @@ func (s *Session) ownFailed(first entry, body []byte, o *Out) (handled bool) {
 		if err != nil {
 			e = wire.Fatalf(wire.CodeConnectionFailure, "the server refuses what it is asked for the client's sake")
 		}
-		if policy == errorMoves && s.mayMove(e) {
+		if policy == errorMoves && (s.mayMove(e) || s.replaying >= replayGuarded && s.forgetReserved(e)) {
 			s.move(o)
 			break
 		}

@@ -80,6 +80,9 @@ func (s *Session) pose(a *asking, o *Out) {
 	case due || a.fresh:
 		a.Parts, a.reading = a.Parts|proof.PartDigest, r
 	}
+	if k != nil && k.Dblink != "" {
+		a.Parts, a.Dblink = a.Parts|proof.PartDblink, k.Dblink
+	}
 	if k != nil && !s.more().unknown && a.hinted&partSettings == 0 {
 		a.Parts = a.Parts&^partSettings | proof.PartHash
 		a.Names = k.Settings
@@ -91,7 +94,7 @@ func (s *Session) pose(a *asking, o *Out) {
 func (s *Session) send(a *asking, o *Out) {
 	x := s.more()
 	x.asking = a
-	a.Prefix = namePrefix
+	a.Prefix, a.User = namePrefix, s.config.User
 	a.role = x.role
 	if a.Parts&partSettings != 0 {
 		// What was turned back must be told from what was set to the same.
@@ -217,8 +220,11 @@ func (s *Session) expectation() uint64 {
 
 // conclude makes the client's state of an answer.
 func (s *Session) conclude(a *asking, o *Out) {
-	if a.Parts&ReasonPrepared != 0 && a.Answer.Shared != len(s.link.have.all) {
-		s.link.have.doubt()
+	if a.Parts&ReasonPrepared != 0 {
+		s.countShared(a.Answer.Shared)
+	}
+	if a.Found&ReasonLibrary != 0 {
+		s.spoilt = true // nothing undoes it
 	}
 	before := s.pins
 	pins := s.pins&^(a.Parts|ReasonUnknown) | a.Found
@@ -231,7 +237,7 @@ func (s *Session) conclude(a *asking, o *Out) {
 		if a.Parts&partSettings != 0 && s.takeSettings(a, o) {
 			found |= ReasonSetting
 		}
-		pins &^= ReasonSetting
+		pins = pins&^ReasonSetting | a.Found&ReasonSetting
 		if s.x.blind || s.settings != nil && s.config.State == StatePin {
 			pins |= ReasonSetting
 		}
@@ -253,6 +259,19 @@ func (s *Session) conclude(a *asking, o *Out) {
 	s.setPins(pins, o)
 	if s.pins == 0 {
 		s.freePlace()
+	}
+}
+
+// countShared compares the shared statements that the backend has with those
+// that it is believed to have. If all are gone, the client has deallocated them.
+func (s *Session) countShared(n int) {
+	sound := s.link.have.sound()
+	switch {
+	case n == len(s.link.have.all):
+	case n == 0 && sound > 0:
+		s.dropNames()
+	case n < sound:
+		s.link.have.doubt()
 	}
 }
 

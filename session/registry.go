@@ -224,6 +224,16 @@ func (b *onBackend) doubt() {
 }
 
 // add: the backend has st from now on.
+// sound is how many of them are as they should be.
+func (b *onBackend) sound() (n int) {
+	for _, h := range b.all {
+		if !h.stale {
+			n++
+		}
+	}
+	return n
+}
+
 func (b *onBackend) add(st *Statement, changes uint64) {
 	if b.all == nil {
 		b.clear()

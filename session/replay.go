@@ -157,6 +157,24 @@ func (s *Session) mayMove(e *wire.Error) bool {
 // classShutdown are the errors with which a backend is ended from outside.
 const classShutdown = "57P"
 
+// forgetReserved takes a setting from the client whose name a library has
+// reserved for its own since. PostgreSQL removes it in the same way when it loads
+// the library.
+func (s *Session) forgetReserved(e *wire.Error) (forgot bool) {
+	if e.Code != codeInvalidName && e.Code != wire.CodeUndefinedObject {
+		return false
+	}
+	left := s.settings.without(func(v wire.Param) bool {
+		return strings.Contains(v.Name, ".") && strings.Contains(e.Message, `"`+v.Name+`"`)
+	})
+	forgot = left != s.settings
+	s.settings = left
+	return forgot
+}
+
+// codeInvalidName is PostgreSQL's for a setting whose name is reserved.
+const codeInvalidName = "42602"
+
 // move gives the backend up, and has the client say again elsewhere what it has
 // said here. Nothing of it has been run.
 func (s *Session) move(o *Out) {

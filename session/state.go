@@ -210,7 +210,7 @@ func (s *Session) readStrings(text []byte, nonconforming, run bool) (h wire.Hint
 			s.more().unknown = true
 		}
 		if run {
-			h |= l.Hints & wire.HintNotify
+			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintLoad)
 		}
 	})
 	return h

@@ -52,6 +52,9 @@ type Knowledge struct {
 	Settings string
 	// Customs are the names of the latter.
 	Customs []string
+	// Dblink is the function that lists the connections of the extension dblink;
+	// "" if there is none.
+	Dblink string
 	// HidesSequences: an object other than a function reads currval or lastval.
 	HidesSequences bool
 	// defaults are what roles and databases set those to.
@@ -161,7 +164,12 @@ func (b *builder) row(r Row) {
 	case rowUses:
 		b.node(r.Name)
 		used := b.node(r.Text)
+		if strings.HasPrefix(r.Text, "dblink_connect") {
+			used.Hints |= wire.HintDblink // it is in C
+		}
 		used.usedBy = append(used.usedBy, r.Name)
+	case rowDblink:
+		b.k.Dblink = r.Name
 	case rowEvent:
 		b.events = append(b.events, r.Name)
 	}

@@ -8,6 +8,7 @@ const (
 	rowOther   = 'o' // a function in another language, and its body
 	rowText    = 'x' // an object, and the expression of it that calls a function of PostgreSQL's which leaves something
 	rowUses    = 'u' // an object, and another one that it uses
+	rowDblink  = 'D' // the function dblink_get_connections, by its whole name
 	rowEvent   = 'v' // a function that an event trigger calls
 )
 
@@ -52,6 +53,8 @@ var digestQuestion = func() string {
 const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE context IN ('user', 'superuser')
  AND name <> ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle','TimeZone','standard_conforming_strings',
  'transaction_isolation','transaction_read_only','transaction_deferrable','seed'])
+ UNION ALL SELECT 'D', quote_ident(n.nspname) || '.' || quote_ident(p.proname), '' FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE p.proname = 'dblink_get_connections' AND p.pronargs = 0 AND has_function_privilege(p.oid, 'EXECUTE')
  UNION ALL SELECT 'g', name, '' FROM unnest(ARRAY['role','session_authorization']) name
  UNION ALL SELECT 'r', lower(split_part(s, '=', 1)), substr(s, strpos(s, '=') + 1) FROM pg_db_role_setting d, unnest(d.setconfig) s
  WHERE d.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) AND strpos(split_part(s, '=', 1), '.') > 0

@@ -18,9 +18,14 @@ type Question struct {
 	Parts Reason
 	// Names are the settings whose hash PartHash asks for.
 	Names string
+	// Dblink is the function that lists the connections of dblink, by its whole
+	// name; PartDblink calls it.
+	Dblink string
 	// Prefix begins the names of pgweir's own prepared statements, which
 	// ReasonPrepared counts.
 	Prefix string
+	// User is whom the backend's connection has logged in as.
+	User string
 	// Customs are settings that pg_settings does not show; PartSettings asks for
 	// them by name.
 	Customs []string
@@ -36,7 +41,9 @@ const guard = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
 
 const notReset = " AND ((setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE OR name OPERATOR(pg_catalog.=) 'idle_session_timeout')"
 
-const settingsList = `SELECT 's', name, setting FROM pg_catalog.pg_settings
+// settingsList tells the settings that the login may set anywhere, 's', from
+// those that somebody with more rights has set, 'w'.
+const settingsList = `SELECT CASE WHEN context OPERATOR(pg_catalog.=) 'user' OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolsuper AND rolname OPERATOR(pg_catalog.=) $user) THEN 's' ELSE 'w' END, name, setting FROM pg_catalog.pg_settings
  WHERE source OPERATOR(pg_catalog.=) 'session'` + notReset + ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle',
  'TimeZone','standard_conforming_strings','transaction_isolation','transaction_read_only','transaction_deferrable'])
  UNION ALL SELECT 'i', 'role', pg_catalog.current_setting('role')
@@ -63,6 +70,7 @@ var parts = []struct {
 	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)
  UNION ALL SELECT 'n', pg_catalog.count(*)::pg_catalog.text, '' FROM pg_catalog.pg_prepared_statements
  WHERE pg_catalog.starts_with(name, $prefix)`},
+	{PartDblink, `SELECT 'b', '', '' WHERE $dblink() IS NOT NULL`},
 	{ReasonChannels, `SELECT 'c', channel, '' FROM pg_catalog.pg_listening_channels() AS channel`},
 	{PartDigest, digestQuestion},
 	{PartLearn, learnQuestion},
@@ -92,11 +100,12 @@ func (q *Question) Append(dst []byte) []byte {
 		if q.Reset {
 			list = strings.Replace(list, notReset, "", 1)
 		}
-		add(list)
+		add(strings.Replace(list, "$user", string(wire.AppendLiteral(nil, q.User)), 1))
 	}
 	for _, p := range parts {
 		if q.Parts&p.part != 0 {
-			add(strings.Replace(p.sql, "$prefix", string(wire.AppendLiteral(nil, q.Prefix)), 1))
+			sql := strings.Replace(p.sql, "$prefix", string(wire.AppendLiteral(nil, q.Prefix)), 1)
+			add(strings.Replace(sql, "$dblink", q.Dblink, 1))
 		}
 	}
 	if q.Parts&PartSettings != 0 {
@@ -180,6 +189,8 @@ func (a *Answer) row(body []byte) {
 	null := col[2] == nil
 	name, value := string(col[1]), string(col[2])
 	switch kind := col[0][0]; kind {
+	case 'w':
+		a.Found |= ReasonSetting
 	case 's', 'i', 'k':
 		if kind == 's' && strings.Contains(name, ".") {
 			a.Library = append(a.Library, strings.ToLower(name))
@@ -191,6 +202,8 @@ func (a *Answer) row(body []byte) {
 		a.Hash = maphash.Bytes(hashSeed, col[2])
 	case 'd':
 		a.Digest = value
+	case 'b':
+		a.Found |= ReasonLibrary
 	case 'l':
 		a.Found |= ReasonLock
 	case 't':
@@ -205,7 +218,7 @@ func (a *Answer) row(body []byte) {
 	case 'c':
 		a.Found |= ReasonChannels
 		a.Channels = append(a.Channels, name)
-	case rowName, rowDefault, rowBody, rowOther, rowText, rowUses, rowEvent:
+	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowText, rowUses, rowEvent:
 		if a.size += len(body); a.size > maxRows {
 			a.Failed, a.Learned = true, nil
 			return

@@ -47,6 +47,8 @@ const (
 	PartHash
 	// PartDigest asks for a digest of what the database's objects are.
 	PartDigest
+	// PartDblink asks for connections that the extension dblink keeps.
+	PartDblink
 	// PartLearn reads the database's functions, and what uses them.
 	PartLearn
 

@@ -159,8 +159,12 @@ func TestANotifyIsSentThoughItsClientIsGone(t *testing.T) {
 	w := startWeir(t, weirOptions{Top: "leak_check = 0", Database: "pool_size = 2"})
 	listener, other := loginWire(t, w), loginWire(t, w)
 	listener.does("listen c")
+	console := connect(t, w.Console(simpleProtocol))
 	for round := range 20 {
 		other.does("select 1")
+		eventually(t, "the backend is free", func() bool { // who goes while it waits for one is not served
+			return rowOf(t, show(t, console, "show pools"), "database", w.DB)["sv_idle"] == "1"
+		})
 		c := loginWire(t, w)
 		c.send(append(simpleQuery(fmt.Sprintf("notify c, '%d'", round)), frame('X', "")...))
 		c.vanish(false)

@@ -161,7 +161,7 @@ loop:
 	}
 	o.ToServer.add(in[min(sent, pos):pos])
 	s.keepSaid(in[:pos])
-	if s.retry.from > 0 {
+	if s.phase == Active && s.link.retry.from > 0 {
 		s.keepUnit(o)
 	}
 	if s.phase == Active && s.owed.len() == 0 {

@@ -101,7 +101,7 @@ const keepQueue = 1 << 10
 // rewind begins an empty queue anew.
 func (q *queue) rewind() {
 	q.head = 0
-	if cap(q.buf) > keepQueue {
+	if cap(q.buf) > keepQueue || q.buf == nil {
 		q.buf = q.small[:0]
 	} else {
 		q.buf = q.buf[:0]
@@ -109,6 +109,9 @@ func (q *queue) rewind() {
 }
 
 func (q *queue) push(e entry) {
+	if q == &nothingOwed {
+		panic("bug: an answer is owed without a backend")
+	}
 	if q.head == len(q.buf) {
 		q.rewind()
 	} else if len(q.buf) == cap(q.buf) && q.head > len(q.buf)/2 {
@@ -120,6 +123,9 @@ func (q *queue) push(e entry) {
 
 // pop removes the first entry, and the marks that are first then.
 func (q *queue) pop() {
+	if q.head == len(q.buf) {
+		return // the conversation has ended in this step
+	}
 	q.head++
 	if q.head < len(q.buf) && q.buf[q.head] == entCopyEnd {
 		q.dropMarks()

@@ -190,13 +190,14 @@ func (s *Session) move(o *Out) {
 		s.draining = false
 		s.link.said = wire.AppendTerminate(s.link.said)
 	}
-	s.retry = retry{}
+	s.link.retry = retry{}
 	s.skipping, s.copyIn, s.held = false, false, false
 	s.replaying = replayNone
 	s.unit++
 	o.Unread = s.link.said
 	s.link.said, s.link.unnamed = nil, nil
 	s.freePlace()
-	s.phase, s.link = Waiting, nil
+	s.rest()
+	s.phase = Waiting
 	o.Drop, o.NeedBackend = true, true
 }

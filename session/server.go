@@ -252,7 +252,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	if s.owed.len() == 0 {
 		s.stays, s.copyFed = false, false
 	}
-	s.retry = retry{}
+	s.link.retry = retry{}
 	s.stranger = false
 	if s.x != nil {
 		s.x.signaled = false
@@ -308,7 +308,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		// Last words behind the last answer: they are not the client's any more.
 		s.tellReady(o)
 		s.freePlace()
-		s.phase, s.link = Idle, nil
+		s.rest()
 		o.Drop = true
 		return true
 	}

@@ -56,7 +56,7 @@ func serving(t *testing.T) *Proxy {
 // peer is its own end.
 func accepted(t *testing.T, p *Proxy) (c *client, peer net.Conn) {
 	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestMailFollowsAClientInItsOrder(t *testing.T) {
 func TestABackendThatIsParkedIsShownAsItWasLeft(t *testing.T) {
 	p := serving(t)
 	s := &server{proxy: p}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

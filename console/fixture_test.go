@@ -108,7 +108,7 @@ func fixture() *status.Snapshot {
 				Pinned: 2, PinnedBy: map[string]int{"advisory lock": 1, "temporary table": 2}, Listening: 1, ListeningClients: 30,
 				Replays: 5, Questions: 6, LeaksFound: 7,
 				Evidence: &status.Evidence{Shapes: map[string]int{"proven": 30, "unproven": 4, "suspect": 2, "leaves state": 1},
-					Hinted: 1 << 40, Unproven: 50, Sampled: 3, Found: 1, Generation: 1 << 33, Certain: true},
+					Hinted: 1 << 40, Unproven: 50, Catalog: 51, Sampled: 3, Found: 1, Generation: 1 << 33, Certain: true},
 				Totals: status.Totals{ServerAssignments: 90, Transactions: 100, Queries: 300, Received: 4000, Sent: 1 << 40,
 					TransactionTime: 5 * time.Second, QueryTime: 4 * time.Second, WaitTime: time.Second,
 					ClientParses: 11, ServerParses: 12, Binds: 13, ClientLogins: 1000, ServerLogins: 16},

@@ -81,6 +81,7 @@ var evidenceTable = view[evidenced]{
 		int4("leaves_state", func(e *evidenced) int { return e.Shapes["leaves state"] }),
 		numeric("asked_hinted", func(e *evidenced) int64 { return e.Hinted }),
 		numeric("asked_unproven", func(e *evidenced) int64 { return e.Unproven }),
+		numeric("asked_catalog", func(e *evidenced) int64 { return e.Catalog }),
 		numeric("asked_sampled", func(e *evidenced) int64 { return e.Sampled }),
 		numeric("found", func(e *evidenced) int64 { return e.Found }),
 		int8("generation", func(e *evidenced) int64 { return e.Generation }),

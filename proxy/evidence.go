@@ -23,7 +23,8 @@ func (cp *clientPool) evidence() *status.Evidence {
 	counts, generation := &cp.shared.Counts, conf.Catalog.Generation()
 	return &status.Evidence{
 		Shapes: cp.shared.Shapes.States(generation),
-		Hinted: counts.Hinted.Load(), Unproven: counts.Unproven.Load(), Sampled: counts.Sampled.Load(), Found: counts.Found.Load(),
+		Hinted: counts.Hinted.Load(), Unproven: counts.Unproven.Load(), Catalog: counts.Catalog.Load(),
+		Sampled: counts.Sampled.Load(), Found: counts.Found.Load(),
 		Generation: int64(generation), Certain: conf.Catalog.Certain(), Failing: conf.Catalog.Failing(),
 	}
 }

@@ -45,8 +45,9 @@ type Evidence struct {
 
 	// At the ends of transactions, since the start: backends were asked because
 	// words or names hinted at something, because something ran that was not
-	// proven, or for leak_check.
-	Hinted, Unproven, Sampled int64
+	// proven, because it was time to look whether the database's objects are what
+	// they were, or for leak_check.
+	Hinted, Unproven, Catalog, Sampled int64
 	// Found counts how often something was found that nothing had hinted at.
 	Found int64
 

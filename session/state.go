@@ -283,10 +283,13 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	if parts == 0 {
 		return true
 	}
-	if hinted == 0 {
-		s.config.Shared.Counts.Unproven.Add(1)
-	} else {
-		s.config.Shared.Counts.Hinted.Add(1)
+	switch counts := &s.config.Shared.Counts; {
+	case hinted != 0:
+		counts.Hinted.Add(1)
+	case s.link.evidence.ask:
+		counts.Unproven.Add(1)
+	default:
+		counts.Catalog.Add(1)
 	}
 	s.ask(parts, hinted, false, o)
 	return false

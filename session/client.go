@@ -102,7 +102,7 @@ loop:
 			break
 		}
 		s.discarding = false
-		if s.vars != s.link.Vars && !s.owed.owesClient() && !s.owed.has(entSetVars) && s.tx != 'E' && !s.unsynced {
+		if s.vars != s.link.Vars && !s.owed.owesClient() && !s.owed.has(entSetVars) && !s.owed.has(entAside) && s.tx != 'E' && !s.unsynced {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
 			s.replay(o)

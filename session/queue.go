@@ -34,8 +34,8 @@ const (
 	entColumns   entry = 't' // a Describe of a shared statement; see askColumns
 	entEvict     entry = 'e' // a Close of a shared statement
 	entShow      entry = 'w' // a Parse or Close under the client's own name; see showPrepared
-	entDetour    entry = 'x' // a Query that sets Vars for a moment
-	entAside     entry = 'd' // one of the messages that set settings for a moment in the midst of a transaction
+	entDetour    entry = 'x' // a Query that sets settings for a moment, outside of a transaction
+	entAside     entry = 'd' // one of the messages of a statement in the midst of a transaction; see aside
 	entOwnSync   entry = 'y' // a Sync behind a Parse that stands ahead of a simple query, or of Rest
 	entUnprepare entry = 'u' // a Close of an unnamed statement that is not the client's
 )

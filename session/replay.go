@@ -42,6 +42,10 @@ func (s *Session) replay(o *Out) {
 	if s.settings.equal(s.link.settings) {
 		s.link.settings = s.settings
 	}
+	if s.tx != 'I' {
+		s.replayWithin(o)
+		return
+	}
 	how := replayPlain
 	if s.settings != s.link.settings {
 		how = replayGuarded
@@ -68,6 +72,18 @@ func (s *Session) replay(o *Out) {
 	if len(sql) > bare {
 		s.set(sql, how, o)
 	}
+}
+
+// replayWithin is replay in a block: a RESET has turned Vars back to what another
+// client began with.
+func (s *Session) replayWithin(o *Out) {
+	var statements []string
+	for i := range s.vars {
+		if sql := s.link.Vars.With(i, s.vars[i]).AppendSet(nil, s.link.Vars); len(sql) > 0 {
+			statements = append(statements, string(sql))
+		}
+	}
+	s.insert(statements, o)
 }
 
 // set sends statements that set what the client has set.

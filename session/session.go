@@ -114,6 +114,7 @@ type Link struct {
 	unnamedShape  wire.Shape
 	bound         *named // the statement of the portal that the last message has made, if that is to be noted
 	portal        []byte // and its name
+	scratched     bool   // a statement of aside may be left there, since it has failed
 	asked         bool   // what Session.askColumns has asked is answered, for the Bind that waits
 }
 

@@ -219,8 +219,8 @@ type Session struct {
 	loginIdle   int32 // what that was at its login
 	private     int32 // named statements that the backend has under the client's own names
 	unit        uint32
-	parses      uint32  // of named statements
-	namedBytes  uint32  // what the client's names take; see maxNamedBytes
+	parses      uint32 // of named statements
+	namedBytes  uint32 // what the client's names take; see maxNamedBytes
 	id          uint64
 }
 

@@ -158,8 +158,8 @@ func TestANotifyIsSentThoughItsClientIsGone(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{Top: "leak_check = 0", Database: "pool_size = 2"})
 	listener, other := loginWire(t, w), loginWire(t, w)
-	listener.does("listen c")
 	console := connect(t, w.Console(simpleProtocol))
+	listener.does("listen c")
 	for round := range 20 {
 		other.does("select 1")
 		eventually(t, "the backend is free", func() bool { // who goes while it waits for one is not served

@@ -50,11 +50,25 @@ type Shape struct {
 // maxText is how much of a statement is kept to be shown, in bytes.
 const maxText = 200
 
+// oneAsks is from which run on one of those that run at the same time asks for
+// all of them. The first runs are all asked about.
+const oneAsks = 16
+
 // Run counts one run. It is true if nothing has to be asked about it. The caller
 // has seen that the shape is Current, or has renewed it.
 func (s *Shape) Run() (proven bool) {
 	n := s.runs.Add(1)
-	return n < s.due.Load() && s.standing.Load() == uint32(Unproven)
+	due := s.due.Load()
+	switch {
+	case s.standing.Load() != uint32(Unproven):
+		return false
+	case n < due:
+		return true
+	case n < oneAsks:
+		return false
+	}
+	// If its answer does not come, the next question does soon.
+	return !s.due.CompareAndSwap(due, due+due/4)
 }
 
 // Current tells whether what is known holds under a generation.
@@ -169,10 +183,10 @@ func Acquit(ran []*Shape, generation uint64) {
 
 // double has the question come back when the runs so far have doubled.
 func (s *Shape) double() {
-	n := s.runs.Load()
+	next := max(2*s.runs.Load(), 2)
 	for {
 		due := s.due.Load()
-		if due > n || s.due.CompareAndSwap(due, max(2*n, 2)) {
+		if due >= next || s.due.CompareAndSwap(due, next) {
 			return
 		}
 	}

@@ -48,6 +48,18 @@ func (s *Session) awaits() bool {
 	return s.x != nil && s.x.asking != nil && s.x.asking.state == askingCatalog
 }
 
+// dropQuestion gives up what is to be found out, with the lease.
+func (s *Session) dropQuestion() {
+	if s.x == nil || s.x.asking == nil {
+		return
+	}
+	a := s.x.asking
+	s.x.asking = nil
+	if a.state == askingObjects || a.Parts&proof.PartDigest != 0 && s.config.Catalog.Knowledge() == nil {
+		s.config.Catalog.GiveUp() // others wait for it
+	}
+}
+
 // maxTries is how often a question is asked again that is canceled.
 const maxTries = 5
 

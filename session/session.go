@@ -493,10 +493,16 @@ func (s *Session) settle(o *Out) {
 var nothingOwed queue
 
 // rest is for the end of a lease after which there may be another.
-func (s *Session) rest() { s.phase, s.link, s.owed = Idle, nil, &nothingOwed }
+func (s *Session) rest() {
+	s.dropQuestion()
+	s.phase, s.link, s.owed = Idle, nil, &nothingOwed
+}
 
 // end is for the end of a lease after which there is none.
-func (s *Session) end() { s.phase, s.owed = Ended, &nothingOwed }
+func (s *Session) end() {
+	s.dropQuestion()
+	s.phase, s.owed = Ended, &nothingOwed
+}
 
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {

@@ -119,8 +119,20 @@ func (c *Catalog) done() {
 	}
 }
 
-// A Reading is a digest that is asked for.
-type Reading struct{ changes uint64 }
+// A Reading is a digest that is asked for. If nothing is known yet, others wait
+// for it, so it must come to Digested or GiveUp.
+type Reading struct {
+	changes uint64
+	awaited bool
+}
+
+// GiveUp says that the answer to a digest, or what Digested has had read, will
+// not come.
+func (c *Catalog) GiveUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.giveUp()
+}
 
 // TakeDigest tells whether a digest is due, and the caller is to ask for it. The
 // answer is for Digested.
@@ -133,6 +145,11 @@ func (c *Catalog) TakeDigest() (r Reading, ok bool) {
 	}
 	c.set(begun)
 	c.clear(digestDue)
+	if c.knowledge.Load() == nil && c.attention.Load()&reading == 0 {
+		c.set(reading)
+		c.ticks = maxTicks
+		r.awaited = true
+	}
 	return r, true
 }
 
@@ -158,13 +175,17 @@ func (c *Catalog) Digested(r Reading, digest string) Verdict {
 	if digest == "" {
 		c.failing = true
 		c.set(uncertain)
+		if r.awaited {
+			c.giveUp()
+		}
 		return Same
 	}
+	mine := r.awaited
 	if digest != c.digest {
 		c.digest = digest
 		c.generation.Add(1)
 		c.knowledge.Store(nil)
-		c.clear(reading)
+		mine = true
 	}
 	if r.changes >= c.changes {
 		c.clear(uncertain)
@@ -173,7 +194,7 @@ func (c *Catalog) Digested(r Reading, digest string) Verdict {
 	case c.knowledge.Load() != nil:
 		c.failing = false
 		return Same
-	case c.attention.Load()&reading != 0:
+	case !mine && c.attention.Load()&reading != 0:
 		return Wait
 	}
 	c.set(reading)

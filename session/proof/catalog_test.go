@@ -54,8 +54,9 @@ func TestNothingIsCertainBeforeTheObjectsAreRead(t *testing.T) {
 	if _, again := c.TakeDigest(); again {
 		t.Error("the first digest is asked for twice")
 	}
-	if _, wait := waits(c); wait {
-		t.Error("nobody reads, and it is waited for")
+	early, wait := waits(c)
+	if !wait {
+		t.Error("who comes before the first digest is answered knows nothing, and does not wait")
 	}
 	if got := c.Digested(r, "a"); got != Read || c.Certain() || c.Generation() != 1 {
 		t.Fatalf("the verdict is %d", got)
@@ -66,8 +67,29 @@ func TestNothingIsCertainBeforeTheObjectsAreRead(t *testing.T) {
 	}
 	c.Learn(someRows, 1)
 	<-over
+	<-early
 	if !c.Certain() || c.Wants() {
 		t.Error("it is not certain after that")
+	}
+}
+
+func TestTheFirstDigestThatDoesNotComeHoldsNobodyUp(t *testing.T) {
+	for how, ends := range map[string]func(*Catalog, Reading){
+		"it fails":                   func(c *Catalog, r Reading) { c.Digested(r, "") },
+		"its session is given up":    func(c *Catalog, _ Reading) { c.GiveUp() },
+		"the objects cannot be read": func(c *Catalog, r Reading) { c.Digested(r, "a"); c.Learn(nil, 1) },
+	} {
+		c := &Catalog{}
+		r, _ := c.TakeDigest()
+		over, wait := waits(c)
+		if !wait {
+			t.Fatalf("%s: nobody waits for it", how)
+		}
+		ends(c, r)
+		<-over
+		if c.Certain() {
+			t.Errorf("%s: and something is certain", how)
+		}
 	}
 }
 

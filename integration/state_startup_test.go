@@ -5,7 +5,7 @@ import "testing"
 // Each scene here has startup parameters of its own; RESET goes back to them.
 func TestStartupParametersReadTheSameWithAndWithoutPgweirOnOneBackend(t *testing.T) {
 	t.Parallel()
-	playScenes(t, stage{schema: stateSchema, pool: 1, leaks: true, asShipped: true, leaking: []string{"read only"}}, startupScenes())
+	playScenes(t, stage{schema: stateSchema, pool: 1, leaks: true, asShipped: true}, startupScenes())
 }
 
 func startupScenes() []scene {

@@ -117,6 +117,9 @@ func (l *Loop) Run() {
 			l.evs = l.poller.poll(l.evs[:0])
 			l.now = time.Since(l.base)
 		}
+		if l.hasMail.Load() {
+			l.readMail() // what was posted before these events is done before them
+		}
 		for i := range l.evs {
 			l.dispatch(&l.evs[i])
 		}

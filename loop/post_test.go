@@ -61,6 +61,36 @@ func TestAPostMayPost(t *testing.T) {
 	wait(t, done, "a post within a post is lost")
 }
 
+// TestWhatWasPostedBeforeBytesCameIsDoneBeforeThem: what is posted to a client's
+// loop must not meet what the client says because of it.
+func TestWhatWasPostedBeforeBytesCameIsDoneBeforeThem(t *testing.T) {
+	l := start(t, Options{})
+	order := make(chan string, 2)
+	fd, peer := pair(t)
+	c := &Conn{}
+	c.Init(fd, &handler{received: func(_ *Conn, p []byte) int { order <- string(p); return len(p) }})
+	on(t, l, func() {
+		if err := l.Add(c); err != nil {
+			t.Error(err)
+		}
+	})
+	busy, done := make(chan struct{}), make(chan struct{})
+	l.Post(func() { close(busy); <-done })
+	wait(t, busy, "the loop does not begin")
+	l.Post(func() { order <- "posted" })
+	if _, err := peer.Write([]byte("bytes")); err != nil {
+		t.Fatal(err)
+	}
+	close(done)
+	if first := wait(t, order, "nothing comes"); first != "posted" {
+		t.Errorf("%q came first", first)
+	}
+	if second := wait(t, order, "only one comes"); second != "bytes" {
+		t.Errorf("%q came second", second)
+	}
+	on(t, l, c.Close)
+}
+
 func TestTickComesThoughNothingHappens(t *testing.T) {
 	ticks := make(chan time.Duration, 10)
 	start(t, Options{Tick: func(now time.Duration) {

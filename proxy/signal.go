@@ -20,7 +20,7 @@ func (p *Proxy) signal(from *clientPool, sig session.Signal) bool {
 			if sig.Terminate {
 				c.kill(errShutdown)
 			} else {
-				c.cancel(func() {}, 0)
+				c.cancel(func() {}, maxTries) // what the client says later is not meant
 			}
 		})
 		return true

@@ -301,11 +301,11 @@ func (s *Session) sample() bool {
 	if s.config.LeakCheck <= 0 || s.pins != 0 || s.asked {
 		return false
 	}
-	s.share += s.config.LeakCheck
-	if s.share < 1 {
+	s.link.share += s.config.LeakCheck
+	if s.link.share < 1 {
 		return false
 	}
-	s.share--
+	s.link.share--
 	return true
 }
 

@@ -51,9 +51,9 @@ const blindHints = wire.HintDo | wire.HintCall | wire.HintDiscard
 
 // known looks a statement up: by its shape, and its text for the case that the
 // shape is not known. It returns the hints that the names in the statement give.
-// exact is what the statement's effect depends on if it changes what names mean.
-// runs says that it is run now.
-func (s *Session) known(shape wire.Shape, h wire.Hints, text, exact []byte, runs bool) wire.Hints {
+// bind is the Bind message that runs it, nil for a simple query. runs says that
+// it is run now.
+func (s *Session) known(shape wire.Shape, h wire.Hints, text, bind []byte, runs bool) wire.Hints {
 	c := s.config.Catalog
 	if c == nil || s.config.State == StateOff {
 		return 0
@@ -64,13 +64,15 @@ func (s *Session) known(shape wire.Shape, h wire.Hints, text, exact []byte, runs
 		l := s.learned(knowledge.Of(s.readable(text), s.nonconforming()))
 		if runs {
 			e.ask, e.void = true, true
-			s.changesMeaning(h, l, exact)
+			s.changesMeaning(h, l, 0)
 		}
 		return l
 	}
 	key := proof.Key(shape, s.context())
+	exact := uint64(0)
 	if h&wire.HintMeaning != 0 {
-		key = wire.MixShape(key, wire.HashExactly(exact))
+		exact = s.exactly(text, bind)
+		key = wire.MixShape(key, exact)
 	}
 	if h&wire.HintFetch != 0 {
 		key = wire.MixShape(key, e.path)
@@ -168,14 +170,34 @@ func (s *Session) context() uint64 {
 	return e.context
 }
 
+// exactly is a hash of what decides how a statement changes what names mean: its
+// text, and the parameters that it gives to such settings.
+func (s *Session) exactly(text, bind []byte) uint64 {
+	h := wire.HashExactly(text)
+	if bind == nil {
+		return max(h, 1)
+	}
+	body := bind[wire.HeaderLen:]
+	known := wire.MeaningParameters(s.readable(text), s.nonconforming(), func(number int) {
+		value, _ := wire.BindParameter(body, number)
+		h = wire.MixShape(h, wire.HashExactly(value))
+	})
+	if !known {
+		h = wire.MixShape(h, wire.HashExactly(body))
+	}
+	return max(h, 1)
+}
+
 // changesMeaning notes that a statement with these hints of its words and its
 // names may change what names mean in the transaction.
-func (s *Session) changesMeaning(words, names wire.Hints, exact []byte) {
+func (s *Session) changesMeaning(words, names wire.Hints, exact uint64) {
 	switch e := &s.link.evidence; {
 	case words&blindHints != 0, names&(wire.HintMeaning|wire.HintDo|wire.HintDiscard) != 0:
 		e.blind = true
+	case words&wire.HintMeaning != 0 && exact == 0:
+		e.blind = true
 	case words&wire.HintMeaning != 0:
-		e.context = wire.MixShape(s.context(), wire.HashExactly(exact))
+		e.context = wire.MixShape(s.context(), exact)
 	}
 }
 

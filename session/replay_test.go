@@ -149,7 +149,7 @@ func TestAClientsOwnGuardStays(t *testing.T) {
 // TestEachOwnMessageHasAnErrorPolicy: none is ignored.
 func TestEachOwnMessageHasAnErrorPolicy(t *testing.T) {
 	for _, e := range []entry{entSetVars, entQuestion, entReset, entGuarded, entPrepare, entMake, entColumns, entEvict,
-		entShow, entDetour, entOwnSync, entUnprepare} {
+		entShow, entDetour, entAside, entOwnSync, entUnprepare} {
 		e.onError()
 	}
 	defer func() {

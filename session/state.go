@@ -133,7 +133,7 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 			h |= wire.HintDo // it goes on, unseen
 		}
 	}
-	h |= s.known(shape, h, text, text, runs)
+	h |= s.known(shape, h, text, nil, runs)
 	if !runs {
 		s.unnamedShape = shape
 	}

@@ -167,9 +167,9 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 			}
 		}
 	case 'G':
-		before := s.owed.len()
-		s.copyIn = !s.owed.swallowSyncs()
-		s.swallowSyncs(before - s.owed.len())
+		n, ended := s.owed.swallowSyncs()
+		s.copyIn = !ended
+		s.swallowSyncs(n)
 		if first == entExecute && !s.owed.has(entSync) {
 			s.unsynced, s.executed = true, true
 		}
@@ -313,10 +313,10 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		return true
 	}
 	s.copyIn = false
-	strayed := s.failCopy(first)
 	if s.ownFailed(first, body, o) {
 		return true
 	}
+	strayed := s.failCopy(first)
 	if s.again(first, body, o) {
 		return true
 	}

@@ -64,6 +64,7 @@ func (s *Session) leave(o *Out) {
 	// transaction) would take it for the old.
 	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
 	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || inBlock {
+		s.abandon()
 		s.phase = Ended
 		o.Drop, o.Busy = true, s.owed.len() > 0
 		return

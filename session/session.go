@@ -392,7 +392,9 @@ func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
 // server's last words, if there were any; it can only go too, as it would
 // have to without a pooler.
 func (s *Session) Lost(o *Out) {
-	if s.unconcerned() {
+	unconcerned := s.unconcerned()
+	s.abandon()
+	if unconcerned {
 		s.owed.clear()
 		s.serverLeft, s.swallowing = 0, false
 		s.phase, s.link = Idle, nil
@@ -425,6 +427,7 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 		o.ToClient.addError(e)
 	}
 	o.Errors++
+	s.abandon()
 	if s.phase == Active || s.phase == Resetting {
 		o.Drop, o.Busy = true, s.owed.len() > 0
 	}

@@ -30,6 +30,7 @@ type asking struct {
 	role    bool   // the client had chosen roles
 	listing bool   // the rest is known; the settings differ from what was expected, and are listed
 	hash    uint64 // of the settings, then
+	idle    bool   // idle_session_timeout is among them, which no backend keeps
 	reading proof.Reading
 	// generation is that of the catalog that is read.
 	generation uint64
@@ -46,18 +47,6 @@ const (
 // awaits tells whether the end of a lease waits for the catalog.
 func (s *Session) awaits() bool {
 	return s.x != nil && s.x.asking != nil && s.x.asking.state == askingCatalog
-}
-
-// dropQuestion gives up what is to be found out, with the lease.
-func (s *Session) dropQuestion() {
-	if s.x == nil || s.x.asking == nil {
-		return
-	}
-	a := s.x.asking
-	s.x.asking = nil
-	if a.state == askingObjects || a.Parts&proof.PartDigest != 0 && s.config.Catalog.Knowledge() == nil {
-		s.config.Catalog.GiveUp() // others wait for it
-	}
 }
 
 // maxTries is how often a question is asked again that is canceled.
@@ -84,7 +73,7 @@ func (s *Session) pose(a *asking, o *Out) {
 	k := c.Knowledge()
 	r, due := c.TakeDigest()
 	switch {
-	case k == nil && !a.blind && due:
+	case k == nil && due:
 		a.Parts, a.reading = proof.PartDigest, r
 	case k == nil && !a.blind:
 		s.await(a, o)
@@ -97,7 +86,7 @@ func (s *Session) pose(a *asking, o *Out) {
 	}
 	if k != nil && !s.more().unknown && a.hinted&partSettings == 0 {
 		a.Parts = a.Parts&^partSettings | proof.PartHash
-		a.Names = k.Settings
+		a.Names = k.With(s.settings.customs())
 	}
 	s.send(a, o)
 }
@@ -132,8 +121,19 @@ func (s *Session) CatalogKnown(o *Out) {
 		return
 	}
 	a := s.x.asking
-	a.blind = s.config.Catalog.Knowledge() == nil
+	a.blind = s.config.Catalog.Knowledge() == nil && !s.config.Catalog.Reads()
 	s.pose(a, o)
+}
+
+// abandon: what was asked is not answered any more.
+func (s *Session) abandon() {
+	if s.x == nil || s.x.asking == nil {
+		return
+	}
+	if a := s.x.asking; a.state == askingObjects {
+		s.config.Catalog.GiveUp(a.generation)
+	}
+	s.x.asking = nil
 }
 
 // customs are the settings of extensions that are asked for by name: the
@@ -198,7 +198,7 @@ func (s *Session) digested(a *asking, o *Out) bool {
 		return false
 	}
 	if a.Parts == proof.PartDigest {
-		a.blind = c.Knowledge() == nil
+		a.blind = c.Knowledge() == nil && !c.Reads()
 		s.pose(a, o)
 		return false
 	}
@@ -253,11 +253,12 @@ func (s *Session) conclude(a *asking, o *Out) {
 			found |= ReasonSetting
 		}
 		pins = pins&^ReasonSetting | a.Found&ReasonSetting
+		s.x.blind = s.x.blind || s.unread()
 		if s.x.blind || s.settings != nil && s.config.State == StatePin {
 			pins |= ReasonSetting
 		}
 	}
-	if a.listing {
+	if a.listing && a.Found&ReasonSetting == 0 && !a.idle {
 		s.config.Shared.Expected.Set(s.expectation(), a.hash)
 	}
 	if a.leak && found != 0 {
@@ -298,6 +299,9 @@ func (s *Session) takeSettings(a *asking, o *Out) (differs bool) {
 	}
 	idle := s.takeIdle(a)
 	next := s.readSettings(a)
+	for _, v := range next.all() {
+		s.noteCustom(v.Name) // the database may know it no more the next time
+	}
 	if next.equal(s.settings) {
 		next = s.settings
 	} else {

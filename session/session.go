@@ -345,6 +345,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 		panic("bug: a backend that owes answers is lent")
 	}
 	l.owed.rewind()
+	l.retry = retry{}
 	s.owed = &l.owed
 	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
@@ -497,13 +498,13 @@ var nothingOwed queue
 
 // rest is for the end of a lease after which there may be another.
 func (s *Session) rest() {
-	s.dropQuestion()
+	s.abandon()
 	s.phase, s.link, s.owed = Idle, nil, &nothingOwed
 }
 
 // end is for the end of a lease after which there is none.
 func (s *Session) end() {
-	s.dropQuestion()
+	s.abandon()
 	s.phase, s.owed = Ended, &nothingOwed
 }
 

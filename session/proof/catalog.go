@@ -23,8 +23,8 @@ type Catalog struct {
 	digest   string // of the present generation; "" before the first
 	changes  uint64 // calls of Changed
 	failures int    // of reading, in a row
-	failing  bool   // the last digest, or the last reading, has failed
 	ticks    int    // calls of Due to be passed over
+	failing  bool   // see Failing
 	waiters  []func()
 }
 
@@ -37,7 +37,7 @@ const (
 	digestDue uint32 = 1 << iota // nobody has asked for a digest for a while
 	uncertain                    // objects may have changed, or have not been read
 	reading                      // somebody reads them
-	begun                        // a digest has been asked for, once
+	begun                        // a digest has been answered, or could not be
 )
 
 // Generation counts how often the database's objects were found to have
@@ -56,8 +56,9 @@ func (c *Catalog) Due() {
 		c.ticks--
 		return
 	}
-	if c.attention.Load()&reading != 0 { // whoever did has gone
-		c.giveUp()
+	if c.Reads() { // whoever did has gone
+		c.digest = ""
+		c.done()
 	}
 	c.set(digestDue)
 }
@@ -93,7 +94,7 @@ func (c *Catalog) Wants() bool { return !c.Certain() || c.wantsDigest() }
 // any more.
 func (c *Catalog) Await(f func()) {
 	c.mu.Lock()
-	wait := c.attention.Load()&reading != 0
+	wait := c.Reads()
 	if wait {
 		c.waiters = append(c.waiters, f)
 	}
@@ -103,9 +104,27 @@ func (c *Catalog) Await(f func()) {
 	}
 }
 
-// giveUp is called with the lock held.
-func (c *Catalog) giveUp() {
+// Reads tells whether somebody reads the objects.
+func (c *Catalog) Reads() bool { return c.attention.Load()&reading != 0 }
+
+// GiveUp says that who was to read the objects under a generation does not.
+func (c *Catalog) GiveUp(generation uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if generation == c.generation.Load() && c.Reads() {
+		c.failed()
+	}
+}
+
+// failed has the objects read again: at once the first time, then less and less
+// often. It is called with the lock held.
+func (c *Catalog) failed() {
 	c.digest, c.ticks = "", 0
+	if c.failures++; c.failures == 1 {
+		c.set(digestDue)
+	} else {
+		c.ticks = min(1<<min(c.failures-1, 6), maxTicks)
+	}
 	c.done()
 }
 
@@ -119,20 +138,8 @@ func (c *Catalog) done() {
 	}
 }
 
-// A Reading is a digest that is asked for. If nothing is known yet, others wait
-// for it, so it must come to Digested or GiveUp.
-type Reading struct {
-	changes uint64
-	awaited bool
-}
-
-// GiveUp says that the answer to a digest, or what Digested has had read, will
-// not come.
-func (c *Catalog) GiveUp() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.giveUp()
-}
+// A Reading is a digest that is asked for.
+type Reading struct{ changes uint64 }
 
 // TakeDigest tells whether a digest is due, and the caller is to ask for it. The
 // answer is for Digested.
@@ -143,17 +150,12 @@ func (c *Catalog) TakeDigest() (r Reading, ok bool) {
 	if !c.wantsDigest() {
 		return r, false
 	}
-	c.set(begun)
 	c.clear(digestDue)
-	if c.knowledge.Load() == nil && c.attention.Load()&reading == 0 {
-		c.set(reading)
-		c.ticks = maxTicks
-		r.awaited = true
-	}
 	return r, true
 }
 
-// wantsDigest tells whether a digest is due. The first one always is.
+// wantsDigest tells whether a digest is due. Until one has been answered, it
+// always is.
 func (c *Catalog) wantsDigest() bool {
 	a := c.attention.Load()
 	return a&digestDue != 0 || a&begun == 0
@@ -172,20 +174,17 @@ const (
 func (c *Catalog) Digested(r Reading, digest string) Verdict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.set(begun)
 	if digest == "" {
 		c.failing = true
 		c.set(uncertain)
-		if r.awaited {
-			c.giveUp()
-		}
 		return Same
 	}
-	mine := r.awaited
 	if digest != c.digest {
 		c.digest = digest
 		c.generation.Add(1)
 		c.knowledge.Store(nil)
-		mine = true
+		c.clear(reading)
 	}
 	if r.changes >= c.changes {
 		c.clear(uncertain)
@@ -194,7 +193,7 @@ func (c *Catalog) Digested(r Reading, digest string) Verdict {
 	case c.knowledge.Load() != nil:
 		c.failing = false
 		return Same
-	case !mine && c.attention.Load()&reading != 0:
+	case c.Reads():
 		return Wait
 	}
 	c.set(reading)
@@ -216,15 +215,12 @@ func (c *Catalog) Learn(rows []Row, generation uint64) {
 	}
 	c.knowledge.Store(k)
 	c.failing = k == nil
-	c.ticks = 0
-	c.done()
-	if k != nil {
-		c.failures = 0
+	if k == nil {
+		c.failed()
 		return
 	}
-	c.digest = "" // to be read again, but not at once
-	c.failures++
-	c.ticks = min(1<<min(c.failures, 6), maxTicks)
+	c.failures, c.ticks = 0, 0
+	c.done()
 }
 
 func (c *Catalog) set(bits uint32)   { c.attention.Or(bits) }

@@ -51,12 +51,14 @@ func TestNothingIsCertainBeforeTheObjectsAreRead(t *testing.T) {
 		t.Fatal("a new catalog knows something")
 	}
 	r, _ := c.TakeDigest()
-	if _, again := c.TakeDigest(); again {
-		t.Error("the first digest is asked for twice")
+	if _, again := c.TakeDigest(); !again {
+		t.Error("nobody knows anything, and the first digest is not asked for by all")
 	}
-	early, wait := waits(c)
-	if !wait {
-		t.Error("who comes before the first digest is answered knows nothing, and does not wait")
+	if _, wait := waits(c); wait {
+		t.Error("nobody reads, and it is waited for")
+	}
+	if c.Reads() {
+		t.Error("somebody reads already")
 	}
 	if got := c.Digested(r, "a"); got != Read || c.Certain() || c.Generation() != 1 {
 		t.Fatalf("the verdict is %d", got)
@@ -67,29 +69,8 @@ func TestNothingIsCertainBeforeTheObjectsAreRead(t *testing.T) {
 	}
 	c.Learn(someRows, 1)
 	<-over
-	<-early
 	if !c.Certain() || c.Wants() {
 		t.Error("it is not certain after that")
-	}
-}
-
-func TestTheFirstDigestThatDoesNotComeHoldsNobodyUp(t *testing.T) {
-	for how, ends := range map[string]func(*Catalog, Reading){
-		"it fails":                   func(c *Catalog, r Reading) { c.Digested(r, "") },
-		"its session is given up":    func(c *Catalog, _ Reading) { c.GiveUp() },
-		"the objects cannot be read": func(c *Catalog, r Reading) { c.Digested(r, "a"); c.Learn(nil, 1) },
-	} {
-		c := &Catalog{}
-		r, _ := c.TakeDigest()
-		over, wait := waits(c)
-		if !wait {
-			t.Fatalf("%s: nobody waits for it", how)
-		}
-		ends(c, r)
-		<-over
-		if c.Certain() {
-			t.Errorf("%s: and something is certain", how)
-		}
 	}
 }
 
@@ -214,9 +195,27 @@ func TestAReaderThatGoes(t *testing.T) {
 	}
 }
 
+// TestAReaderThatGivesUp has another one read at once.
+func TestAReaderThatGivesUp(t *testing.T) {
+	c := &Catalog{}
+	digested(t, c, "a", Read)
+	over, _ := waits(c)
+	c.GiveUp(c.Generation() - 1)
+	if !c.Reads() {
+		t.Fatal("one of another generation has given up")
+	}
+	c.GiveUp(c.Generation())
+	<-over
+	digested(t, c, "a", Read)
+	c.Learn(someRows, c.Generation())
+	if c.GiveUp(c.Generation()); !c.Certain() {
+		t.Error("what is known is given up")
+	}
+}
+
 func TestReadingThatFailsIsTriedLessAndLessOften(t *testing.T) {
 	c := &Catalog{}
-	for _, ticks := range []int{2, 4, 8, 16, maxTicks, maxTicks, maxTicks, maxTicks, maxTicks} {
+	for _, ticks := range []int{0, 2, 4, 8, 16, maxTicks, maxTicks, maxTicks, maxTicks, maxTicks} {
 		c.set(digestDue)
 		digested(t, c, "a", Read)
 		over, _ := waits(c)
@@ -224,6 +223,12 @@ func TestReadingThatFailsIsTriedLessAndLessOften(t *testing.T) {
 		<-over
 		if c.Certain() || c.Knowledge() != nil {
 			t.Fatal("something is known after a failure")
+		}
+		if ticks == 0 {
+			if !c.wantsDigest() {
+				t.Fatal("it is not tried again at once, the first time")
+			}
+			continue
 		}
 		for range ticks {
 			if c.Due(); c.wantsDigest() {

@@ -46,6 +46,7 @@ type Knowledge struct {
 	names     map[string]*Learned // of functions, relations and types
 	operators map[string]*Learned
 	events    Learned // of DDL, by event triggers
+	any       Learned // of all together
 	// Settings are the names of those whose hash tells whether any was set, as
 	// the text of an array: PostgreSQL's own that a session may set, and those
 	// of extensions that occur in the database.
@@ -71,6 +72,22 @@ func (k *Knowledge) isDefault(v wire.Param) bool { return k != nil && k.defaults
 // Set tells whether a setting of an extension that is asked for by name has been
 // set, rather than having its default.
 func (k *Knowledge) Set(v wire.Param) bool { return v.Value != "" && !k.isDefault(v) }
+
+// Any is what a statement may leave behind of which nothing is known.
+func (k *Knowledge) Any() *Learned { return &k.any }
+
+// With is Settings with more names.
+func (k *Knowledge) With(names []string) string {
+	all := k.Settings
+	for _, name := range names {
+		if slices.Contains(k.Customs, name) {
+			continue
+		}
+		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)
+		all = all[:len(all)-1] + `,"` + quoted + `"}`
+	}
+	return all
+}
 
 // Of is what a statement may leave behind by the objects that it names; nil for
 // nothing.
@@ -219,6 +236,7 @@ func (b *builder) finish() {
 		for _, s := range n.Settings {
 			b.customs[s] = true
 		}
+		b.k.any.add(&n.Learned)
 		if strings.Trim(name, "+-*/<>=~!@#%^&|`?") == "" {
 			b.k.operators[name] = &n.Learned
 		} else {

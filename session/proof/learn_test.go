@@ -83,6 +83,12 @@ func TestNamesOfSettingsInBodies(t *testing.T) {
 			t.Errorf("%s: %s, want %s", sql, got, want)
 		}
 	}
+	if l := k.Any(); !l.Unknown || len(l.Settings) != 2 || l.Hints&wire.HintReset == 0 {
+		t.Errorf("all together leave %+v", l)
+	}
+	if got := k.With([]string{"my.a", `my."x\,`}); got != k.Settings[:len(k.Settings)-1]+`,"my.\"x\\,"}` {
+		t.Errorf("with more names: %s", got)
+	}
 	for _, v := range []struct {
 		name, value string
 		set         bool

@@ -187,7 +187,7 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 	if differs && s.owed.has(entColumns) {
 		return handleHold
 	}
-	if differs && !s.link.asked {
+	if differs && s.link.asked != n.st {
 		o.ToServer.add(m.before)
 		s.askColumns(n.st, o)
 		return handleAsked
@@ -219,7 +219,7 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 // bindShared sends a Bind of a shared statement, or says why not.
 func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differs bool, o *Out) *wire.Error {
 	o.Binds++
-	s.link.asked = false
+	s.link.asked = nil
 	if differs {
 		return errChangedResult
 	}

@@ -112,10 +112,10 @@ type Link struct {
 	said, unnamed []byte
 	unnamedHints  wire.Hints
 	unnamedShape  wire.Shape
-	bound         *named // the statement of the portal that the last message has made, if that is to be noted
-	portal        []byte // and its name
-	scratched     bool   // a statement of aside may be left there, since it has failed
-	asked         bool   // what Session.askColumns has asked is answered, for the Bind that waits
+	bound         *named     // the statement of the portal that the last message has made, if that is to be noted
+	portal        []byte     // and its name
+	scratched     bool       // a statement of aside may be left there, since it has failed
+	asked         *Statement // whose columns Session.askColumns has been told, for the Bind that waits
 }
 
 // Heard says that all has been told that was notified there.
@@ -353,7 +353,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.replaying, s.stays, s.copyFed = replayNone, false, false
 	s.idleThere, s.long = false, longNone
 	s.forgetStrays()
-	l.bound, l.asked = nil, false
+	l.bound, l.asked = nil, nil
 	l.epoch++
 	s.stranger = l.last != s.id
 	used := s.stranger && l.last != 0

@@ -244,6 +244,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.noticeReset(message[wire.HeaderLen:])
 		s.noticeDatabases(message[wire.HeaderLen:], o)
 		s.unnamed = nil // gone with every simple query, whoever's it was
+		s.endLong()
 		s.unnamedSent, s.unsynced, s.executed = false, false, false
 		s.unit++
 		s.alone = s.alone || s.unlistens()
@@ -280,6 +281,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.hints |= s.unnamedHints // it may be the unnamed statement, run again
 		if name, ok := wire.BindStatement(message[wire.HeaderLen:]); ok && len(name) == 0 {
 			s.hints |= s.runsUnnamed(message)
+			s.bindLong()
 		}
 		s.careful = s.careful || s.hints&^hintsCheap != 0
 		if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
@@ -304,6 +306,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.owed.push(entClose)
 		if string(message[wire.HeaderLen:]) == "S\x00" {
 			s.unnamed = nil
+			s.endLong()
 		}
 	case 'F':
 		s.spoilt = s.spoilt || s.unsynced && s.executed

@@ -240,8 +240,11 @@ func (s *Session) conclude(a *asking, o *Out) {
 	}
 	before := s.pins
 	pins := s.pins&^(a.Parts|ReasonUnknown) | a.Found
-	if s.private > 0 {
+	if s.private > 0 || s.hasLong() {
 		pins |= ReasonPrepared
+	}
+	if s.long == longOver {
+		s.long = longNone
 	}
 	s.sqlNames = pins&ReasonPrepared != 0 && (a.Found&ReasonPrepared != 0 || s.sqlNames && a.Parts&ReasonPrepared == 0)
 	found := a.Found

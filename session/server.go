@@ -299,7 +299,7 @@ func (s *Session) asksFirst() bool {
 	if s.hints&wire.HintListen != 0 && s.config.Listen == ListenShare {
 		return true
 	}
-	return s.config.MaxPinned > 0 && (s.pins != 0 && s.hints != 0 || !s.place && s.mayPin())
+	return s.config.MaxPinned > 0 && !s.hasLong() && (s.pins != 0 && s.hints != 0 || !s.place && s.mayPin())
 }
 
 // failed: the backend answers with an error, and skips what belongs to it.
@@ -355,6 +355,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		}
 		s.skipping = !synced
 		if parse && !s.owed.has(entParse) {
+			s.endLong()
 			s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here
 		}
 	}

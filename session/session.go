@@ -218,6 +218,8 @@ type Session struct {
 	idle        int32 // the client's idle_session_timeout, in milliseconds
 	loginIdle   int32 // what that was at its login
 	private     int32 // named statements that the backend has under the client's own names
+	long        longUnnamed
+	longUnit    uint32 // Session.unit when its Parse was sent
 	unit        uint32
 	parses      uint32 // of named statements
 	namedBytes  uint32 // what the client's names take; see maxNamedBytes
@@ -348,7 +350,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
 	s.replaying, s.stays, s.copyFed = replayNone, false, false
-	s.idleThere = false
+	s.idleThere, s.long = false, longNone
 	s.forgetStrays()
 	l.bound, l.asked = nil, false
 	l.epoch++
@@ -466,9 +468,10 @@ func (s *Session) settle(o *Out) {
 		s.hidePrepared(o)
 		return
 	}
-	if s.config.State != StateOff {
+	if kept := s.keepLong(o); s.config.State != StateOff {
 		sampled := s.sample()
-		if (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
+		deferred := kept && (s.x == nil || !s.x.withheld)
+		if !deferred && (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
 			return
 		}
 		if s.crowded() {

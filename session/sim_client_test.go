@@ -74,6 +74,9 @@ func (s *sim) newClient(id int) *simClient {
 		long := query("select '" + strings.Repeat("x", MaxMessage+1000) + "'")
 		c.says = append(c.says, part{messages: []string{long}})
 	}
+	if s.rng.IntN(40) == 0 {
+		c.saysLong()
+	}
 	if s.rng.IntN(4) == 0 {
 		// Break off anywhere.
 		last := &c.says[len(c.says)-1]
@@ -87,6 +90,18 @@ func (s *sim) newClient(id int) *simClient {
 		s.line = append(s.line, c)
 	}
 	return c
+}
+
+// saysLong begins with an unnamed statement that is too long to be kept, and is bound
+// behind its Sync.
+func (c *simClient) saysLong() {
+	rng := c.sim.rng
+	long := parse("", fmt.Sprintf("select '%s_%s'", c.direct.vars[wire.VarApplicationName], strings.Repeat("y", MaxMessage+rng.IntN(1000))))
+	all := []part{{messages: []string{long, describe("S", ""), syncing}}}
+	for range 1 + rng.IntN(3) {
+		all = append(all, part{messages: []string{bind("", ""), execute("", 0), syncing}, waits: true})
+	}
+	c.says = append(all, c.says...)
 }
 
 func (s *sim) clientEvents(c *simClient, add func(int, func())) {

@@ -79,7 +79,7 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 			free |= f.reason
 		}
 	}
-	if s.pins&(free|ReasonUnknown) != 0 {
+	if s.pins&(free|ReasonUnknown) != 0 || s.long == longOver {
 		p |= partsAll // if the pin ends, all that has come meanwhile must be known
 	}
 	return p

@@ -23,6 +23,8 @@ loop:
 			}
 			if s.discarding || s.gathers {
 				sent = pos
+			} else if s.x != nil && s.x.passes {
+				s.readRest(in[pos-n : pos])
 			}
 			if s.clientLeft > 0 {
 				break

@@ -405,6 +405,7 @@ func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
 	hints |= wire.HintPrepare
 	if !whole {
 		hints |= wire.HintDo // it goes on, unseen
+		s.passing(text)
 	}
 	s.rename(name, s.names[string(cutName(name))], &named{private: true, hints: hints}, entNamed)
 	s.hints |= wire.HintPrepare

@@ -131,6 +131,7 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 		shape = 0
 		if s.config.State != StateOff {
 			h |= wire.HintDo // it goes on, unseen
+			s.passing(text)
 		}
 	}
 	h |= s.known(shape, h, text, nil, runs)
@@ -151,6 +152,23 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 		s.more().keepStatement(text)
 	}
 	return h
+}
+
+// passing begins to look for settings of extensions in a text that is passed on as
+// it comes, of which this is the start.
+func (s *Session) passing(start []byte) {
+	x := s.more()
+	x.rest, x.passes = wire.Passing{}, true
+	x.rest.Read(start) // whose names are read in another way
+}
+
+// readRest reads on in such a text.
+func (s *Session) readRest(part []byte) {
+	x := s.x
+	if x.rest.Read(part) {
+		x.unknown = true
+	}
+	x.passes = s.clientLeft > 0
 }
 
 const (

@@ -308,6 +308,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		// Last words behind the last answer: they are not the client's any more.
 		s.tellReady(o)
 		s.freePlace()
+		s.abandon()
 		s.phase, s.link = Idle, nil
 		o.Drop = true
 		return true

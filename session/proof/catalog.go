@@ -26,6 +26,7 @@ type Catalog struct {
 	ticks    int    // calls of Due to be passed over
 	failing  bool   // see Failing
 	waiters  []func()
+	customs  []string // that were known last
 }
 
 // maxTicks is how many calls of Due are waited for somebody who reads the
@@ -204,9 +205,12 @@ func (c *Catalog) Digested(r Reading, digest string) Verdict {
 // Learn takes what was read under a generation, nil after a failure. It takes
 // time in proportion to the bodies of all functions.
 func (c *Catalog) Learn(rows []Row, generation uint64) {
+	c.mu.Lock()
+	customs := c.customs
+	c.mu.Unlock()
 	var k *Knowledge
 	if len(rows) > 0 {
-		k = newKnowledge(rows)
+		k = newKnowledge(rows, customs)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,7 +223,7 @@ func (c *Catalog) Learn(rows []Row, generation uint64) {
 		c.failed()
 		return
 	}
-	c.failures, c.ticks = 0, 0
+	c.failures, c.ticks, c.customs = 0, 0, k.Customs
 	c.done()
 }
 

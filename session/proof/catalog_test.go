@@ -276,3 +276,17 @@ func TestCatalogIsUsedByMany(t *testing.T) {
 	}
 	waiters.Wait()
 }
+
+// TestSettingsAreRememberedAcrossGenerations: a backend may have one that occurs
+// nowhere any more.
+func TestSettingsAreRememberedAcrossGenerations(t *testing.T) {
+	c := &Catalog{}
+	for _, digest := range []string{"a", "b", "c"} {
+		c.Due()
+		digested(t, c, digest, Read)
+		c.Learn([]Row{function("f", "begin set my."+digest+" = 1; end")}, c.Generation())
+	}
+	if got := c.Knowledge().Settings; got != "{my.c,my.b,my.a}" {
+		t.Errorf("asked for are %s", got)
+	}
+}

@@ -51,7 +51,8 @@ type Knowledge struct {
 	// the text of an array: PostgreSQL's own that a session may set, and those
 	// of extensions that occur in the database.
 	Settings string
-	// Customs are the names of the latter.
+	// Customs are the names of the latter. Those that occurred before are among
+	// them: a backend may have them yet.
 	Customs []string
 	// Dblink is the function that lists the connections of the extension dblink;
 	// "" if there is none.
@@ -135,7 +136,9 @@ type node struct {
 	usedBy   []string
 }
 
-func newKnowledge(rows []Row) *Knowledge {
+// newKnowledge makes it of what was read; customs are those that were known
+// before.
+func newKnowledge(rows []Row, customs []string) *Knowledge {
 	b := &builder{customs: map[string]bool{}, nodes: map[string]*node{}}
 	b.k = &Knowledge{names: map[string]*Learned{}, operators: map[string]*Learned{}, defaults: map[wire.Param]bool{}}
 	for _, r := range rows {
@@ -147,7 +150,7 @@ func newKnowledge(rows []Row) *Knowledge {
 		}
 	}
 	b.close()
-	b.finish()
+	b.finish(customs)
 	return b.k
 }
 
@@ -224,7 +227,7 @@ func (b *builder) close() {
 }
 
 // finish keeps what leaves something behind.
-func (b *builder) finish() {
+func (b *builder) finish(customs []string) {
 	for name, n := range b.nodes {
 		if !n.function && n.Hints&wire.HintSequence != 0 {
 			b.k.HidesSequences = true
@@ -249,6 +252,11 @@ func (b *builder) finish() {
 		}
 	}
 	b.k.Customs = slices.Sorted(maps.Keys(b.customs))
+	for _, name := range customs {
+		if !b.customs[name] {
+			b.k.Customs = append(b.k.Customs, name)
+		}
+	}
 	if len(b.k.Customs) > maxCustoms {
 		b.k.Customs = b.k.Customs[:maxCustoms]
 	}

@@ -25,6 +25,7 @@ type extra struct {
 	role          bool        // the client has chosen roles
 	showing       bool        // see showPrepared
 	preparedHints wire.Hints  // of the statements of SQL's PREPARE
+	counts        bool        // the client has asked in a block for what nextval has given
 	unknown       bool        // a setting was set whose name is not known
 	blind         bool        // and that holds
 	signaled      bool        // a warning of a process ID was swallowed; see warned

@@ -77,6 +77,7 @@ func (s *Session) leave(o *Out) {
 		reset = "DISCARD ALL"
 		s.link.settings = s.link.base
 		s.link.have.clear()
+		s.link.counted = 0
 	}
 	b := o.ToServer.own()
 	if s.tx != 'I' {

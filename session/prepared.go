@@ -152,6 +152,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 	if typ == 'B' {
 		hints |= s.runsNamed(n, message, total)
 	}
+	hints = s.ofOthers(hints)
 	if typ == 'B' && hints&^hintsCheap != 0 && s.waits(hints) || s.unsettled(n.st) {
 		return handleHold
 	}
@@ -179,10 +180,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 			return s.refuse(errChangedResult, message, total, o)
 		}
 		if h := hints; h != 0 {
-			if s.tx != 'I' {
-				h &^= wire.HintSequence
-			}
-			s.hints |= h
+			s.hints |= s.lasting(h)
 			if e := s.forbidden(n.st.text(), h); e != nil {
 				return s.refuse(e, message, total, o)
 			}

@@ -253,7 +253,6 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 		s.stays, s.copyFed = false, false
 	}
 	s.retry = retry{}
-	s.stranger = false
 	if s.x != nil {
 		s.x.signaled = false
 		if s.owed.len() == 0 {
@@ -345,7 +344,10 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		}
 		synced, parse, ops := s.owed.skip(strayed)
 		s.undo(ops)
-		if (first == entMake || first == entShow || first == entEvict) && s.owed.first() == entOwnSync {
+		if first == entAside {
+			s.link.counted = severalCounted
+		}
+		if (first == entMake || first == entShow || first == entEvict || first == entAside) && s.owed.first() == entOwnSync {
 			if first == entMake && whole {
 				s.more().unmade = append(s.x.unmade, unmade{making, bytes.Clone(body)})
 			}

@@ -143,10 +143,7 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 	} else if h&(wire.HintExecute|wire.HintDeallocate|wire.HintDiscard) != 0 && s.x != nil {
 		h |= s.x.preparedHints
 	}
-	if s.tx != 'I' {
-		h &^= wire.HintSequence // what the transaction itself has made of them is there
-	}
-	s.hints |= h
+	s.hints |= s.lasting(h)
 	if h&^hintsCheap != 0 || s.config.LeakCheck > 0 {
 		s.more().keepStatement(text)
 	}

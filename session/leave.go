@@ -66,6 +66,7 @@ func (s *Session) leave(o *Out) {
 	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || inBlock {
 		s.phase = Ended
 		o.Drop, o.Busy = true, s.owed.len() > 0
+		s.noteChanges(s.hints) // they may have been committed
 		return
 	}
 	reset := ""

@@ -242,7 +242,7 @@ func (s *Session) conclude(a *asking, o *Out) {
 			pins |= ReasonSetting
 		}
 	}
-	if a.listing {
+	if a.listing && a.Found&ReasonSetting == 0 {
 		s.config.Shared.Expected.Set(s.expectation(), a.hash)
 	}
 	if a.leak && found != 0 {

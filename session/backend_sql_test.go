@@ -43,6 +43,7 @@ const (
 	notices                 // do $$begin raise notice 'TOKEN'; end$$
 	setsInside              // do $$begin set NAME = 'TOKEN'; end$$
 	setsForAMoment          // SELECT pg_catalog.set_config('NAME', 'TOKEN', BOOL), ...: pgweir's own
+	forgets                 // DISCARD SEQUENCES, of which the model has none
 	asks                    // the question of state.go
 	savepoints              // savepoint NAME
 	rollsBackTo             // rollback to NAME
@@ -78,6 +79,7 @@ var stmtPatterns = []struct {
 	{rollsBack, regexp.MustCompile(`(?i)^rollback$`)},
 	{resets, regexp.MustCompile(`(?i)^reset (?P<name>session authorization)$`)},
 	{resets, regexp.MustCompile(`(?i)^reset ` + namePattern + `$`)},
+	{forgets, regexp.MustCompile(`(?s)^DISCARD SEQUENCES$|^DO \$pgweir\$.*$`)},
 	{sets, regexp.MustCompile(`(?i)^set ` + namePattern + ` = (?:'(?P<token>[^']*)'|on)$`)},
 	{setsConfig, regexp.MustCompile(`(?i)^select (?:pg_catalog\.)?set_config\('(?P<name>[\w.]+)', ?'(?P<token>\w*)', ?false\)$`)},
 	{setsForAMoment, regexp.MustCompile(`^SELECT (?P<token>pg_catalog\.set_config\(.*\))$`)},
@@ -127,7 +129,7 @@ func parseSQL(text string) []stmt {
 			all = []stmt{{kind: asks, token: text}}
 			break
 		}
-		if strings.HasPrefix(text, "do ") {
+		if strings.HasPrefix(text, "do ") || text == forgetOthers {
 			t = text
 		}
 		if t = strings.TrimSpace(t); t == "" {
@@ -377,6 +379,8 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 		}
 		b.unset(s.name)
 		tag = "RESET"
+	case forgets:
+		tag = "DISCARD SEQUENCES"
 	case listens:
 		b.state["channel "+s.name], tag = "", "LISTEN"
 	case unlistens:

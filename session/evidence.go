@@ -60,6 +60,7 @@ func (s *Session) known(shape wire.Shape, h wire.Hints, text, bind []byte, runs 
 		return 0
 	}
 	e := &s.link.evidence
+	generation := c.Generation() // before the knowledge, or that may be of the generation before
 	knowledge := c.Knowledge()
 	if shape == 0 || knowledge == nil {
 		l := s.learned(knowledge.Of(s.readable(text), s.nonconforming()))
@@ -78,7 +79,6 @@ func (s *Session) known(shape wire.Shape, h wire.Hints, text, bind []byte, runs 
 	if h&wire.HintFetch != 0 {
 		key = wire.MixShape(key, e.path)
 	}
-	generation := c.Generation()
 	shapes := &s.config.Shared.Shapes
 	sh := shapes.Get(key)
 	if sh == nil {
@@ -90,6 +90,9 @@ func (s *Session) known(shape wire.Shape, h wire.Hints, text, bind []byte, runs 
 	}
 	l := s.learned(sh.Learned())
 	if runs {
+		if l&wire.HintDo != 0 && h&wire.HintDo == 0 {
+			l |= s.readStrings(s.readable(text), s.nonconforming(), true) // it may execute them
+		}
 		s.ranShape(sh, generation, h|l)
 		if h&wire.HintFetch == 0 {
 			e.path = wire.MixShape(e.path, key)

@@ -29,6 +29,7 @@ type extra struct {
 	blind         bool       // and that holds
 	passes        bool       // a text is read as it passes, with rest
 	rest          wire.Passing
+	counts        bool        // the client has asked in a block for what nextval has given
 	signaled      bool        // a warning of a process ID was swallowed; see warned
 	stray         int         // Syncs that were sent within a copy; see stray.go
 	strays        bool        // which has failed

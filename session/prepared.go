@@ -177,6 +177,7 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 	if m.typ == 'B' {
 		hints |= s.runsNamed(n, m.message, m.total)
 	}
+	hints = s.ofOthers(hints)
 	if m.typ == 'B' && hints&^hintsCheap != 0 && s.waits(hints) || s.unsettled(n.st) {
 		return handleHold
 	}
@@ -224,10 +225,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 		return errChangedResult
 	}
 	if h := hints; h != 0 {
-		if s.tx != 'I' {
-			h &^= wire.HintSequence
-		}
-		s.hints |= h
+		s.hints |= s.lasting(h)
 		if e := s.forbidden(n.st.text(), h); e != nil {
 			return e
 		}

@@ -253,7 +253,6 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 		s.stays, s.copyFed = false, false
 	}
 	s.link.retry = retry{}
-	s.stranger = false
 	if s.x != nil {
 		s.x.signaled = false
 		if s.owed.len() == 0 {
@@ -347,6 +346,9 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		s.link.scratched = s.link.scratched || first == entAside
 		synced, parse, ops := s.owed.skip(strayed)
 		s.undo(ops)
+		if first == entAside {
+			s.link.counted = severalCounted
+		}
 		if (first == entMake || first == entShow || first == entEvict || first == entAside) && s.owed.first() == entOwnSync && !s.lastWords {
 			if (first == entMake || first == entAside) && whole {
 				s.more().unmade = append(s.x.unmade, unmade{making, bytes.Clone(body)})

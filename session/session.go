@@ -105,6 +105,7 @@ type Link struct {
 	share    float64   // of a leak check; see Session.sample
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
+	counted  uint64    // the only one that has been there since the backend forgot its sequences; see sequences.go
 	epoch    uint64    // counts the leases, and the transactions in them that have hints
 	unit     []byte    // of Session.retry
 	// said is what the client has said in this lease, while Session.replaying
@@ -205,7 +206,6 @@ type Session struct {
 	rested      bool  // nothing has come from the client since Rest
 	alone       bool  // nothing is sent before all has been answered
 	held        bool  // and something is there to be sent
-	stranger    bool  // another client was on the backend before
 	newPin      bool  // the pin has begun with the transaction that has just ended, without a place
 	place       bool  // it has taken one; see takePlace
 	gathers     bool  // a Parse is gathered before it is dealt with
@@ -355,10 +355,8 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.forgetStrays()
 	l.bound, l.asked = nil, nil
 	l.epoch++
-	s.stranger = l.last != s.id
-	used := s.stranger && l.last != 0
-	if s.stranger {
-		l.others = used
+	if l.last != s.id {
+		l.others = l.last != 0
 		l.last = s.id
 		if l.Notifier.Load() != 0 {
 			l.Notifier.Store(0)
@@ -371,9 +369,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 		s.replay(o)
 	}
 	l.evidence.begin()
-	if used && s.hidesSequences() {
-		s.ownSequences(o)
-	}
+	s.counts(o)
 }
 
 // Refuse answers what the client asked for with an error instead of a backend:

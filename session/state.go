@@ -144,10 +144,7 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 	} else if h&(wire.HintExecute|wire.HintDeallocate|wire.HintDiscard) != 0 && s.x != nil {
 		h |= s.x.preparedHints
 	}
-	if s.tx != 'I' {
-		h &^= wire.HintSequence // what the transaction itself has made of them is there
-	}
-	s.hints |= h
+	s.hints |= s.lasting(h)
 	if h&^hintsCheap != 0 || s.config.LeakCheck > 0 {
 		s.more().keepStatement(text)
 	}
@@ -265,12 +262,7 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	if h&wire.HintBackendPID != 0 {
 		s.link.told = s.PID
 	}
-	if h&(wire.HintDDL|wire.HintDrop) != 0 {
-		s.config.Shared.changes.Add(1)
-	}
-	if c := s.config.Catalog; c != nil && h&(wire.HintCatalog|wire.HintDrop) != 0 {
-		c.Changed()
-	}
+	s.noteChanges(h)
 	blind := Reason(0)
 	if h&(wire.HintLoad|wire.HintDblink) != 0 {
 		s.spoilt = true // nothing undoes these
@@ -311,6 +303,17 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	}
 	s.ask(parts, hinted, false, o)
 	return false
+}
+
+// noteChanges notes that a transaction with these hints may have changed the
+// database's objects.
+func (s *Session) noteChanges(h wire.Hints) {
+	if h&(wire.HintDDL|wire.HintDrop) != 0 {
+		s.config.Shared.changes.Add(1)
+	}
+	if c := s.config.Catalog; c != nil && h&(wire.HintCatalog|wire.HintDrop) != 0 {
+		c.Changed()
+	}
 }
 
 // sample tells whether a transaction without hints is to be checked all the

@@ -93,13 +93,15 @@ func (k *Knowledge) With(names []string) string {
 // Of is what a statement may leave behind by the objects that it names; nil for
 // nothing.
 func (k *Knowledge) Of(text []byte, nonconforming bool) *Learned {
-	if k == nil || len(k.names) == 0 && len(k.operators) == 0 && k.events.nothing() {
+	if k == nil {
 		return nil
 	}
 	var all Learned
+	defines := false
 	wire.Tokens(text, nonconforming, func(kind wire.TokenKind, text []byte) {
 		switch kind {
 		case wire.TokenName:
+			defines = defines || definition.Match(text)
 			if l := k.names[string(text)]; l != nil {
 				all.add(l)
 			}
@@ -111,7 +113,7 @@ func (k *Knowledge) Of(text []byte, nonconforming bool) *Learned {
 			}
 		}
 	})
-	if !k.events.nothing() && wire.Scan(text)&(wire.HintDDL|wire.HintDrop) != 0 {
+	if defines {
 		all.add(&k.events)
 	}
 	if all.nothing() {
@@ -133,7 +135,25 @@ type builder struct {
 type node struct {
 	Learned
 	function bool
+	defines  bool // it may fire event triggers
 	usedBy   []string
+}
+
+// definition is in every statement that fires event triggers.
+var definition = regexp.MustCompile(`(?i)\b(create|alter|drop|grant|revoke|comment|security|import|refresh|reindex|reassign|into)\b`)
+
+// steered are objects of PostgreSQL's own that run what their arguments name,
+// which is no part of a shape, or set settings by name.
+var steered = map[string]Learned{
+	"pg_settings": {Hints: wire.HintSetConfig | wire.HintMeaning, Names: []string{""}},
+}
+
+func init() {
+	for _, name := range strings.Fields(`table_to_xml table_to_xml_and_xmlschema schema_to_xml schema_to_xml_and_xmlschema
+ database_to_xml database_to_xml_and_xmlschema domain_in domain_recv array_in array_recv record_in record_recv range_in range_recv
+ multirange_in multirange_recv pg_input_is_valid pg_input_error_info brin_summarize_new_values brin_summarize_range`) {
+		steered[name] = Learned{Hints: wire.HintDo}
+	}
 }
 
 // newKnowledge makes it of what was read; customs are those that were known
@@ -141,6 +161,10 @@ type node struct {
 func newKnowledge(rows []Row, customs []string) *Knowledge {
 	b := &builder{customs: map[string]bool{}, nodes: map[string]*node{}}
 	b.k = &Knowledge{names: map[string]*Learned{}, operators: map[string]*Learned{}, defaults: map[wire.Param]bool{}}
+	for name, l := range steered {
+		b.node(name).add(&l)
+		b.node(name).function = true
+	}
 	for _, r := range rows {
 		b.row(r)
 	}
@@ -150,6 +174,7 @@ func newKnowledge(rows []Row, customs []string) *Knowledge {
 		}
 	}
 	b.close()
+	b.fire()
 	b.finish(customs)
 	return b.k
 }
@@ -175,7 +200,11 @@ func (b *builder) row(r Row) {
 		b.node(r.Name).add(&l)
 	case rowBody:
 		l := Body(r.Text)
-		b.node(r.Name).add(&l)
+		n := b.node(r.Name)
+		n.add(&l)
+		n.function, n.defines = true, n.defines || definition.MatchString(r.Text)
+	case rowCode:
+		b.node(r.Name).Hints |= wire.HintDo
 		b.node(r.Name).function = true
 	case rowOther:
 		l := foreignBody(r.Text)
@@ -226,6 +255,25 @@ func (b *builder) close() {
 	}
 }
 
+// fire passes on what event triggers leave behind to the functions that may fire
+// them.
+func (b *builder) fire() {
+	for _, name := range b.events {
+		if n := b.nodes[name]; n != nil {
+			b.k.events.add(&n.Learned)
+		}
+	}
+	if b.k.events.nothing() {
+		return
+	}
+	for _, n := range b.nodes {
+		if n.defines {
+			n.add(&b.k.events)
+		}
+	}
+	b.close()
+}
+
 // finish keeps what leaves something behind.
 func (b *builder) finish(customs []string) {
 	for name, n := range b.nodes {
@@ -244,11 +292,6 @@ func (b *builder) finish(customs []string) {
 			b.k.operators[name] = &n.Learned
 		} else {
 			b.k.names[name] = &n.Learned
-		}
-	}
-	for _, name := range b.events {
-		if l := b.k.names[name]; l != nil {
-			b.k.events.add(l)
 		}
 	}
 	b.k.Customs = slices.Sorted(maps.Keys(b.customs))

@@ -6,7 +6,7 @@ ARGS     ?=
 FUZZTIME ?= 30s
 
 # The packages in which goroutines share memory; they are tested with -race.
-RACE := pool|loop|proxy|console|auth|child|census|web|loadtest|top
+RACE := pool|loop|proof|proxy|console|auth|child|census|web|loadtest|top
 
 # The files of integration tests that are run with the race detector in the
 # program, on four loops: all their tests, but for those that measure memory.

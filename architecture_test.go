@@ -38,7 +38,8 @@ var imports = map[string][]string{
 	"cluster/child": {},
 	"auth":          {"wire"},
 	"pool":          {"wire"},
-	"session":       {"wire"},
+	"session":       {"session/proof", "wire"},
+	"session/proof": {"wire"},
 	"console":       {"wire", "status"},
 	"web":           {"status"},
 	"proxy":         {"auth", "config", "loop", "pool", "proctable", "session", "sizing", "status", "wire"},
@@ -65,7 +66,7 @@ var blackBox = []string{".", "integration", "bench"}
 // pure are the packages that do no I/O, start no goroutine and read no clock,
 // and forbidden is what they could do it with.
 var (
-	pure      = []string{"wire", "session", "auth", "status", "health", "sizing"}
+	pure      = []string{"wire", "session", "session/proof", "auth", "status", "health", "sizing"}
 	forbidden = []string{"bufio", "context", "io", "log", "net", "os", "runtime", "syscall", "golang.org/x/sys"}
 )
 

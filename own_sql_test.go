@@ -19,13 +19,18 @@ import (
 // throwaway server: workloads, and advice for operators.
 var foreignSQL = []string{"demo/", "bench/", "integration/", "health/", "console/", "top/", "loadtest/workload.go"}
 
+// guardedSQL are texts, by the file and the name that they are declared with,
+// that run under a search_path of pg_catalog alone, which their package tests.
+var guardedSQL = map[[2]string]bool{{"session/proof/learn_sql.go", "learnQuestion"}: true}
+
 var (
 	sqlText     = regexp.MustCompile(`(?is)pg_catalog|^\W*(union\s+all\s+)?(select|with)\s+\S`)
 	sqlString   = regexp.MustCompile(`'(?:[^']|'')*'`)
 	sqlOperator = regexp.MustCompile(`(?i)operator\(pg_catalog\.[^)]*\)`)
 	sqlStar     = regexp.MustCompile(`\(\*\)`)
 	bareSign    = regexp.MustCompile(`[-+*/<>=~!@#%^&|?]+`)
-	sqlCall     = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.]*)\s*\(`)
+	sqlSet      = regexp.MustCompile(`(?i)\bset\s+(local\s+)?[a-z_]+\s*=`)
+	sqlCall     = regexp.MustCompile(`(\$?[A-Za-z_][A-Za-z0-9_.]*)\s*\(`)
 	sqlCast     = regexp.MustCompile(`::\s*([A-Za-z_][A-Za-z0-9_.]*)`)
 	sqlFrom     = regexp.MustCompile(`(?i)\b(?:from|join)\s+([A-Za-z_][A-Za-z0-9_.]*)`)
 	simpleCase  = regexp.MustCompile(`(?i)\bcase\s+(\S+)`)
@@ -42,7 +47,8 @@ var sqlWords = map[string]bool{
 var relationsOfUsers = map[string]bool{"pgbench_branches": true}
 
 // unqualified is what a text of SQL does not name in full; a part of a text may
-// end in the midst of a string.
+// end in the midst of a string. A place that is filled in, as $name, has a whole
+// name.
 func unqualified(sql string) (found []string) {
 	sql = sqlString.ReplaceAllString(sql, " s ")
 	if i := strings.IndexByte(sql, '\''); i >= 0 {
@@ -54,6 +60,7 @@ func unqualified(sql string) (found []string) {
 			found = append(found, "the relation "+m[1])
 		}
 	}
+	sql = sqlSet.ReplaceAllString(sql, " set ")
 	sql = sqlStar.ReplaceAllString(sqlOperator.ReplaceAllString(sql, " and "), "()")
 	for _, m := range bareSign.FindAllString(sql, -1) {
 		found = append(found, "the operator "+m)
@@ -62,7 +69,7 @@ func unqualified(sql string) (found []string) {
 		found = append(found, "the operator of "+m)
 	}
 	for _, m := range sqlCall.FindAllStringSubmatch(sql, -1) {
-		if name := strings.ToLower(m[1]); !strings.HasPrefix(name, "pg_catalog.") && !sqlWords[name] {
+		if name := strings.ToLower(m[1]); !strings.HasPrefix(name, "pg_catalog.") && !strings.HasPrefix(name, "$") && !sqlWords[name] {
 			found = append(found, "the function "+m[1])
 		}
 	}
@@ -80,7 +87,7 @@ func unqualified(sql string) (found []string) {
 }
 
 func TestOwnSQLNamesEverythingInFull(t *testing.T) {
-	texts := 0
+	texts, guarded := 0, 0
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -103,6 +110,10 @@ func TestOwnSQLNamesEverythingInFull(t *testing.T) {
 			return err
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
+			if v, ok := n.(*ast.ValueSpec); ok && guardedSQL[[2]string{name, v.Names[0].Name}] {
+				guarded++
+				return false
+			}
 			lit, ok := n.(*ast.BasicLit)
 			if !ok || lit.Kind != token.STRING {
 				return true
@@ -122,6 +133,9 @@ func TestOwnSQLNamesEverythingInFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if guarded != len(guardedSQL) {
+		t.Errorf("%d of the %d texts that run under a guard are there", guarded, len(guardedSQL))
+	}
 	if texts < 20 {
 		t.Errorf("only %d texts were found", texts)
 	}
@@ -133,7 +147,10 @@ func TestWhatIsNotNamedInFullIsSeen(t *testing.T) {
 		"select 'a = b', 'it''s f(x)' from pg_catalog.pg_class":                                                      "",
 		"select name from pg_catalog.pg_settings where source = 'client'":                                            "the operator =",
 		"select 1 where pg_catalog.lower('A') operator(pg_catalog.=) upper('a')":                                     "the function upper",
-		"select 'x'::text":                                             "the type text",
+		"select 'x'::text": "the type text",
+		"set local search_path = pg_catalog; select 1 = 1":             "the operator =",
+		"set local search_path = pg_catalog; select pg_catalog.now()":  "",
+		"select $place() is not null":                                  "",
 		"select 1 from pg_class":                                       "the relation pg_class",
 		"select case x when 1 then 2 end":                              "the operator of CASE x",
 		"select case when true then 2 end":                             "",

@@ -40,8 +40,16 @@ func (c *fakeControl) takeCalls() []string {
 
 func (c *fakeControl) Snapshot(d status.Detail) *status.Snapshot {
 	s := fixture()
-	if d == status.Counts {
+	if d != status.Full {
 		s.Clients, s.Servers, s.Pins, s.Leaks, s.Listeners = nil, nil, nil, nil, nil
+	}
+	if d != status.WithShapes {
+		s.Shapes = nil
+		for i := range s.Pools {
+			if d != status.WithEvidence {
+				s.Pools[i].Evidence = nil
+			}
+		}
 	}
 	return s
 }
@@ -99,6 +107,8 @@ func fixture() *status.Snapshot {
 				ServersTested: 1, ServersLogin: 3, ServersClosing: 3, MaxWait: 2500 * time.Millisecond,
 				Pinned: 2, PinnedBy: map[string]int{"advisory lock": 1, "temporary table": 2}, Listening: 1, ListeningClients: 30,
 				Replays: 5, Questions: 6, LeaksFound: 7,
+				Evidence: &status.Evidence{Shapes: map[string]int{"proven": 30, "unproven": 4, "suspect": 2, "leaves state": 1},
+					Hinted: 1 << 40, Unproven: 50, Catalog: 51, Sampled: 3, Found: 1, Generation: 1 << 33, Certain: true},
 				Totals: status.Totals{ServerAssignments: 90, Transactions: 100, Queries: 300, Received: 4000, Sent: 1 << 40,
 					TransactionTime: 5 * time.Second, QueryTime: 4 * time.Second, WaitTime: time.Second,
 					ClientParses: 11, ServerParses: 12, Binds: 13, ClientLogins: 1000, ServerLogins: 16},
@@ -106,10 +116,14 @@ func fixture() *status.Snapshot {
 					TransactionTime: 50 * time.Millisecond, QueryTime: 40 * time.Millisecond, WaitTime: 10 * time.Millisecond,
 					ClientParses: 1, ServerParses: 2, Binds: 3, ClientLogins: 4},
 				ClientsPeak: 160, BackendsPeak: 20, SavedPeak: 142, BackendMemory: 16 * 2 << 20},
-			{Database: "app", User: "bob", Mode: "session", Size: 5, BackendMemory: -1,
+			{Database: "app", User: "bob", Mode: "session", Size: 5, BackendMemory: -1, Evidence: &status.Evidence{Failing: true},
 				Totals:   status.Totals{Transactions: 1, QueryTime: time.Millisecond, ClientLogins: 1, ServerLogins: 1},
 				Averages: status.Totals{Transactions: 10, TransactionTime: 150 * time.Millisecond, QueryTime: time.Millisecond}},
 			{Database: "pgweir", User: "admin", Mode: "statement", ClientsActive: 1, BackendMemory: -1},
+		},
+		Shapes: []status.Shape{
+			{Database: "app", User: "alice", Statement: "select \xff()", State: "leaves state", Runs: 3, NextQuestion: 4},
+			{Database: "app", User: "alice", Statement: "select 1", State: "proven", Runs: 1 << 40, NextQuestion: 1 << 41},
 		},
 		Clients: []status.Client{
 			{Conn: status.Conn{ID: 1, User: "alice", Database: "app", State: "active", Addr: "192.0.2.7", Port: 40001,

@@ -135,6 +135,8 @@ var tables = []struct {
 	{"savings", savingsTable},
 	{"pins", pinsTable},
 	{"leaks", leaksTable},
+	{"evidence", evidenceTable},
+	{"shapes", shapesTable},
 	{"listeners", listenersTable},
 	{"processes", processesTable},
 	{"findings", findingsTable},

@@ -8,8 +8,8 @@ import (
 )
 
 // The tables of session state in transaction mode, which PgBouncer does not
-// have: what keeps backends with clients, what was left behind unnoticed, and
-// who listens to what.
+// have: what keeps backends with clients, what was left behind unnoticed, what is
+// known of the statements that run, and who listens to what.
 
 // A pin is a row of SHOW PINS.
 type pin struct {
@@ -50,10 +50,66 @@ var leaksTable = view[status.Leak]{
 		text("last_time", func(l *status.Leak) string { return clock(l.At) }),
 		numeric("count", func(l *status.Leak) int64 { return l.Count }),
 		text("kinds", func(l *status.Leak) string { return list(l.Kinds) }),
-
 		text("statement", func(l *status.Leak) string { return readable(l.Statement) }),
 		text("application_name", func(l *status.Leak) string { return readable(l.ApplicationName) }),
 		int8("client_id", func(l *status.Leak) int64 { return int64(l.Client) }),
+	},
+}
+
+// evidenced is a row of SHOW EVIDENCE: a pool that watches what is left behind.
+type evidenced struct {
+	*status.Pool
+	*status.Evidence
+}
+
+var evidenceTable = view[evidenced]{
+	needs: status.WithEvidence,
+	rows: func(s *status.Snapshot) (rows []evidenced) {
+		for i := range s.Pools {
+			if p := &s.Pools[i]; p.Evidence != nil {
+				rows = append(rows, evidenced{p, p.Evidence})
+			}
+		}
+		return rows
+	},
+	columns: []column[evidenced]{
+		text("database", func(e *evidenced) string { return e.Database }),
+		text("user", func(e *evidenced) string { return e.User }),
+		int4("proven", func(e *evidenced) int { return e.Shapes["proven"] }),
+		int4("unproven", func(e *evidenced) int { return e.Shapes["unproven"] }),
+		int4("suspect", func(e *evidenced) int { return e.Shapes["suspect"] }),
+		int4("leaves_state", func(e *evidenced) int { return e.Shapes["leaves state"] }),
+		numeric("asked_hinted", func(e *evidenced) int64 { return e.Hinted }),
+		numeric("asked_unproven", func(e *evidenced) int64 { return e.Unproven }),
+		numeric("asked_catalog", func(e *evidenced) int64 { return e.Catalog }),
+		numeric("asked_sampled", func(e *evidenced) int64 { return e.Sampled }),
+		numeric("found", func(e *evidenced) int64 { return e.Found }),
+		int8("generation", func(e *evidenced) int64 { return e.Generation }),
+		text("catalog", catalogState),
+	},
+}
+
+// catalogState is what is known of the objects of a pool's database.
+func catalogState(e *evidenced) string {
+	switch {
+	case e.Failing:
+		return "unreadable"
+	case e.Certain:
+		return "certain"
+	}
+	return "uncertain"
+}
+
+var shapesTable = view[status.Shape]{
+	needs: status.WithShapes,
+	rows:  func(s *status.Snapshot) []status.Shape { return s.Shapes },
+	columns: []column[status.Shape]{
+		text("database", func(s *status.Shape) string { return s.Database }),
+		text("user", func(s *status.Shape) string { return s.User }),
+		text("state", func(s *status.Shape) string { return s.State }),
+		numeric("runs", func(s *status.Shape) int64 { return s.Runs }),
+		numeric("next_question", func(s *status.Shape) int64 { return s.NextQuestion }),
+		text("statement", func(s *status.Shape) string { return readable(s.Statement) }),
 	},
 }
 

@@ -10,5 +10,7 @@
 //
 // PGWEIR_TEST_PG_BIN names the folder of PostgreSQL's programs (initdb and
 // postgres are enough; psql and pgbench are taken from PATH).
-// PGWEIR_TEST_RACE=1 builds the program with the race detector.
+// PGWEIR_TEST_RACE=1 builds the program with the race detector, and then its
+// clients move from loop to loop all the time. PGWEIR_TEST_WORKERS is how many
+// loops a pgweir has whose test does not say so itself.
 package integration

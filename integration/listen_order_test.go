@@ -158,11 +158,13 @@ func TestANotifyIsSentThoughItsClientIsGone(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{Top: "leak_check = 0", Database: "pool_size = 2"})
 	listener, other := loginWire(t, w), loginWire(t, w)
+	console := connect(t, w.Console(simpleProtocol))
 	listener.does("listen c")
 	for round := range 20 {
 		other.does("select 1")
-		// Who leaves while it waits for a backend is not served any more.
-		idle(t, w)
+		eventually(t, "the backend is free", func() bool { // who goes while it waits for one is not served
+			return rowOf(t, show(t, console, "show pools"), "database", w.DB)["sv_idle"] == "1"
+		})
 		c := loginWire(t, w)
 		c.send(append(simpleQuery(fmt.Sprintf("notify c, '%d'", round)), frame('X', "")...))
 		c.vanish(false)

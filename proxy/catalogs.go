@@ -18,7 +18,8 @@ type catalogs map[catalogKey]*catalog
 type catalog struct {
 	session.Catalog
 	key   catalogKey
-	pools int // that have it
+	pools int  // that have it
+	told  bool // the log has it that its objects cannot be read
 }
 
 // take gives the catalog of a database to a pool that had old until now, which
@@ -43,4 +44,21 @@ func (m catalogs) give(c *catalog) {
 	if c.pools--; c.pools == 0 {
 		delete(m, c.key)
 	}
+}
+
+// failures are the databases whose objects cannot be read since the last call,
+// and those whose objects can be again.
+func (m catalogs) failures() (begun, ended []catalogKey) {
+	for key, c := range m {
+		switch failing := c.Failing(); {
+		case failing && !c.told:
+			begun = append(begun, key)
+		case c.told && c.Certain():
+			ended = append(ended, key)
+		default:
+			continue
+		}
+		c.told = !c.told
+	}
+	return begun, ended
 }

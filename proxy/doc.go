@@ -10,6 +10,7 @@
 //	worker.go     one event loop with what belongs to it
 //	listen.go     sockets to accept on
 //	login.go      from the first byte to the proof of who the client is
+//	handshake.go  TLS with clients
 //	admit.go      from there to ReadyForQuery
 //	startup.go    what a StartupMessage asks for
 //	client.go     a client that has logged in: feeds its session
@@ -20,11 +21,12 @@
 //	console.go    a client of the admin console
 //	reload.go     a new configuration
 //	stop.go       drain and the end
+//	mail.go       what others want done with a client
 //	balance.go    how many loops are in use
 //	keeper.go     what time asks for
 //	snapshot.go   the figures
 //
 // Everything about a client or a leased backend happens on the thread of the
 // loop that it is on. Other goroutines (logins to the server, cancels, the
-// console) post to that loop.
+// console) post to it.
 package proxy

@@ -28,10 +28,10 @@ func (c *client) noteIdle(w *worker) {
 
 // checkIdle ends the client if it has been idle for too long.
 func (c *client) checkIdle(w *worker, i *idler, now time.Duration) {
-	switch to := c.worker.Load(); {
-	case to != w:
+	switch {
+	case c.worker.Load() != w:
 		delete(w.idlers, c)
-		to.post(func() { c.noteIdle(to) })
+		c.post(func() { c.noteIdle(c.worker.Load()) })
 	case c.state != clientOpen:
 		delete(w.idlers, c)
 	case c.asked != i.asked || !c.atRest():

@@ -42,6 +42,7 @@ func (p *Proxy) keep(ctx context.Context) {
 			}
 			if now.Sub(digested) >= digestEvery {
 				p.digestsDue()
+				p.tellOfCatalogs()
 				digested = now
 			}
 			if now.Sub(retired) >= retireEvery {

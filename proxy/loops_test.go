@@ -103,9 +103,7 @@ func TestWhoHasNotArrivedIsLeftAloneAndKilledThen(t *testing.T) {
 	killed := make(chan error, 1)
 	go func() { killed <- p.KillClient(c.id) }()
 	eventually(t, "the kill is posted", func() bool {
-		c.mail.Lock()
-		defer c.mail.Unlock()
-		return len(c.mail.box) > 0
+		return c.mail.last.Load() != nil
 	})
 	p.workers[0].post(func() { c.begin(false) })
 	if err := <-killed; err != nil {

@@ -1,24 +1,42 @@
 package proxy
 
-import "sync"
+import "sync/atomic"
 
-// mail is what others want done with a client, in the order in which they have
-// said so. It follows the client from loop to loop: what is posted to a loop is
-// but a call to read it.
-type mail struct {
-	sync.Mutex
-	box []func()
+// mail is what others want done with a client, the last one first. It follows
+// the client from loop to loop: what is posted to a loop is but a call to read
+// it.
+type mail struct{ last atomic.Pointer[letter] }
+
+// letter is one wish. It is never changed once it is posted.
+type letter struct {
+	do   func()
+	next *letter
+}
+
+// add adds a wish, and tells whether it is the first one.
+func (m *mail) add(f func()) (first bool) {
+	l := &letter{do: f}
+	for {
+		l.next = m.last.Load()
+		if m.last.CompareAndSwap(l.next, l) {
+			return l.next == nil
+		}
+	}
+}
+
+// take takes all wishes, the first one first.
+func (m *mail) take() (first *letter) {
+	for l := m.last.Swap(nil); l != nil; l = l.next {
+		first = &letter{l.do, first}
+	}
+	return first
 }
 
 // post has f called on the thread of the loop that the client is on then, behind
 // all that was posted before. Any goroutine may post; f has to see for itself
 // how far the client is from its end.
 func (c *client) post(f func()) {
-	c.mail.Lock()
-	first := len(c.mail.box) == 0
-	c.mail.box = append(c.mail.box, f)
-	c.mail.Unlock()
-	if !first {
+	if !c.mail.add(f) {
 		return // it is to be read already
 	}
 	w := c.worker.Load()
@@ -41,11 +59,7 @@ func (c *client) do(f func()) {
 
 // readMail does what was posted.
 func (c *client) readMail() {
-	c.mail.Lock()
-	box := c.mail.box
-	c.mail.box = nil
-	c.mail.Unlock()
-	for _, f := range box {
-		f()
+	for l := c.mail.take(); l != nil; l = l.next {
+		l.do()
 	}
 }

@@ -57,6 +57,16 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 			cp.listState(s)
 		}
 	}
+	if d == status.WithEvidence || d == status.WithShapes {
+		for i, cp := range pools {
+			s.Pools[i].Evidence = cp.evidence()
+		}
+	}
+	if d == status.WithShapes {
+		for _, cp := range pools {
+			s.Shapes = cp.listShapes(s.Shapes)
+		}
+	}
 	p.fillDatabases(s, r.config)
 	p.fillUsers(s, r.config)
 	p.fillSavings(s, pools)

@@ -67,7 +67,7 @@ func (c *client) listen(done func(*wire.Error)) {
 // up to now.
 func (c *client) catchUp(number uint64) {
 	c.pool.pool.Listener().Sync(func() {
-		c.worker.Load().post(func() { c.caughtUp(number) })
+		c.post(func() { c.caughtUp(number) })
 	})
 }
 

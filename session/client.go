@@ -102,7 +102,7 @@ loop:
 			break
 		}
 		s.discarding = false
-		if s.vars != s.link.Vars && !s.owed.owesClient() && !s.owed.has(entSetVars) && s.tx != 'E' && !s.unsynced {
+		if s.vars != s.link.Vars && !s.owed.owesClient() && !s.owed.has(entSetVars) && !s.owed.has(entAside) && s.tx != 'E' && !s.unsynced {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
 			s.replay(o)
@@ -161,7 +161,7 @@ loop:
 	}
 	o.ToServer.add(in[min(sent, pos):pos])
 	s.keepSaid(in[:pos])
-	if s.retry.from > 0 {
+	if s.phase == Active && s.link.retry.from > 0 {
 		s.keepUnit(o)
 	}
 	if s.phase == Active && s.owed.len() == 0 {

@@ -89,7 +89,7 @@ func (s *Session) askColumns(st *Statement, o *Out) {
 	s.have(st, o)
 	o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), st.name))
 	s.pushOp(entColumns, op{of: s.link.have.all[st]})
-	s.retry = retry{}
+	s.link.retry = retry{}
 	s.unsynced = true
 }
 

@@ -348,7 +348,7 @@ func (s *Session) tellReady(o *Out) {
 // showChannels makes the backend listen to what the client hears, for a
 // statement that asks for that.
 func (s *Session) showChannels(o *Out) {
-	if s.x == nil || len(s.x.channels) == 0 || s.tx != 'I' || s.owed.len() > 0 {
+	if s.x == nil || len(s.x.channels) == 0 || s.tx != 'I' || s.unsynced || s.owed.len() > 0 {
 		return
 	}
 	var sql []byte

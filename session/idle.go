@@ -64,18 +64,23 @@ func (s *Session) followIdle(ms int32, o *Out) (differs bool) {
 }
 
 // showIdle sets the client's value on the backend, if a message needs it there
-// and it can be done: outside of the midst of a pipeline. What follows asks for
-// it, and so takes it away again.
+// and it can be done. What follows asks for it, and so takes it away again.
 func (s *Session) showIdle(typ byte, message []byte, before []byte, o *Out) (done bool) {
-	if s.config.State == StateOff || s.unsynced || s.skipping || s.copyIn || s.tx == 'E' || s.owed.owesClient() || s.idleThere {
+	if s.config.State == StateOff || s.skipping || s.copyIn || s.tx == 'E' || s.idleThere {
 		return false
 	}
-	if !s.namesIdle(typ, message) {
+	pipelined := s.unsynced || s.owed.owesClient()
+	if typ == 'Q' && pipelined || !s.namesIdle(typ, message) {
 		return false
 	}
 	s.idleThere = true
 	o.ToServer.add(before)
-	s.detour("SET "+nameIdleTimeout+" = "+strconv.Itoa(int(s.idle)), o)
+	sql := "SET " + nameIdleTimeout + " = " + strconv.Itoa(int(s.idle))
+	if s.tx == 'I' && !pipelined {
+		s.detour(sql, o)
+	} else {
+		s.insert([]string{sql}, o)
+	}
 	s.hints |= wire.HintSet
 	return true
 }

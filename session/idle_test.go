@@ -49,8 +49,8 @@ func TestAnIdleSessionTimeoutIsTheClients(t *testing.T) {
 			sets,
 			client(query("begin")).then("need"), leased().asks(query("begin")),
 			server(complete("BEGIN"), ready('T')).tells(complete("BEGIN"), ready('T')),
-			client(query("set idle_session_timeout = 1")).asks(ahead, query("set idle_session_timeout = 1")),
-			server(complete("SET"), ready('T'), complete("SET"), ready('T')).tells(complete("SET"), ready('T')),
+			client(query("set idle_session_timeout = 1")).asks(inserted("SET idle_session_timeout = 9000"), syncing, query("set idle_session_timeout = 1")),
+			server(wasInserted("SET"), ready('T'), complete("SET"), ready('T')).tells(complete("SET"), ready('T')),
 			client(query("show idle_session_timeout")).asks(query("show idle_session_timeout")), // the backend knows it
 			server(complete("SHOW"), ready('T')).tells(complete("SHOW"), ready('T')),
 			client(query("rollback")).asks(query("rollback")),

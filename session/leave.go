@@ -47,7 +47,7 @@ func (s *Session) Rest(o *Out) {
 		s.rested = true
 	default:
 		s.rested, s.unsynced, s.unnamedSent = false, false, false
-		s.retry, s.resets = retry{}, 0
+		s.link.retry, s.resets = retry{}, 0
 		if s.x != nil {
 			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil
 		}
@@ -64,8 +64,8 @@ func (s *Session) leave(o *Out) {
 	// transaction) would take it for the old.
 	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
 	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || inBlock {
-		s.phase = Ended
 		o.Drop, o.Busy = true, s.owed.len() > 0
+		s.end()
 		return
 	}
 	reset := ""
@@ -90,7 +90,7 @@ func (s *Session) leave(o *Out) {
 	}
 	o.ToServer.keep(b)
 	if s.owed.len() == 0 {
-		s.phase = Ended
+		s.end()
 		o.Release = true
 		return
 	}

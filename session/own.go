@@ -36,7 +36,7 @@ func (e entry) onError() onError {
 		return errorCloses
 	case entDetour, entGuarded:
 		return errorEnds
-	case entPrepare, entUnprepare, entMake, entColumns, entEvict, entShow, entOwnSync:
+	case entPrepare, entUnprepare, entMake, entColumns, entEvict, entShow, entAside, entOwnSync:
 		return errorConcerns
 	}
 	if e >= entOurs {

@@ -34,8 +34,8 @@ const (
 	entColumns   entry = 't' // a Describe of a shared statement; see askColumns
 	entEvict     entry = 'e' // a Close of a shared statement
 	entShow      entry = 'w' // a Parse or Close under the client's own name; see showPrepared
-	entDetour    entry = 'x' // a Query that sets Vars for a moment
-	entAside     entry = 'd' // one of the messages that set settings for a moment in the midst of a transaction
+	entDetour    entry = 'x' // a Query that sets settings for a moment, outside of a transaction
+	entAside     entry = 'd' // one of the messages of a statement in the midst of a transaction; see aside
 	entOwnSync   entry = 'y' // a Sync behind a Parse that stands ahead of a simple query, or of Rest
 	entUnprepare entry = 'u' // a Close of an unnamed statement that is not the client's
 )
@@ -101,7 +101,7 @@ const keepQueue = 1 << 10
 // rewind begins an empty queue anew.
 func (q *queue) rewind() {
 	q.head = 0
-	if cap(q.buf) > keepQueue {
+	if cap(q.buf) > keepQueue || q.buf == nil {
 		q.buf = q.small[:0]
 	} else {
 		q.buf = q.buf[:0]
@@ -109,6 +109,9 @@ func (q *queue) rewind() {
 }
 
 func (q *queue) push(e entry) {
+	if q == &nothingOwed {
+		panic("bug: an answer is owed without a backend")
+	}
 	if q.head == len(q.buf) {
 		q.rewind()
 	} else if len(q.buf) == cap(q.buf) && q.head > len(q.buf)/2 {
@@ -120,6 +123,9 @@ func (q *queue) push(e entry) {
 
 // pop removes the first entry, and the marks that are first then.
 func (q *queue) pop() {
+	if q.head == len(q.buf) {
+		return // the conversation has ended in this step
+	}
 	q.head++
 	if q.head < len(q.buf) && q.buf[q.head] == entCopyEnd {
 		q.dropMarks()

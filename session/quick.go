@@ -102,7 +102,7 @@ func (s *Session) quickServer(in []byte) (n int) {
 	if s.x != nil && (s.x.signaled || s.x.stray > 0) {
 		return 0 // the next row may have to be changed, or each message counts
 	}
-	q := &s.owed
+	q := s.owed
 	for len(in)-n >= wire.HeaderLen && q.head < len(q.buf) {
 		p := in[n:]
 		// An impossible length, and that of a message that goes on behind in,

@@ -271,22 +271,43 @@ func (s *Session) make(st *Statement, o *Out) {
 	}
 }
 
-// detour has the backend run a query whose effect is taken back by another.
+// detour has the backend run a query whose effect is taken back by another. The
+// query ends the client's portals and its unnamed statement: it may only stand
+// where no transaction is under way.
 func (s *Session) detour(sql string, o *Out) {
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), sql))
 	s.unnamedHere, s.unnamedSent = false, false
 	s.owed.push(entDetour)
 }
 
-// aside is detour in the midst of a transaction, which goes on.
+// aside has the backend run a statement in the midst of a transaction, which
+// goes on: the client's portals and its unnamed statement stay.
 func (s *Session) aside(sql string, o *Out) {
-	b := appendNamed(o.ToServer.own(), scratchName, append([]byte(sql), 0, 0, 0))
+	b := o.ToServer.own()
+	if s.link.scratched {
+		s.link.scratched = false
+		b = wire.AppendCloseStatement(b, scratchName)
+		s.owed.push(entAside)
+	}
+	b = appendNamed(b, scratchName, append([]byte(sql), 0, 0, 0))
 	b = wire.AppendBind(b, scratchName, scratchName)
 	b = wire.AppendExecute(b, scratchName, 0)
 	b = wire.AppendMessage(b, 'C', []byte{'P'}, []byte(scratchName), []byte{0})
 	o.ToServer.keep(wire.AppendCloseStatement(b, scratchName))
 	for range 5 {
 		s.owed.push(entAside)
+	}
+}
+
+// insert is aside ahead of any message of the client's. A Sync follows where the
+// client's own messages do not wait for one; within a block it ends nothing.
+func (s *Session) insert(statements []string, o *Out) {
+	open := s.unsynced || s.owed.maySkip()
+	for _, sql := range statements {
+		s.aside(sql, o)
+	}
+	if !open && len(statements) > 0 {
+		s.ownSync(o)
 	}
 }
 

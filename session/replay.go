@@ -42,6 +42,10 @@ func (s *Session) replay(o *Out) {
 	if s.settings.equal(s.link.settings) {
 		s.link.settings = s.settings
 	}
+	if s.tx != 'I' {
+		s.replayWithin(o)
+		return
+	}
 	how := replayPlain
 	if s.settings != s.link.settings {
 		how = replayGuarded
@@ -68,6 +72,18 @@ func (s *Session) replay(o *Out) {
 	if len(sql) > bare {
 		s.set(sql, how, o)
 	}
+}
+
+// replayWithin is replay in a block: a RESET has turned Vars back to what another
+// client began with.
+func (s *Session) replayWithin(o *Out) {
+	var statements []string
+	for i := range s.vars {
+		if sql := s.link.Vars.With(i, s.vars[i]).AppendSet(nil, s.link.Vars); len(sql) > 0 {
+			statements = append(statements, string(sql))
+		}
+	}
+	s.insert(statements, o)
 }
 
 // set sends statements that set what the client has set.
@@ -190,13 +206,14 @@ func (s *Session) move(o *Out) {
 		s.draining = false
 		s.link.said = wire.AppendTerminate(s.link.said)
 	}
-	s.retry = retry{}
+	s.link.retry = retry{}
 	s.skipping, s.copyIn, s.held = false, false, false
 	s.replaying = replayNone
 	s.unit++
 	o.Unread = s.link.said
 	s.link.said, s.link.unnamed = nil, nil
 	s.freePlace()
-	s.phase, s.link = Waiting, nil
+	s.rest()
+	s.phase = Waiting
 	o.Drop, o.NeedBackend = true, true
 }

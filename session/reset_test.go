@@ -50,8 +50,8 @@ func TestResetTurnsBackToTheClientsOwnLogin(t *testing.T) {
 			answers(complete("BEGIN"), ready('T')),
 			passes(query("reset all")),
 			server(complete("RESET"), berlin, ready('T')).tells(complete("RESET"), ready('T')),
-			client(query("show timezone")).asks(anew, query("show timezone")),
-			server(complete("SET"), reported("TimeZone", "UTC"), ready('T'), row("UTC"), complete("SHOW"), ready('T')).
+			client(query("show timezone")).asks(inserted("SET TimeZone = 'UTC';"), syncing, query("show timezone")),
+			server(wasInserted("SET"), reported("TimeZone", "UTC"), ready('T'), row("UTC"), complete("SHOW"), ready('T')).
 				tells(row("UTC"), complete("SHOW"), ready('T')),
 		)},
 		{"in session mode too, with DISCARD ALL in the extended protocol", sessionMode, steps(

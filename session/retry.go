@@ -29,30 +29,30 @@ const maxUnit = 8 << 10
 // begin notes that the messages of a query on n begin at the end of what is
 // being sent, if it stands alone.
 func (s *Session) begin(n *named, o *Out) {
-	if s.retry.n == n && s.retry.from > 0 && !s.executed {
+	if s.link.retry.n == n && s.link.retry.from > 0 && !s.executed {
 		return // its Describe stands ahead of its Bind
 	}
-	s.retry = retry{}
+	s.link.retry = retry{}
 	if s.tx != 'I' || s.executed || s.owed.owesClient() {
 		return
 	}
-	s.retry = retry{n: n, from: len(o.ToServer.own()) + 1}
+	s.link.retry = retry{n: n, from: len(o.ToServer.own()) + 1}
 	s.link.unit = s.link.unit[:0]
 }
 
 // keepUnit keeps what was sent of the query in this step.
 func (s *Session) keepUnit(o *Out) {
-	b := o.ToServer.Bytes()[s.retry.from-1:]
-	s.retry.from = 0
+	b := o.ToServer.Bytes()[s.link.retry.from-1:]
+	s.link.retry.from = 0
 	if len(s.link.unit)+len(b) > maxUnit {
-		s.retry = retry{}
+		s.link.retry = retry{}
 		return
 	}
 	s.link.unit = append(s.link.unit, b...)
 	if s.unsynced {
-		s.retry.from = 1 // it goes on with the next step
+		s.link.retry.from = 1 // it goes on with the next step
 	} else {
-		s.retry.whole = true
+		s.link.retry.whole = true
 	}
 }
 
@@ -78,8 +78,8 @@ func (s *Session) again(first entry, body []byte, o *Out) bool {
 		return false
 	}
 	s.link.have.doubt()
-	r := s.retry
-	s.retry = retry{}
+	r := s.link.retry
+	s.link.retry = retry{}
 	unit := slices.Clone(s.owed.buf[s.owed.head:])
 	if !prepared || r.n == nil || !r.whole || s.skipping || unit[len(unit)-1] != entSync || slices.Index(unit, entSync) != len(unit)-1 {
 		return false

@@ -29,5 +29,9 @@ func (s *Session) ownSequences(o *Out) {
 		return
 	}
 	s.stranger = false
+	if s.unsynced {
+		s.aside("DISCARD SEQUENCES", o) // a simple query would end what is under way
+		return
+	}
 	s.guarded([]byte("DISCARD SEQUENCES;"), o)
 }

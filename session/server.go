@@ -252,7 +252,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	if s.owed.len() == 0 {
 		s.stays, s.copyFed = false, false
 	}
-	s.retry = retry{}
+	s.link.retry = retry{}
 	s.stranger = false
 	if s.x != nil {
 		s.x.signaled = false
@@ -308,7 +308,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		// Last words behind the last answer: they are not the client's any more.
 		s.tellReady(o)
 		s.freePlace()
-		s.phase, s.link = Idle, nil
+		s.rest()
 		o.Drop = true
 		return true
 	}
@@ -320,6 +320,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	if s.again(first, body, o) {
 		return true
 	}
+	s.lastWords = s.lastWords || bytes.Contains(body, []byte("\x00VFATAL\x00")) || bytes.Contains(body, []byte("\x00VPANIC\x00"))
 	refused := s.refusal(first)
 	shown := body
 	if whole && s.x != nil {
@@ -334,7 +335,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	}
 	o.Errors++
 	s.link.evidence.void = true
-	s.resets = 0
+	s.resets, s.idleThere = 0, false
 	if s.x != nil {
 		s.x.unheard = nil
 	}
@@ -343,10 +344,11 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		if first == entMake {
 			making = s.ops[0].added
 		}
+		s.link.scratched = s.link.scratched || first == entAside
 		synced, parse, ops := s.owed.skip(strayed)
 		s.undo(ops)
-		if (first == entMake || first == entShow || first == entEvict) && s.owed.first() == entOwnSync {
-			if first == entMake && whole {
+		if (first == entMake || first == entShow || first == entEvict || first == entAside) && s.owed.first() == entOwnSync && !s.lastWords {
+			if (first == entMake || first == entAside) && whole {
 				s.more().unmade = append(s.x.unmade, unmade{making, bytes.Clone(body)})
 			}
 			return true // what is behind it will say what is missing
@@ -365,7 +367,6 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	if first == entPrepare && !s.owed.has(entParse) {
 		s.unnamed = nil
 	}
-	s.lastWords = s.lastWords || bytes.Contains(body, []byte("\x00VFATAL\x00")) || bytes.Contains(body, []byte("\x00VPANIC\x00"))
 	if whole && !bytes.Equal(shown, body) {
 		o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'E', shown))
 		return true

@@ -100,6 +100,9 @@ type Link struct {
 	role     string    // the one that its login has, "" for none
 	variant  uint64    // a hash of the startup parameters that others do not have
 	evidence evidence  // of the lease
+	owed     queue     // what the backend owes
+	retry    retry     // the query under way, if it could be run again
+	share    float64   // of a leak check; see Session.sample
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
 	epoch    uint64    // counts the leases, and the transactions in them that have hints
@@ -111,6 +114,7 @@ type Link struct {
 	unnamedShape  wire.Shape
 	bound         *named // the statement of the portal that the last message has made, if that is to be noted
 	portal        []byte // and its name
+	scratched     bool   // a statement of aside may be left there, since it has failed
 	asked         bool   // what Session.askColumns has asked is answered, for the Bind that waits
 }
 
@@ -156,7 +160,8 @@ type Session struct {
 	link   *Link      // in Active and Resetting
 	vars   *wire.Vars // what the client has set
 	login  *wire.Vars // what it had at its login
-	owed   queue
+	// owed is what the backend owes: the Link's, or nothingOwed.
+	owed *queue
 	// settings are what the client has set besides.
 	settings *Settings
 	base     *Settings // what it had at its login
@@ -210,14 +215,12 @@ type Session struct {
 	careful     bool  // the transaction has hints, so that command tags are read
 	idleThere   bool  // idle was set on the backend, or more than that
 	sqlNames    bool  // the client has statements of SQL's PREPARE on the backend
-	retry       retry
 	idle        int32 // the client's idle_session_timeout, in milliseconds
 	loginIdle   int32 // what that was at its login
 	private     int32 // named statements that the backend has under the client's own names
 	unit        uint32
-	parses      uint32  // of named statements
-	namedBytes  uint32  // what the client's names take; see maxNamedBytes
-	share       float64 // of a leak check; see sample
+	parses      uint32 // of named statements
+	namedBytes  uint32 // what the client's names take; see maxNamedBytes
 	id          uint64
 }
 
@@ -227,7 +230,7 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 	if c.Shared != nil {
 		s.id = c.Shared.sessions.Add(1)
 	}
-	s.owed.clear()
+	s.owed = &nothingOwed
 }
 
 // Begin says what the client has set by its startup parameters beyond Vars, if
@@ -336,6 +339,11 @@ func (s *Session) MidAnswer() bool { return s.serverLeft > 0 && !s.swallowing }
 // here.
 func (s *Session) Lease(l *Link, o *Out) {
 	s.phase, s.link, s.tx = Active, l, 'I'
+	if l.owed.len() > 0 {
+		panic("bug: a backend that owes answers is lent")
+	}
+	l.owed.rewind()
+	s.owed = &l.owed
 	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
@@ -395,7 +403,7 @@ func (s *Session) Lost(o *Out) {
 	if s.unconcerned() {
 		s.owed.clear()
 		s.serverLeft, s.swallowing = 0, false
-		s.phase, s.link = Idle, nil
+		s.rest()
 		o.Drop = true
 		return
 	}
@@ -403,7 +411,7 @@ func (s *Session) Lost(o *Out) {
 		o.ToClient.addError(wire.Fatalf(wire.CodeConnectionFailure,
 			"server closed the connection unexpectedly"))
 	}
-	s.phase = Ended
+	s.end()
 	o.Drop, o.EndClient = true, true
 }
 
@@ -428,7 +436,7 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 	if s.phase == Active || s.phase == Resetting {
 		o.Drop, o.Busy = true, s.owed.len() > 0
 	}
-	s.phase = Ended
+	s.end()
 	o.EndClient = true
 }
 
@@ -436,7 +444,7 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 // that has come from the server has been dealt with.
 func (s *Session) settle(o *Out) {
 	if s.phase == Resetting && s.owed.len() == 0 && s.serverLeft == 0 {
-		s.phase = Ended
+		s.end()
 		clean := s.tx == 'I' && !s.spoilt
 		o.Release, o.Drop = clean, !clean
 	}
@@ -477,9 +485,18 @@ func (s *Session) settle(o *Out) {
 		s.tellNotes(o)
 	}
 	s.freePlace()
-	s.phase, s.link = Idle, nil
+	s.rest()
 	o.Release, o.Drop = !s.spoilt, s.spoilt
 }
+
+// nothingOwed is the queue of all who have no backend. It is never changed.
+var nothingOwed queue
+
+// rest is for the end of a lease after which there may be another.
+func (s *Session) rest() { s.phase, s.link, s.owed = Idle, nil, &nothingOwed }
+
+// end is for the end of a lease after which there is none.
+func (s *Session) end() { s.phase, s.owed = Ended, &nothingOwed }
 
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {

@@ -62,7 +62,7 @@ func (s *Session) makeReady(h wire.Hints, o *Out) {
 // showPrepared gives the backend the client's statements under their own names
 // and takes all others away, for a statement that reads what there is.
 func (s *Session) showPrepared(o *Out) {
-	if s.tx == 'E' || s.unsynced || s.owed.len() > 0 || !s.sharing() || s.more().showing || len(s.names)+len(s.link.have.all) == 0 {
+	if s.tx == 'E' || s.unsynced && s.tx == 'I' || s.owed.len() > 0 || !s.sharing() || s.more().showing || len(s.names)+len(s.link.have.all) == 0 {
 		return
 	}
 	for st := s.link.have.oldest(); st != nil; st = s.link.have.oldest() {
@@ -80,13 +80,13 @@ func (s *Session) showPrepared(o *Out) {
 		// One that is not possible any more must not abort the client's block;
 		// that a statement is there is not undone with a savepoint.
 		if s.tx != 'I' {
-			s.detour("SAVEPOINT pgweir", o)
+			s.aside("SAVEPOINT pgweir", o)
 		}
 		o.ToServer.keep(appendNamed(o.ToServer.own(), name, body))
 		s.owed.push(entShow)
 		s.ownSync(o)
 		if s.tx != 'I' {
-			s.detour("ROLLBACK TO SAVEPOINT pgweir; RELEASE SAVEPOINT pgweir", o)
+			s.insert([]string{"ROLLBACK TO SAVEPOINT pgweir", "RELEASE SAVEPOINT pgweir"}, o)
 		}
 	}
 	s.x.showing = true
@@ -274,9 +274,10 @@ func (s *Session) haveQuietly(st *Statement, o *Out) {
 	}
 }
 
-// unmade is a statement that could not be made on the backend, and the error.
+// unmade is a statement that could not be made on the backend, or something else
+// that pgweir has put ahead, and the error.
 type unmade struct {
-	st  *Statement
+	st  *Statement // nil for something else
 	why []byte
 }
 
@@ -296,7 +297,7 @@ func (s *Session) whyUnmade(body []byte) (why []byte) {
 		return nil
 	}
 	for _, u := range s.x.unmade {
-		if len(replaceName(body, u.st.name, "")) < len(body) {
+		if u.st != nil && len(replaceName(body, u.st.name, "")) < len(body) {
 			return u.why
 		}
 	}

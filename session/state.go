@@ -283,10 +283,13 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	if parts == 0 {
 		return true
 	}
-	if hinted == 0 {
-		s.config.Shared.Counts.Unproven.Add(1)
-	} else {
-		s.config.Shared.Counts.Hinted.Add(1)
+	switch counts := &s.config.Shared.Counts; {
+	case hinted != 0:
+		counts.Hinted.Add(1)
+	case s.link.evidence.ask:
+		counts.Unproven.Add(1)
+	default:
+		counts.Catalog.Add(1)
 	}
 	s.ask(parts, hinted, false, o)
 	return false
@@ -298,11 +301,11 @@ func (s *Session) sample() bool {
 	if s.config.LeakCheck <= 0 || s.pins != 0 || s.asked {
 		return false
 	}
-	s.share += s.config.LeakCheck
-	if s.share < 1 {
+	s.link.share += s.config.LeakCheck
+	if s.link.share < 1 {
 		return false
 	}
-	s.share--
+	s.link.share--
 	return true
 }
 

@@ -13,9 +13,14 @@ import "time"
 type Detail uint8
 
 const (
-	// Counts fills everything but Clients, Servers, Pins, Leaks and Listeners.
+	// Counts fills everything but Clients, Servers, Pins, Leaks, Listeners and
+	// Shapes, and Pool.Evidence.
 	Counts Detail = iota
-	// Full fills these too.
+	// WithEvidence fills Pool.Evidence too, which costs the number of shapes.
+	WithEvidence
+	// WithShapes fills Pool.Evidence and Shapes too.
+	WithShapes
+	// Full fills everything but Shapes and Pool.Evidence.
 	Full
 )
 
@@ -33,6 +38,7 @@ type Snapshot struct {
 	Pins      []Pin      // with Full only
 	Leaks     []Leak     // with Full only
 	Listeners []Listener // with Full only
+	Shapes    []Shape    // with WithShapes only
 	Lists     Lists
 	Savings   Savings
 	Censuses  []*Census // the last one of each server, in order of Host; none if nobody takes any
@@ -71,6 +77,7 @@ type Pool struct {
 	Replays          int64          // settings put on a backend ahead of a client's message, since the start
 	Questions        int64          // times a backend was asked for its session state, since the start
 	LeaksFound       int64          // since the start
+	Evidence         *Evidence      // WithEvidence and WithShapes only; nil where nothing is watched
 
 	Totals   Totals // since the start
 	Averages Totals // per second over the last stats period; durations are per query, transaction or wait

@@ -45,6 +45,7 @@ const (
 	bySource   = "source"
 	byServer   = "server"
 	byKind     = "kind"
+	byCause    = "cause"
 	byOurs     = "ours"
 	byID       = "id"
 	bySeverity = "severity"
@@ -57,6 +58,8 @@ var (
 	poolBackend     = describe("pool_backends", "Backends that the pool has open, opening or closing.", byDatabase, byUser, byState)
 	poolCancels     = describe("pool_cancel_requests", "Cancel requests, passed on (active) or not yet (waiting).", byDatabase, byUser, byState)
 	poolPinned      = describe("pool_pinned_backends", "Backends that a client keeps because of session state; one with several reasons counts for each.", byDatabase, byUser, byReason)
+	poolShapes      = describe("pool_shapes", "Shapes of statements (their texts without constants) that the pool knows.", byDatabase, byUser, byState)
+	poolChecks      = describe("pool_state_checks_total", "Ends of transactions at which a backend was asked for its session state: for the cause that the label names.", byDatabase, byUser, byCause)
 	poolWait        = describe("pool_wait_seconds", "How long clients waited for a backend.", byDatabase, byUser)
 	poolTransaction = describe("pool_transaction_seconds", "How long transactions took, the wait for a backend not included.", byDatabase, byUser)
 	poolQuery       = describe("pool_query_seconds", "How long it took to answer, the wait for a backend not included; a pipeline counts as one.", byDatabase, byUser)
@@ -120,6 +123,14 @@ var poolMetrics = []metric[*status.Pool]{
 	poolCount("errors_total", "Errors passed to clients.", func(t *status.Totals) float64 { return float64(t.Errors) }),
 }
 
+// evidenceMetrics are those of a pool that watches what transactions leave behind.
+var evidenceMetrics = []metric[*status.Evidence]{
+	counter("pool_state_found_total", "Times that a backend was found to have session state which nothing had hinted at; it stayed with its client.", func(e *status.Evidence) float64 { return float64(e.Found) }, byDatabase, byUser),
+	counter("pool_catalog_changes_total", "Times that the pool's database was found to have other functions, views, triggers and the like than before, the first reading included.", func(e *status.Evidence) float64 { return float64(e.Generation) }, byDatabase, byUser),
+	gauge("pool_catalog_certain", "1 if the functions, views, triggers and the like of the pool's database are known; otherwise nothing is proven, and every transaction is asked about.", func(e *status.Evidence) float64 { return oneIf(e.Certain) }, byDatabase, byUser),
+	gauge("pool_catalog_failing", "1 if the functions, views, triggers and the like of the pool's database could not be read the last time that it was tried.", func(e *status.Evidence) float64 { return oneIf(e.Failing) }, byDatabase, byUser),
+}
+
 func poolGauge(name, help string, value func(*status.Pool) float64) metric[*status.Pool] {
 	return gauge(name, help, value, byDatabase, byUser)
 }
@@ -131,13 +142,14 @@ func poolCount(name, help string, value func(*status.Totals) float64) metric[*st
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{buildInfo, memoryInfo, poolClients, poolBackend, poolCancels, poolPinned,
-		poolWait, poolTransaction, poolQuery} {
+		poolShapes, poolChecks, poolWait, poolTransaction, poolQuery} {
 		ch <- d
 	}
 	describeAll(ch, totalMetrics)
 	describeAll(ch, totalSavings)
 	describeAll(ch, poolSavings)
 	describeAll(ch, poolMetrics)
+	describeAll(ch, evidenceMetrics)
 	describeServers(ch)
 }
 
@@ -149,7 +161,7 @@ func describeAll[T any](ch chan<- *prometheus.Desc, metrics []metric[T]) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	s := c.src.Snapshot(status.Counts)
+	s := c.src.Snapshot(status.WithEvidence)
 	send(ch, buildInfo, prometheus.GaugeValue, 1, c.version)
 	for _, m := range totalMetrics {
 		m.send(ch, s)

@@ -25,6 +25,9 @@ func sendPool(ch chan<- prometheus.Metric, s *status.Snapshot, p *status.Pool) {
 	for reason, n := range pinsByReason(p) {
 		one(poolPinned, n, reason)
 	}
+	if e := p.Evidence; e != nil {
+		sendEvidence(ch, e, database, user)
+	}
 	if p.IsConsole() {
 		return // its clients need no backend, so there is nothing to wait for or to be saved
 	}
@@ -34,6 +37,20 @@ func sendPool(ch chan<- prometheus.Metric, s *status.Snapshot, p *status.Pool) {
 	savings := s.PoolSavings(p)
 	for _, m := range poolSavings {
 		m.send(ch, &savings, database, user)
+	}
+}
+
+// sendEvidence has every state of status.ShapeStates, so that a series does not
+// come and go.
+func sendEvidence(ch chan<- prometheus.Metric, e *status.Evidence, database, user string) {
+	for _, m := range evidenceMetrics {
+		m.send(ch, e, database, user)
+	}
+	for _, state := range status.ShapeStates {
+		send(ch, poolShapes, prometheus.GaugeValue, float64(e.Shapes[state]), database, user, state)
+	}
+	for cause, n := range map[string]int64{"hinted": e.Hinted, "unproven": e.Unproven, "catalog": e.Catalog, "sampled": e.Sampled} {
+		send(ch, poolChecks, prometheus.CounterValue, float64(n), database, user, cause)
 	}
 }
 

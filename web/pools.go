@@ -45,6 +45,7 @@ type pool struct {
 	Replays          int64          `json:"replays"`
 	Questions        int64          `json:"questions"`
 	LeaksFound       int64          `json:"leaks_found"`
+	Evidence         *evidence      `json:"evidence"` // null where nothing is watched
 
 	Totals           totals   `json:"totals"`
 	Averages         totals   `json:"averages"`
@@ -56,6 +57,18 @@ type pool struct {
 	BackendsPeak     int      `json:"backends_peak"`
 	SavedPeak        int      `json:"saved_peak"`
 	BackendMemory    *int64   `json:"backend_memory"` // null if unknown
+}
+
+type evidence struct {
+	Shapes     map[string]int `json:"shapes"` // by state; those without a shape may be missing
+	Hinted     int64          `json:"hinted"`
+	Unproven   int64          `json:"unproven"`
+	Catalog    int64          `json:"catalog"`
+	Sampled    int64          `json:"sampled"`
+	Found      int64          `json:"found"`
+	Generation int64          `json:"generation"`
+	Certain    bool           `json:"certain"`
+	Failing    bool           `json:"failing"`
 }
 
 type totals struct {
@@ -118,6 +131,10 @@ func poolsOf(s *status.Snapshot) pools {
 		}
 		if p.PinnedBy == nil {
 			out.Pools[i].PinnedBy = map[string]int{} // an empty object, not null
+		}
+		if p.Evidence != nil {
+			e := evidence(*p.Evidence)
+			out.Pools[i].Evidence = &e
 		}
 	}
 	return out

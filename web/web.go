@@ -43,7 +43,7 @@ func Handler(src Source, version string) http.Handler {
 		writeJSON(w, savingsOf(src.Snapshot(status.Counts)))
 	})
 	mux.HandleFunc("GET /pools", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, poolsOf(src.Snapshot(status.Counts)))
+		writeJSON(w, poolsOf(src.Snapshot(status.WithEvidence)))
 	})
 	mux.HandleFunc("GET /history", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()

@@ -35,6 +35,8 @@ func fixture() *status.Snapshot {
 				ServersBeingCanceled: 1, ServersIdle: 2, ServersTested: 1, ServersLogin: 3, ServersClosing: 3,
 				MaxWait: 2500 * time.Millisecond, OldestPin: time.Minute, Pinned: 2, PinnedBy: map[string]int{"advisory lock": 1, "temporary table": 2, "new": 3},
 				Listening: 1, ListeningClients: 30, Replays: 51, Questions: 52, LeaksFound: 53,
+				Evidence: &status.Evidence{Shapes: map[string]int{"proven": 54, "leaves state": 55}, Hinted: 56, Unproven: 57, Catalog: 61, Sampled: 58,
+					Found: 59, Generation: 60, Certain: true},
 				Totals: status.Totals{ServerAssignments: 90, Transactions: 100, Queries: 300, Received: 4000, Sent: 1 << 40,
 					TransactionTime: 5 * time.Second, QueryTime: 4 * time.Second, WaitTime: 1500 * time.Millisecond,
 					ClientParses: 11, ServerParses: 12, Binds: 13, ClientLogins: 1000, ServerLogins: 16, Errors: 17},
@@ -207,8 +209,10 @@ func TestPoolsHasEveryFieldOfAPoolInSnakeCase(t *testing.T) {
 	if by, ok := got.Pools[1]["pinned_by"].(map[string]any); !ok || len(by) != 0 {
 		t.Errorf("without pins, pinned_by is %v", got.Pools[1]["pinned_by"])
 	}
-	if got.Pools[1]["backend_memory"] != nil {
-		t.Errorf("unknown memory is %v", got.Pools[1]["backend_memory"])
+	for _, key := range []string{"backend_memory", "evidence"} {
+		if v, ok := got.Pools[1][key]; v != nil || !ok {
+			t.Errorf("%s is %v where it is unknown", key, v)
+		}
 	}
 }
 
@@ -228,6 +232,8 @@ func compare(t *testing.T, where string, want reflect.Value, got map[string]any)
 		switch f := want.Field(i); x := f.Interface().(type) {
 		case status.Totals:
 			compare(t, where+"."+key, f, v.(map[string]any))
+		case *status.Evidence:
+			compare(t, where+"."+key, f.Elem(), v.(map[string]any))
 		case time.Duration:
 			if v != x.Seconds() {
 				t.Errorf("%s.%s is %v, want %v", where, key, v, x.Seconds())

@@ -23,6 +23,7 @@ type Catalog struct {
 	digest   string // of the present generation; "" before the first
 	changes  uint64 // calls of Changed
 	failures int    // of reading, in a row
+	failing  bool   // the last digest, or the last reading, has failed
 	ticks    int    // calls of Due to be passed over
 	waiters  []func()
 }
@@ -74,6 +75,14 @@ func (c *Catalog) Changed() {
 // objects have been read.
 func (c *Catalog) Certain() bool {
 	return c.attention.Load()&uncertain == 0 && c.knowledge.Load() != nil
+}
+
+// Failing tells whether the database's objects could not be read the last time
+// that somebody tried. Nothing is proven then.
+func (c *Catalog) Failing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failing
 }
 
 // Wants tells whether a backend is to be asked at the end of a lease whatever ran
@@ -147,6 +156,7 @@ func (c *Catalog) Digested(r Reading, digest string) Verdict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if digest == "" {
+		c.failing = true
 		c.set(uncertain)
 		return Same
 	}
@@ -161,6 +171,7 @@ func (c *Catalog) Digested(r Reading, digest string) Verdict {
 	}
 	switch {
 	case c.knowledge.Load() != nil:
+		c.failing = false
 		return Same
 	case c.attention.Load()&reading != 0:
 		return Wait
@@ -183,6 +194,7 @@ func (c *Catalog) Learn(rows []Row, generation uint64) {
 		return // somebody else reads it
 	}
 	c.knowledge.Store(k)
+	c.failing = k == nil
 	c.ticks = 0
 	c.done()
 	if k != nil {

@@ -37,6 +37,7 @@ func (e *Expected) Set(key, hash uint64) {
 type Counts struct {
 	Hinted   atomic.Int64 // words or names had hinted at something
 	Unproven atomic.Int64 // something ran that was not proven
+	Catalog  atomic.Int64 // a digest was due, or the catalog uncertain
 	Sampled  atomic.Int64 // leak_check
 	Found    atomic.Int64 // something was found that nothing had hinted at
 }

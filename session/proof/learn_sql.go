@@ -25,8 +25,8 @@ var digestQuestion = func() string {
 		"pg_trigger x" + class + "tgrelid",
 		"pg_attrdef x" + class + "adrelid",
 		"pg_policy x",
-		"pg_constraint x WHERE x.contype IN ('c', 'x', 'f') AND x.connamespace" + lasting,
-		"pg_type x WHERE x.typtype IN ('d', 'b') AND x.typelem OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND x.typnamespace" + lasting,
+		"pg_constraint x WHERE x.contype OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'x', 'f']::pg_catalog.\"char\"[]) AND x.connamespace" + lasting,
+		"pg_type x WHERE x.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['d', 'b']::pg_catalog.\"char\"[]) AND x.typelem OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND x.typnamespace" + lasting,
 		"pg_operator x WHERE x.oprnamespace" + lasting,
 		"pg_cast x",
 		"pg_aggregate x",
@@ -41,7 +41,7 @@ var digestQuestion = func() string {
 	// These are touched by much that changes no meaning.
 	return sql + `,
  (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.oid, x.relname, x.relnamespace, x.relkind, x.relrowsecurity, x.relforcerowsecurity, x.relispartition)))
- FROM pg_catalog.pg_class x WHERE x.relpersistence OPERATOR(pg_catalog.<>) 't' AND x.relkind IN ('r', 'v', 'p', 'f', 'm')),
+ FROM pg_catalog.pg_class x WHERE x.relpersistence OPERATOR(pg_catalog.<>) 't' AND x.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'v', 'p', 'f', 'm']::pg_catalog."char"[])),
  (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.attrelid, x.attnum, x.atttypid)))
  FROM pg_catalog.pg_attribute x` + class + `attrelid WHERE x.atttypid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND x.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2))`
 }()

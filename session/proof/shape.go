@@ -95,6 +95,30 @@ func (s *Shape) Proven() bool {
 	return s.runs.Load()+1 < s.due.Load() && s.standing.Load() == uint32(Unproven)
 }
 
+// NextQuestion is the run that is asked about next.
+func (s *Shape) NextQuestion() uint64 {
+	next := s.runs.Load() + 1
+	if s.Standing() != Unproven {
+		return next
+	}
+	return max(next, s.due.Load())
+}
+
+// proven is the State of a shape that is Proven.
+const proven = "proven"
+
+// State is what is known under a generation, in words: "proven", or those of a
+// Standing.
+func (s *Shape) State(generation uint64) string {
+	switch {
+	case !s.Current(generation):
+		return Unproven.String()
+	case s.Proven():
+		return proven
+	}
+	return s.Standing().String()
+}
+
 // Acquit notes a clean answer after a lease in which all of these ran, under a
 // generation.
 func Acquit(ran []*Shape, generation uint64) {
@@ -232,6 +256,15 @@ func (t *Table) All() (list []*Shape) {
 		}
 	}
 	return list
+}
+
+// States counts the shapes that are known, by their State under a generation.
+func (t *Table) States(generation uint64) map[string]int {
+	counts := map[string]int{}
+	for _, s := range t.All() {
+		counts[s.State(generation)]++
+	}
+	return counts
 }
 
 // Key is the key of a shape whose names mean what context says; it is never 0.

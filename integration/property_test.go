@@ -24,7 +24,8 @@ var propertySeeds = []uint64{1, 2, 3}
 // TestRandomProgramsReadTheSameWithAndWithoutPgweir gives many clients of three
 // roles random programs that make, use and end session state of every kind, and
 // change what their own functions, views and triggers do. Each program is run on
-// a direct connection; then all of them at once through pgweir on few backends.
+// a direct connection; then all of them at once through pgweir on few backends,
+// with leak_check = 1 and as it is shipped.
 // What a client is answered must be the same: it never loses its own state, and
 // never sees another's, whose values bear the other's number.
 //
@@ -91,20 +92,22 @@ func runRandomPrograms(t *testing.T, seed uint64) {
 	if t.Failed() {
 		return
 	}
-	w := startWeir(t, weirOptions{
-		Top:      stageTop + "max_prepared_statements = 5",
-		Database: fmt.Sprintf("pool_size = %d", propertyClients/len(propertyRoles)+1),
-		Tables:   "[users." + strings.Join(propertyRoles, "]\n[users.") + "]\n",
-		Leaks:    true,
-	})
-	readyForPrograms(t, w.DB)
-	runAll(w.Addr(), w.DB, func(client, step int, answer string) error {
-		want := answers[client][step]
-		if answer == want {
-			return nil
-		}
-		return fmt.Errorf("step %d differs%s\n%s", step, programs[client].before(step), differing(want, answer))
-	})
+	for _, leakCheck := range []string{"1.0", "0.0"} {
+		w := startWeir(t, weirOptions{
+			Top:      "leak_check = " + leakCheck + "\nmax_prepared_statements = 5",
+			Database: fmt.Sprintf("pool_size = %d", propertyClients/len(propertyRoles)+1),
+			Tables:   "[users." + strings.Join(propertyRoles, "]\n[users.") + "]\n",
+			Leaks:    true,
+		})
+		readyForPrograms(t, w.DB)
+		runAll(w.Addr(), w.DB, func(client, step int, answer string) error {
+			want := answers[client][step]
+			if answer == want {
+				return nil
+			}
+			return fmt.Errorf("with leak_check %s, step %d differs%s\n%s", leakCheck, step, programs[client].before(step), differing(want, answer))
+		})
+	}
 }
 
 // readyForPrograms makes in a database what the programs find: for each client
@@ -292,6 +295,7 @@ func hiddenStep(r *rand.Rand, pick func(...string) string) string {
 		"insert into public.table_NN values ('"+value+"', 1000)", "update public.table_NN set a = public.outer_NN(a) where false", "copy (select * from public.view_NN) to stdout")
 	change := "create or replace function public.inner_NN(text) returns text language plpgsql as $f$ begin " + pick(
 		"return 'nothing'", "return set_config('work_mem', $1, false)", "return set_config('work_mem', $1, true)", "return public.sets($1)", "return pg_try_advisory_lock(NN01)::text", "return pg_advisory_unlock(NN01)::text",
+		"return set_config('my.one', $1, false)", "return set_config('my.two', 'client NN', false)", "return set_config('my.' || 'one', $1, false)", "perform set_config('my.one', $1, true); return public.keeps($1)",
 		"create temp table if not exists mine (a int); return 'a table'", "return set_config('statement_timeout', '99s', false)", "execute 'set ' || 'statement_timeout = 98000'; return 'executed'", "return 1 / 0") + "; end $f$"
 	switch r.IntN(10) {
 	case 0, 1, 2:

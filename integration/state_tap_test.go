@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/binary"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -19,6 +20,9 @@ type tap struct {
 	bursts     int            // times that bytes came from pgweir after none or bytes from PostgreSQL
 	reads      int            // pieces in which bytes came from pgweir
 	bytes      int            // those bytes
+	asked      int            // pgweir's own questions about what is left in a backend
+	askedBytes int            // those questions
+	unproven   int            // those of them that were asked because of what ran
 	parses     int            // Parse messages with a name
 	statements map[string]int // how many named statements each connection has now, by its own address
 	most       int            // the most that any had
@@ -99,6 +103,13 @@ func (p *tap) serve(client net.Conn) {
 				p.bursts++
 			}
 			answered = false
+			watch.asked = func(bytes int, digest bool) {
+				p.asked++
+				p.askedBytes += bytes
+				if !digest {
+					p.unproven++
+				}
+			}
 			p.parses += watch.feed(buf[:n])
 			p.statements[client.RemoteAddr().String()] = len(watch.names)
 			p.most = max(p.most, len(watch.names))
@@ -115,13 +126,20 @@ func (p *tap) serve(client net.Conn) {
 	back.Wait()
 }
 
-// counts are the bursts, reads and bytes since the last call.
-func (p *tap) counts() (bursts, reads, bytes int) {
+// tapped is what came from pgweir since the last time, its own questions apart.
+type tapped struct {
+	bursts, reads, bytes int
+	// unproven is how many questions came because of what had run. Those that come
+	// once a second, to see whether the database's objects have changed, are none.
+	unproven int
+}
+
+func (p *tap) counts() tapped {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	bursts, reads, bytes = p.bursts, p.reads, p.bytes
-	p.bursts, p.reads, p.bytes = 0, 0, 0
-	return bursts, reads, bytes
+	c := tapped{p.bursts - p.asked, p.reads - p.asked, p.bytes - p.askedBytes, p.unproven}
+	p.bursts, p.reads, p.bytes, p.asked, p.askedBytes, p.unproven = 0, 0, 0, 0, 0, 0
+	return c
 }
 
 // mostStatements is the most named statements that a backend ever had at once,
@@ -136,6 +154,7 @@ func (p *tap) mostStatements() (most, parses int) {
 // by the messages that go there. An error that undoes a Parse or skips a Close
 // is not seen, so what it is used for must have none.
 type statementWatch struct {
+	asked   func(bytes int, digest bool) // about a question of pgweir's own
 	started bool
 	pending []byte
 	names   map[string]bool
@@ -179,9 +198,11 @@ func (s *statementWatch) message(typ byte, body []byte) (parses int) {
 			delete(s.names, untilNUL(body[1:]))
 		}
 	case 'Q':
-		switch untilNUL(body) {
-		case "DISCARD ALL", "DEALLOCATE ALL":
+		switch text := untilNUL(body); {
+		case text == "DISCARD ALL", text == "DEALLOCATE ALL":
 			clear(s.names)
+		case strings.Contains(text, "OPERATOR(pg_catalog.=)"):
+			s.asked(5+len(body), strings.Contains(text, "SELECT 'd', '', "))
 		}
 	}
 	return 0

@@ -95,6 +95,9 @@ func (s *Session) pose(a *asking, o *Out) {
 func (s *Session) send(a *asking, o *Out) {
 	x := s.more()
 	x.asking = a
+	if a.Guarded && a.Parts&proof.PartHash != 0 { // the hash would be that of other timeouts
+		a.Parts = a.Parts&^proof.PartHash | partSettings
+	}
 	a.Prefix, a.User = namePrefix, s.config.User
 	a.role = x.role
 	if a.Parts&partSettings != 0 {

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"hash/maphash"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,13 +32,26 @@ type Question struct {
 	Customs []string
 	// Reset: list settings as well that are what RESET would make them.
 	Reset bool
-	// Guarded: run under settings of pgweir's own, not under the client's
-	// timeouts, encoding and search_path.
+	// Guarded: not under the client's timeouts. It has no PartHash then.
 	Guarded bool
 }
 
-const guard = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
- SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL client_encoding = 'UTF8'; `
+// noTimeouts takes the client's timeouts away for as long as a question takes.
+// guard is for texts that do not name everything in full, and are about nothing
+// that a client has set.
+const (
+	noTimeouts = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; `
+	guard      = noTimeouts + `SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL client_encoding = 'UTF8'; `
+)
+
+// Under noTimeouts the list of settings has two that are not the client's. What
+// these were is asked before; resets is with what RESET would make of them.
+const (
+	timeouts       = `(ARRAY['statement_timeout','lock_timeout'])`
+	timeoutsBefore = `SELECT 'q', n, pg_catalog.current_setting(n) FROM pg_catalog.unnest` + timeouts + ` n; `
+	notTimeouts    = ` AND name OPERATOR(pg_catalog.<>) ALL ` + timeouts
+	resets         = `SELECT 'Q', name, reset_val FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) ANY ` + timeouts
+)
 
 const notReset = " AND ((setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE OR name OPERATOR(pg_catalog.=) 'idle_session_timeout')"
 
@@ -50,11 +64,13 @@ const settingsList = `SELECT CASE WHEN context OPERATOR(pg_catalog.=) 'user' OR 
  UNION ALL SELECT 'i', 'session_authorization', SESSION_USER::pg_catalog.text`
 
 // settingsHash has the array of the settings' names between its halves. A setting
-// of an extension that is not set is as good as one without a value.
+// of an extension that is not set is as good as one without a value. Some are not
+// for everybody to read; the whole question fails for others that are not.
 const (
 	settingsHash = `SELECT 'e', '', pg_catalog.string_agg(COALESCE(pg_catalog.current_setting(n, true), ''), '|')
  FROM pg_catalog.unnest(`
-	settingsHashEnd = `::pg_catalog.text[]) n`
+	settingsHashEnd = `::pg_catalog.text[]) n WHERE (SELECT pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE'))
+ OR n OPERATOR(pg_catalog.<>) ALL (ARRAY['dynamic_library_path','session_preload_libraries','extension_control_path','extension_destdir','output_plugin_libraries'])`
 )
 
 var parts = []struct {
@@ -78,8 +94,15 @@ var parts = []struct {
 
 // Append appends the question's text.
 func (q *Question) Append(dst []byte) []byte {
-	if q.Guarded || q.Parts&PartLearn != 0 {
+	listed := q.Guarded && q.Parts&PartSettings != 0
+	if listed {
+		dst = append(dst, timeoutsBefore...)
+	}
+	switch {
+	case q.Parts&PartLearn != 0:
 		dst = append(dst, guard...)
+	case q.Guarded:
+		dst = append(dst, noTimeouts...)
 	}
 	first := true
 	add := func(sql ...string) {
@@ -99,6 +122,9 @@ func (q *Question) Append(dst []byte) []byte {
 		list := settingsList
 		if q.Reset {
 			list = strings.Replace(list, notReset, "", 1)
+		}
+		if listed {
+			list = strings.Replace(list, "\n UNION ALL", notTimeouts+"\n UNION ALL", 1) + "\n UNION ALL " + resets
 		}
 		add(strings.Replace(list, "$user", string(wire.AppendLiteral(nil, q.User)), 1))
 	}
@@ -148,9 +174,10 @@ type Answer struct {
 	// before, or by a timeout of the client's.
 	Canceled bool
 
-	size  int
-	inRow bool   // a row has come in part
-	long  []byte // that part
+	timeouts []wire.Param // as they were before noTimeouts
+	size     int
+	inRow    bool   // a row has come in part
+	long     []byte // that part
 }
 
 // InRow tells whether a row has come in part.
@@ -198,6 +225,15 @@ func (a *Answer) row(body []byte) {
 		if !null {
 			a.Settings = append(a.Settings, wire.Param{Name: name, Value: value})
 		}
+	case 'q':
+		a.timeouts = append(a.timeouts, wire.Param{Name: name, Value: milliseconds(value)})
+	case 'Q':
+		// Where it is the same, it is taken as not set.
+		if i := slices.IndexFunc(a.timeouts, func(v wire.Param) bool { return v.Name == name }); i < 0 {
+			a.Failed = true
+		} else if v := a.timeouts[i]; v.Value != value {
+			a.Settings = append(a.Settings, v)
+		}
 	case 'e':
 		a.Hash = maphash.Bytes(hashSeed, col[2])
 	case 'd':
@@ -225,4 +261,20 @@ func (a *Answer) row(body []byte) {
 		}
 		a.Learned = append(a.Learned, Row{kind, name, value})
 	}
+}
+
+// milliseconds is a duration as pg_settings has it, of one as SHOW has it. What it
+// does not know stays as it is.
+func milliseconds(shown string) string {
+	for _, unit := range []struct {
+		name string
+		ms   int
+	}{{"ms", 1}, {"s", 1000}, {"min", 60_000}, {"h", 3_600_000}, {"d", 86_400_000}} {
+		if digits, ok := strings.CutSuffix(shown, unit.name); ok {
+			if n, err := strconv.Atoi(digits); err == nil {
+				return strconv.Itoa(n * unit.ms)
+			}
+		}
+	}
+	return shown
 }

@@ -237,3 +237,42 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// TestUnderOtherTimeoutsTheClientsOwnAreReadBefore: the list that is asked for then
+// has them as they were.
+func TestUnderOtherTimeoutsTheClientsOwnAreReadBefore(t *testing.T) {
+	sql := text(Question{Parts: PartSettings, Guarded: true, User: "postgres"})
+	before, behind, ok := strings.Cut(sql, noTimeouts)
+	if !ok || before != timeoutsBefore || !strings.Contains(behind, notTimeouts) || !strings.HasSuffix(behind, resets) {
+		t.Errorf("the question is %s", sql)
+	}
+	for _, setting := range []string{"search_path", "client_encoding"} {
+		if strings.Contains(sql, "SET LOCAL "+setting) {
+			t.Errorf("the client's %s is another in %s", setting, sql)
+		}
+	}
+	for _, c := range []struct {
+		was, reset string
+		want       []wire.Param
+	}{
+		{"0", "0", nil},
+		{"1ms", "0", []wire.Param{{Name: "lock_timeout", Value: "1"}}},
+		{"118s", "0", []wire.Param{{Name: "lock_timeout", Value: "118000"}}},
+		{"2min", "120000", nil},
+		{"0", "120000", []wire.Param{{Name: "lock_timeout", Value: "0"}}},
+		{"3h", "120000", []wire.Param{{Name: "lock_timeout", Value: "10800000"}}},
+		{"24d", "0", []wire.Param{{Name: "lock_timeout", Value: "2073600000"}}},
+	} {
+		var a Answer
+		a.Part(dataRow("q", "statement_timeout", "7s"), 0)
+		a.Part(dataRow("q", "lock_timeout", c.was), 0)
+		a.Part(dataRow("Q", "lock_timeout", c.reset), 0)
+		if a.Failed || !slices.Equal(a.Settings, c.want) {
+			t.Errorf("%s, where RESET leads to %s: %v, want %v", c.was, c.reset, a.Settings, c.want)
+		}
+	}
+	var a Answer
+	if a.Part(dataRow("Q", "lock_timeout", "0"), 0); !a.Failed {
+		t.Error("nothing was said of it before, and the answer has not failed")
+	}
+}

@@ -32,7 +32,7 @@ var steeredShapes = []statefulShape{
 	{name: "a custom setting in pg_input_is_valid of another domain", since: 16, setup: tenantInDomain(),
 		act: steered("select pg_input_is_valid('1', '{}')", "@d", "@e"), look: simple(lookTenant)},
 	{name: "an advisory lock in brin_summarize_new_values of another index",
-		setup: []string{"create function @im(int) returns int language plpgsql immutable as $f$ begin perform pg_advisory_lock({n}); return $1; end $f$",
+		setup: []string{"create function @im(int) returns int language plpgsql immutable as $f$ begin perform pg_advisory_lock_shared({n}); return $1; end $f$",
 			"create table @t (i int)", "create index @ti on @t using brin (i) with (pages_per_range = 1)", "create table @u (i int)", "create index @ui on @u using brin (@im(i)) with (pages_per_range = 1)",
 			"insert into @t select generate_series(1, 5000)", "insert into @u select generate_series(1, 5000)"},
 		act: steered("select brin_summarize_new_values('{}') >= 0", "@ti", "@ui"), look: simple("select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()")},
@@ -47,6 +47,33 @@ var steeredShapes = []statefulShape{
 	firedShape("COMMENT", "comment on table @t is 'x'"),
 	firedShape("REFRESH", "refresh materialized view @m"),
 	firedShape("a function's COMMENT", "select @f()"),
+	misreadShape("a pipeline", func(*shapeRun) []message {
+		return say(query("set standard_conforming_strings = off"), query(misread), query("set standard_conforming_strings = on"))
+	}),
+	misreadShape("one Sync", func(*shapeRun) []message {
+		return append(append(extended("select set_config('standard_conforming_strings', 'off', true)"), extended(misread)...), sync_)
+	}),
+	misreadShape("a block", func(*shapeRun) []message {
+		return say(query("begin; set local standard_conforming_strings = off"), query(misread), query("commit"))
+	}),
+	misreadShape("a block, after a function", func(r *shapeRun) []message {
+		return say(query("begin"), query(r.text("select @f()")), query(misread), query("commit"))
+	}),
+	misreadShape("a block, after UPDATE of pg_settings", func(*shapeRun) []message {
+		return say(query("begin"), query("update pg_settings set setting = 'off' where name = 'standard_conforming_strings'"), query(misread), query("rollback"),
+			query("set standard_conforming_strings = off"), query(misread), query("set standard_conforming_strings = on"))
+	}),
+}
+
+// misread is one string with standard_conforming_strings, and calls set_config
+// without.
+const misread = `select 'x\'', set_config($$app.tenant$$, $$42$$, false) --'`
+
+// misreadShape has standard_conforming_strings turned off just ahead of misread.
+func misreadShape(where string, says func(*shapeRun) []message) statefulShape {
+	return statefulShape{name: "a custom setting behind a backslash that does not escape, in " + where,
+		setup: []string{"create function @f() returns void language plpgsql as $f$ begin execute 'set local standard_conf' || 'orming_strings = off'; end $f$"},
+		act:   deeds(does("select 'a'", "select 'b'", "select 'c'", "select 'd'", "select 'e'"), saying(says)), look: simple(lookTenant)}
 }
 
 // steered has A say a text with a constant that does nothing, several times, and

@@ -29,7 +29,7 @@ func allShapes() (all []statefulShape) {
 			all = append(all, ways[i].shapes(&turn)...)
 		}
 	}
-	all = append(all, oddShapes...)
+	all = append(append(all, oddShapes...), steeredShapes...)
 	for i := range all {
 		all[i].late = i%4 == 2
 	}

@@ -64,6 +64,11 @@ func (s *Session) known(shape wire.Shape, h wire.Hints, text, bind []byte, runs 
 	knowledge := c.Knowledge()
 	if shape == 0 || knowledge == nil {
 		l := s.learned(knowledge.Of(s.readable(text), s.nonconforming()))
+		if s.mayMisread(text) {
+			for _, nonconforming := range [...]bool{false, true} {
+				l |= s.learned(knowledge.Of(text, nonconforming)) | s.learned(knowledge.Of(withoutTrails(text), nonconforming))
+			}
+		}
 		if runs {
 			e.ask, e.void, e.unread = true, true, e.unread || knowledge == nil
 			s.changesMeaning(h, l, 0)
@@ -284,6 +289,12 @@ func (s *Session) readable(text []byte) []byte {
 	if !twoByteEncoding(s.vars[wire.VarClientEncoding]) {
 		return text
 	}
+	return withoutTrails(text)
+}
+
+// withoutTrails is a text of which the second byte of each character of two bytes
+// is none of ASCII's.
+func withoutTrails(text []byte) []byte {
 	i := bytes.IndexFunc(text, func(r rune) bool { return r >= 0x80 })
 	if i < 0 {
 		return text

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"pgweir/session/proof"
 	"pgweir/wire"
@@ -91,14 +92,32 @@ func (s *Session) scan(text, types []byte) (wire.Hints, wire.Shape) {
 	if s.config.State == StateOff {
 		return 0, 0
 	}
-	text = s.readable(text)
-	nonconforming := s.nonconforming()
+	h, shape := s.scanAs(s.readable(text), types, s.nonconforming())
+	if s.mayMisread(text) {
+		for _, nonconforming := range [...]bool{false, true} {
+			plain, _ := s.scanAs(text, types, nonconforming)
+			wide, _ := s.scanAs(withoutTrails(text), types, nonconforming)
+			h |= plain | wide
+		}
+		return h, 0
+	}
+	return h, shape
+}
+
+// scanAs is scan for one way in which a text may be read.
+func (s *Session) scanAs(text, types []byte, nonconforming bool) (wire.Hints, wire.Shape) {
 	h, shape := wire.Read(text, types, nonconforming)
 	h &^= wire.HintExplicit
 	if h&hintsNames != 0 {
 		h = s.readNames(text, nonconforming, h)
 	}
 	return h, shape
+}
+
+// mayMisread tells whether the backend may read a text in another way: what is
+// under way may have changed what a backslash or the bytes of a character mean.
+func (s *Session) mayMisread(text []byte) bool {
+	return s.hints != 0 && s.unsure() && bytes.ContainsFunc(text, func(r rune) bool { return r == '\\' || r >= utf8.RuneSelf })
 }
 
 // nonconforming tells whether a backslash escapes in every string.

@@ -143,19 +143,22 @@ func playShapes(t *testing.T, setting shapeSetting, shapes []statefulShape, resu
 		}
 	}
 	for _, play := range setting.plays {
-		w := g.startWeir(t, play.leakCheck, shapes)
-		console := connect(t, w.Console(simpleProtocol))
-		for i := 0; i < len(shapes); i += play.every {
-			s := &shapes[i]
-			if s.since > g.version {
-				continue
+		// One pgweir has gone when the next one comes.
+		t.Run("leak_check "+play.leakCheck, func(t *testing.T) {
+			w := g.startWeir(t, play.leakCheck, shapes)
+			console := connect(t, w.Console(simpleProtocol))
+			for i := 0; i < len(shapes); i += play.every {
+				s := &shapes[i]
+				if s.since > g.version {
+					continue
+				}
+				name := fmt.Sprintf("%s, leak_check %s: %s", setting.role, play.leakCheck, s.name)
+				t.Run(name, func(t *testing.T) {
+					r := g.run(t, s, fmt.Sprintf("w%s%d_", play.leakCheck, i), &through{w: w, console: console, pool: poolOf(i)})
+					results.judge(t, name, s.differs(want[i], r.lines))
+				})
 			}
-			name := fmt.Sprintf("%s, leak_check %s: %s", setting.role, play.leakCheck, s.name)
-			t.Run(name, func(t *testing.T) {
-				r := g.run(t, s, fmt.Sprintf("w%s%d_", play.leakCheck, i), &through{w: w, console: console, pool: poolOf(i)})
-				results.judge(t, name, s.differs(want[i], r.lines))
-			})
-		}
+		})
 	}
 }
 

@@ -108,7 +108,7 @@ var settings = []setting[Config]{
 
 	{group: "Session state", at: func(c *Config) any { return &c.SessionState },
 		spec: spec{name: "session_state", kind: kindChoice, def: "track", choices: sessionStates,
-			doc: `What becomes of what a client leaves behind on its backend. "track": settings follow the client to whichever backend it gets, and with other state it keeps its backend until that is gone (a pin); "pin": nothing is replayed, any state pins; "off": nothing is watched, as in PgBouncer.`}},
+			doc: `What becomes of what a client leaves behind on its backend. "track": settings follow the client to whichever backend it gets, and with other state it keeps its backend until that is gone (a pin); "pin": nothing is replayed, any state pins. With either, a backend goes to another client only after PostgreSQL has said what is left in it, or if all that ran is proven to leave nothing (SHOW EVIDENCE). "off": nothing is watched, as in PgBouncer.`}},
 	{group: "Session state", at: func(c *Config) any { return &c.Listen },
 		spec: spec{name: "listen", kind: kindChoice, def: "share", choices: listenWays,
 			doc: `What LISTEN does. "share": one listening backend of the pool hears for all its clients, which hold none; "pin": the client keeps its backend as long as it listens; "reject": LISTEN is an error.`}},
@@ -120,7 +120,7 @@ var settings = []setting[Config]{
 			doc: "How many backends of a pool may be pinned at once. 0: no bound but the pool's size."}},
 	{group: "Session state", at: func(c *Config) any { return &c.LeakCheck },
 		spec: spec{name: "leak_check", kind: kindFraction, def: float64(0), min: 0, max: 1,
-			doc: "At what share of the returns that seem clean the backend is asked all the same whether anything was left in it; what that finds is a leak. 0: never; 1: always."}},
+			doc: "At what share of the returns after which nothing would be asked, because all that ran is proven to leave nothing behind, the backend is asked all the same; what that finds is a leak. 0: never; 1: always."}},
 
 	{group: "Timeouts", at: func(c *Config) any { return &c.QueryWaitTimeout },
 		spec: spec{name: "query_wait_timeout", kind: kindDuration, def: "120s", min: 0, max: maxDuration,

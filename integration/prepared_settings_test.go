@@ -74,6 +74,20 @@ var readingScenes = []readingScene{
 		simply(t, c, "commit")
 		return append(got, runsIt(t, a), runsIt(t, b))
 	}},
+	{"behind an error in a pipeline on a backend that has it not yet", func(t *testing.T, login func() *rawConn, set, _, sql string) []string {
+		a, b, c := login(), login(), login()
+		prepares(t, a, sql)
+		prepares(t, b, sql)
+		simply(t, a, set)
+		simply(t, c, "begin")
+		a.Say(t, query("begin"), query("select 1 / 0"), bind("s"), execute("", 0), sync_, query("rollback"))
+		var got []string
+		for range 4 {
+			got = append(got, a.until(t, 'Z'))
+		}
+		simply(t, c, "commit")
+		return append(got, runsIt(t, a), runsIt(t, b))
+	}},
 	{"set ahead of the Parse in a block", func(t *testing.T, login func() *rawConn, set, _, sql string) []string {
 		a, b := login(), login()
 		simply(t, a, "begin")

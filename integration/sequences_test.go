@@ -79,3 +79,61 @@ func TestNobodyReadsWhatNextvalHasGivenToOthers(t *testing.T) {
 		}
 	}
 }
+
+// askers ask in their texts, or where no word can be seen.
+var askers = []struct {
+	name string
+	said [][]message
+}{
+	{"in a second transaction", [][]message{say(query("select 1")), say(query("select lastval()"))}},
+	{"in a block", [][]message{say(query("begin")), say(query("select lastval()")), say(query("rollback"))}},
+	{"in a block that has used another sequence in a part that is undone", [][]message{say(query("begin")), say(query("savepoint a")),
+		say(query("insert into ids default values")), say(query("rollback to a")), say(query("select lastval()")), say(query("rollback"))}},
+	{"in a block for its own", [][]message{say(query("begin"), query("insert into ids default values"), query("select lastval(), currval('ids_i_seq')"), query("commit"))}},
+	{"in a function in a block", [][]message{say(query("begin")), say(query("select hides()")), say(query("rollback"))}},
+	{"in a block that fails", [][]message{say(query("begin")), say(query("select 1 / 0")), say(query("select lastval()")), say(query("rollback"))}},
+	{"behind its own nextval ahead of a Sync", [][]message{append(append(extended("insert into ids default values"), extended("select lastval()")...), sync_)}},
+	{"in a transaction that fails ahead of its Sync", [][]message{
+		append(append(append(extended("insert into ids default values"), extended("select lastval()")...), extended("select 1 / 0")...), sync_),
+		say(query("select count(*) from ids"))}},
+	{"in a statement that was prepared before", [][]message{say(parse("q", "select lastval()"), sync_), say(query("select 1")), append(runs("q"), sync_)}},
+	{"in a function that puts it together", [][]message{say(query("select hides()"))}},
+	{"in DO that puts it together", [][]message{say(query("do $$ begin execute 'select last' || 'val()'; end $$"))}},
+	{"in query_to_xml", [][]message{say(query("select query_to_xml('select lastval()', true, true, '')"))}},
+	{"by a function call", [][]message{say(&pgproto3.FunctionCall{Function: 2559})}},
+}
+
+// TestNobodyAsksForWhatNextvalHasGivenToOthers plays them with PostgreSQL and
+// through pgweir.
+func TestNobodyAsksForWhatNextvalHasGivenToOthers(t *testing.T) {
+	t.Parallel()
+	createRole(t, "counts_by_text")
+	for _, a := range askers {
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			w := startWeir(t, weirOptions{Top: "leak_check = 0.0", Database: "pool_size = 1", Tables: "[users.counts_by_text]"})
+			execSQL(t, w.Direct(), "create sequence s start 77; create table ids (i serial); grant all on all sequences in schema public to counts_by_text; grant all on ids to counts_by_text;"+
+				"create function hides() returns bigint language plpgsql as $$ declare x bigint; begin execute 'select last' || 'val()' into x; return x; end $$")
+			play := func(port int) (got []string) {
+				addr := fmt.Sprintf("127.0.0.1:%d", port)
+				one, other := rawLogin(t, addr, "counts_by_text", w.DB), rawLogin(t, addr, "counts_by_text", w.DB)
+				simply(t, other, "select nextval('s')")
+				for _, messages := range a.said {
+					one.Say(t, messages...)
+					for _, m := range messages {
+						switch m.(type) {
+						case *pgproto3.Query, *pgproto3.Sync, *pgproto3.FunctionCall:
+							got = append(got, one.until(t, 'Z'))
+						}
+					}
+				}
+				return got
+			}
+			want := play(w.PG.Port)
+			execSQL(t, w.Direct(), "truncate ids restart identity; alter sequence s restart")
+			if got := play(w.Port); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("got  %q\nwant %q", got, want)
+			}
+		})
+	}
+}

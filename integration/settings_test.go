@@ -279,3 +279,30 @@ func TestStartupParametersOfOthersAreNotUsedWhenThePoolIsFull(t *testing.T) {
 		t.Errorf("making room took %v", d)
 	}
 }
+
+// TestASettingBehindALongTextIsNobodyElses: pgweir keeps no more than the beginning
+// of a text that long.
+func TestASettingBehindALongTextIsNobodyElses(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Database: "pool_size = 2"})
+	padding := "/* " + strings.Repeat("x", 1<<20) + " */"
+	for _, sets := range []string{
+		padding + " select set_config('app.x', 'mine', false)",
+		padding + "; set app.x = 'mine'",
+		"select '" + padding + "'; set session app.x to 'mine'",
+		"do $$ begin " + padding + " perform pg_catalog.set_config('app.x', 'mine', false); end $$",
+	} {
+		one, two := connect(t, w.DSN(simpleProtocol)), connect(t, w.DSN(simpleProtocol))
+		must(t, one, sets)
+		name := sets[len(sets)-40:]
+		for range 3 {
+			if got := ask(t, two, "select coalesce(current_setting('app.x', true), '')"); got != "" {
+				t.Errorf("%s: another client reads %q", name, got)
+			}
+			if got := ask(t, one, "select current_setting('app.x', true)"); got != "mine" {
+				t.Errorf("%s: its own client reads %q", name, got)
+			}
+		}
+		_, _ = one.Close(t.Context()), two.Close(t.Context())
+	}
+}

@@ -23,6 +23,8 @@ loop:
 			}
 			if s.discarding || s.gathers {
 				sent = pos
+			} else if s.x != nil && s.x.passes {
+				s.readRest(in[pos-n : pos])
 			}
 			if s.clientLeft > 0 {
 				break
@@ -244,6 +246,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.noticeReset(message[wire.HeaderLen:])
 		s.noticeDatabases(message[wire.HeaderLen:], o)
 		s.unnamed = nil // gone with every simple query, whoever's it was
+		s.endLong()
 		s.unnamedSent, s.unsynced, s.executed = false, false, false
 		s.unit++
 		s.alone = s.alone || s.unlistens()
@@ -277,9 +280,10 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.noticeDatabases(text, o)
 	case 'B':
 		o.Binds++
-		s.hints |= s.unnamedHints // it may be the unnamed statement, run again
+		s.hints |= s.lasting(s.unnamedHints) // it may be the unnamed statement, run again
 		if name, ok := wire.BindStatement(message[wire.HeaderLen:]); ok && len(name) == 0 {
-			s.hints |= s.runsUnnamed(message)
+			s.hints |= s.lasting(s.runsUnnamed(message))
+			s.bindLong()
 		}
 		s.careful = s.careful || s.hints&^hintsCheap != 0
 		if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
@@ -304,6 +308,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.owed.push(entClose)
 		if string(message[wire.HeaderLen:]) == "S\x00" {
 			s.unnamed = nil
+			s.endLong()
 		}
 	case 'F':
 		s.spoilt = s.spoilt || s.unsynced && s.executed
@@ -344,7 +349,7 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 		if typ == 'B' && len(message) == total && s.aimUnnamed(message, before, o) {
 			return handleDone
 		}
-		switch h := s.unnamedHints; {
+		switch h := s.ofOthers(s.unnamedHints); {
 		case typ == 'P' && s.config.State != StateOff:
 			return s.parseText(message, total, before, o)
 		case typ == 'B' && h&hintsSQLNames != 0 && !s.unnamedSent && s.inDoubt():
@@ -367,6 +372,15 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 	case 'Q':
 		if s.config.State != StateOff {
 			return s.queryText(message, total, before, o)
+		}
+	case 'F':
+		if s.config.State != StateOff && s.link.counted != s.id {
+			if s.waits(wire.HintCall) {
+				return handleHold
+			}
+			o.ToServer.add(before)
+			s.makeReady(wire.HintCall, o)
+			return handleAhead
 		}
 	}
 	return handleNot
@@ -412,13 +426,14 @@ func mustGather(typ byte, message []byte) bool {
 
 // waits tells whether a text is one that must be sent alone, and cannot yet.
 func (s *Session) waits(h wire.Hints) bool {
-	return h&hintsAlone != 0 && s.owed.len() > 0 && !s.copyIn
+	alone := h&hintsAlone != 0 || h&hintsCounting != 0 && s.link.counted != s.id
+	return alone && s.owed.len() > 0 && !s.copyIn
 }
 
 // queryText deals with the text of a Query.
 func (s *Session) queryText(message []byte, total int, before []byte, o *Out) handling {
 	earlier := s.hints
-	h := s.watch(message[wire.HeaderLen:], true)
+	h := s.ofOthers(s.watch(message[wire.HeaderLen:], true))
 	if h&^hintsCheap == 0 {
 		if h&wire.HintNotify != 0 && !s.sign(o) {
 			s.hints = earlier
@@ -466,8 +481,8 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	}
 	body := message[wire.HeaderLen+1:]
 	earlier := s.hints
-	h := s.watch(body, false)
-	s.unnamedHints = h
+	s.unnamedHints = s.watch(body, false)
+	h := s.ofOthers(s.unnamedHints)
 	if h&^hintsCheap == 0 {
 		return handleNot
 	}

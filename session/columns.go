@@ -88,7 +88,7 @@ func (s *Session) askColumns(st *Statement, o *Out) {
 	}
 	s.have(st, o)
 	o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), st.name))
-	s.pushOp(entColumns, op{of: s.link.have.all[st]})
+	s.pushOp(entColumns, op{of: s.link.have.all[st], asks: st})
 	s.link.retry = retry{}
 	s.unsynced = true
 }
@@ -130,7 +130,7 @@ func (s *Session) described(typ byte, body []byte, whole bool) {
 	if o.told != nil {
 		o.told.columns = columns
 	} else {
-		s.link.asked = true
+		s.link.asked = o.asks
 	}
 	s.done()
 }

@@ -24,6 +24,13 @@ func TestCopies(t *testing.T) {
 			passes(copyData("1\n"), copyFail("no")),
 			answers(failure("57014", "COPY from stdin failed: no"), ready('I')).then("release"),
 		)},
+		{"in, given up before it has begun", transactionMode, steps(
+			begin(query("select pg_advisory_lock(1)"), query("copy t from stdin"), copyFail("no")),
+			answers(columns, complete("SELECT 1"), ready('I')),
+			answers(copyIn, failure("57014", "COPY from stdin failed: no")),
+			answers(ready('I')).asks(question(ReasonLock)),
+			server(failure("53200", "out of memory"), ready('I')).then("pinned: unknown"),
+		)},
 		{"in, twice in one query", transactionMode, steps(
 			begin(query("copy t from stdin; copy u from stdin"), copyData("1\n"), copyDone),
 			answers(copyIn, complete("COPY 1"), copyIn),

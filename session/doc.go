@@ -1,7 +1,8 @@
 // Package session is one client's conversation with PostgreSQL as a pure state
 // machine: bytes in, bytes out, 'I need a backend', 'I am done with it'. It
 // does no I/O, starts no goroutine and reads no clock, so that it can be
-// tested, fuzzed and simulated without a socket; and it imports only wire.
+// tested, fuzzed and simulated without a socket; and it imports only wire
+// and session/proof.
 //
 // It knows the protocol from the end of the login on. It must not know what a
 // pool is, which client this is, or where bytes come from.
@@ -26,7 +27,8 @@
 // What a client has made of its session is kept here as well, so that it can
 // follow it to other backends: settings (settings.go, reset.go), prepared
 // statements (registry.go, prepared.go, ops.go, sqlnames.go, retry.go), channels
-// (hearing.go). What a transaction has left behind is found by hints and asked
-// for (state.go, question.go, learn.go). Shared is what the sessions of one
+// (hearing.go). What a transaction has left behind is asked for, unless all
+// that ran is proven to leave nothing (evidence.go, state.go, question.go; package
+// proof). Shared is what the sessions of one
 // pool have in common, and the only thing here that has a lock.
 package session

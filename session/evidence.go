@@ -26,6 +26,7 @@ type evidence struct {
 	fresh      bool // something ran for the first time
 	void       bool // the answer proves nothing: something failed, or names meant something else
 	blind      bool // the context is not known
+	unread     bool // something ran before it was known what its names may leave
 }
 
 // maxRan bounds the shapes of a lease that an answer is about.
@@ -51,31 +52,33 @@ const blindHints = wire.HintDo | wire.HintCall | wire.HintDiscard
 
 // known looks a statement up: by its shape, and its text for the case that the
 // shape is not known. It returns the hints that the names in the statement give.
-// exact is what the statement's effect depends on if it changes what names mean.
-// runs says that it is run now.
-func (s *Session) known(shape wire.Shape, h wire.Hints, text, exact []byte, runs bool) wire.Hints {
+// bind is the Bind message that runs it, nil for a simple query. runs says that
+// it is run now.
+func (s *Session) known(shape wire.Shape, h wire.Hints, text, bind []byte, runs bool) wire.Hints {
 	c := s.config.Catalog
 	if c == nil || s.config.State == StateOff {
 		return 0
 	}
 	e := &s.link.evidence
+	generation := c.Generation() // before the knowledge, or that may be of the generation before
 	knowledge := c.Knowledge()
 	if shape == 0 || knowledge == nil {
 		l := s.learned(knowledge.Of(s.readable(text), s.nonconforming()))
 		if runs {
-			e.ask, e.void = true, true
-			s.changesMeaning(h, l, exact)
+			e.ask, e.void, e.unread = true, true, e.unread || knowledge == nil
+			s.changesMeaning(h, l, 0)
 		}
 		return l
 	}
 	key := proof.Key(shape, s.context())
+	exact := uint64(0)
 	if h&wire.HintMeaning != 0 {
-		key = wire.MixShape(key, wire.HashExactly(exact))
+		exact = s.exactly(text, bind)
+		key = wire.MixShape(key, exact)
 	}
 	if h&wire.HintFetch != 0 {
 		key = wire.MixShape(key, e.path)
 	}
-	generation := c.Generation()
 	shapes := &s.config.Shared.Shapes
 	sh := shapes.Get(key)
 	if sh == nil {
@@ -87,6 +90,9 @@ func (s *Session) known(shape wire.Shape, h wire.Hints, text, exact []byte, runs
 	}
 	l := s.learned(sh.Learned())
 	if runs {
+		if l&wire.HintDo != 0 && h&wire.HintDo == 0 {
+			l |= s.readStrings(s.readable(text), s.nonconforming(), true) // it may execute them
+		}
 		s.ranShape(sh, generation, h|l)
 		if h&wire.HintFetch == 0 {
 			e.path = wire.MixShape(e.path, key)
@@ -168,14 +174,34 @@ func (s *Session) context() uint64 {
 	return e.context
 }
 
+// exactly is a hash of what decides how a statement changes what names mean: its
+// text, and the parameters that it gives to such settings.
+func (s *Session) exactly(text, bind []byte) uint64 {
+	h := wire.HashExactly(text)
+	if bind == nil {
+		return max(h, 1)
+	}
+	body := bind[wire.HeaderLen:]
+	known := wire.MeaningParameters(s.readable(text), s.nonconforming(), func(number int) {
+		value, _ := wire.BindParameter(body, number)
+		h = wire.MixShape(h, wire.HashExactly(value))
+	})
+	if !known {
+		h = wire.MixShape(h, wire.HashExactly(body))
+	}
+	return max(h, 1)
+}
+
 // changesMeaning notes that a statement with these hints of its words and its
 // names may change what names mean in the transaction.
-func (s *Session) changesMeaning(words, names wire.Hints, exact []byte) {
+func (s *Session) changesMeaning(words, names wire.Hints, exact uint64) {
 	switch e := &s.link.evidence; {
 	case words&blindHints != 0, names&(wire.HintMeaning|wire.HintDo|wire.HintDiscard) != 0:
 		e.blind = true
+	case words&wire.HintMeaning != 0 && exact == 0:
+		e.blind = true
 	case words&wire.HintMeaning != 0:
-		e.context = wire.MixShape(s.context(), wire.HashExactly(exact))
+		e.context = wire.MixShape(s.context(), exact)
 	}
 }
 
@@ -202,7 +228,32 @@ func (s *Session) learned(l *proof.Learned) wire.Hints {
 // though no hint says so.
 func (s *Session) doubtful() bool {
 	c := s.config.Catalog
-	return c != nil && !s.asked && s.pins == 0 && (s.link.evidence.ask || c.Wants())
+	return c != nil && !s.asked && s.pins == 0 && (s.link.evidence.ask || c.Wants() || s.outdated())
+}
+
+// outdated tells whether what ran was looked up under another generation than
+// the present one: what ran may have been what is there now.
+func (s *Session) outdated() bool {
+	e := &s.link.evidence
+	return len(e.ran) > 0 && e.generation != s.config.Catalog.Generation()
+}
+
+// unread notes what may have been left behind by what ran before its names were
+// known. It tells whether that is settings whose names are not known.
+func (s *Session) unread() (unknown bool) {
+	c := s.config.Catalog
+	if c == nil || !s.link.evidence.unread && !s.outdated() {
+		return false
+	}
+	k := c.Knowledge()
+	if k == nil {
+		return false
+	}
+	l := k.Any()
+	if l.Hints&(wire.HintLoad|wire.HintDblink) != 0 {
+		s.spoilt = true // nothing undoes these
+	}
+	return l.Unknown
 }
 
 // judge has an answer speak for or against what ran in the lease. found is what

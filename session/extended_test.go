@@ -140,6 +140,7 @@ func TestStatementNames(t *testing.T) {
 	}
 	again := parse("", "select 1")
 	longest := parse("", "select "+strings.Repeat("1", maxUnnamed-len(parse("", "select "))))
+	tooLong := parse("", tooLongText)
 	play(t, []transcript{
 		{"a named Parse passes in session mode", sessionMode, steps(
 			leased(),
@@ -260,9 +261,10 @@ func TestStatementNames(t *testing.T) {
 			client(bind("", ""), syncing).then("need"),
 			leased().asks(longest, bind("", ""), syncing),
 		)},
-		{"a Parse that is too long to keep is not", transactionMode, steps(
-			begin(parse("", "select "+strings.Repeat("1", maxUnnamed)), syncing),
-			answers(parsed, ready('I')).then("release"),
+		{"a Parse that is too long to keep is not, if it was bound at once", transactionMode, steps(
+			begin(tooLong, bind("", ""), syncing),
+			answers(parsed, bound, ready('I')).asks(question(partsAll)),
+			server(says()).then("release"),
 			client(bind("", ""), syncing).then("need"),
 			leased().asks(closing("S", ""), bind("", ""), syncing),
 		)},

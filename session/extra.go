@@ -13,20 +13,23 @@ func (s *Session) more() *extra {
 // extra is the part of a session that most have not.
 type extra struct {
 	asking        *asking
-	customs       []string    // settings of extensions' that the client may have set
-	statement     string      // the last one with a hint, cut
-	pinStatement  string      // the one that the pin began with
-	splices       []splice    // in the text under way
-	deallocs      []dealloc   // under way
-	unmade        []unmade    // ahead of what is under way
-	keeping       int         // how many statements the text being spliced needs so far
-	gathered      []byte      // see Session.gathers
-	turned        bool        // the transaction has a RESET
-	role          bool        // the client has chosen roles
-	showing       bool        // see showPrepared
-	preparedHints wire.Hints  // of the statements of SQL's PREPARE
-	unknown       bool        // a setting was set whose name is not known
-	blind         bool        // and that holds
+	customs       []string   // settings of extensions' that the client may have set
+	statement     string     // the last one with a hint, cut
+	pinStatement  string     // the one that the pin began with
+	splices       []splice   // in the text under way
+	deallocs      []dealloc  // under way
+	unmade        []unmade   // ahead of what is under way
+	keeping       int        // how many statements the text being spliced needs so far
+	gathered      []byte     // see Session.gathers
+	turned        bool       // the transaction has a RESET
+	role          bool       // the client has chosen roles
+	showing       bool       // see showPrepared
+	preparedHints wire.Hints // of the statements of SQL's PREPARE
+	unknown       bool       // a setting was set whose name is not known
+	blind         bool       // and that holds
+	passes        bool       // a text is read as it passes, with rest
+	rest          wire.Passing
+	counts        bool        // the client has asked in a block for what nextval has given
 	signaled      bool        // a warning of a process ID was swallowed; see warned
 	stray         int         // Syncs that were sent within a copy; see stray.go
 	strays        bool        // which has failed

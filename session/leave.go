@@ -65,6 +65,7 @@ func (s *Session) leave(o *Out) {
 	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
 	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || inBlock {
 		o.Drop, o.Busy = true, s.owed.len() > 0
+		s.noteChanges(s.hints) // they may have been committed
 		s.end()
 		return
 	}
@@ -77,6 +78,7 @@ func (s *Session) leave(o *Out) {
 		reset = "DISCARD ALL"
 		s.link.settings = s.link.base
 		s.link.have.clear()
+		s.link.counted = 0
 	}
 	b := o.ToServer.own()
 	if s.tx != 'I' {

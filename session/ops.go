@@ -17,6 +17,7 @@ type op struct {
 	removed    *held       // and this one no more
 	refusal    *wire.Error // what the client is to read
 	of         *held       // whose columns are answered; nil if it is gone
+	asks       *Statement  // see askColumns
 	told       *named      // to whom, by the client's name; nil if it was not asked for by the client
 }
 

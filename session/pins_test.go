@@ -96,6 +96,9 @@ func many(n int, s step) (all []step) {
 
 func TestPins(t *testing.T) {
 	long := query("select '" + strings.Repeat("x", MaxMessage) + "'")
+	hidden := "select '" + strings.Repeat("x", MaxMessage) + "', set_config('my.x', 'y', false)"
+	sets, setsParse := query(hidden), parse("", hidden)
+	early := parse("", "select set_config('my.y', 'y', false), '"+strings.Repeat("x", MaxMessage)+"'")
 	lock, unlock := "select pg_advisory_lock(1)", "select pg_advisory_unlock(1)"
 	play(t, []transcript{
 		{"nothing is left behind", transactionMode, steps(
@@ -272,6 +275,27 @@ func TestPins(t *testing.T) {
 			passes(long[MaxMessage:]),
 			answers(complete("SELECT 1")),
 			answers(ready('I')).asks(question(partsAll)),
+			server(says(nobodyElse())).then("release"),
+		)},
+		{"a setting that it sets there is not known", transactionMode, steps(
+			client(sets[:MaxMessage]).then("need"),
+			leased().asks(sets[:MaxMessage]),
+			passes(sets[MaxMessage:]),
+			answers(complete("SELECT 1")),
+			answers(ready('I')).asks(question(partsAll)).then("pinned: setting"),
+			server(says(nobodyElse())),
+		)},
+		{"nor in a Parse", transactionMode, steps(
+			client(setsParse[:MaxMessage]).then("need"),
+			leased().asks(setsParse[:MaxMessage]),
+			passes(setsParse[MaxMessage:], bind("", ""), execute("", 0), syncing),
+			answers(parsed, bound, complete("SELECT 1"), ready('I')).asks(question(partsAll)).then("pinned: setting"),
+		)},
+		{"but one that it sets early is, and data behind is no text", transactionMode, steps(
+			client(early[:MaxMessage]).then("need"),
+			leased().asks(early[:MaxMessage]),
+			passes(early[MaxMessage:], bind("", ""), execute("", 0), copyData(strings.Repeat("set_config ", MaxMessage)), syncing),
+			answers(parsed, bound, complete("SELECT 1"), ready('I')).asks(question(partsAll, "my.y")),
 			server(says(nobodyElse())).then("release"),
 		)},
 		{"strings are read as the client's setting has it", transactionMode, steps(

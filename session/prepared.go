@@ -47,14 +47,14 @@ func (n *named) bytes() uint32 {
 }
 
 // refuseNamed refuses a Parse with a name where the client has too many.
-func (s *Session) refuseNamed(textLen int, message []byte, total int, before []byte, o *Out) bool {
+func (s *Session) refuseNamed(textLen int, m *namedMessage, o *Out) bool {
 	if uint64(s.namedBytes)+namedOverhead+uint64(textLen) <= maxNamedBytes {
 		return false
 	}
 	e := wire.Errorf(wire.CodeProgramLimitExceeded, "too many prepared statements: a client may have %d MB of them", maxNamedBytes>>20)
 	e.Hint = "Close those that are not needed any more."
-	o.ToServer.add(before)
-	s.refuse(e, message, total, o)
+	o.ToServer.add(m.before)
+	s.refuse(e, m.message, m.total, o)
 	return true
 }
 
@@ -80,134 +80,128 @@ func (s *Session) sharing() bool {
 	return s.config.Mode != SessionMode && s.config.MaxPrepared > 0
 }
 
+// namedMessage is a Parse, Bind, Describe or Close that may name a statement.
+type namedMessage struct {
+	typ     byte
+	message []byte // it, or the start of it
+	total   int    // how long it is
+	before  []byte // as in statement
+	behind  []byte // what has come behind it
+
+	portal, name, rest []byte // rest is what follows the name
+}
+
+// read reads the name. It is false if there is none to be read: the message ends
+// or is cut within it, or is one that PostgreSQL complains about.
+func (m *namedMessage) read() (ok bool) {
+	body := m.message[wire.HeaderLen:]
+	switch m.typ {
+	case 'P':
+		m.name, m.rest, ok = wire.CString(body)
+	case 'B':
+		if m.portal, m.rest, ok = wire.CString(body); ok {
+			m.name, m.rest, ok = wire.CString(m.rest)
+		}
+	case 'D', 'C':
+		if len(body) == 0 || body[0] != 'S' {
+			return false
+		}
+		m.name, m.rest, ok = wire.CString(body[1:])
+		ok = ok && len(m.rest) == 0
+	}
+	return ok
+}
+
+// cut tells whether more of the message is to come.
+func (m *namedMessage) cut() bool { return len(m.message) < m.total }
+
 // named deals with a Parse, Bind, Describe or Close of a named statement. The
 // message may be but the start of one of total bytes; before is as in
 // statement, and behind what has come behind it.
 func (s *Session) named(typ byte, message []byte, total int, before, behind []byte, o *Out) handling {
-	body := message[wire.HeaderLen:]
-	var portal, name, rest []byte
-	ok := true
-	switch typ {
-	case 'P':
-		name, rest, ok = wire.CString(body)
-	case 'B':
-		if portal, rest, ok = wire.CString(body); ok {
-			name, rest, ok = wire.CString(rest)
-		}
-	case 'D', 'C':
-		if len(body) == 0 || body[0] != 'S' {
-			return handleNot
-		}
-		if name, rest, ok = wire.CString(body[1:]); ok && len(rest) > 0 {
-			return handleNot // PostgreSQL complains of what stands behind it
-		}
-	}
+	m := &namedMessage{typ: typ, message: message, total: total, before: before, behind: behind}
+	ok := m.read()
 	switch {
-	case typ == 'P' && (!ok || len(name) > 0 && len(message) < total):
-		if len(message) == total {
-			return handleNot // it ends within its name, and PostgreSQL says so
-		}
-		if s.refuseNamed(0, message, total, before, o) {
+	case typ == 'P' && m.cut() && (!ok || len(m.name) > 0):
+		if s.refuseNamed(0, m, o) {
 			return handleDone
 		}
-		return s.parsePrivate(body, total-len(message), before, message, o)
-	case !ok, len(name) == 0:
+		return s.parsePrivate(message[wire.HeaderLen:], total-len(message), before, message, o)
+	case !ok, len(m.name) == 0:
 		return handleNot
-	case !utf8.Valid(name) && s.vars[wire.VarClientEncoding] == "UTF8":
+	case !utf8.Valid(m.name) && s.vars[wire.VarClientEncoding] == "UTF8":
 		return handleNot // PostgreSQL complains
 	}
-	n := s.names[string(cutName(name))]
-	if n != nil && n.pending && n.unit != s.unit {
+	n := s.names[string(cutName(m.name))]
+	switch {
+	case n != nil && n.pending && n.unit != s.unit:
 		return handleHold
-	}
-	if typ == 'P' {
-		if s.refuseNamed(len(rest), message, total, before, o) {
+	case typ == 'P':
+		if s.refuseNamed(len(m.rest), m, o) {
 			return handleDone
 		}
 		o.Parses++
-		return s.parseNamed(n, name, rest, before, o)
+		return s.parseNamed(n, m.name, m.rest, before, o)
+	case typ == 'B' && n != nil && n.private:
+		return s.bindPrivate(n, m, o)
+	case n != nil && n.st != nil:
+		return s.namedShared(n, m, o)
+	case typ == 'C':
+		return s.closePrivate(n, m.name, before, message, o)
 	}
-	if typ == 'B' && n != nil && n.private {
-		if n.splices != nil && s.inDoubt() {
-			return handleHold
-		}
-		s.hints |= n.hints
-		s.careful = true
-		if n.splices != nil {
-			o.ToServer.add(before)
-			s.haveSpliced(*n.splices, o)
-			return handleAhead
-		}
+	return handleNot // PostgreSQL says that there is none, or knows it from SQL
+}
+
+// bindPrivate deals with a Bind of a statement that the backend has under the
+// client's own name.
+func (s *Session) bindPrivate(n *named, m *namedMessage, o *Out) handling {
+	if n.splices != nil && s.inDoubt() {
+		return handleHold
 	}
-	if n == nil || n.st == nil {
-		if typ == 'C' {
-			return s.closePrivate(n, name, before, message, o)
-		}
-		return handleNot // PostgreSQL says that there is none, or knows it from SQL
+	s.hints |= n.hints
+	s.careful = true
+	if n.splices == nil {
+		return handleNot
 	}
-	if typ != 'C' {
+	o.ToServer.add(m.before)
+	s.haveSpliced(*n.splices, o)
+	return handleAhead
+}
+
+// namedShared deals with a Bind, Describe or Close of a shared statement.
+func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
+	if m.typ != 'C' {
 		s.suit(n)
 	}
 	hints := n.hints
-	if typ == 'B' {
-		hints |= s.runsNamed(n, message, total)
+	if m.typ == 'B' {
+		hints |= s.runsNamed(n, m.message, m.total)
 	}
-	if typ == 'B' && hints&^hintsCheap != 0 && s.waits(hints) || s.unsettled(n.st) {
+	hints = s.ofOthers(hints)
+	if m.typ == 'B' && hints&^hintsCheap != 0 && s.waits(hints) || s.unsettled(n.st) {
 		return handleHold
 	}
-	if typ == 'B' && hints&wire.HintNotify != 0 && !s.sign(o) {
+	if m.typ == 'B' && hints&wire.HintNotify != 0 && !s.sign(o) {
 		return handleHold
 	}
-	differs := typ == 'B' && s.mayDiffer(n, portal, behind)
+	differs := m.typ == 'B' && s.mayDiffer(n, m.portal, m.behind)
 	if differs && s.owed.has(entColumns) {
 		return handleHold
 	}
-	if differs && !s.link.asked {
-		o.ToServer.add(before)
+	if differs && s.link.asked != n.st {
+		o.ToServer.add(m.before)
 		s.askColumns(n.st, o)
 		return handleAsked
 	}
-	o.ToServer.add(before)
-	waits, left := s.owed.owesClient(), total-len(message)
-	switch typ {
+	o.ToServer.add(m.before)
+	waits := s.owed.owesClient()
+	switch m.typ {
 	case 'C':
-		s.rename(name, n, nil, entShut)
+		s.rename(m.name, n, nil, entShut)
 	case 'B':
-		o.Binds++
-		s.link.asked = false
-		if differs {
-			return s.refuse(errChangedResult, message, total, o)
+		if e := s.bindShared(n, m, hints, differs, o); e != nil {
+			return s.refuse(e, m.message, m.total, o)
 		}
-		if h := hints; h != 0 {
-			if s.tx != 'I' {
-				h &^= wire.HintSequence
-			}
-			s.hints |= h
-			if e := s.forbidden(n.st.text(), h); e != nil {
-				return s.refuse(e, message, total, o)
-			}
-			s.unlisten(n.st.text(), h)
-			s.makeReady(h, o)
-			s.more().keepStatement(n.st.text())
-		} else if s.config.LeakCheck > 0 {
-			s.more().keepStatement(n.st.text())
-		}
-		s.careful = s.careful || s.hints&^hintsCheap != 0
-		s.have(n.st, o)
-		s.begin(n, o)
-		s.binds(n, portal)
-		if hints&hintsSignal != 0 && left == 0 {
-			aimed := s.aimBind(rest, hints)
-			total += len(aimed) - len(rest)
-			rest = aimed
-		}
-		b := append(o.ToServer.own(), 'B')
-		b = binary.BigEndian.AppendUint32(b, uint32(total-1-len(name)+len(n.st.name)))
-		b = append(append(b, portal...), 0)
-		b = append(append(b, n.st.name...), 0)
-		o.ToServer.keep(append(b, rest...))
-		s.owed.push(entBind)
-		s.executed = true
 	case 'D':
 		s.have(n.st, o)
 		s.begin(n, o)
@@ -215,12 +209,49 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 		s.describes(n)
 	}
 	s.unsynced, s.asked = true, false
-	s.clientLeft = int32(left)
+	s.clientLeft = int32(m.total - len(m.message))
 	s.give(o)
 	if !waits {
 		o.Asked = true
 	}
 	return handleDone
+}
+
+// bindShared sends a Bind of a shared statement, or says why not.
+func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differs bool, o *Out) *wire.Error {
+	o.Binds++
+	s.link.asked = nil
+	if differs {
+		return errChangedResult
+	}
+	if h := hints; h != 0 {
+		s.hints |= s.lasting(h)
+		if e := s.forbidden(n.st.text(), h); e != nil {
+			return e
+		}
+		s.unlisten(n.st.text(), h)
+		s.makeReady(h, o)
+	}
+	if hints != 0 || s.config.LeakCheck > 0 {
+		s.more().keepStatement(n.st.text())
+	}
+	s.careful = s.careful || s.hints&^hintsCheap != 0
+	s.have(n.st, o)
+	s.begin(n, o)
+	s.binds(n, m.portal)
+	total, rest := m.total, m.rest
+	if hints&hintsSignal != 0 && !m.cut() {
+		rest = s.aimBind(rest, hints)
+		total += len(rest) - len(m.rest)
+	}
+	b := append(o.ToServer.own(), 'B')
+	b = binary.BigEndian.AppendUint32(b, uint32(total-1-len(m.name)+len(n.st.name)))
+	b = append(append(b, m.portal...), 0)
+	b = append(append(b, n.st.name...), 0)
+	o.ToServer.keep(append(b, rest...))
+	s.owed.push(entBind)
+	s.executed = true
+	return nil
 }
 
 // refuse puts an error in place of a Bind or Parse.
@@ -248,21 +279,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 	s.noticeDatabases(text, o)
 	hints, shape := s.scan(text, parameterTypes(types))
 	if hints&hintsSQLNames != 0 && !taken {
-		// Names within stand for what they do on this backend.
-		if s.waits(hints) || s.inDoubt() {
-			return handleHold
-		}
-		o.ToServer.add(before)
-		instead := s.spliceNames(text, true, o)
-		if instead != nil {
-			body = append(append(instead, 0), types...)
-		}
-		h := s.parseOwn(name, nil, appendNamed(nil, string(name), body), o)
-		if instead != nil {
-			splices := s.x.splices
-			s.names[string(cutName(name))].splices = &splices
-		}
-		return h
+		return s.parseSpliced(name, body, before, hints, o)
 	}
 	waits := s.owed.owesClient()
 	switch {
@@ -273,33 +290,8 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		o.ToServer.add(before)
 		o.ToServer.keep(appendNamed(o.ToServer.own(), string(name), body))
 		s.pushOp(entNamed, op{name: string(cutName(name)), full: string(name), prev: n, next: n})
-	default:
-		now := s.reading()
-		st := s.config.Shared.Statements.get(now, now, body)
-		if s.unsettled(st) {
-			s.config.Shared.Statements.put(st)
-			return handleHold
-		}
-		o.ToServer.add(before)
-		next := &named{st: st, hints: hints, shape: shape, unsure: s.unsure()}
-		changes := s.config.Shared.changes.Load()
-		switch {
-		case s.tx == 'I' && !s.executed && !s.owed.owesClientReady() && !next.unsure && s.link.have.fresh(st, changes):
-			s.rename(name, n, next, entMade)
-		default:
-			if s.link.have.use(st) {
-				s.evict(st, o)
-			}
-			s.makeRoom(o)
-			o.ServerParses++
-			o.ToServer.keep(append(o.ToServer.own(), st.parse...))
-			s.link.have.add(st, changes)
-			if next.unsure {
-				s.link.have.ring.next.taint = s.link.epoch
-			}
-			s.rename(name, n, next, entNamed)
-			s.ops[len(s.ops)-1].added = st
-		}
+	case !s.parseShared(n, name, body, before, &named{hints: hints, shape: shape, unsure: s.unsure()}, o):
+		return handleHold
 	}
 	s.unsynced, s.asked = true, false
 	s.give(o)
@@ -307,6 +299,57 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		o.Asked = true
 	}
 	return handleDone
+}
+
+// parseSpliced prepares a text with names of statements in it, which stand for
+// what they do on this backend.
+func (s *Session) parseSpliced(name, body, before []byte, hints wire.Hints, o *Out) handling {
+	if s.waits(hints) || s.inDoubt() {
+		return handleHold
+	}
+	text, types, _ := wire.CString(body)
+	o.ToServer.add(before)
+	instead := s.spliceNames(text, true, o)
+	if instead != nil {
+		body = append(append(instead, 0), types...)
+	}
+	h := s.parseOwn(name, nil, appendNamed(nil, string(name), body), o)
+	if instead != nil {
+		splices := s.x.splices
+		s.names[string(cutName(name))].splices = &splices
+	}
+	return h
+}
+
+// parseShared has a name stand for a shared statement, next, which the backend
+// is given if it has not got it. It is false if the message has to wait.
+func (s *Session) parseShared(n *named, name, body, before []byte, next *named, o *Out) bool {
+	now := s.reading()
+	st := s.config.Shared.Statements.get(now, now, body)
+	if s.unsettled(st) {
+		s.config.Shared.Statements.put(st)
+		return false
+	}
+	o.ToServer.add(before)
+	next.st = st
+	changes := s.config.Shared.changes.Load()
+	if s.tx == 'I' && !s.executed && !s.owed.owesClientReady() && !next.unsure && s.link.have.fresh(st, changes) {
+		s.rename(name, n, next, entMade)
+		return true
+	}
+	if s.link.have.use(st) {
+		s.evict(st, o)
+	}
+	s.makeRoom(o)
+	o.ServerParses++
+	o.ToServer.keep(append(o.ToServer.own(), st.parse...))
+	s.link.have.add(st, changes)
+	if next.unsure {
+		s.link.have.ring.next.taint = s.link.epoch
+	}
+	s.rename(name, n, next, entNamed)
+	s.ops[len(s.ops)-1].added = st
+	return true
 }
 
 // scratchName is what a text is parsed under that is to be looked at only.
@@ -360,6 +403,7 @@ func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
 	hints |= wire.HintPrepare
 	if !whole {
 		hints |= wire.HintDo // it goes on, unseen
+		s.passing(text)
 	}
 	s.rename(name, s.names[string(cutName(name))], &named{private: true, hints: hints}, entNamed)
 	s.hints |= wire.HintPrepare

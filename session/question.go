@@ -30,6 +30,7 @@ type asking struct {
 	role    bool   // the client had chosen roles
 	listing bool   // the rest is known; the settings differ from what was expected, and are listed
 	hash    uint64 // of the settings, then
+	idle    bool   // idle_session_timeout is among them, which no backend keeps
 	reading proof.Reading
 	// generation is that of the catalog that is read.
 	generation uint64
@@ -72,7 +73,7 @@ func (s *Session) pose(a *asking, o *Out) {
 	k := c.Knowledge()
 	r, due := c.TakeDigest()
 	switch {
-	case k == nil && !a.blind && due:
+	case k == nil && due:
 		a.Parts, a.reading = proof.PartDigest, r
 	case k == nil && !a.blind:
 		s.await(a, o)
@@ -85,7 +86,7 @@ func (s *Session) pose(a *asking, o *Out) {
 	}
 	if k != nil && !s.more().unknown && a.hinted&partSettings == 0 {
 		a.Parts = a.Parts&^partSettings | proof.PartHash
-		a.Names = k.Settings
+		a.Names = k.With(s.settings.customs())
 	}
 	s.send(a, o)
 }
@@ -123,8 +124,19 @@ func (s *Session) CatalogKnown(o *Out) {
 		return
 	}
 	a := s.x.asking
-	a.blind = s.config.Catalog.Knowledge() == nil
+	a.blind = s.config.Catalog.Knowledge() == nil && !s.config.Catalog.Reads()
 	s.pose(a, o)
+}
+
+// abandon: what was asked is not answered any more.
+func (s *Session) abandon() {
+	if s.x == nil || s.x.asking == nil {
+		return
+	}
+	if a := s.x.asking; a.state == askingObjects {
+		s.config.Catalog.GiveUp(a.generation)
+	}
+	s.x.asking = nil
 }
 
 // customs are the settings of extensions that are asked for by name: the
@@ -189,7 +201,7 @@ func (s *Session) digested(a *asking, o *Out) bool {
 		return false
 	}
 	if a.Parts == proof.PartDigest {
-		a.blind = c.Knowledge() == nil
+		a.blind = c.Knowledge() == nil && !c.Reads()
 		s.pose(a, o)
 		return false
 	}
@@ -231,8 +243,11 @@ func (s *Session) conclude(a *asking, o *Out) {
 	}
 	before := s.pins
 	pins := s.pins&^(a.Parts|ReasonUnknown) | a.Found
-	if s.private > 0 {
+	if s.private > 0 || s.hasLong() {
 		pins |= ReasonPrepared
+	}
+	if s.long == longOver {
+		s.long = longNone
 	}
 	s.sqlNames = pins&ReasonPrepared != 0 && (a.Found&ReasonPrepared != 0 || s.sqlNames && a.Parts&ReasonPrepared == 0)
 	found := a.Found
@@ -241,11 +256,12 @@ func (s *Session) conclude(a *asking, o *Out) {
 			found |= ReasonSetting
 		}
 		pins = pins&^ReasonSetting | a.Found&ReasonSetting
+		s.x.blind = s.x.blind || s.unread()
 		if s.x.blind || s.settings != nil && s.config.State == StatePin {
 			pins |= ReasonSetting
 		}
 	}
-	if a.listing {
+	if a.listing && a.Found&ReasonSetting == 0 && !a.idle {
 		s.config.Shared.Expected.Set(s.expectation(), a.hash)
 	}
 	if a.leak && found != 0 {
@@ -286,6 +302,9 @@ func (s *Session) takeSettings(a *asking, o *Out) (differs bool) {
 	}
 	idle := s.takeIdle(a)
 	next := s.readSettings(a)
+	for _, v := range next.all() {
+		s.noteCustom(v.Name) // the database may know it no more the next time
+	}
 	if next.equal(s.settings) {
 		next = s.settings
 	} else {

@@ -188,11 +188,11 @@ func (q *queue) has(e entry) bool {
 }
 
 // swallowSyncs removes the Syncs that a backend in copy-in mode ignores: those
-// after the first entry, up to the end of the copy. It tells whether that end
-// has been sent.
-func (q *queue) swallowSyncs() (ended bool) {
+// after the first entry, up to the end of the copy. It tells how many they are,
+// and whether that end has been sent.
+func (q *queue) swallowSyncs() (n int, ended bool) {
 	if q.len() == 0 {
-		return false
+		return 0, false
 	}
 	kept := q.head + 1
 	for i := q.head + 1; i < len(q.buf); i++ {
@@ -203,13 +203,14 @@ func (q *queue) swallowSyncs() (ended bool) {
 		case e == entCopyEnd:
 			ended = true
 		case e == entSync:
+			n++
 		default:
 			q.buf[kept] = e
 			kept++
 		}
 	}
 	q.buf = q.buf[:kept]
-	return ended
+	return n, ended
 }
 
 // owesReady tells whether a ReadyForQuery will come.

@@ -3,6 +3,7 @@ package session
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -50,7 +51,7 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 
 func TestQueueOfNothing(t *testing.T) {
 	q := newQueue("")
-	if q.first() != 0 || q.swallowSyncs() || q.owesReady() || q.owesClient() || q.has('S') {
+	if _, ended := q.swallowSyncs(); q.first() != 0 || ended || q.owesReady() || q.owesClient() || q.has('S') {
 		t.Error("an empty queue holds something")
 	}
 	for range 8 { // to where its first memory ends
@@ -59,7 +60,7 @@ func TestQueueOfNothing(t *testing.T) {
 	for range 8 {
 		q.pop()
 	}
-	if q.swallowSyncs() || q.len() != 0 {
+	if _, ended := q.swallowSyncs(); ended || q.len() != 0 {
 		t.Error("an empty queue holds something after use")
 	}
 }
@@ -115,8 +116,9 @@ func TestQueueSwallowsTheSyncsOfACopy(t *testing.T) {
 		{"QccQ", "QcQ", true},
 	} {
 		q := newQueue(c.from)
-		if ended := q.swallowSyncs(); q.text() != c.to || ended != c.ended {
-			t.Errorf("%s: %s, %v; want %s, %v", c.from, q.text(), ended, c.to, c.ended)
+		syncs := strings.Count(c.from, "S") - strings.Count(c.to, "S")
+		if n, ended := q.swallowSyncs(); q.text() != c.to || ended != c.ended || n != syncs {
+			t.Errorf("%s: %s, %v, %d; want %s, %v, %d", c.from, q.text(), ended, n, c.to, c.ended, syncs)
 		}
 	}
 }

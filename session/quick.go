@@ -50,7 +50,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 	body := message[wire.HeaderLen:]
 	switch typ {
 	case 'B':
-		if len(body) < 2 || body[0] != 0 || body[1] != 0 || !s.unnamedSent || s.unnamedHints != 0 {
+		if len(body) < 2 || body[0] != 0 || body[1] != 0 || !s.unnamedSent || s.unnamedHints != 0 || s.long != longNone {
 			return false
 		}
 		if s.config.Catalog != nil {
@@ -72,7 +72,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		s.executed = true
 		s.owed.push(entExecute)
 	case 'P':
-		if len(body) < 2 || body[0] != 0 || len(message) > maxUnnamed || s.config.Mode == SessionMode {
+		if len(body) < 2 || body[0] != 0 || len(message) > maxUnnamed || s.long != longNone || s.config.Mode == SessionMode {
 			return false
 		}
 		if s.config.State != StateOff {

@@ -149,7 +149,7 @@ func TestAClientsOwnGuardStays(t *testing.T) {
 // TestEachOwnMessageHasAnErrorPolicy: none is ignored.
 func TestEachOwnMessageHasAnErrorPolicy(t *testing.T) {
 	for _, e := range []entry{entSetVars, entQuestion, entReset, entGuarded, entPrepare, entMake, entColumns, entEvict,
-		entShow, entDetour, entOwnSync, entUnprepare} {
+		entShow, entDetour, entAside, entOwnSync, entUnprepare} {
 		e.onError()
 	}
 	defer func() {
@@ -191,6 +191,7 @@ func TestACleanUpThatFailsClosesTheBackend(t *testing.T) {
 		)},
 		{"DISCARD SEQUENCES ahead of lastval ends the client", transactionMode, steps(
 			client(query("select lastval()")).then("need"),
+			step{does: "another client was there", do: func(r *rig) { r.link.counted = severalCounted }},
 			leased().asks(query(guard+"DISCARD SEQUENCES;"+unguard), query("select lastval()")),
 			server(complete("SET"), fatal("57014", "canceled")).tells(fatal("57014", "canceled")).then("drop busy end"),
 		)},

@@ -167,9 +167,9 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 			}
 		}
 	case 'G':
-		before := s.owed.len()
-		s.copyIn = !s.owed.swallowSyncs()
-		s.swallowSyncs(before - s.owed.len())
+		n, ended := s.owed.swallowSyncs()
+		s.copyIn = !ended
+		s.swallowSyncs(n)
 		if first == entExecute && !s.owed.has(entSync) {
 			s.unsynced, s.executed = true, true
 		}
@@ -253,7 +253,6 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 		s.stays, s.copyFed = false, false
 	}
 	s.link.retry = retry{}
-	s.stranger = false
 	if s.x != nil {
 		s.x.signaled = false
 		if s.owed.len() == 0 {
@@ -299,7 +298,7 @@ func (s *Session) asksFirst() bool {
 	if s.hints&wire.HintListen != 0 && s.config.Listen == ListenShare {
 		return true
 	}
-	return s.config.MaxPinned > 0 && (s.pins != 0 && s.hints != 0 || !s.place && s.mayPin())
+	return s.config.MaxPinned > 0 && !s.hasLong() && (s.pins != 0 && s.hints != 0 || !s.place && s.mayPin())
 }
 
 // failed: the backend answers with an error, and skips what belongs to it.
@@ -313,10 +312,10 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		return true
 	}
 	s.copyIn = false
-	strayed := s.failCopy(first)
 	if s.ownFailed(first, body, o) {
 		return true
 	}
+	strayed := s.failCopy(first)
 	if s.again(first, body, o) {
 		return true
 	}
@@ -347,6 +346,9 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		s.link.scratched = s.link.scratched || first == entAside
 		synced, parse, ops := s.owed.skip(strayed)
 		s.undo(ops)
+		if first == entAside {
+			s.link.counted = severalCounted
+		}
 		if (first == entMake || first == entShow || first == entEvict || first == entAside) && s.owed.first() == entOwnSync && !s.lastWords {
 			if (first == entMake || first == entAside) && whole {
 				s.more().unmade = append(s.x.unmade, unmade{making, bytes.Clone(body)})
@@ -355,6 +357,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		}
 		s.skipping = !synced
 		if parse && !s.owed.has(entParse) {
+			s.endLong()
 			s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here
 		}
 	}

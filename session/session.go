@@ -105,6 +105,7 @@ type Link struct {
 	share    float64   // of a leak check; see Session.sample
 	have     onBackend // the shared statements that it has
 	last     uint64    // the session that was there last
+	counted  uint64    // the only one that has been there since the backend forgot its sequences; see sequences.go
 	epoch    uint64    // counts the leases, and the transactions in them that have hints
 	unit     []byte    // of Session.retry
 	// said is what the client has said in this lease, while Session.replaying
@@ -112,10 +113,10 @@ type Link struct {
 	said, unnamed []byte
 	unnamedHints  wire.Hints
 	unnamedShape  wire.Shape
-	bound         *named // the statement of the portal that the last message has made, if that is to be noted
-	portal        []byte // and its name
-	scratched     bool   // a statement of aside may be left there, since it has failed
-	asked         bool   // what Session.askColumns has asked is answered, for the Bind that waits
+	bound         *named     // the statement of the portal that the last message has made, if that is to be noted
+	portal        []byte     // and its name
+	scratched     bool       // a statement of aside may be left there, since it has failed
+	asked         *Statement // whose columns Session.askColumns has been told, for the Bind that waits
 }
 
 // Heard says that all has been told that was notified there.
@@ -205,7 +206,6 @@ type Session struct {
 	rested      bool  // nothing has come from the client since Rest
 	alone       bool  // nothing is sent before all has been answered
 	held        bool  // and something is there to be sent
-	stranger    bool  // another client was on the backend before
 	newPin      bool  // the pin has begun with the transaction that has just ended, without a place
 	place       bool  // it has taken one; see takePlace
 	gathers     bool  // a Parse is gathered before it is dealt with
@@ -218,6 +218,8 @@ type Session struct {
 	idle        int32 // the client's idle_session_timeout, in milliseconds
 	loginIdle   int32 // what that was at its login
 	private     int32 // named statements that the backend has under the client's own names
+	long        longUnnamed
+	longUnit    uint32 // Session.unit when its Parse was sent
 	unit        uint32
 	parses      uint32 // of named statements
 	namedBytes  uint32 // what the client's names take; see maxNamedBytes
@@ -343,19 +345,18 @@ func (s *Session) Lease(l *Link, o *Out) {
 		panic("bug: a backend that owes answers is lent")
 	}
 	l.owed.rewind()
+	l.retry = retry{}
 	s.owed = &l.owed
 	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
 	s.replaying, s.stays, s.copyFed = replayNone, false, false
-	s.idleThere = false
+	s.idleThere, s.long = false, longNone
 	s.forgetStrays()
-	l.bound, l.asked = nil, false
+	l.bound, l.asked = nil, nil
 	l.epoch++
-	s.stranger = l.last != s.id
-	used := s.stranger && l.last != 0
-	if s.stranger {
-		l.others = used
+	if l.last != s.id {
+		l.others = l.last != 0
 		l.last = s.id
 		if l.Notifier.Load() != 0 {
 			l.Notifier.Store(0)
@@ -368,9 +369,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 		s.replay(o)
 	}
 	l.evidence.begin()
-	if used && s.hidesSequences() {
-		s.ownSequences(o)
-	}
+	s.counts(o)
 }
 
 // Refuse answers what the client asked for with an error instead of a backend:
@@ -466,9 +465,10 @@ func (s *Session) settle(o *Out) {
 		s.hidePrepared(o)
 		return
 	}
-	if s.config.State != StateOff {
+	if kept := s.keepLong(o); s.config.State != StateOff {
 		sampled := s.sample()
-		if (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
+		deferred := kept && (s.x == nil || !s.x.withheld)
+		if !deferred && (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
 			return
 		}
 		if s.crowded() {
@@ -493,10 +493,16 @@ func (s *Session) settle(o *Out) {
 var nothingOwed queue
 
 // rest is for the end of a lease after which there may be another.
-func (s *Session) rest() { s.phase, s.link, s.owed = Idle, nil, &nothingOwed }
+func (s *Session) rest() {
+	s.abandon()
+	s.phase, s.link, s.owed = Idle, nil, &nothingOwed
+}
 
 // end is for the end of a lease after which there is none.
-func (s *Session) end() { s.phase, s.owed = Ended, &nothingOwed }
+func (s *Session) end() {
+	s.abandon()
+	s.phase, s.owed = Ended, &nothingOwed
+}
 
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {

@@ -36,10 +36,13 @@ type simClient struct {
 
 	lease   *simBackend
 	waiting bool
-	rested  bool // pgweir has sent a Sync of its own since it said something last
-	bye     bool // it has said Terminate
-	left    bool // it has closed its connection
-	doomed  bool // its backend has died
+	awaits  bool          // the catalog
+	woke    chan struct{} // by the catalog
+	woken   bool          // so that it can be told
+	rested  bool          // pgweir has sent a Sync of its own since it said something last
+	bye     bool          // it has said Terminate
+	left    bool          // it has closed its connection
+	doomed  bool          // its backend has died
 	closed  bool
 }
 
@@ -57,6 +60,7 @@ func (s *sim) newClient(id int) *simClient {
 	c.direct = newBackend(vars)
 	c.direct.mode = s.config.Mode
 	c.direct.unnamedOnly = s.config.Mode != SessionMode && s.config.MaxPrepared == 0
+	c.direct.world, c.direct.owner = s.world, fmt.Sprintf("%d:", id)
 	c.direct.verdict = func(token string) verdict { return s.decided[token] }
 
 	inSession := s.config.Mode == SessionMode
@@ -64,6 +68,8 @@ func (s *sim) newClient(id int) *simClient {
 		rng: s.rng, name: fmt.Sprintf("c%d", id), named: !c.direct.unnamedOnly, slow: true,
 		state: inSession || s.config.State != StateOff, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
 	}
+	g.world = g.state && (inSession || s.config.Catalog != nil)
+	g.savepoints = g.blocks && s.rng.IntN(2) == 0
 	own := false
 	for range 1 + s.rng.IntN(12) {
 		var all []part
@@ -73,6 +79,9 @@ func (s *sim) newClient(id int) *simClient {
 	if s.rng.IntN(40) == 0 {
 		long := query("select '" + strings.Repeat("x", MaxMessage+1000) + "'")
 		c.says = append(c.says, part{messages: []string{long}})
+	}
+	if s.rng.IntN(40) == 0 {
+		c.saysLong()
 	}
 	if s.rng.IntN(4) == 0 {
 		// Break off anywhere.
@@ -89,7 +98,22 @@ func (s *sim) newClient(id int) *simClient {
 	return c
 }
 
+// saysLong begins with an unnamed statement that is too long to be kept, and is bound
+// behind its Sync.
+func (c *simClient) saysLong() {
+	rng := c.sim.rng
+	long := parse("", fmt.Sprintf("select '%s_%s'", c.direct.vars[wire.VarApplicationName], strings.Repeat("y", MaxMessage+rng.IntN(1000))))
+	all := []part{{messages: []string{long, describe("S", ""), syncing}}}
+	for range 1 + rng.IntN(3) {
+		all = append(all, part{messages: []string{bind("", ""), execute("", 0), syncing}, waits: true})
+	}
+	c.says = append(all, c.says...)
+}
+
 func (s *sim) clientEvents(c *simClient, add func(int, func())) {
+	if len(c.rig.learn) > 0 {
+		add(10, c.learned)
+	}
 	if c.closed || c.left {
 		return
 	}
@@ -106,6 +130,9 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	}
 	if c.hears {
 		add(10, c.listened)
+	}
+	if c.woken {
+		add(10, c.catalogKnown)
 	}
 	if c.notesWait() && c.rig.s.restful() {
 		add(10, c.drained)

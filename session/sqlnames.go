@@ -29,7 +29,7 @@ const hintsAlone = wire.HintPrepare | wire.HintDeallocate | wire.HintDiscard | w
 	wire.HintUnlisten | wire.HintShowsChannels | wire.HintShowsPrepared | wire.HintSequence
 
 // hintsReady are those of statements that makeReady does something for.
-const hintsReady = wire.HintSequence | wire.HintShowsChannels | wire.HintShowsPrepared
+const hintsReady = hintsCounting | wire.HintShowsChannels | wire.HintShowsPrepared
 
 // sqlStatement looks at the text of a Query, or of a Parse of the client's own
 // on the backend, before it is sent. It may put other messages ahead, or return
@@ -48,7 +48,7 @@ func (s *Session) sqlStatement(text []byte, h wire.Hints, extended bool, o *Out)
 // makeReady has the backend look as if it were the client's own, for a
 // statement with these hints.
 func (s *Session) makeReady(h wire.Hints, o *Out) {
-	if h&wire.HintSequence != 0 {
+	if h&hintsCounting != 0 {
 		s.ownSequences(o)
 	}
 	if h&wire.HintShowsChannels != 0 {

@@ -79,7 +79,7 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 			free |= f.reason
 		}
 	}
-	if s.pins&(free|ReasonUnknown) != 0 {
+	if s.pins&(free|ReasonUnknown) != 0 || s.long == longOver {
 		p |= partsAll // if the pin ends, all that has come meanwhile must be known
 	}
 	return p
@@ -131,9 +131,10 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 		shape = 0
 		if s.config.State != StateOff {
 			h |= wire.HintDo // it goes on, unseen
+			s.passing(text)
 		}
 	}
-	h |= s.known(shape, h, text, text, runs)
+	h |= s.known(shape, h, text, nil, runs)
 	if !runs {
 		s.unnamedShape = shape
 	}
@@ -143,14 +144,28 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 	} else if h&(wire.HintExecute|wire.HintDeallocate|wire.HintDiscard) != 0 && s.x != nil {
 		h |= s.x.preparedHints
 	}
-	if s.tx != 'I' {
-		h &^= wire.HintSequence // what the transaction itself has made of them is there
-	}
-	s.hints |= h
+	s.hints |= s.lasting(h)
 	if h&^hintsCheap != 0 || s.config.LeakCheck > 0 {
 		s.more().keepStatement(text)
 	}
 	return h
+}
+
+// passing begins to look for settings of extensions in a text that is passed on as
+// it comes, of which this is the start.
+func (s *Session) passing(start []byte) {
+	x := s.more()
+	x.rest, x.passes = wire.Passing{}, true
+	x.rest.Read(start) // whose names are read in another way
+}
+
+// readRest reads on in such a text.
+func (s *Session) readRest(part []byte) {
+	x := s.x
+	if x.rest.Read(part) {
+		x.unknown = true
+	}
+	x.passes = s.clientLeft > 0
 }
 
 const (
@@ -247,12 +262,7 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	if h&wire.HintBackendPID != 0 {
 		s.link.told = s.PID
 	}
-	if h&(wire.HintDDL|wire.HintDrop) != 0 {
-		s.config.Shared.changes.Add(1)
-	}
-	if c := s.config.Catalog; c != nil && h&(wire.HintCatalog|wire.HintDrop) != 0 {
-		c.Changed()
-	}
+	s.noteChanges(h)
 	blind := Reason(0)
 	if h&(wire.HintLoad|wire.HintDblink) != 0 {
 		s.spoilt = true // nothing undoes these
@@ -293,6 +303,17 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	}
 	s.ask(parts, hinted, false, o)
 	return false
+}
+
+// noteChanges notes that a transaction with these hints may have changed the
+// database's objects.
+func (s *Session) noteChanges(h wire.Hints) {
+	if h&(wire.HintDDL|wire.HintDrop) != 0 {
+		s.config.Shared.changes.Add(1)
+	}
+	if c := s.config.Catalog; c != nil && h&(wire.HintCatalog|wire.HintDrop) != 0 {
+		c.Changed()
+	}
 }
 
 // sample tells whether a transaction without hints is to be checked all the

@@ -45,6 +45,7 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 		}
 		s.unnamedSent = true
 		s.unnamed = s.unnamed[:0]
+		s.parseLong(len(message) > maxUnnamed)
 		if len(message) <= maxUnnamed {
 			s.unnamed = append(s.unnamed, message...)
 		}

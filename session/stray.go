@@ -40,7 +40,8 @@ func (s *Session) heardOf(typ byte, first entry) {
 	switch typ {
 	case 'S', 'N', 'A', 'Z':
 	case 'E':
-		s.x.answering = first == entQuery || first == entFunction // else the rest is skipped
+		// Else the rest is skipped, up to a Sync.
+		s.x.answering = first != entSync && first != entOwnSync && first.endsWithReady()
 	default:
 		s.x.answering = true
 	}

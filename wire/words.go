@@ -57,8 +57,8 @@ const (
 	HintShowsChannels
 	// HintNotify: NOTIFY or pg_notify.
 	HintNotify
-	// HintFunction: a call of a function that has been learned, see Functions.
-	// Scan knows no functions and never sets it.
+	// HintFunction: a name is known to leave something behind. Scan knows no
+	// names and never sets it.
 	HintFunction
 	// HintExplicit: BEGIN, START TRANSACTION, COMMIT, END, ROLLBACK, ABORT,
 	// SAVEPOINT or RELEASE.

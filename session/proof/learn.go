@@ -46,11 +46,13 @@ type Knowledge struct {
 	names     map[string]*Learned // of functions, relations and types
 	operators map[string]*Learned
 	events    Learned // of DDL, by event triggers
+	any       Learned // of all together
 	// Settings are the names of those whose hash tells whether any was set, as
 	// the text of an array: PostgreSQL's own that a session may set, and those
 	// of extensions that occur in the database.
 	Settings string
-	// Customs are the names of the latter.
+	// Customs are the names of the latter. Those that occurred before are among
+	// them: a backend may have them yet.
 	Customs []string
 	// Dblink is the function that lists the connections of the extension dblink;
 	// "" if there is none.
@@ -72,16 +74,34 @@ func (k *Knowledge) isDefault(v wire.Param) bool { return k != nil && k.defaults
 // set, rather than having its default.
 func (k *Knowledge) Set(v wire.Param) bool { return v.Value != "" && !k.isDefault(v) }
 
+// Any is what a statement may leave behind of which nothing is known.
+func (k *Knowledge) Any() *Learned { return &k.any }
+
+// With is Settings with more names.
+func (k *Knowledge) With(names []string) string {
+	all := k.Settings
+	for _, name := range names {
+		if slices.Contains(k.Customs, name) {
+			continue
+		}
+		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)
+		all = all[:len(all)-1] + `,"` + quoted + `"}`
+	}
+	return all
+}
+
 // Of is what a statement may leave behind by the objects that it names; nil for
 // nothing.
 func (k *Knowledge) Of(text []byte, nonconforming bool) *Learned {
-	if k == nil || len(k.names) == 0 && len(k.operators) == 0 && k.events.nothing() {
+	if k == nil {
 		return nil
 	}
 	var all Learned
+	defines := false
 	wire.Tokens(text, nonconforming, func(kind wire.TokenKind, text []byte) {
 		switch kind {
 		case wire.TokenName:
+			defines = defines || definition.Match(text)
 			if l := k.names[string(text)]; l != nil {
 				all.add(l)
 			}
@@ -93,7 +113,7 @@ func (k *Knowledge) Of(text []byte, nonconforming bool) *Learned {
 			}
 		}
 	})
-	if !k.events.nothing() && wire.Scan(text)&(wire.HintDDL|wire.HintDrop) != 0 {
+	if defines {
 		all.add(&k.events)
 	}
 	if all.nothing() {
@@ -115,12 +135,36 @@ type builder struct {
 type node struct {
 	Learned
 	function bool
+	defines  bool // it may fire event triggers
 	usedBy   []string
 }
 
-func newKnowledge(rows []Row) *Knowledge {
+// definition is in every statement that fires event triggers.
+var definition = regexp.MustCompile(`(?i)\b(create|alter|drop|grant|revoke|comment|security|import|refresh|reindex|reassign|into)\b`)
+
+// steered are objects of PostgreSQL's own that run what their arguments name,
+// which is no part of a shape, or set settings by name.
+var steered = map[string]Learned{
+	"pg_settings": {Hints: wire.HintSetConfig | wire.HintMeaning, Names: []string{""}},
+}
+
+func init() {
+	for _, name := range strings.Fields(`table_to_xml table_to_xml_and_xmlschema schema_to_xml schema_to_xml_and_xmlschema
+ database_to_xml database_to_xml_and_xmlschema domain_in domain_recv array_in array_recv record_in record_recv range_in range_recv
+ multirange_in multirange_recv pg_input_is_valid pg_input_error_info brin_summarize_new_values brin_summarize_range`) {
+		steered[name] = Learned{Hints: wire.HintDo}
+	}
+}
+
+// newKnowledge makes it of what was read; customs are those that were known
+// before.
+func newKnowledge(rows []Row, customs []string) *Knowledge {
 	b := &builder{customs: map[string]bool{}, nodes: map[string]*node{}}
 	b.k = &Knowledge{names: map[string]*Learned{}, operators: map[string]*Learned{}, defaults: map[wire.Param]bool{}}
+	for name, l := range steered {
+		b.node(name).add(&l)
+		b.node(name).function = true
+	}
 	for _, r := range rows {
 		b.row(r)
 	}
@@ -130,7 +174,8 @@ func newKnowledge(rows []Row) *Knowledge {
 		}
 	}
 	b.close()
-	b.finish()
+	b.fire()
+	b.finish(customs)
 	return b.k
 }
 
@@ -155,7 +200,11 @@ func (b *builder) row(r Row) {
 		b.node(r.Name).add(&l)
 	case rowBody:
 		l := Body(r.Text)
-		b.node(r.Name).add(&l)
+		n := b.node(r.Name)
+		n.add(&l)
+		n.function, n.defines = true, n.defines || definition.MatchString(r.Text)
+	case rowCode:
+		b.node(r.Name).Hints |= wire.HintDo
 		b.node(r.Name).function = true
 	case rowOther:
 		l := foreignBody(r.Text)
@@ -206,8 +255,27 @@ func (b *builder) close() {
 	}
 }
 
+// fire passes on what event triggers leave behind to the functions that may fire
+// them.
+func (b *builder) fire() {
+	for _, name := range b.events {
+		if n := b.nodes[name]; n != nil {
+			b.k.events.add(&n.Learned)
+		}
+	}
+	if b.k.events.nothing() {
+		return
+	}
+	for _, n := range b.nodes {
+		if n.defines {
+			n.add(&b.k.events)
+		}
+	}
+	b.close()
+}
+
 // finish keeps what leaves something behind.
-func (b *builder) finish() {
+func (b *builder) finish(customs []string) {
 	for name, n := range b.nodes {
 		if !n.function && n.Hints&wire.HintSequence != 0 {
 			b.k.HidesSequences = true
@@ -219,18 +287,19 @@ func (b *builder) finish() {
 		for _, s := range n.Settings {
 			b.customs[s] = true
 		}
+		b.k.any.add(&n.Learned)
 		if strings.Trim(name, "+-*/<>=~!@#%^&|`?") == "" {
 			b.k.operators[name] = &n.Learned
 		} else {
 			b.k.names[name] = &n.Learned
 		}
 	}
-	for _, name := range b.events {
-		if l := b.k.names[name]; l != nil {
-			b.k.events.add(l)
+	b.k.Customs = slices.Sorted(maps.Keys(b.customs))
+	for _, name := range customs {
+		if !b.customs[name] {
+			b.k.Customs = append(b.k.Customs, name)
 		}
 	}
-	b.k.Customs = slices.Sorted(maps.Keys(b.customs))
 	if len(b.k.Customs) > maxCustoms {
 		b.k.Customs = b.k.Customs[:maxCustoms]
 	}

@@ -6,6 +6,7 @@ const (
 	rowDefault = 'r' // a setting of an extension's, and what roles and databases set it to
 	rowBody    = 'f' // a function in SQL or PL/pgSQL, and its body
 	rowOther   = 'o' // a function in another language, and its body
+	rowCode    = 'C' // a function in C that may do other things with other arguments
 	rowText    = 'x' // an object, and the expression of it that calls a function of PostgreSQL's which leaves something
 	rowUses    = 'u' // an object, and another one that it uses
 	rowDblink  = 'D' // the function dblink_get_connections, by its whole name
@@ -61,6 +62,9 @@ const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE c
  UNION ALL SELECT CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN 'f' ELSE 'o' END, p.proname::text, COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc)
  FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE l.lanname NOT IN ('c', 'internal') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT starts_with(n.nspname::text, 'pg_temp_')
+ UNION ALL SELECT DISTINCT 'C', p.proname::text, '' FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE l.lanname = 'c' AND n.nspname <> 'pg_catalog' AND p.pronargs > 0 AND 'internal'::regtype <> ALL (p.proargtypes::oid[]) AND p.prorettype <> 'trigger'::regtype
+ AND (p.provolatile = 'v' OR p.proname ~ '^(crosstab|connectby|xpath_table)')
  UNION ALL SELECT 'x', x.name, x.body FROM (
   SELECT '(:funcid|:opfuncid|:aggfnoid|:winfnoid) (' || string_agg(oid::text, '|') || ') ' AS calls, array_agg(oid) AS oids FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN (
    'set_config', 'lastval', 'currval', 'setseed', 'pg_notify', 'pg_listening_channels',
@@ -105,7 +109,7 @@ const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE c
   UNION ALL SELECT o.oprname FROM pg_operator o WHERE d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
   UNION ALL SELECT t.typname FROM pg_type t WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
   UNION ALL SELECT c.relname FROM pg_class c WHERE d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)) b
- WHERE d.refobjid >= 16384 AND a.name <> b.name
+ WHERE (d.refobjid >= 16384 OR d.refobjid = 'pg_settings'::regclass) AND a.name <> b.name
  UNION ALL SELECT DISTINCT 'u', u.relname::text, r.relname::text FROM pg_constraint k JOIN pg_class u ON u.oid = k.confrelid JOIN pg_class r ON r.oid = k.conrelid WHERE k.contype = 'f'
  UNION ALL SELECT DISTINCT 'u', p.relname::text, c.relname::text FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
  UNION ALL SELECT DISTINCT 'u', c.relname::text, t.typname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid

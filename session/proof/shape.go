@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"sync"
 	"sync/atomic"
 
@@ -34,6 +35,9 @@ type Shape struct {
 	text string // of the first statement of this shape, cut
 	// rollsBack: what ran before it in its transaction may be undone.
 	rollsBack bool
+	// control: nothing but transaction control. What a COMMIT leaves by deferred
+	// triggers is another statement's doing.
+	control bool
 
 	generation atomic.Uint64 // under which the rest holds, plus 1; 0 for none
 	runs       atomic.Uint64
@@ -46,11 +50,25 @@ type Shape struct {
 // maxText is how much of a statement is kept to be shown, in bytes.
 const maxText = 200
 
+// oneAsks is from which run on one of those that run at the same time asks for
+// all of them. The first runs are all asked about.
+const oneAsks = 16
+
 // Run counts one run. It is true if nothing has to be asked about it. The caller
 // has seen that the shape is Current, or has renewed it.
 func (s *Shape) Run() (proven bool) {
 	n := s.runs.Add(1)
-	return n < s.due.Load() && s.standing.Load() == uint32(Unproven)
+	due := s.due.Load()
+	switch {
+	case s.standing.Load() != uint32(Unproven):
+		return false
+	case n < due:
+		return true
+	case n < oneAsks:
+		return false
+	}
+	// If its answer does not come, the next question does soon.
+	return !s.due.CompareAndSwap(due, due+due/4)
 }
 
 // Current tells whether what is known holds under a generation.
@@ -78,6 +96,25 @@ func (s *Shape) Text() string { return s.text }
 
 // RollsBack tells whether it may undo what ran before.
 func (s *Shape) RollsBack() bool { return s.rollsBack }
+
+// controls tells whether a text is nothing but transaction control.
+func controls(text []byte) bool {
+	if wire.Scan(text)&wire.HintExplicit == 0 || bytes.ContainsAny(text, "('\"$") {
+		return false
+	}
+	for _, statement := range bytes.Split(text, []byte(";")) {
+		word := bytes.ToLower(bytes.TrimSpace(statement))
+		if i := bytes.IndexAny(word, " \t\r\n"); i >= 0 {
+			word = word[:i]
+		}
+		switch string(word) {
+		case "", "begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release":
+		default:
+			return false
+		}
+	}
+	return true
+}
 
 // rollsBack looks for ROLLBACK and ABORT in a text.
 func rollsBack(text []byte) (found bool) {
@@ -146,10 +183,10 @@ func Acquit(ran []*Shape, generation uint64) {
 
 // double has the question come back when the runs so far have doubled.
 func (s *Shape) double() {
-	n := s.runs.Load()
+	next := max(2*s.runs.Load(), 2)
 	for {
 		due := s.due.Load()
-		if due > n || s.due.CompareAndSwap(due, max(2*n, 2)) {
+		if due >= next || s.due.CompareAndSwap(due, next) {
 			return
 		}
 	}
@@ -158,12 +195,18 @@ func (s *Shape) double() {
 // Convict notes that a lease in which all of these ran has left something that
 // no hint had told of.
 func Convict(ran []*Shape) {
+	suspects := 0
+	for _, s := range ran {
+		if !s.control {
+			suspects++
+		}
+	}
 	standing := Suspect
-	if len(ran) == 1 {
+	if suspects == 1 {
 		standing = Leaves
 	}
 	for _, s := range ran {
-		if s.Standing() != Leaves {
+		if !s.control && s.Standing() != Leaves {
 			s.standing.Store(uint32(standing))
 			s.clean.Store(0)
 		}
@@ -214,7 +257,7 @@ func (t *Table) Add(key uint64, text []byte) *Shape {
 	if all := t.slots.Load(); all == nil || 2*(t.count+1) > len(*all) {
 		t.grow(all)
 	}
-	s := &Shape{key: key, text: string(text[:min(len(text), maxText)]), rollsBack: rollsBack(text)}
+	s := &Shape{key: key, text: string(text[:min(len(text), maxText)]), rollsBack: rollsBack(text), control: controls(text)}
 	t.slots.Load().put(s)
 	t.count++
 	return s

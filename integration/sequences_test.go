@@ -23,7 +23,7 @@ create function t() returns trigger language plpgsql as $$ begin new.p := -1; re
 create trigger t before insert on child for each row when (new.p = currval('s')) execute function t()`, "insert into child values (2) returning p"},
 	{"a constraint", "create table child (p int check (p = currval('s')))", "insert into child values (2) returning p"},
 	{"a domain", "create domain d as bigint default currval('s'); create table child (p d)", "insert into child default values returning p"},
-	{"a function's default", "create function f(p bigint default currval('s')) returns bigint language sql as 'select p'", "select f()"},
+	{"a function's default", "create function f(p bigint default currval('s')) returns bigint language sql as 'select p'; create view mine as select f() as p", "select p from mine"},
 	{"a function within a function", `create function g() returns bigint language sql as $$ select currval('s') $$;
 create function f() returns bigint language sql as $$ select g() $$; create view mine as select f() as p`, "select p from mine"},
 }

@@ -14,7 +14,7 @@ type op struct {
 	unit       uint32      // Session.unit when it was sent
 	prev, next *named      // the name stood for prev, and is to stand for next; nil for nothing
 	added      *Statement  // the backend is to have this one
-	removed    *Statement  // and this one no more
+	removed    *held       // and this one no more
 	refusal    *wire.Error // what the client is to read
 	of         *held       // whose columns are answered; nil if it is gone
 	asks       *Statement  // see askColumns
@@ -26,7 +26,7 @@ type op struct {
 // what may come to nothing.
 func (s *Session) unsettled(st *Statement) bool {
 	for i := range s.ops {
-		if o := &s.ops[i]; (o.added == st || o.removed == st) && o.unit != s.unit {
+		if o := &s.ops[i]; (o.added == st || o.removed != nil && o.removed.st == st) && o.unit != s.unit {
 			return true
 		}
 	}
@@ -115,13 +115,13 @@ func (s *Session) undo(n int) {
 		if o.added != nil {
 			s.link.have.remove(o.added)
 			for k := n; k < len(s.ops); k++ {
-				if s.ops[k].removed == o.added {
+				if r := s.ops[k].removed; r != nil && r.st == o.added {
 					s.ops[k].removed = nil // there was nothing to remove
 				}
 			}
 		}
 		if o.removed != nil {
-			s.link.have.add(o.removed, 0)
+			s.link.have.putBack(o.removed)
 		}
 		if o.next == nil || o.next == o.prev {
 			continue

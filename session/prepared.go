@@ -459,8 +459,7 @@ func (s *Session) makeRoom(o *Out) {
 
 func (s *Session) evict(st *Statement, o *Out) {
 	o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), st.name))
-	s.link.have.remove(st)
-	s.pushOp(entEvict, op{removed: st})
+	s.pushOp(entEvict, op{removed: s.link.have.remove(st)})
 }
 
 // appendNamed appends a Parse; body is what follows its name.

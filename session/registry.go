@@ -178,8 +178,9 @@ func (r *Statements) Len() int {
 // onBackend are the shared statements that a backend has, the one used last
 // first. The zero value is empty.
 type onBackend struct {
-	all  map[*Statement]*held
-	ring held // next is the one used last, prev the one used longest ago
+	all    map[*Statement]*held
+	ring   held   // next is the one used last, prev the one used longest ago
+	doubts uint32 // calls of doubt
 }
 
 type held struct {
@@ -188,6 +189,7 @@ type held struct {
 	stale      bool   // it must be prepared anew
 	taint      uint64 // Link.epoch in which settings may have been others than its own; 0: never
 	columns    uint64 // those that it has there (columnsHash); 0: not known
+	doubts     uint32 // onBackend.doubts when it was removed
 	prev, next *held
 }
 
@@ -218,6 +220,7 @@ func (b *onBackend) fresh(st *Statement, changes uint64) bool {
 // doubt says that the backend may have lost any of them, or that none can be
 // run as it is: each is prepared anew when it is next used.
 func (b *onBackend) doubt() {
+	b.doubts++
 	for _, h := range b.all {
 		h.stale = true
 	}
@@ -248,11 +251,24 @@ func (b *onBackend) add(st *Statement, changes uint64) {
 	b.front(h)
 }
 
-func (b *onBackend) remove(st *Statement) {
-	if h := b.all[st]; h != nil {
+// remove takes one away, and returns it; nil if it is not there.
+func (b *onBackend) remove(st *Statement) *held {
+	h := b.all[st]
+	if h != nil {
 		h.prev.next, h.next.prev = h.next, h.prev
 		delete(b.all, st)
+		h.doubts = b.doubts
 	}
+	return h
+}
+
+// putBack: one that was removed is there still, as it was. A doubt since then is
+// about it too.
+func (b *onBackend) putBack(h *held) {
+	b.remove(h.st)
+	h.stale = h.stale || h.doubts != b.doubts
+	b.all[h.st] = h
+	b.front(h)
 }
 
 // oldest is the one used longest ago, nil if there is none.
@@ -265,5 +281,6 @@ func (b *onBackend) oldest() *Statement {
 
 func (b *onBackend) clear() {
 	b.all = map[*Statement]*held{}
+	b.doubts++
 	b.ring.prev, b.ring.next = &b.ring, &b.ring
 }

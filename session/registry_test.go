@@ -126,6 +126,16 @@ func TestABackendsStatementsAreInOrderOfUse(t *testing.T) {
 	if b.fresh(two, 2) {
 		t.Error("what is stale is fresh")
 	}
+	b.add(two, 2)
+	b.putBack(b.remove(two))
+	if order("213"); !b.fresh(two, 2) {
+		t.Error("what was removed in vain is not as it was")
+	}
+	gone := b.remove(two)
+	b.doubt()
+	if b.putBack(gone); b.fresh(two, 2) {
+		t.Error("a doubt since it was removed in vain is forgotten")
+	}
 	b.remove(two)
 	b.remove(two)
 	order("13")

@@ -25,6 +25,7 @@ type Catalog struct {
 	failures int    // of reading, in a row
 	ticks    int    // calls of Due to be passed over
 	waiters  []func()
+	customs  []string // that were known last
 }
 
 // maxTicks is how many calls of Due are waited for somebody who reads the
@@ -36,7 +37,7 @@ const (
 	digestDue uint32 = 1 << iota // nobody has asked for a digest for a while
 	uncertain                    // objects may have changed, or have not been read
 	reading                      // somebody reads them
-	begun                        // a digest has been asked for, once
+	begun                        // a digest has been answered, or could not be
 )
 
 // Generation counts how often the database's objects were found to have
@@ -55,8 +56,9 @@ func (c *Catalog) Due() {
 		c.ticks--
 		return
 	}
-	if c.attention.Load()&reading != 0 { // whoever did has gone
-		c.giveUp()
+	if c.Reads() { // whoever did has gone
+		c.digest = ""
+		c.done()
 	}
 	c.set(digestDue)
 }
@@ -84,7 +86,7 @@ func (c *Catalog) Wants() bool { return !c.Certain() || c.wantsDigest() }
 // any more.
 func (c *Catalog) Await(f func()) {
 	c.mu.Lock()
-	wait := c.attention.Load()&reading != 0
+	wait := c.Reads()
 	if wait {
 		c.waiters = append(c.waiters, f)
 	}
@@ -94,9 +96,27 @@ func (c *Catalog) Await(f func()) {
 	}
 }
 
-// giveUp is called with the lock held.
-func (c *Catalog) giveUp() {
+// Reads tells whether somebody reads the objects.
+func (c *Catalog) Reads() bool { return c.attention.Load()&reading != 0 }
+
+// GiveUp says that who was to read the objects under a generation does not.
+func (c *Catalog) GiveUp(generation uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if generation == c.generation.Load() && c.Reads() {
+		c.failed()
+	}
+}
+
+// failed has the objects read again: at once the first time, then less and less
+// often. It is called with the lock held.
+func (c *Catalog) failed() {
 	c.digest, c.ticks = "", 0
+	if c.failures++; c.failures == 1 {
+		c.set(digestDue)
+	} else {
+		c.ticks = min(1<<min(c.failures-1, 6), maxTicks)
+	}
 	c.done()
 }
 
@@ -122,12 +142,12 @@ func (c *Catalog) TakeDigest() (r Reading, ok bool) {
 	if !c.wantsDigest() {
 		return r, false
 	}
-	c.set(begun)
 	c.clear(digestDue)
 	return r, true
 }
 
-// wantsDigest tells whether a digest is due. The first one always is.
+// wantsDigest tells whether a digest is due. Until one has been answered, it
+// always is.
 func (c *Catalog) wantsDigest() bool {
 	a := c.attention.Load()
 	return a&digestDue != 0 || a&begun == 0
@@ -146,6 +166,7 @@ const (
 func (c *Catalog) Digested(r Reading, digest string) Verdict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.set(begun)
 	if digest == "" {
 		c.set(uncertain)
 		return Same
@@ -162,7 +183,7 @@ func (c *Catalog) Digested(r Reading, digest string) Verdict {
 	switch {
 	case c.knowledge.Load() != nil:
 		return Same
-	case c.attention.Load()&reading != 0:
+	case c.Reads():
 		return Wait
 	}
 	c.set(reading)
@@ -173,9 +194,12 @@ func (c *Catalog) Digested(r Reading, digest string) Verdict {
 // Learn takes what was read under a generation, nil after a failure. It takes
 // time in proportion to the bodies of all functions.
 func (c *Catalog) Learn(rows []Row, generation uint64) {
+	c.mu.Lock()
+	customs := c.customs
+	c.mu.Unlock()
 	var k *Knowledge
 	if len(rows) > 0 {
-		k = newKnowledge(rows)
+		k = newKnowledge(rows, customs)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -183,15 +207,12 @@ func (c *Catalog) Learn(rows []Row, generation uint64) {
 		return // somebody else reads it
 	}
 	c.knowledge.Store(k)
-	c.ticks = 0
-	c.done()
-	if k != nil {
-		c.failures = 0
+	if k == nil {
+		c.failed()
 		return
 	}
-	c.digest = "" // to be read again, but not at once
-	c.failures++
-	c.ticks = min(1<<min(c.failures, 6), maxTicks)
+	c.failures, c.ticks, c.customs = 0, 0, k.Customs
+	c.done()
 }
 
 func (c *Catalog) set(bits uint32)   { c.attention.Or(bits) }

@@ -51,11 +51,14 @@ func TestNothingIsCertainBeforeTheObjectsAreRead(t *testing.T) {
 		t.Fatal("a new catalog knows something")
 	}
 	r, _ := c.TakeDigest()
-	if _, again := c.TakeDigest(); again {
-		t.Error("the first digest is asked for twice")
+	if _, again := c.TakeDigest(); !again {
+		t.Error("nobody knows anything, and the first digest is not asked for by all")
 	}
 	if _, wait := waits(c); wait {
 		t.Error("nobody reads, and it is waited for")
+	}
+	if c.Reads() {
+		t.Error("somebody reads already")
 	}
 	if got := c.Digested(r, "a"); got != Read || c.Certain() || c.Generation() != 1 {
 		t.Fatalf("the verdict is %d", got)
@@ -192,9 +195,27 @@ func TestAReaderThatGoes(t *testing.T) {
 	}
 }
 
+// TestAReaderThatGivesUp has another one read at once.
+func TestAReaderThatGivesUp(t *testing.T) {
+	c := &Catalog{}
+	digested(t, c, "a", Read)
+	over, _ := waits(c)
+	c.GiveUp(c.Generation() - 1)
+	if !c.Reads() {
+		t.Fatal("one of another generation has given up")
+	}
+	c.GiveUp(c.Generation())
+	<-over
+	digested(t, c, "a", Read)
+	c.Learn(someRows, c.Generation())
+	if c.GiveUp(c.Generation()); !c.Certain() {
+		t.Error("what is known is given up")
+	}
+}
+
 func TestReadingThatFailsIsTriedLessAndLessOften(t *testing.T) {
 	c := &Catalog{}
-	for _, ticks := range []int{2, 4, 8, 16, maxTicks, maxTicks, maxTicks, maxTicks, maxTicks} {
+	for _, ticks := range []int{0, 2, 4, 8, 16, maxTicks, maxTicks, maxTicks, maxTicks, maxTicks} {
 		c.set(digestDue)
 		digested(t, c, "a", Read)
 		over, _ := waits(c)
@@ -202,6 +223,12 @@ func TestReadingThatFailsIsTriedLessAndLessOften(t *testing.T) {
 		<-over
 		if c.Certain() || c.Knowledge() != nil {
 			t.Fatal("something is known after a failure")
+		}
+		if ticks == 0 {
+			if !c.wantsDigest() {
+				t.Fatal("it is not tried again at once, the first time")
+			}
+			continue
 		}
 		for range ticks {
 			if c.Due(); c.wantsDigest() {
@@ -248,4 +275,18 @@ func TestCatalogIsUsedByMany(t *testing.T) {
 		c.Due() // a generation that nobody reads any more is given up
 	}
 	waiters.Wait()
+}
+
+// TestSettingsAreRememberedAcrossGenerations: a backend may have one that occurs
+// nowhere any more.
+func TestSettingsAreRememberedAcrossGenerations(t *testing.T) {
+	c := &Catalog{}
+	for _, digest := range []string{"a", "b", "c"} {
+		c.Due()
+		digested(t, c, digest, Read)
+		c.Learn([]Row{function("f", "begin set my."+digest+" = 1; end")}, c.Generation())
+	}
+	if got := c.Knowledge().Settings; got != "{my.c,my.b,my.a}" {
+		t.Errorf("asked for are %s", got)
+	}
 }

@@ -46,11 +46,13 @@ type Knowledge struct {
 	names     map[string]*Learned // of functions, relations and types
 	operators map[string]*Learned
 	events    Learned // of DDL, by event triggers
+	any       Learned // of all together
 	// Settings are the names of those whose hash tells whether any was set, as
 	// the text of an array: PostgreSQL's own that a session may set, and those
 	// of extensions that occur in the database.
 	Settings string
-	// Customs are the names of the latter.
+	// Customs are the names of the latter. Those that occurred before are among
+	// them: a backend may have them yet.
 	Customs []string
 	// Dblink is the function that lists the connections of the extension dblink;
 	// "" if there is none.
@@ -71,6 +73,22 @@ func (k *Knowledge) isDefault(v wire.Param) bool { return k != nil && k.defaults
 // Set tells whether a setting of an extension that is asked for by name has been
 // set, rather than having its default.
 func (k *Knowledge) Set(v wire.Param) bool { return v.Value != "" && !k.isDefault(v) }
+
+// Any is what a statement may leave behind of which nothing is known.
+func (k *Knowledge) Any() *Learned { return &k.any }
+
+// With is Settings with more names.
+func (k *Knowledge) With(names []string) string {
+	all := k.Settings
+	for _, name := range names {
+		if slices.Contains(k.Customs, name) {
+			continue
+		}
+		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)
+		all = all[:len(all)-1] + `,"` + quoted + `"}`
+	}
+	return all
+}
 
 // Of is what a statement may leave behind by the objects that it names; nil for
 // nothing.
@@ -118,7 +136,9 @@ type node struct {
 	usedBy   []string
 }
 
-func newKnowledge(rows []Row) *Knowledge {
+// newKnowledge makes it of what was read; customs are those that were known
+// before.
+func newKnowledge(rows []Row, customs []string) *Knowledge {
 	b := &builder{customs: map[string]bool{}, nodes: map[string]*node{}}
 	b.k = &Knowledge{names: map[string]*Learned{}, operators: map[string]*Learned{}, defaults: map[wire.Param]bool{}}
 	for _, r := range rows {
@@ -130,7 +150,7 @@ func newKnowledge(rows []Row) *Knowledge {
 		}
 	}
 	b.close()
-	b.finish()
+	b.finish(customs)
 	return b.k
 }
 
@@ -207,7 +227,7 @@ func (b *builder) close() {
 }
 
 // finish keeps what leaves something behind.
-func (b *builder) finish() {
+func (b *builder) finish(customs []string) {
 	for name, n := range b.nodes {
 		if !n.function && n.Hints&wire.HintSequence != 0 {
 			b.k.HidesSequences = true
@@ -219,6 +239,7 @@ func (b *builder) finish() {
 		for _, s := range n.Settings {
 			b.customs[s] = true
 		}
+		b.k.any.add(&n.Learned)
 		if strings.Trim(name, "+-*/<>=~!@#%^&|`?") == "" {
 			b.k.operators[name] = &n.Learned
 		} else {
@@ -231,6 +252,11 @@ func (b *builder) finish() {
 		}
 	}
 	b.k.Customs = slices.Sorted(maps.Keys(b.customs))
+	for _, name := range customs {
+		if !b.customs[name] {
+			b.k.Customs = append(b.k.Customs, name)
+		}
+	}
 	if len(b.k.Customs) > maxCustoms {
 		b.k.Customs = b.k.Customs[:maxCustoms]
 	}

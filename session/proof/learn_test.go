@@ -34,7 +34,7 @@ func TestWhatIsLeftIsPassedOnToAllThatUsesIt(t *testing.T) {
 		uses("parent", "child"), uses("child", "calls"), uses("domain", "locks"), uses("has_domain", "domain"),
 		function("in_body", "insert into with_trigger values (1)"),
 		{rowText, "with_default", "pg_advisory_lock(3)"}, uses("refers", "with_default"),
-	})
+	}, nil)
 	for _, name := range []string{"locks", "calls", "calls_it", "loops", "loops_back", `"Upper"`, "view", "view_of_view", "with_trigger",
 		"parent", "child", "domain", "has_domain", "in_body", "with_default", "refers", "money2", "s.CALLS", "1 === 2", "1 ====2"} {
 		if of(k, "select x from "+name)&wire.HintAdvisoryLock == 0 {
@@ -52,7 +52,7 @@ func TestWhatIsLeftIsPassedOnToAllThatUsesIt(t *testing.T) {
 }
 
 func TestDDLRunsEventTriggers(t *testing.T) {
-	k := newKnowledge([]Row{function("on_ddl", "begin set x = 1; end"), {rowEvent, "on_ddl", ""}, {rowEvent, "harmless", ""}})
+	k := newKnowledge([]Row{function("on_ddl", "begin set x = 1; end"), {rowEvent, "on_ddl", ""}, {rowEvent, "harmless", ""}}, nil)
 	for sql, want := range map[string]bool{"create table t ()": true, "drop table t": true, "alter table t add c int": true, "select 1": false} {
 		if got := of(k, sql)&wire.HintSet != 0; got != want {
 			t.Errorf("%q: %v, want %v", sql, got, want)
@@ -67,7 +67,7 @@ func TestNamesOfSettingsInBodies(t *testing.T) {
 		function("fb", "select fa(), set_config('other.c', '1', true)"),
 		function("fc", "begin perform set_config(name, x, false); end"),
 		function("fd", "begin set \"My\".\"ü\" = 1; end"), function("fe", "begin reset all; end"),
-	})
+	}, nil)
 	if want := []string{"my.a", "my.b"}; !slices.Equal(k.Customs, want) || k.Settings != "{work_mem,role,my.a,my.b}" {
 		t.Errorf("customs %q, settings %s", k.Customs, k.Settings)
 	}
@@ -82,6 +82,12 @@ func TestNamesOfSettingsInBodies(t *testing.T) {
 		if got := fmt.Sprint(l.Settings, l.Names, l.Unknown); got != want {
 			t.Errorf("%s: %s, want %s", sql, got, want)
 		}
+	}
+	if l := k.Any(); !l.Unknown || len(l.Settings) != 2 || l.Hints&wire.HintReset == 0 {
+		t.Errorf("all together leave %+v", l)
+	}
+	if got := k.With([]string{"my.a", `my."x\,`}); got != k.Settings[:len(k.Settings)-1]+`,"my.\"x\\,"}` {
+		t.Errorf("with more names: %s", got)
 	}
 	for _, v := range []struct {
 		name, value string
@@ -133,7 +139,7 @@ func TestFunctionsInOtherLanguages(t *testing.T) {
 		{"plpy.execute('set ' + name)", "", true},
 		{"settle()", "", false},
 	} {
-		k := newKnowledge([]Row{{rowOther, "f", c.body}})
+		k := newKnowledge([]Row{{rowOther, "f", c.body}}, nil)
 		l := k.Of([]byte("select f()"), false)
 		if l == nil || l.Hints&wire.HintDo == 0 || strings.Join(l.Settings, " ") != c.settings || l.Unknown != c.unknown {
 			t.Errorf("%q leaves %+v", c.body, l)
@@ -142,18 +148,18 @@ func TestFunctionsInOtherLanguages(t *testing.T) {
 }
 
 func TestDblinkIsFoundByWhoUsesIt(t *testing.T) {
-	k := newKnowledge([]Row{{rowDblink, "public.dblink_get_connections", ""}, uses("f", "dblink_connect_u")})
+	k := newKnowledge([]Row{{rowDblink, "public.dblink_get_connections", ""}, uses("f", "dblink_connect_u")}, nil)
 	if k.Dblink != "public.dblink_get_connections" || of(k, "select f()")&wire.HintDblink == 0 {
 		t.Errorf("%q, %b", k.Dblink, of(k, "select f()"))
 	}
 }
 
 func TestSequencesThatAreReadOutOfSight(t *testing.T) {
-	k := newKnowledge([]Row{{rowText, "with_default", "currval('s')"}})
+	k := newKnowledge([]Row{{rowText, "with_default", "currval('s')"}}, nil)
 	if !k.HidesSequences || of(k, "insert into with_default values (1)") != 0 {
 		t.Error("a default that reads a sequence pins")
 	}
-	k = newKnowledge([]Row{function("f", "select lastval()")})
+	k = newKnowledge([]Row{function("f", "select lastval()")}, nil)
 	if k.HidesSequences || of(k, "select f()")&wire.HintSequence == 0 {
 		t.Error("a function that reads a sequence does not")
 	}
@@ -164,9 +170,12 @@ func TestBoundsOfWhatIsLearned(t *testing.T) {
 	for i := range 2 * maxCustoms {
 		body += fmt.Sprintf("set my.x%03d = 1; ", i)
 	}
-	k := newKnowledge([]Row{function("f", body+"end")})
+	k := newKnowledge([]Row{function("f", body+"end")}, nil)
 	if len(k.Customs) != maxCustoms {
 		t.Errorf("%d settings of extensions are asked for", len(k.Customs))
+	}
+	if again := newKnowledge([]Row{function("g", "begin set a.b = 1; end")}, k.Customs); len(again.Customs) != maxCustoms || again.Customs[0] != "a.b" {
+		t.Errorf("%d settings are asked for, first of all %q", len(again.Customs), again.Customs[0])
 	}
 	l := k.Of([]byte("select f()"), false)
 	if len(l.Names) != maxNames+1 || l.Names[maxNames] != "" {

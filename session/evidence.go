@@ -26,6 +26,7 @@ type evidence struct {
 	fresh      bool // something ran for the first time
 	void       bool // the answer proves nothing: something failed, or names meant something else
 	blind      bool // the context is not known
+	unread     bool // something ran before it was known what its names may leave
 }
 
 // maxRan bounds the shapes of a lease that an answer is about.
@@ -63,7 +64,7 @@ func (s *Session) known(shape wire.Shape, h wire.Hints, text, exact []byte, runs
 	if shape == 0 || knowledge == nil {
 		l := s.learned(knowledge.Of(s.readable(text), s.nonconforming()))
 		if runs {
-			e.ask, e.void = true, true
+			e.ask, e.void, e.unread = true, true, e.unread || knowledge == nil
 			s.changesMeaning(h, l, exact)
 		}
 		return l
@@ -198,11 +199,51 @@ func (s *Session) learned(l *proof.Learned) wire.Hints {
 	return h
 }
 
+// changesCatalog says that the transaction may have changed the database's
+// objects.
+func (s *Session) changesCatalog() {
+	if c := s.config.Catalog; c != nil && s.hints&(wire.HintCatalog|wire.HintDrop) != 0 {
+		c.Changed()
+	}
+}
+
 // doubtful tells whether the backend is to be asked before the lease ends
 // though no hint says so.
 func (s *Session) doubtful() bool {
 	c := s.config.Catalog
-	return c != nil && !s.asked && s.pins == 0 && (s.link.evidence.ask || c.Wants())
+	return c != nil && !s.asked && s.pins == 0 && (c.Wants() || s.mayHaveLeft())
+}
+
+// mayHaveLeft tells whether something has run that is not proven to leave
+// nothing behind, and of which the backend has not been asked yet.
+func (s *Session) mayHaveLeft() bool {
+	c, e := s.config.Catalog, &s.link.evidence
+	return c != nil && (e.ask || s.outdated() || len(e.ran) > 0 && !c.Certain())
+}
+
+// outdated tells whether what ran was looked up under another generation than
+// the present one: what ran may have been what is there now.
+func (s *Session) outdated() bool {
+	e := &s.link.evidence
+	return len(e.ran) > 0 && e.generation != s.config.Catalog.Generation()
+}
+
+// unread notes what may have been left behind by what ran before its names were
+// known. It tells whether that is settings whose names are not known.
+func (s *Session) unread() (unknown bool) {
+	c := s.config.Catalog
+	if c == nil || !s.link.evidence.unread && !s.outdated() {
+		return false
+	}
+	k := c.Knowledge()
+	if k == nil {
+		return false
+	}
+	l := k.Any()
+	if l.Hints&(wire.HintLoad|wire.HintDblink) != 0 {
+		s.spoilt = true // nothing undoes these
+	}
+	return l.Unknown
 }
 
 // judge has an answer speak for or against what ran in the lease. found is what

@@ -39,6 +39,7 @@ func (s *Session) takeIdle(a *asking) (ms int32) {
 		if n, err := strconv.ParseInt(v.Value, 10, 32); err == nil {
 			ms = int32(n)
 		}
+		a.idle = ms > 0
 		return true
 	})
 	return ms

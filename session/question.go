@@ -30,6 +30,7 @@ type asking struct {
 	role    bool   // the client had chosen roles
 	listing bool   // the rest is known; the settings differ from what was expected, and are listed
 	hash    uint64 // of the settings, then
+	idle    bool   // idle_session_timeout is among them, which no backend keeps
 	reading proof.Reading
 	// generation is that of the catalog that is read.
 	generation uint64
@@ -72,12 +73,12 @@ func (s *Session) pose(a *asking, o *Out) {
 	k := c.Knowledge()
 	r, due := c.TakeDigest()
 	switch {
-	case k == nil && !a.blind && due:
+	case k == nil && due:
 		a.Parts, a.reading = proof.PartDigest, r
 	case k == nil && !a.blind:
 		s.await(a, o)
 		return
-	case due || a.fresh:
+	case due || a.fresh || k != nil && !c.Certain():
 		a.Parts, a.reading = a.Parts|proof.PartDigest, r
 	}
 	if k != nil && k.Dblink != "" {
@@ -85,7 +86,7 @@ func (s *Session) pose(a *asking, o *Out) {
 	}
 	if k != nil && !s.more().unknown && a.hinted&partSettings == 0 {
 		a.Parts = a.Parts&^partSettings | proof.PartHash
-		a.Names = k.Settings
+		a.Names = k.With(s.settings.customs())
 	}
 	s.send(a, o)
 }
@@ -120,8 +121,19 @@ func (s *Session) CatalogKnown(o *Out) {
 		return
 	}
 	a := s.x.asking
-	a.blind = s.config.Catalog.Knowledge() == nil
+	a.blind = s.config.Catalog.Knowledge() == nil && !s.config.Catalog.Reads()
 	s.pose(a, o)
+}
+
+// abandon: what was asked is not answered any more.
+func (s *Session) abandon() {
+	if s.x == nil || s.x.asking == nil {
+		return
+	}
+	if a := s.x.asking; a.state == askingObjects {
+		s.config.Catalog.GiveUp(a.generation)
+	}
+	s.x.asking = nil
 }
 
 // customs are the settings of extensions that are asked for by name: the
@@ -186,7 +198,7 @@ func (s *Session) digested(a *asking, o *Out) bool {
 		return false
 	}
 	if a.Parts == proof.PartDigest {
-		a.blind = c.Knowledge() == nil
+		a.blind = c.Knowledge() == nil && !c.Reads()
 		s.pose(a, o)
 		return false
 	}
@@ -238,11 +250,12 @@ func (s *Session) conclude(a *asking, o *Out) {
 			found |= ReasonSetting
 		}
 		pins = pins&^ReasonSetting | a.Found&ReasonSetting
+		s.x.blind = s.x.blind || s.unread()
 		if s.x.blind || s.settings != nil && s.config.State == StatePin {
 			pins |= ReasonSetting
 		}
 	}
-	if a.listing {
+	if a.listing && a.Found&ReasonSetting == 0 && !a.idle {
 		s.config.Shared.Expected.Set(s.expectation(), a.hash)
 	}
 	if a.leak && found != 0 {
@@ -283,6 +296,9 @@ func (s *Session) takeSettings(a *asking, o *Out) (differs bool) {
 	}
 	idle := s.takeIdle(a)
 	next := s.readSettings(a)
+	for _, v := range next.all() {
+		s.noteCustom(v.Name) // the database may know it no more the next time
+	}
 	if next.equal(s.settings) {
 		next = s.settings
 	} else {

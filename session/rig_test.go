@@ -25,6 +25,8 @@ type rig struct {
 	listen, unlisten, syncNotes    bool
 	unread                         string
 	leak                           Reason
+	learn                          []*Objects // read, and not looked through yet
+	await                          bool
 	vacate                         []string
 	total                          Out // the sums of its counts
 	asked, answered                int
@@ -120,6 +122,10 @@ func (r *rig) took() {
 	if o.Answered {
 		r.answered++
 	}
+	if o.Learn != nil {
+		r.learn = append(r.learn, o.Learn)
+	}
+	r.await = r.await || o.Await
 	if o.CatchUp != 0 {
 		r.catchUps = append(r.catchUps, o.CatchUp)
 	}

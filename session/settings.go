@@ -100,6 +100,16 @@ func isASCII[T string | []byte](s T) bool {
 	return true
 }
 
+// customs are the names of those of extensions.
+func (s *Settings) customs() (names []string) {
+	for _, v := range s.all() {
+		if strings.Contains(v.Name, ".") {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
 // equal compares two sets.
 func (s *Settings) equal(o *Settings) bool {
 	if s == o {

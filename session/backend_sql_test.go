@@ -44,6 +44,13 @@ const (
 	setsInside              // do $$begin set NAME = 'TOKEN'; end$$
 	setsForAMoment          // SELECT pg_catalog.set_config('NAME', 'TOKEN', BOOL), ...: pgweir's own
 	asks                    // the question of state.go
+	savepoints              // savepoint NAME
+	rollsBackTo             // rollback to NAME
+	releases                // release NAME
+	calls                   // select fNAME('TOKEN'), see world
+	inserts                 // insert into dNAME values ('TOKEN')
+	dropsSequences          // DISCARD SEQUENCES: pgweir's own
+	replaces                // create or replace function fNAME() as 'TOKEN'
 )
 
 type stmt struct {
@@ -77,7 +84,7 @@ var stmtPatterns = []struct {
 	{locks, regexp.MustCompile(`^select pg_advisory_lock\((?P<name>\d+)\)$`)},
 	{unlocks, regexp.MustCompile(`^select pg_advisory_unlock\((?P<name>\d+)\)$`)},
 	{listens, regexp.MustCompile(`(?i)^listen ` + namePattern + `$`)},
-	{unlistens, regexp.MustCompile(`(?i)^unlisten (?P<name>\w+|\*)$`)},
+	{unlistens, regexp.MustCompile(`(?i)^(?P<token>unlisten) (?P<name>\w+|\*)$`)},
 	{notifies, regexp.MustCompile(`^notify (?P<name>\w+)$`)},
 	{hears, regexp.MustCompile(`^select \* from pg_listening_channels\(\)$`)},
 	{makesTemp, regexp.MustCompile(`^create temp table (?P<name>\w+) \(\)$`)},
@@ -87,14 +94,22 @@ var stmtPatterns = []struct {
 	{deallocates, regexp.MustCompile(`^deallocate ` + namePattern + `$`)},
 	{copiesIn, regexp.MustCompile(`^copy t from stdin$`)},
 	{copiesOut, regexp.MustCompile(`^copy \(select '(?P<token>\w+)'\) to stdout$`)},
-	{discards, regexp.MustCompile(`(?i)^discard all$`)},
+	{discards, regexp.MustCompile(`(?i)^(?P<token>discard) all$`)},
+	{dropsSequences, regexp.MustCompile(`^DISCARD SEQUENCES$`)},
+	{savepoints, regexp.MustCompile(`^savepoint (?P<name>\w+)$`)},
+	{rollsBackTo, regexp.MustCompile(`^rollback to (?P<name>\w+)$`)},
+	{releases, regexp.MustCompile(`^release (?P<name>\w+)$`)},
+	{calls, regexp.MustCompile(`^select f(?P<name>\d)\('(?P<token>\w+)'\)$`)},
+	{inserts, regexp.MustCompile(`^insert into d(?P<name>\d) values \('(?P<token>\w+)'\)$`)},
+	{replaces, regexp.MustCompile(`^create or replace function f(?P<name>\d)\(\) as '(?P<token>\w+)'$`)},
 	{notices, regexp.MustCompile(`^do \$\$begin raise notice '(?P<token>\w+)'; end\$\$$`)},
 	{setsInside, regexp.MustCompile(`^do \$\$begin set (?P<name>[\w.]+) = '(?P<token>\w+)'; end\$\$$`)},
 }
 
 var (
-	questionPattern = regexp.MustCompile(`(?s)^(SET LOCAL .*; )?SELECT (CASE WHEN context|'\w', )`)
+	questionPattern = regexp.MustCompile(`(?s)^(SET LOCAL .*; )?SELECT (CASE WHEN context|'\w'(::text)?, )`)
 	momentPattern   = regexp.MustCompile(`set_config\('([^']+)', (?:'([^']*)'|NULL), (?:true|false)\)`)
+	hashPattern     = regexp.MustCompile(`unnest\('\{([^}]*)\}'`)
 	customPattern   = regexp.MustCompile(`current_setting\('([^']+)', true\)`)
 )
 
@@ -151,12 +166,14 @@ func parseStmt(text string) stmt {
 	panic(fmt.Sprintf("the model does not know %q", text))
 }
 
-func (s *stmt) exits() bool { return s.kind == commits || s.kind == rollsBack }
+func (s *stmt) exits() bool {
+	return s.kind == commits || s.kind == rollsBack || s.kind == rollsBackTo
+}
 
 // rows tells whether the statement answers with rows.
 func (s *stmt) rows() bool {
 	switch s.kind {
-	case selects, slowSelect, failsLate, setsConfig, setsForAMoment, locks, unlocks, hears, asks:
+	case selects, slowSelect, failsLate, setsConfig, setsForAMoment, locks, unlocks, hears, asks, calls:
 		return true
 	}
 	return false
@@ -262,7 +279,13 @@ func (b *backend) run(p *portal, max int, simple, several bool) string {
 		return b.give(p, max, s.token+b.fingerprint())
 	case failsLate:
 		return failure("22P02", fmt.Sprintf("invalid input syntax for type integer: %q", s.token))
+	case calls:
+		b.effects(s)
+		return b.give(p, max, s.token+b.fingerprint())
 	case asks:
+		if b.fails(s) {
+			return b.fault()
+		}
 		rows := b.answerQuestion(s.token)
 		b.say += join(rows) + complete(fmt.Sprintf("SELECT %d", len(rows)))
 		return ""
@@ -348,11 +371,18 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 			b.refused = true
 			return "", fatal("42501", "permission denied to set parameter")
 		}
+		if s.name == nameForbidden && b.guarded {
+			b.refused = true
+			return "", fatal("42501", "permission denied to set parameter")
+		}
 		b.unset(s.name)
 		tag = "RESET"
 	case listens:
 		b.state["channel "+s.name], tag = "", "LISTEN"
 	case unlistens:
+		if s.token == "UNLISTEN" && b.fails(s) {
+			return "", b.fault()
+		}
 		maps.DeleteFunc(b.state, func(name, _ string) bool {
 			return name == "channel "+s.name || s.name == "*" && strings.HasPrefix(name, "channel ")
 		})
@@ -393,6 +423,9 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 		if b.tx != 'I' || several {
 			return "", failure("25001", "DISCARD ALL cannot run inside a transaction block")
 		}
+		if s.token == "DISCARD" && b.fails(s) {
+			return "", b.fault()
+		}
 		b.end(true)
 		b.unset("all")
 		delete(b.settings, nameRole)
@@ -404,8 +437,110 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 	case notices:
 		b.say += notice(s.token)
 		tag = "DO"
+	case dropsSequences:
+		tag = "DISCARD SEQUENCES"
+	case savepoints, rollsBackTo, releases:
+		return b.savepoint(s)
+	case inserts:
+		b.effects(s)
+		tag = "INSERT 0 1"
+	case replaces:
+		b.replaced = append(b.replaced, int(s.name[0]-'0'))
+		tag = "CREATE FUNCTION"
 	}
 	return tag, ""
+}
+
+// savepoint carries out what is about savepoints.
+func (b *backend) savepoint(s *stmt) (tag, e string) {
+	tag = map[stmtKind]string{savepoints: "SAVEPOINT", rollsBackTo: "ROLLBACK", releases: "RELEASE"}[s.kind]
+	if b.tx == 'I' {
+		return "", failure("25P01", tag+" can only be used in transaction blocks")
+	}
+	if s.kind == savepoints {
+		b.saves = append(b.saves, savepoint{s.name, b.session.clone()})
+		return tag, ""
+	}
+	i := len(b.saves) - 1
+	for i >= 0 && b.saves[i].name != s.name {
+		i--
+	}
+	switch {
+	case i < 0:
+		return "", failure("3B001", fmt.Sprintf("savepoint %q does not exist", s.name))
+	case s.kind == releases:
+		b.saves = b.saves[:i]
+	default:
+		b.saves = b.saves[:i+1]
+		b.rollBack(b.saves[i].clone())
+		b.tx, b.replaced = 'T', nil
+	}
+	return tag, ""
+}
+
+// nameForbidden is a setting that only functions with more rights than the
+// client's set.
+const nameForbidden = "log_min_messages"
+
+// undecided tells whether it is not known yet what a run of a statement comes
+// to.
+func (b *backend) undecided(s *stmt) bool {
+	if s.kind != calls && s.kind != inserts || b.pooled {
+		return false
+	}
+	_, known := b.world.effectsOf(b.owner, s, b.runs[s.token])
+	return !known
+}
+
+// effects has a statement leave what the functions leave that it calls.
+func (b *backend) effects(s *stmt) {
+	var all effects
+	if b.pooled {
+		all = b.world.decide(b.owner, s)
+	} else {
+		all, _ = b.world.effectsOf(b.owner, s, b.runs[s.token])
+		b.runs[s.token]++
+	}
+	for _, text := range all {
+		b.effect(text, s.token)
+	}
+}
+
+func (b *backend) effect(text, arg string) {
+	text = strings.TrimPrefix(text, "perform ")
+	f := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ='(),", r) })
+	switch f[0] {
+	case "set":
+		b.set(f[1], f[2])
+	case "set_config":
+		if f[1] == "name" {
+			f[1] = "unknown.v"
+		}
+		b.set(f[1], arg)
+	case "reset":
+		b.unset(f[1])
+	case "pg_advisory_lock":
+		b.locks["lock "+f[1]] += "+"
+	case "pg_advisory_unlock":
+		if held := b.locks["lock "+f[1]]; len(held) > 1 {
+			b.locks["lock "+f[1]] = held[1:]
+		} else {
+			delete(b.locks, "lock "+f[1])
+		}
+	case "create":
+		b.state["temp "+f[3]] = ""
+	case "drop":
+		delete(b.state, "temp "+f[2])
+	case "listen":
+		b.state["channel "+f[1]] = ""
+	case "prepare":
+		if b.stmts[f[1]] == nil {
+			b.stmts[f[1]] = &stmt{kind: selects, token: "x", n: 1, fromSQL: true}
+		}
+	case "1":
+	default:
+		panic("the model does not know " + text)
+	}
 }
 
 // give says the rows of a portal that are left, or max of them.
@@ -458,12 +593,33 @@ func (b *backend) channels() (all []string) {
 
 // answerQuestion says what PostgreSQL would to the parts that a question has.
 func (b *backend) answerQuestion(text string) (rows []string) {
+	if strings.Contains(text, "pg_get_ruledef") {
+		return b.world.learn()
+	}
+	if m := hashPattern.FindStringSubmatch(text); m != nil {
+		values := ""
+		for _, name := range strings.Split(m[1], ",") {
+			name = strings.Trim(name, `"`)
+			value, ok := b.settings[name]
+			if !ok && name == nameRole {
+				value = "none"
+			}
+			values += "|" + value
+		}
+		rows = append(rows, row("e", "", values))
+	}
+	if strings.Contains(text, "hash_array_extended") {
+		b.showed = b.world.version
+		rows = append(rows, b.world.digest())
+	}
 	if strings.Contains(text, "pg_settings") {
 		identity := map[string]string{nameRole: "none", nameAuthorization: "postgres"}
 		for _, name := range slices.Sorted(maps.Keys(b.settings)) {
 			switch {
 			case isIdentity(name):
 				identity[name] = b.settings[name]
+			case name == nameForbidden:
+				rows = append(rows, row("w", name, b.settings[name]))
 			case !strings.Contains(name, "."):
 				rows = append(rows, setting(name, b.settings[name]))
 			}

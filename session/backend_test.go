@@ -51,6 +51,26 @@ type backend struct {
 	guarded     bool        // any error ends it
 	refuses     func() bool // whether it refuses a RESET under guard
 	refused     bool        // it has, and ends
+	// fails tells whether a statement of pgweir's own fails, but for those under
+	// guard.
+	fails func(s *stmt) bool
+	rng   func(n int) int
+
+	saves    []savepoint
+	unclosed bool // a Close was skipped
+	// world is the database, owner whose connection it is, pooled that it is one
+	// of the pool's; runs are those of the statements that call functions.
+	world    *world
+	owner    string
+	pooled   bool
+	runs     map[string]int
+	replaced []int // functions, in the transaction under way
+	showed   int   // the version of the objects that it has told last
+}
+
+type savepoint struct {
+	name string
+	session
 }
 
 // session is what a transaction may change.
@@ -96,6 +116,8 @@ func newBackend(vars wire.Vars) *backend {
 		session: session{vars, map[string]string{}, map[string]string{}, map[string]string{}},
 		verdict: func(string) verdict { return done },
 		refuses: func() bool { return false },
+		fails:   func(*stmt) bool { return false },
+		runs:    map[string]int{},
 	}
 	return b
 }
@@ -135,9 +157,12 @@ func (b *backend) slow(m string) string {
 			s = &all[0]
 		}
 	case 'E':
-		if p := b.portals[cstring(m[wire.HeaderLen:])]; p != nil {
+		if p := b.portals[cstring(m[wire.HeaderLen:])]; p != nil && !p.used {
 			s = p.stmt
 		}
+	}
+	if s != nil && b.undecided(s) {
+		return s.token
 	}
 	if s != nil && s.kind == slowSelect && b.verdict(s.token) == undecided {
 		return s.token
@@ -169,6 +194,7 @@ func (b *backend) handle(typ byte, body string) {
 	}
 	if b.skip && typ != 'S' && typ != 'X' {
 		b.doubt = b.doubt || setsUnnamed(typ, body)
+		b.unclosed = b.unclosed || typ == 'C'
 		return
 	}
 	switch typ {
@@ -353,8 +379,22 @@ func (b *backend) end(commit bool) {
 	if b.begun && !commit {
 		b.rollBack(b.saved)
 	}
+	if b.pooled && commit {
+		for _, number := range b.replaced {
+			b.world.replace(number, b.owner)
+		}
+	}
 	b.begun, b.tx = false, 'I'
+	b.saves, b.replaced = nil, nil
 	clear(b.portals)
+}
+
+// fault is an error that a statement of pgweir's own is answered with.
+func (b *backend) fault() string {
+	if b.rng(2) == 0 {
+		return failure("57014", "canceling statement due to user request")
+	}
+	return failure("53200", "out of memory")
 }
 
 // fail says that something has failed, and at once.
@@ -365,7 +405,11 @@ func (b *backend) fail(e string) {
 	switch {
 	case b.tx == 'T':
 		b.tx = 'E'
-		b.rollBack(b.saved.clone())
+		if n := len(b.saves); n > 0 {
+			b.rollBack(b.saves[n-1].clone())
+		} else {
+			b.rollBack(b.saved.clone())
+		}
 	case b.tx == 'I':
 		b.end(false)
 	}

@@ -20,6 +20,9 @@ type script struct {
 	// named: named statements.
 	state, blocks, named bool
 	slow                 bool
+	// world: statements that call functions; savepoints: as it says, and then
+	// nothing that unlistens.
+	world, savepoints bool
 }
 
 func (g *script) token() string {
@@ -34,6 +37,9 @@ func pick[T any](g *script, from ...T) T { return from[g.rng.IntN(len(from))] }
 
 // sql is one statement.
 func (g *script) sql() string {
+	if g.world && g.one(3) {
+		return g.worldly()
+	}
 	switch n := g.rng.IntN(100); {
 	case n < 25:
 		return fmt.Sprintf("select '%s'", g.token())
@@ -54,6 +60,9 @@ func (g *script) sql() string {
 	case n < 71 && g.slow:
 		return fmt.Sprintf("select '%s' from pg_sleep(0)", g.token())
 	case n < 86:
+		if g.blocks && g.savepoints && g.one(2) {
+			return pick(g, "savepoint ", "rollback to ", "rollback to ", "release ") + pick(g, "a", "b")
+		}
 		if g.blocks {
 			return pick(g, "begin", "commit", "rollback")
 		}
@@ -65,6 +74,17 @@ func (g *script) sql() string {
 		return ""
 	}
 	return fmt.Sprintf("select '%s'", g.token())
+}
+
+// worldly is a statement that calls functions, or makes one anew.
+func (g *script) worldly() string {
+	switch n := g.rng.IntN(16); {
+	case n == 0:
+		return fmt.Sprintf("create or replace function f%d() as '%s'", g.rng.IntN(worldFunctions), g.token())
+	case n < 6:
+		return fmt.Sprintf("insert into d%d values ('%s')", g.rng.IntN(worldTables), g.token())
+	}
+	return fmt.Sprintf("select f%d('%s')", g.rng.IntN(worldFunctions), g.token())
 }
 
 // leaves is a statement that leaves state in the session, or takes it back.
@@ -81,6 +101,9 @@ func (g *script) leaves() string {
 	case 5:
 		return fmt.Sprintf("listen c%d", which)
 	case 6:
+		if g.savepoints {
+			return "notify c0"
+		}
 		return pick(g, "notify c0", "unlisten c0", "unlisten c1", "unlisten *")
 	case 7:
 		return fmt.Sprintf("select pg_advisory_unlock(%s%d)", g.number(), which)
@@ -140,7 +163,7 @@ func (g *script) burst() []string {
 		return g.copySimple()
 	case n < 46:
 		return g.copyExtended()
-	case n < 49 && g.state:
+	case n < 49 && g.state && !g.savepoints:
 		if g.one(2) {
 			// In a block it would be told what this backend listens to.
 			return []string{syncing, query("rollback"), query("select * from pg_listening_channels()")}
@@ -221,7 +244,8 @@ func parts(burst []string, own bool) (all []part, _ bool) {
 // sql2 is a statement that may stand among others.
 func (g *script) sql2() string {
 	for {
-		if s := g.sql(); s != "" && !strings.HasPrefix(s, "do ") && !strings.Contains(s, "pg_sleep") {
+		if s := g.sql(); s != "" && !strings.HasPrefix(s, "do ") && !strings.Contains(s, "pg_sleep") &&
+			!strings.HasPrefix(s, "select f") && !strings.HasPrefix(s, "insert ") {
 			return s
 		}
 	}

@@ -36,10 +36,14 @@ type simClient struct {
 
 	lease   *simBackend
 	waiting bool
-	rested  bool // pgweir has sent a Sync of its own since it said something last
-	bye     bool // it has said Terminate
-	left    bool // it has closed its connection
-	doomed  bool // its backend has died
+	awaits  bool          // the catalog
+	woke    chan struct{} // by the catalog
+	woken   bool          // so that it can be told
+	rested  bool          // pgweir has sent a Sync of its own since it said something last
+	bye     bool          // it has said Terminate
+	left    bool          // it has closed its connection
+	doomed  bool          // its backend has died
+	quits   bool          // it has read what it need not have, and goes
 	closed  bool
 }
 
@@ -57,6 +61,7 @@ func (s *sim) newClient(id int) *simClient {
 	c.direct = newBackend(vars)
 	c.direct.mode = s.config.Mode
 	c.direct.unnamedOnly = s.config.Mode != SessionMode && s.config.MaxPrepared == 0
+	c.direct.world, c.direct.owner = s.world, fmt.Sprintf("%d:", id)
 	c.direct.verdict = func(token string) verdict { return s.decided[token] }
 
 	inSession := s.config.Mode == SessionMode
@@ -64,6 +69,8 @@ func (s *sim) newClient(id int) *simClient {
 		rng: s.rng, name: fmt.Sprintf("c%d", id), named: !c.direct.unnamedOnly, slow: true,
 		state: inSession || s.config.State != StateOff, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
 	}
+	g.world = g.state && (inSession || s.config.Catalog != nil)
+	g.savepoints = g.blocks && s.rng.IntN(2) == 0
 	own := false
 	for range 1 + s.rng.IntN(12) {
 		var all []part
@@ -90,7 +97,14 @@ func (s *sim) newClient(id int) *simClient {
 }
 
 func (s *sim) clientEvents(c *simClient, add func(int, func())) {
+	if len(c.rig.learn) > 0 {
+		add(10, c.learned)
+	}
 	if c.closed || c.left {
+		return
+	}
+	if c.quits {
+		add(1000, c.leave)
 		return
 	}
 	if len(c.says) > 0 {
@@ -106,6 +120,9 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	}
 	if c.hears {
 		add(10, c.listened)
+	}
+	if c.woken {
+		add(10, c.catalogKnown)
 	}
 	if c.notesWait() && c.rig.s.restful() {
 		add(10, c.drained)
@@ -358,7 +375,7 @@ func (c *simClient) collect() {
 
 // reads holds what comes against what would come directly.
 func (c *simClient) reads(bytes string) {
-	if c.left {
+	if c.left || c.quits {
 		return
 	}
 	c.got += bytes
@@ -385,6 +402,10 @@ func (c *simClient) reads(bytes string) {
 				c.must = 0
 			}
 			continue
+		}
+		if len(c.expect) > 0 && c.expect[0][0] == 't' && m == errAborted && c.direct.tx == 'E' {
+			c.quits = true // a Describe of what cannot be prepared anew either
+			return
 		}
 		if c.doomed && (strings.Contains(m, "\x00VFATAL\x00C57P01\x00") || strings.Contains(m, "\x00VFATAL\x00C08006\x00")) {
 			continue

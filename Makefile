@@ -4,6 +4,8 @@ GO       ?= go
 BIN      := bin/pgweir
 ARGS     ?=
 FUZZTIME ?= 30s
+SEEDS    ?= 100000
+FIRST    ?= 1
 
 # The packages in which goroutines share memory; they are tested with -race.
 RACE := pool|loop|proof|proxy|console|auth|child|census|web|loadtest|top
@@ -16,7 +18,7 @@ RACED := $(addprefix integration/,cancel_test.go crowd_test.go leaving_test.go l
 	state_startup_test.go stop_test.go)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-race test-versions regress conformance bench fuzz fmt lint clean install-postgres need-go
+.PHONY: help build demo test test-race test-versions regress conformance bench fuzz simulate fmt lint clean install-postgres need-go
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +70,9 @@ bench: build ## Measure pgweir beside the poolers that are installed
 
 fuzz: need-go ## Run every fuzz test for FUZZTIME (30s) each
 	@scripts/fuzz $(FUZZTIME)
+
+simulate: need-go ## Play SEEDS (100000) conversations of the simulation, from seed FIRST (1) on
+	$(GO) test -count=1 -timeout 0 ./session -run '^TestSimulation$$' -seeds $(SEEDS) -first $(FIRST)
 
 fmt: need-go ## Format the Go files
 	gofmt -w $$($(GO) list -f '{{.Dir}}' ./...)

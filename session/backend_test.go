@@ -56,7 +56,8 @@ type backend struct {
 	fails func(s *stmt) bool
 	rng   func(n int) int
 
-	saves []savepoint
+	saves    []savepoint
+	unclosed bool // a Close was skipped
 	// world is the database, owner whose connection it is, pooled that it is one
 	// of the pool's; runs are those of the statements that call functions.
 	world    *world
@@ -193,6 +194,7 @@ func (b *backend) handle(typ byte, body string) {
 	}
 	if b.skip && typ != 'S' && typ != 'X' {
 		b.doubt = b.doubt || setsUnnamed(typ, body)
+		b.unclosed = b.unclosed || typ == 'C'
 		return
 	}
 	switch typ {

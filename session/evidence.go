@@ -229,11 +229,26 @@ func (s *Session) learned(l *proof.Learned) wire.Hints {
 	return h
 }
 
+// changesCatalog says that the transaction may have changed the database's
+// objects.
+func (s *Session) changesCatalog() {
+	if c := s.config.Catalog; c != nil && s.hints&(wire.HintCatalog|wire.HintDrop) != 0 {
+		c.Changed()
+	}
+}
+
 // doubtful tells whether the backend is to be asked before the lease ends
 // though no hint says so.
 func (s *Session) doubtful() bool {
 	c := s.config.Catalog
-	return c != nil && !s.asked && s.pins == 0 && (s.link.evidence.ask || c.Wants() || s.outdated())
+	return c != nil && !s.asked && s.pins == 0 && (c.Wants() || s.mayHaveLeft())
+}
+
+// mayHaveLeft tells whether something has run that is not proven to leave
+// nothing behind, and of which the backend has not been asked yet.
+func (s *Session) mayHaveLeft() bool {
+	c, e := s.config.Catalog, &s.link.evidence
+	return c != nil && (e.ask || s.outdated() || len(e.ran) > 0 && !c.Certain())
 }
 
 // outdated tells whether what ran was looked up under another generation than

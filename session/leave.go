@@ -59,6 +59,7 @@ func (s *Session) Rest(o *Out) {
 // leave gives the backend up after the client has gone: cleaned, if that can
 // be done without waiting for the client's own work, else to be closed.
 func (s *Session) leave(o *Out) {
+	s.changesCatalog()
 	// In session mode the next client is told the backend's process ID. One that
 	// left a broken connection for a new one (as pools do that find it in a
 	// transaction) would take it for the old.
@@ -74,7 +75,7 @@ func (s *Session) leave(o *Out) {
 	case s.config.Mode == SessionMode:
 		reset = s.config.ResetQuery
 		s.link.have.doubt() // from before a reload of the pool's mode
-	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing), s.link.evidence.ask, s.awaits():
+	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing), s.mayHaveLeft(), s.awaits():
 		reset = "DISCARD ALL"
 		s.link.settings = s.link.base
 		s.link.have.clear()

@@ -78,7 +78,7 @@ func (s *Session) pose(a *asking, o *Out) {
 	case k == nil && !a.blind:
 		s.await(a, o)
 		return
-	case due || a.fresh:
+	case due || a.fresh || k != nil && !c.Certain():
 		a.Parts, a.reading = a.Parts|proof.PartDigest, r
 	}
 	if k != nil && k.Dblink != "" {

@@ -399,7 +399,10 @@ func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
 // server's last words, if there were any; it can only go too, as it would
 // have to without a pooler.
 func (s *Session) Lost(o *Out) {
-	if s.unconcerned() {
+	unconcerned := s.unconcerned()
+	s.changesCatalog()
+	s.abandon()
+	if unconcerned {
 		s.owed.clear()
 		s.serverLeft, s.swallowing = 0, false
 		s.rest()
@@ -422,7 +425,7 @@ func (s *Session) unconcerned() bool {
 		return false
 	}
 	a := s.x.asking
-	return a.hinted == 0 && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
+	return a.hinted == 0 && !s.mayHaveLeft() && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
 		s.clientLeft == 0 && !s.gathers && !s.unsynced && !s.draining && !s.x.withheld
 }
 
@@ -432,6 +435,8 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 		o.ToClient.addError(e)
 	}
 	o.Errors++
+	s.changesCatalog()
+	s.abandon()
 	if s.phase == Active || s.phase == Resetting {
 		o.Drop, o.Busy = true, s.owed.len() > 0
 	}

@@ -43,6 +43,7 @@ type simClient struct {
 	bye     bool          // it has said Terminate
 	left    bool          // it has closed its connection
 	doomed  bool          // its backend has died
+	quits   bool          // it has read what it need not have, and goes
 	closed  bool
 }
 
@@ -115,6 +116,10 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 		add(10, c.learned)
 	}
 	if c.closed || c.left {
+		return
+	}
+	if c.quits {
+		add(1000, c.leave)
 		return
 	}
 	if len(c.says) > 0 {
@@ -385,7 +390,7 @@ func (c *simClient) collect() {
 
 // reads holds what comes against what would come directly.
 func (c *simClient) reads(bytes string) {
-	if c.left {
+	if c.left || c.quits {
 		return
 	}
 	c.got += bytes
@@ -412,6 +417,10 @@ func (c *simClient) reads(bytes string) {
 				c.must = 0
 			}
 			continue
+		}
+		if len(c.expect) > 0 && c.expect[0][0] == 't' && m == errAborted && c.direct.tx == 'E' {
+			c.quits = true // a Describe of what cannot be prepared anew either
+			return
 		}
 		if c.doomed && (strings.Contains(m, "\x00VFATAL\x00C57P01\x00") || strings.Contains(m, "\x00VFATAL\x00C08006\x00")) {
 			continue

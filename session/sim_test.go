@@ -15,6 +15,7 @@ import (
 
 var (
 	simSeeds = flag.Int("seeds", 3000, "how many seeds the simulation plays")
+	simFirst = flag.Uint64("first", 1, "the first of them")
 	simSeed  = flag.Uint64("seed", 0, "play only this seed of the simulation, and tell what happens")
 )
 
@@ -32,14 +33,16 @@ var (
 // which there are never more than may be. A check (leak_check) finds nothing
 // that a hint had not told of; notifications come in order and between
 // transactions; and a client at rest has the names and channels that it
-// believes to have.
+// believes to have. In most seeds the pool has a Catalog, and what statements
+// leave behind by the functions and triggers that they call says nothing but
+// the backend (world).
 func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
 		simulate(t, *simSeed, true)
 		return
 	}
 	for seed := range uint64(*simSeeds) {
-		simulate(t, seed+1, false)
+		simulate(t, *simFirst+seed, false)
 	}
 }
 
@@ -407,7 +410,9 @@ func (s *sim) checkBelief(b *simBackend) {
 	}
 }
 
-// checkPrepared: a backend has no more shared statements than it may.
+// checkPrepared: a backend has no more shared statements than it may. It may have
+// more for a while if an error has had it skip a Close, and what was sent behind
+// the Sync counts on that.
 func (s *sim) checkPrepared(b *simBackend) {
 	n := 0
 	for name := range b.stmts {
@@ -415,7 +420,10 @@ func (s *sim) checkPrepared(b *simBackend) {
 			n++
 		}
 	}
-	if n > s.config.MaxPrepared {
+	switch {
+	case n < s.config.MaxPrepared:
+		b.unclosed = false
+	case n > s.config.MaxPrepared && !b.unclosed:
 		s.t.Fatalf("backend %d has %d shared statements, and may have %d", b.id, n, s.config.MaxPrepared)
 	}
 }

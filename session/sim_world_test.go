@@ -28,6 +28,9 @@ type world struct {
 	sound bool
 	ran   map[string][]effects // of each statement by its token, by whose it is, run by run
 	due   []replacement
+	// past are bodies that functions had. Some function has all of them in its own,
+	// since the name of a setting cannot be known that was nowhere to be read.
+	past []string
 }
 
 // function is one that statements call as f0('TOKEN').
@@ -174,6 +177,7 @@ func (w *world) decide(owner string, s *stmt) (all effects) {
 func (w *world) replace(number int, owner string) {
 	w.version++
 	w.due = append(w.due, replacement{number, w.version, owner, w.newFunction(number)})
+	w.past = append(w.past, w.functions[number].text())
 	w.functions[number] = &function{every: 1}
 }
 
@@ -195,6 +199,9 @@ func (w *world) learn() (rows []string) {
 			name = "hides_" + name // and nobody knows who calls it
 		}
 		rows = append(rows, row("f", name, f.text()))
+	}
+	for _, body := range w.past {
+		rows = append(rows, row("f", "hides_past", body))
 	}
 	for i, t := range w.tables {
 		if t.shown {

@@ -275,6 +275,7 @@ func (s *Session) noteCustom(name string) {
 // false if the backend had to be asked, and the answer is on its way. sampled
 // asks for a check (leak_check).
 func (s *Session) clean(sampled bool, o *Out) bool {
+	s.changesCatalog()
 	h := s.hints
 	s.hints = 0
 	s.link.epoch++
@@ -397,7 +398,7 @@ func (s *Session) completed(tag []byte, o *Out) {
 	switch string(tag) {
 	case "DISCARD ALL\x00":
 		s.setPins(s.pins&ReasonLibrary, o)
-		s.hints &= wire.HintLoad | wire.HintDblink
+		s.hints &= wire.HintLoad | wire.HintDblink | wire.HintCatalog | wire.HintDrop
 		s.settings, s.link.settings = s.base, s.link.base
 		s.setIdle(s.loginIdle, o)
 		if s.x != nil {

@@ -289,6 +289,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
 			text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
 			s.unlisten(text, s.unnamedHints)
+			s.loads(text, s.unnamedHints)
 		}
 		s.unsynced, s.executed = true, true
 		s.owed.push(entBind)
@@ -441,6 +442,7 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 		text = message[wire.HeaderLen:]
 	}
 	s.unlisten(text, h)
+	s.loads(text, h)
 	instead, refusal := s.sqlStatement(text, h, false, o)
 	if instead == nil && whole {
 		instead = s.aimText(text, h)

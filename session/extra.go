@@ -24,6 +24,7 @@ type extra struct {
 	turned        bool       // the transaction has a RESET
 	role          bool       // the client has chosen roles
 	showing       bool       // see showPrepared
+	loading       []string   // the libraries of what is under way
 	preparedHints wire.Hints // of the statements of SQL's PREPARE
 	unknown       bool       // a setting was set whose name is not known
 	blind         bool       // and that holds

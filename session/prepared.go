@@ -187,6 +187,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 				return s.refuse(e, message, total, o)
 			}
 			s.unlisten(n.st.text(), h)
+			s.loads(n.st.text(), h)
 			s.makeReady(h, o)
 			s.more().keepStatement(n.st.text())
 		} else if s.config.LeakCheck > 0 {

@@ -316,7 +316,7 @@ func (s *Session) readSettings(a *asking) *Settings {
 			list = append(list, v)
 		}
 	}
-	return NewSettings(list)
+	return NewSettings(list).loading(s.settings.Libraries())
 }
 
 // notSet tells whether a setting of an extension is one that only occurs in the

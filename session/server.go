@@ -257,7 +257,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	if s.x != nil {
 		s.x.signaled = false
 		if s.owed.len() == 0 {
-			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil
+			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade, s.x.loading = nil, nil, nil, nil, nil
 		}
 		if s.x.showing && s.owed.len() == 0 {
 			s.hidePrepared(o)
@@ -337,7 +337,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	s.link.evidence.void = true
 	s.resets, s.idleThere = 0, false
 	if s.x != nil {
-		s.x.unheard = nil
+		s.x.unheard, s.x.loading = nil, nil
 	}
 	if first != entQuery && first != entFunction && first != entSync && first != 0 {
 		var making *Statement

@@ -95,6 +95,7 @@ type Link struct {
 
 	signed   bool      // a NOTIFY was sent; see Notified
 	settings *Settings // what is set there beyond Vars
+	loaded   []string  // the libraries that clients have loaded there
 	base     *Settings // what its startup parameters have set
 	begun    *Settings // what was there when its login was over
 	role     string    // the one that its login has, "" for none

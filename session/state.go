@@ -228,7 +228,7 @@ func (s *Session) readStrings(text []byte, nonconforming, run bool) (h wire.Hint
 			s.more().unknown = true
 		}
 		if run {
-			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintLoad)
+			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintProcess)
 		}
 	})
 	return h
@@ -272,7 +272,7 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 		c.Changed()
 	}
 	blind := Reason(0)
-	if h&(wire.HintLoad|wire.HintDblink) != 0 {
+	if h&(wire.HintProcess|wire.HintDblink) != 0 {
 		s.spoilt = true // nothing undoes these
 		blind |= ReasonLibrary
 	}
@@ -372,8 +372,8 @@ func (s *Session) completed(tag []byte, o *Out) {
 	switch string(tag) {
 	case "DISCARD ALL\x00":
 		s.setPins(s.pins&ReasonLibrary, o)
-		s.hints &= wire.HintLoad | wire.HintDblink
-		s.settings, s.link.settings = s.base, s.link.base
+		s.hints &= wire.HintProcess | wire.HintDblink
+		s.settings, s.link.settings = s.base.loading(s.settings.Libraries()), s.link.base
 		s.setIdle(s.loginIdle, o)
 		if s.x != nil {
 			s.x.blind, s.x.unknown, s.x.role = false, false, false
@@ -391,6 +391,8 @@ func (s *Session) completed(tag []byte, o *Out) {
 		if s.x != nil {
 			s.x.unheard = nil // to a savepoint, perhaps: then they may hold, and are lost
 		}
+	case "LOAD\x00":
+		s.loaded()
 	case "DEALLOCATE\x00":
 		s.deallocated()
 	case "PREPARE\x00":

@@ -109,6 +109,15 @@ loop:
 			sent = pos
 			s.replay(o)
 		}
+		if s.x != nil && len(s.x.channels) > 0 && s.opensBlock(typ, message) {
+			o.ToServer.add(in[sent:pos])
+			sent = pos
+			if s.owed.len() > 0 {
+				s.hold(o)
+				break
+			}
+			s.showChannels(o)
+		}
 		if s.idle != 0 && s.showIdle(typ, message, in[sent:pos], o) {
 			sent = pos
 		}

@@ -346,6 +346,9 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.replaying, s.stays, s.copyFed = replayNone, false, false
 	s.idleThere, s.long = false, longNone
 	s.forgetStrays()
+	if s.x != nil {
+		s.x.shown, s.x.listened, s.x.committed = false, false, false
+	}
 	l.bound, l.asked = nil, false
 	l.epoch++
 	s.stranger = l.last != s.id
@@ -466,6 +469,10 @@ func (s *Session) settle(o *Out) {
 		sampled := s.sample()
 		deferred := kept && (s.x == nil || !s.x.withheld)
 		if !deferred && (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
+			return
+		}
+		if s.isShown() && s.pins&ReasonChannels == 0 {
+			s.unlistenThere(o)
 			return
 		}
 		if s.crowded() {

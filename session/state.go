@@ -59,6 +59,9 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 	on(wire.HintHold, ReasonCursor)
 	on(wire.HintPrepare, ReasonPrepared)
 	on(wire.HintListen, ReasonChannels)
+	if s.isShown() {
+		on(wire.HintUnlisten, ReasonChannels)
+	}
 	if h&wire.HintFunction != 0 {
 		on(wire.HintDeallocate|wire.HintDiscard, ReasonPrepared)
 	}
@@ -369,6 +372,7 @@ func (s *Session) setPins(pins Reason, o *Out) {
 // completed reads a command's tag, for those that end what was there before.
 // Nothing was sent behind them: see Session.alone.
 func (s *Session) completed(tag []byte, o *Out) {
+	s.chains(string(tag), o)
 	switch string(tag) {
 	case "DISCARD ALL\x00":
 		s.setPins(s.pins&ReasonLibrary, o)
@@ -389,6 +393,7 @@ func (s *Session) completed(tag []byte, o *Out) {
 		s.setPins(s.pins&^ReasonSequence, o)
 	case "ROLLBACK\x00":
 		if s.x != nil {
+			s.x.listened = false
 			s.x.unheard = nil // to a savepoint, perhaps: then they may hold, and are lost
 		}
 	case "LOAD\x00":

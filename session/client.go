@@ -91,6 +91,22 @@ loop:
 			s.terminate(o)
 			return len(in)
 		}
+		if s.countsStrays(typ) {
+			o.ToServer.add(in[sent:pos])
+			sent = pos
+			s.countStrays(o)
+		}
+		if s.x != nil && s.x.counting {
+			s.held = true
+			break
+		}
+		if s.ignores(typ) {
+			o.ToServer.add(in[sent:pos])
+			s.clientLeft, s.discarding = int32(total-n), true
+			pos += n
+			sent = pos
+			continue
+		}
 		if s.stays && s.givesWay(typ) {
 			o.ToServer.add(in[sent:pos])
 			sent = pos

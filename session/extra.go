@@ -34,6 +34,9 @@ type extra struct {
 	stray         int         // Syncs that were sent within a copy; see stray.go
 	strays        bool        // which has failed
 	byQuery       bool        // that was a simple query, whose ReadyForQuery has not come
+	counting      bool        // which of them the backend answers is being found out
+	counted       int         // how many it has
+	ignoring      bool        // see ignores
 	answering     bool        // the first entry's answer has begun to come, since that
 	refusing      *wire.Error // why a statement under way is not run
 	hearing

@@ -115,6 +115,9 @@ func decoded(typ byte) bool {
 func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow bool) {
 	first := s.owed.first()
 	if s.x != nil && s.x.stray > 0 {
+		if s.x.counting && s.strayCounted(typ, body, o) {
+			return true
+		}
 		s.heardOf(typ, first)
 	}
 	switch typ {

@@ -498,5 +498,8 @@ func (s *Session) over() bool {
 	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.gathers || !s.begun {
 		return false
 	}
+	if s.x != nil && s.x.ignoring {
+		return false
+	}
 	return s.tx == 'I' && s.config.Mode != SessionMode
 }

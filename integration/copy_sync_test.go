@@ -21,27 +21,35 @@ func TestCopyWithSyncAndFlushWithin(t *testing.T) {
 	good, bad := frame('d', "1\n"), frame('d', "bad\n")
 	begin, listen, rollback := simpleQuery("begin"), simpleQuery("listen x"), simpleQuery("rollback")
 	last := simpleQuery("select 'the last'")
+	joined := func(sends ...[]byte) []byte { return bytes.Join(sends, nil) }
 	for _, c := range []struct {
-		name  string
-		sends [][]byte
+		name   string
+		sends  [][]byte
+		behind []byte // the failure
 	}{
-		{"a Sync behind the failure", [][]byte{copies("seen"), sync}},
-		{"a Sync ahead of the data", [][]byte{copies("copied"), sync, good, done, sync}},
-		{"a Sync ahead of data that fail", [][]byte{copies("copied"), sync, bad, done, sync}},
-		{"a Sync behind data that fail", [][]byte{copies("copied"), bad, sync, done, sync}},
-		{"Syncs on both sides", [][]byte{copies("copied"), sync, bad, sync, done, sync}},
-		{"in a block", [][]byte{begin, copies("seen"), sync, rollback}},
-		{"a Flush where nothing else may be sent", [][]byte{begin, listen, copies("copied"), flush, good, flush, done, sync, rollback}},
-		{"a Sync of a simple copy that fails", [][]byte{simpleQuery("copy copied from stdin"), bad, sync}},
+		{"a Sync behind the failure", [][]byte{copies("seen"), sync}, nil},
+		{"a Sync ahead of the data", [][]byte{copies("copied"), sync, good, done, sync}, nil},
+		{"a Sync ahead of data that fail", [][]byte{copies("copied"), sync, bad, done, sync}, nil},
+		{"a Sync behind data that fail", [][]byte{copies("copied"), bad, sync, done, sync}, nil},
+		{"Syncs on both sides", [][]byte{copies("copied"), sync, bad, sync, done, sync}, nil},
+		{"in a block", [][]byte{begin, copies("seen"), sync, rollback}, nil},
+		{"a Flush where nothing else may be sent", [][]byte{begin, listen, copies("copied"), flush, good, flush, done, sync, rollback}, nil},
+		{"a Sync of a simple copy that fails", [][]byte{simpleQuery("copy copied from stdin"), bad, sync}, nil},
+		{"a Sync behind data that fail, and a query behind the failure", [][]byte{copies("copied"), bad, sync}, simpleQuery("select 1")},
+		{"a Sync ahead of data that fail, and a query behind the failure", [][]byte{copies("copied"), sync, bad}, joined(simpleQuery("select 1"), done, sync)},
 	} {
 		// Up to the row of the last query, the types of all messages.
-		types := func(c *wireClient, sends []byte) string {
+		types := func(c *wireClient, sends, behind []byte) string {
 			c.send(sends)
 			var all []byte
 			for {
 				typ, body, err := c.read()
 				if err != nil {
 					return string(all) + " and " + err.Error()
+				}
+				if typ == 'E' && behind != nil {
+					c.send(behind)
+					behind = nil
 				}
 				if all = append(all, typ); typ == 'D' && bytes.Contains(body, []byte("the last")) {
 					return string(all)
@@ -50,10 +58,13 @@ func TestCopyWithSyncAndFlushWithin(t *testing.T) {
 		}
 		direct := dialWire(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(w.PG.Port)))
 		direct.login(protocol30, "user", "postgres", "database", w.DB)
-		sends := bytes.Join(append(c.sends, last), nil)
-		want := types(direct, sends)
+		sends, behind := joined(append(c.sends, last)...), []byte(nil)
+		if c.behind != nil {
+			sends, behind = joined(c.sends...), joined(c.behind, last)
+		}
+		want := types(direct, sends, behind)
 		for range 2 {
-			if got := types(loginWire(t, w), sends); got != want {
+			if got := types(loginWire(t, w), sends, behind); got != want {
 				t.Errorf("%s: %s, directly %s", c.name, got, want)
 			}
 		}

@@ -179,7 +179,7 @@ func TestANotifyIsSentThoughItsClientIsGone(t *testing.T) {
 // others.
 func TestTheNotifierIsKnownWhenItsBackendHasGone(t *testing.T) {
 	t.Parallel()
-	for name, first := range map[string]string{"server_lifetime = 0": "", "leak_check = 0": "load 'plpgsql'"} {
+	for name, first := range map[string]string{"server_lifetime = 0": "", "leak_check = 0": "do $$ begin load 'plpgsql'; end $$"} {
 		w := startWeir(t, weirOptions{Top: name, Database: "pool_size = 3"})
 		listener := loginWire(t, w)
 		listener.does("listen c")

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -304,5 +305,36 @@ func TestASettingBehindALongTextIsNobodyElses(t *testing.T) {
 			}
 		}
 		_, _ = one.Close(t.Context()), two.Close(t.Context())
+	}
+}
+
+// TestALibraryThatAClientHasLoadedFollowsIt: a library defines settings, and does
+// its work on whatever backend its client comes to.
+func TestALibraryThatAClientHasLoadedFollowsIt(t *testing.T) {
+	t.Parallel()
+	// An ordinary role may not load this one.
+	for _, top := range []string{stageTop, "leak_check = 0.0\n"} {
+		w := startWeir(t, weirOptions{Top: top, Database: "pool_size = 2\nmax_pinned = 1"})
+		const shows = "select count(*) from pg_settings where name = 'auto_explain.log_min_duration' and unit = 'ms' and setting = "
+		var all []*pgx.Conn
+		for i := range 5 {
+			c := connect(t, w.DSN(simpleProtocol, fmt.Sprintf("application_name=%d", i)))
+			must(t, c, "load 'auto_explain'")
+			must(t, c, fmt.Sprintf("set auto_explain.log_min_duration = '%ds'", 1000+i))
+			all = append(all, c)
+		}
+		// One in a block has the others come to the other backend, and back.
+		for i, c := range all {
+			must(t, c, "begin")
+			for k, other := range all {
+				if got := ask(t, other, fmt.Sprintf("%s'%d000'", shows, 1000+k)); got != "1" {
+					t.Errorf("client %d, while %d is in a block: %q", k, i, got)
+				}
+			}
+			must(t, c, "rollback")
+		}
+		if pins := show(t, connect(t, w.Console(simpleProtocol)), "show pins"); len(pins) != 0 {
+			t.Errorf("SHOW PINS has %v", pins)
+		}
 	}
 }

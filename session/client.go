@@ -91,6 +91,22 @@ loop:
 			s.terminate(o)
 			return len(in)
 		}
+		if s.countsStrays(typ) {
+			o.ToServer.add(in[sent:pos])
+			sent = pos
+			s.countStrays(o)
+		}
+		if s.x != nil && s.x.counting {
+			s.held = true
+			break
+		}
+		if s.ignores(typ) {
+			o.ToServer.add(in[sent:pos])
+			s.clientLeft, s.discarding = int32(total-n), true
+			pos += n
+			sent = pos
+			continue
+		}
 		if s.stays && s.givesWay(typ) {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
@@ -108,6 +124,15 @@ loop:
 			o.ToServer.add(in[sent:pos])
 			sent = pos
 			s.replay(o)
+		}
+		if s.x != nil && len(s.x.channels) > 0 && s.opensBlock(typ, message) {
+			o.ToServer.add(in[sent:pos])
+			sent = pos
+			if s.owed.len() > 0 {
+				s.hold(o)
+				break
+			}
+			s.showChannels(o)
 		}
 		if s.idle != 0 && s.showIdle(typ, message, in[sent:pos], o) {
 			sent = pos
@@ -289,6 +314,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
 			text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
 			s.unlisten(text, s.unnamedHints)
+			s.loads(text, s.unnamedHints)
 		}
 		s.unsynced, s.executed = true, true
 		s.owed.push(entBind)
@@ -451,6 +477,7 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 		text = message[wire.HeaderLen:]
 	}
 	s.unlisten(text, h)
+	s.loads(text, h)
 	instead, refusal := s.sqlStatement(text, h, false, o)
 	if instead == nil && whole {
 		instead = s.aimText(text, h)

@@ -151,6 +151,7 @@ func TestSyncsWithinACopyThatFails(t *testing.T) {
 	bad := failure("22P02", "bad")
 	q := query("select 1")
 	ran := join([]string{complete("SELECT 1"), ready('I')})
+	probe := syncing + parse(scratchName, "") + closing("S", scratchName) + syncing
 	next := func() []step { return steps(elsewhere(), begin(q), answers(ran).then("release")) }
 	play(t, []transcript{
 		{"sent ahead, and read behind the failure", transactionMode, steps(
@@ -167,6 +168,19 @@ func TestSyncsWithinACopyThatFails(t *testing.T) {
 		{"in the midst, answered, and a query behind", transactionMode, steps(
 			begin(copies), answers(begun), passes(copyData("bad\n"), syncing, copyDone, syncing, q),
 			answers(bad), answers(ready('I')), answers(ready('I')), answers(ran).then("drop"), next(),
+		)},
+		{"in the midst, answered, and a query behind the failure", transactionMode, steps(
+			begin(copies), answers(begun), passes(copyData("bad\n"), syncing), answers(bad),
+			client(q).asks(probe), server(ready('I')),
+			server(ready('I'), parsed, closed, ready('I')).tells(ready('I')).then("need drop"),
+			elsewhere(), leased().asks(q), answers(ran).then("release"),
+		)},
+		{"in the midst, ignored, and a query behind the failure", transactionMode, steps(
+			begin(copies), answers(begun), passes(syncing, copyData("bad\n")), answers(bad),
+			client(copyDone).asks(copyDone), client(q).asks(probe),
+			server(ready('I'), parsed, closed, ready('I')),
+			client(parse("", "select 2"), syncing).asks(syncing),
+			answers(ready('I')).then("drop"), next(),
 		)},
 		{"it succeeds", transactionMode, steps(
 			begin(copies, syncing), answers(begun), passes(copyData("1\n"), syncing, copyDone, syncing),

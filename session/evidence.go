@@ -270,7 +270,7 @@ func (s *Session) unread() (unknown bool) {
 		return false
 	}
 	l := k.Any()
-	if l.Hints&(wire.HintLoad|wire.HintDblink) != 0 {
+	if l.Hints&(wire.HintProcess|wire.HintDblink) != 0 {
 		s.spoilt = true // nothing undoes these
 	}
 	return l.Unknown

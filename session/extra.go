@@ -24,6 +24,7 @@ type extra struct {
 	turned        bool       // the transaction has a RESET
 	role          bool       // the client has chosen roles
 	showing       bool       // see showPrepared
+	loading       []string   // the libraries of what is under way
 	preparedHints wire.Hints // of the statements of SQL's PREPARE
 	unknown       bool       // a setting was set whose name is not known
 	blind         bool       // and that holds
@@ -34,6 +35,9 @@ type extra struct {
 	stray         int         // Syncs that were sent within a copy; see stray.go
 	strays        bool        // which has failed
 	byQuery       bool        // that was a simple query, whose ReadyForQuery has not come
+	counting      bool        // which of them the backend answers is being found out
+	counted       int         // how many it has
+	ignoring      bool        // see ignores
 	answering     bool        // the first entry's answer has begun to come, since that
 	refusing      *wire.Error // why a statement under way is not run
 	hearing

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 
@@ -51,6 +52,9 @@ type hearing struct {
 	syncing   bool     // and that only for notifications that are on their way
 	withheld  bool     // ReadyForQuery, until then
 	catching  bool     // waiting is for the listening backend to have caught up
+	shown     bool     // the backend has been made to listen to all channels; see showChannels
+	listened  bool     // the transaction has a LISTEN
+	committed bool     // and its COMMIT was the last command that has been answered
 
 	// Catch-ups are numbered: the last one that was begun, the last one that is
 	// over, and the one that what is under way needs.
@@ -60,6 +64,32 @@ type hearing struct {
 // hearsLater tells whether the client is still to be told that it hears its
 // channels.
 func (s *Session) hearsLater() bool { return s.x != nil && (s.x.waiting || s.x.withheld) }
+
+// chains takes a command tag, and notices a transaction that goes on, as a new one,
+// behind a COMMIT that has made a LISTEN hold: with AND CHAIN, or in the same
+// text. The client has been told of that LISTEN, and may not miss what is notified
+// until the listening backend hears it, nor hear it twice. So it keeps its own.
+func (s *Session) chains(tag string, o *Out) {
+	if s.hints&wire.HintListen == 0 || s.config.Listen != ListenShare {
+		return
+	}
+	x := s.more()
+	s.goesOn(o)
+	switch tag {
+	case "LISTEN\x00":
+		x.listened = true
+	case "COMMIT\x00":
+		x.committed, x.listened = x.listened, false
+	}
+}
+
+// goesOn: something follows what has been answered.
+func (s *Session) goesOn(o *Out) {
+	if s.x != nil && s.x.committed {
+		s.x.committed = false
+		s.setPins(s.pins|ReasonChannels, o)
+	}
+}
 
 // listen has the owner listen to channels besides those there are.
 func (s *Session) listen(channels []string, o *Out) {
@@ -97,6 +127,16 @@ func (s *Session) unlisten(text []byte, h wire.Hints) {
 
 // unlistens tells whether the transaction takes channels from the client.
 func (s *Session) unlistens() bool { return s.x != nil && (len(s.x.unheard) > 0 || s.x.discarded) }
+
+// isShown tells whether the backend can be asked which of the client's channels
+// are left.
+func (s *Session) isShown() bool { return s.x != nil && s.x.shown }
+
+// mayUnlisten is unlistens, where an UNLISTEN that a savepoint has taken back may
+// not have been the only one.
+func (s *Session) mayUnlisten() bool {
+	return s.unlistens() || s.isShown() && s.hints&wire.HintUnlisten != 0
+}
 
 // left are the channels that the transaction leaves it of those that it hears.
 func (s *Session) left() []string {
@@ -149,6 +189,16 @@ func (s *Session) hears(message []byte) bool {
 		return true
 	}
 	channel, _, _ := wire.CString(message[wire.HeaderLen+4:])
+	return slices.Contains(s.x.channels, string(channel))
+}
+
+// hearsElsewhere tells whether the body of a notification that the client's own
+// backend has heard comes by the listening backend as well.
+func (s *Session) hearsElsewhere(body []byte) bool {
+	if s.x == nil || len(s.x.channels) == 0 || len(body) < 4 {
+		return false
+	}
+	channel, _, _ := wire.CString(body[4:])
 	return slices.Contains(s.x.channels, string(channel))
 }
 
@@ -319,6 +369,7 @@ func (s *Session) CancelHearing(e *wire.Error, o *Out) bool {
 
 // unlistenThere has the backend listen to nothing any more.
 func (s *Session) unlistenThere(o *Out) {
+	s.x.shown = false
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
 	s.unnamedHere = false
 	s.owed.push(entReset)
@@ -345,10 +396,12 @@ func (s *Session) tellReady(o *Out) {
 	}
 }
 
-// showChannels makes the backend listen to what the client hears, for a
-// statement that asks for that.
+// showChannels makes the backend listen to what the client hears, until the end
+// of the transaction: for a statement that asks for that, and ahead of a block,
+// in which it could not be done any more. What a block with savepoints leaves of
+// the channels, the backend says then.
 func (s *Session) showChannels(o *Out) {
-	if s.x == nil || len(s.x.channels) == 0 || s.tx != 'I' || s.unsynced || s.owed.len() > 0 {
+	if s.x == nil || len(s.x.channels) == 0 || s.x.shown || s.tx != 'I' || s.unsynced || s.owed.len() > 0 {
 		return
 	}
 	var sql []byte
@@ -356,5 +409,58 @@ func (s *Session) showChannels(o *Out) {
 		sql = append(wire.QuoteIdent(append(sql, "LISTEN "...), c), ';')
 	}
 	s.guarded(sql, o)
-	s.hints |= wire.HintListen // and it is to stop that afterwards
+	s.x.shown = true
+}
+
+// opensBlock tells whether a message opens a block ahead of which the client's
+// channels are to be shown.
+func (s *Session) opensBlock(typ byte, message []byte) bool {
+	c := s.config
+	if s.x.shown || s.tx != 'I' || s.unsynced || s.skipping || s.copyIn || c.State == StateOff || c.Mode != TransactionMode || c.Listen != ListenShare {
+		return false
+	}
+	text := message[wire.HeaderLen:]
+	switch typ {
+	case 'Q':
+	case 'P':
+		if len(text) == 0 || text[0] != 0 {
+			return false
+		}
+		text = text[1:]
+	case 'B':
+		name, _ := wire.BindStatement(text)
+		n := s.names[string(cutName(name))]
+		switch {
+		case len(name) > 0 && n != nil && n.st != nil:
+			text = n.st.text()
+		case len(name) == 0 && len(s.unnamed) > wire.HeaderLen:
+			text = s.unnamed[wire.HeaderLen+1:]
+		default:
+			return false
+		}
+	default:
+		return false
+	}
+	text, _, _ = bytes.Cut(text, []byte{0})
+	return wire.Scan(text)&wire.HintExplicit != 0
+}
+
+// tellLeft takes the channels that the backend listens to at the end of a
+// transaction in which it was made to listen to all of the client's.
+func (s *Session) tellLeft(channels []string, o *Out) {
+	x := s.x
+	slices.Sort(channels)
+	added := slices.ContainsFunc(channels, func(c string) bool { return !slices.Contains(x.channels, c) })
+	switch {
+	case s.pins&ReasonChannels != 0:
+		// Those that are new are heard there, and nowhere else.
+		channels = slices.DeleteFunc(slices.Clone(x.channels), func(c string) bool { return !slices.Contains(channels, c) })
+	case added:
+		x.wanted, x.waiting, o.Listen = channels, true, true
+		return
+	default:
+		defer s.unlistenThere(o)
+	}
+	o.Unlisten = o.Unlisten || len(channels) != len(x.channels)
+	s.hear(channels)
 }

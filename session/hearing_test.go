@@ -21,6 +21,31 @@ func wants(channels ...string) step {
 	return check("it wants to listen to "+strings.Join(channels, ", "), func(s *Session) bool { return slices.Equal(s.Wanted(), channels) })
 }
 
+// showing is what has a backend listen to channels ahead of something.
+func showing(channels ...string) string {
+	sql := guard
+	for _, c := range channels {
+		sql += `LISTEN "` + c + `";`
+	}
+	return query(sql + unguard)
+}
+
+var isShowing = complete("SET") + complete("LISTEN") + complete("RESET") + ready('I')
+
+// listenersBlock is the beginning of a block of a client that listens to channels,
+// and shownNoMore its end.
+func listenersBlock(channels ...string) []step {
+	return steps(
+		client(query("begin")).then("need"),
+		leased().asks(showing(channels...), query("begin")),
+		server(isShowing, complete("BEGIN"), ready('T')).tells(complete("BEGIN"), ready('T')),
+	)
+}
+
+func shownNoMore() step {
+	return server(complete("UNLISTEN"), ready('I')).then("release")
+}
+
 // listening is a client that listens to channels, whose LISTEN was sql.
 func listening(sql string, channels ...string) []step {
 	var rows []string
@@ -137,13 +162,14 @@ func TestListening(t *testing.T) {
 		)},
 		{"but not in a transaction, nor in an answer", transactionMode, steps(
 			listening("listen a", "a"),
-			block,
+			listenersBlock("a"),
 			notify(one),
 			passes(query("select 1")),
 			notify(two),
 			answers(complete("SELECT 1"), ready('T')),
 			passes(query("commit")),
-			server(complete("COMMIT"), ready('I')).tells(complete("COMMIT"), one, two, ready('I')).then("release"),
+			server(complete("COMMIT"), ready('I')).tells(complete("COMMIT"), one, two, ready('I')).asks(query("UNLISTEN *")),
+			shownNoMore(),
 			begin(query("select 1")),
 			answers(row("12345")[:8]),
 			notify(one),
@@ -174,12 +200,15 @@ func TestListening(t *testing.T) {
 		)},
 		{"and not if it is rolled back", transactionMode, steps(
 			listening("listen a", "a"),
-			block,
+			listenersBlock("a"),
 			passes(query("unlisten *")),
 			answers(complete("UNLISTEN"), ready('T')),
 			listensTo("a"),
 			passes(query("rollback")),
-			answers(complete("ROLLBACK"), ready('I')).then("release"),
+			server(complete("ROLLBACK"), ready('I')).tells(complete("ROLLBACK")).then("sync"),
+			listened(nil).asks(question(ReasonChannels)),
+			server(says(left("c", "a"))).asks(query("UNLISTEN *")),
+			server(complete("UNLISTEN"), ready('I')).tells(ready('I')).then("release"),
 			listensTo("a"),
 		)},
 		{"or fails", transactionMode, steps(
@@ -205,7 +234,8 @@ func TestListening(t *testing.T) {
 			client(query("select * from pg_listening_channels()")).then("need"),
 			leased().asks(query(guard+`LISTEN "a";`+unguard), query("select * from pg_listening_channels()")),
 			server(complete("LISTEN"), ready('I'), columns, row("a"), complete("SELECT 1"), ready('I')).
-				tells(columns, row("a"), complete("SELECT 1")).asks(question(ReasonChannels)),
+				tells(columns, row("a"), complete("SELECT 1"), ready('I')).asks(query("UNLISTEN *")),
+			shownNoMore(),
 		)},
 		{"with listen = pin the client keeps its backend", pinning, steps(
 			begin(query("listen a")),
@@ -278,12 +308,14 @@ func TestWhatIsOnItsWayComesBeforeTheEndOfUnlisten(t *testing.T) {
 		)},
 		{"in a block", transactionMode, steps(
 			listening("listen a; listen b", "a", "b"),
-			begin(query("begin")), answers(complete("BEGIN"), ready('T')),
+			listenersBlock("a", "b"),
 			notify(one),
 			passes(query("unlisten a")), answers(complete("UNLISTEN"), ready('T')),
 			passes(query("commit")), commits("COMMIT"),
 			notify(other),
-			listened(nil).tells(one, other, ready('I')).then("release unlisten"),
+			listened(nil).asks(question(ReasonChannels)),
+			server(says(left("c", "b"))).asks(query("UNLISTEN *")).then("unlisten"),
+			server(complete("UNLISTEN"), ready('I')).tells(one, other, ready('I')).then("release"),
 			listensTo("b"),
 		)},
 		{"in the extended protocol", transactionMode, steps(
@@ -312,12 +344,14 @@ func TestWhatIsOnItsWayComesBeforeTheEndOfUnlisten(t *testing.T) {
 		{"which follows in a pipeline only when that is over", transactionMode, steps(
 			listening("listen a", "a"),
 			client(query("begin"), query("unlisten a"), query("commit"), query("notify a")).then("need"),
-			leased().asks(query("begin")),
-			server(complete("BEGIN"), ready('T')).tells(complete("BEGIN"), ready('T')).asks(query("unlisten a")),
+			leased().asks(showing("a"), query("begin")),
+			server(isShowing, complete("BEGIN"), ready('T')).tells(complete("BEGIN"), ready('T')).asks(query("unlisten a")),
 			server(complete("UNLISTEN"), ready('T')).tells(complete("UNLISTEN"), ready('T')).asks(query("commit")),
 			commits("COMMIT"),
 			notify(one),
-			listened(nil).tells(one, ready('I')).then("need release unlisten"),
+			listened(nil).asks(question(ReasonChannels)),
+			server(says()).asks(query("UNLISTEN *")).then("unlisten"),
+			server(complete("UNLISTEN"), ready('I')).tells(one, ready('I')).then("need release"),
 			leased().asks(query("notify a")),
 			answers(complete("NOTIFY"), ready('I')).then("release"),
 		)},
@@ -619,12 +653,13 @@ func TestWhatWasNotifiedBeforeAQueryComesWithItsAnswer(t *testing.T) {
 		)},
 		{"a block waits at its end", transactionMode, steps(
 			listens,
-			begin(query("begin")), caughtUp(), answers(complete("BEGIN"), ready('T')),
+			client(query("begin")).then("need"), leased().asks(showing("a"), query("begin")), caughtUp(),
+			server(isShowing, complete("BEGIN"), ready('T')).tells(complete("BEGIN"), ready('T')),
 			passes(query("select 1")), answers(complete("SELECT 1"), ready('T')),
 			passes(query("commit")), catchingUp(0),
 			server(complete("COMMIT"), ready('I')).tells(complete("COMMIT")), catchingUp(1),
 			notify(one),
-			caughtUp().tells(one, ready('I')).then("release"),
+			caughtUp().tells(one, ready('I')).asks(query("UNLISTEN *")), shownNoMore(),
 		)},
 		{"so does a pipeline", transactionMode, steps(
 			listens,

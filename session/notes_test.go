@@ -21,9 +21,9 @@ func newListener(t *testing.T) *rig {
 // transaction has so many bytes wait and no more, and hears that there were.
 func TestNotificationsAreBoundedInATransaction(t *testing.T) {
 	r := newListener(t)
-	for _, s := range begin(query("begin")) {
-		s.do(r)
-	}
+	r.client(query("begin"))
+	r.lease()
+	r.server(isShowing)
 	long := []byte(notification("a", strings.Repeat("x", 7000)))
 	small := []byte(notification("a", "1"))
 	most := MaxNotes / noteSize(long)

@@ -38,7 +38,7 @@ func (s *Session) crowded() bool {
 
 // mayPin tells whether what the transaction has done may pin.
 func (s *Session) mayPin() bool {
-	const blind = wire.HintLoad | wire.HintDblink | wire.HintSequence
+	const blind = wire.HintProcess | wire.HintDblink | wire.HintSequence
 	return s.hints&^hintsCheap != 0 && (s.config.State == StatePin || s.hints&blind != 0 ||
 		s.x != nil && s.x.unknown || s.parts(s.hints)&^partSettings != 0)
 }

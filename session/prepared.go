@@ -230,6 +230,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 			return e
 		}
 		s.unlisten(n.st.text(), h)
+		s.loads(n.st.text(), h)
 		s.makeReady(h, o)
 	}
 	if hints != 0 || s.config.LeakCheck > 0 {

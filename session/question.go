@@ -242,6 +242,12 @@ func (s *Session) conclude(a *asking, o *Out) {
 		s.spoilt = true // nothing undoes it
 	}
 	before := s.pins
+	if a.Parts&ReasonChannels != 0 && s.isShown() {
+		a.Found = a.Found&^ReasonChannels | before&ReasonChannels
+		if !s.draining {
+			s.tellLeft(a.Channels, o)
+		}
+	}
 	pins := s.pins&^(a.Parts|ReasonUnknown) | a.Found
 	if s.private > 0 || s.hasLong() {
 		pins |= ReasonPrepared
@@ -271,7 +277,7 @@ func (s *Session) conclude(a *asking, o *Out) {
 		o.Leak = found
 	}
 	s.judge(found&^before, a, o)
-	if a.Found&ReasonChannels != 0 && s.config.Listen == ListenShare && !s.draining {
+	if a.Found&^before&ReasonChannels != 0 && s.config.Listen == ListenShare && !s.draining {
 		pins &^= ReasonChannels
 		s.listen(a.Channels, o)
 	}
@@ -335,7 +341,7 @@ func (s *Session) readSettings(a *asking) *Settings {
 			list = append(list, v)
 		}
 	}
-	return NewSettings(list)
+	return NewSettings(list).loading(s.settings.Libraries())
 }
 
 // notSet tells whether a setting of an extension is one that only occurs in the

@@ -39,7 +39,7 @@ func (s *Session) replay(o *Out) {
 	if *s.vars == *s.link.Vars {
 		s.link.Vars = s.vars // found equal faster the next time
 	}
-	if s.settings.equal(s.link.settings) {
+	if s.settings.alike(s.link.settings, s.link.loaded) {
 		s.link.settings = s.settings
 	}
 	if s.tx != 'I' {
@@ -67,7 +67,7 @@ func (s *Session) replay(o *Out) {
 		sql = sql[:bare]
 	}
 	if s.settings != s.link.settings {
-		sql = s.settings.appendReplay(sql, s.link.settings)
+		sql = s.settings.appendReplay(sql, s.link.settings, s.link.loaded)
 	}
 	if len(sql) > bare {
 		s.set(sql, how, o)
@@ -138,6 +138,7 @@ func (s *Session) keepSaid(said []byte) {
 func (s *Session) replayed() {
 	s.link.Vars = s.vars // reported one by one as well, but not the equal ones
 	s.link.settings = s.settings
+	s.link.load(s.settings)
 	if s.owed.has(entSetVars) {
 		return
 	}

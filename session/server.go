@@ -115,6 +115,9 @@ func decoded(typ byte) bool {
 func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow bool) {
 	first := s.owed.first()
 	if s.x != nil && s.x.stray > 0 {
+		if s.x.counting && s.strayCounted(typ, body, o) {
+			return true
+		}
 		s.heardOf(typ, first)
 	}
 	switch typ {
@@ -184,9 +187,10 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		return hide || s.phase == Resetting || first >= entOurs
 	case 'A':
 		// While a backend is asked whose channels are about to be heard by the
-		// pool's listening one, what it hears itself is too much.
+		// pool's listening one, what it hears itself is too much; and so is what the
+		// listening one hears already.
 		handing := first >= entOurs && s.config.Listen == ListenShare && s.pins&ReasonChannels == 0
-		if s.phase == Resetting || handing {
+		if s.phase == Resetting || handing || whole && s.hearsElsewhere(body) {
 			return true
 		}
 		if s.PID != 0 && whole && len(body) > 4 && binary.BigEndian.Uint32(body) == s.link.PID {
@@ -255,8 +259,13 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	s.link.retry = retry{}
 	if s.x != nil {
 		s.x.signaled = false
+		if s.tx != 'I' {
+			s.goesOn(o)
+		} else {
+			s.x.committed, s.x.listened = false, false
+		}
 		if s.owed.len() == 0 {
-			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil
+			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade, s.x.loading = nil, nil, nil, nil, nil
 		}
 		if s.x.showing && s.owed.len() == 0 {
 			s.hidePrepared(o)
@@ -264,7 +273,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 		if s.tx == 'I' {
 			if !s.owed.owesClient() {
 				switch {
-				case s.unlistens():
+				case s.mayUnlisten():
 					// It hears what was sent before, and then of the end.
 					s.x.withheld = true
 					s.sync(o)
@@ -295,7 +304,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 // max_pinned, what it may have to hear of as an error. And when it hears of the
 // end of what pinned it, the place is free.
 func (s *Session) asksFirst() bool {
-	if s.hints&wire.HintListen != 0 && s.config.Listen == ListenShare {
+	if s.hints&wire.HintListen != 0 && s.config.Listen == ListenShare || s.isShown() && s.mayUnlisten() {
 		return true
 	}
 	return s.config.MaxPinned > 0 && !s.hasLong() && (s.pins != 0 && s.hints != 0 || !s.place && s.mayPin())
@@ -333,10 +342,11 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 		shown = s.restoreNames(shown)
 	}
 	o.Errors++
+	s.goesOn(o)
 	s.link.evidence.void = true
 	s.resets, s.idleThere = 0, false
 	if s.x != nil {
-		s.x.unheard = nil
+		s.x.unheard, s.x.loading = nil, nil
 	}
 	if first != entQuery && first != entFunction && first != entSync && first != 0 {
 		var making *Statement

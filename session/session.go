@@ -95,6 +95,7 @@ type Link struct {
 
 	signed   bool      // a NOTIFY was sent; see Notified
 	settings *Settings // what is set there beyond Vars
+	loaded   []string  // the libraries that clients have loaded there
 	base     *Settings // what its startup parameters have set
 	begun    *Settings // what was there when its login was over
 	role     string    // the one that its login has, "" for none
@@ -353,6 +354,9 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.replaying, s.stays, s.copyFed = replayNone, false, false
 	s.idleThere, s.long = false, longNone
 	s.forgetStrays()
+	if s.x != nil {
+		s.x.shown, s.x.listened, s.x.committed = false, false, false
+	}
 	l.bound, l.asked = nil, nil
 	l.epoch++
 	if l.last != s.id {
@@ -476,6 +480,10 @@ func (s *Session) settle(o *Out) {
 		if !deferred && (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
 			return
 		}
+		if s.isShown() && s.pins&ReasonChannels == 0 {
+			s.unlistenThere(o)
+			return
+		}
 		if s.crowded() {
 			s.overPinned(o)
 			return
@@ -512,6 +520,9 @@ func (s *Session) end() {
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {
 	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.gathers || !s.begun {
+		return false
+	}
+	if s.x != nil && s.x.ignoring {
 		return false
 	}
 	return s.tx == 'I' && s.config.Mode != SessionMode

@@ -16,10 +16,11 @@ type Settings struct {
 	list []wire.Param // in order of their names
 	// Fingerprint is a hash of all.
 	Fingerprint uint64
-	reading     uint64 // a hash of those of settingReading, 0 if there are none
-	names       uint64 // the same of settingNames
-	identity    bool   // role or session_authorization are among them
-	plain       bool   // all is ASCII
+	reading     uint64   // a hash of those of settingReading, 0 if there are none
+	names       uint64   // the same of settingNames
+	libraries   []string // that it has loaded, in order; see loading
+	identity    bool     // role or session_authorization are among them
+	plain       bool     // all is ASCII
 }
 
 // Names of the settings that say who one is.
@@ -115,7 +116,7 @@ func (s *Settings) equal(o *Settings) bool {
 	if s == o {
 		return true
 	}
-	return s != nil && o != nil && s.Fingerprint == o.Fingerprint && slices.Equal(s.list, o.list)
+	return s != nil && o != nil && s.Fingerprint == o.Fingerprint && slices.Equal(s.list, o.list) && slices.Equal(s.libraries, o.libraries)
 }
 
 // all is the list, nil of the empty set.
@@ -143,7 +144,7 @@ func (s *Settings) without(some func(wire.Param) bool) *Settings {
 	if !slices.ContainsFunc(s.all(), some) {
 		return s
 	}
-	return NewSettings(slices.DeleteFunc(slices.Clone(s.all()), some))
+	return NewSettings(slices.DeleteFunc(slices.Clone(s.all()), some)).loading(s.Libraries())
 }
 
 // emptyCustom tells the settings that are as good as none: those of extensions
@@ -152,9 +153,14 @@ func emptyCustom(v wire.Param) bool {
 	return v.Value == "" && strings.Contains(v.Name, ".") || v == wire.Param{Name: nameRole, Value: "none"}
 }
 
-// appendReplay appends the statements that turn from into s on a backend; none
-// if they are equal.
-func (s *Settings) appendReplay(dst []byte, from *Settings) []byte {
+// appendReplay appends the statements that turn from into s on a backend that has
+// loaded some libraries; none if there is nothing to be done.
+func (s *Settings) appendReplay(dst []byte, from *Settings, loaded []string) []byte {
+	for _, library := range s.Libraries() {
+		if !slices.Contains(loaded, library) {
+			dst = append(wire.AppendLiteral(append(dst, "LOAD "...), library), ';')
+		}
+	}
 	if s.equal(from) {
 		return dst
 	}

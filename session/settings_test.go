@@ -38,7 +38,7 @@ func TestReplay(t *testing.T) {
 		{"a role that stays is set anew all the same", list("role", "joe"), list("role", "joe", "work_mem", "1"),
 			`RESET SESSION AUTHORIZATION;RESET ROLE;SET "work_mem" = '1';SELECT pg_catalog.set_config('role','joe',false);`},
 	} {
-		if got := string(c.to.appendReplay(nil, c.from)); got != c.want {
+		if got := string(c.to.appendReplay(nil, c.from, nil)); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
 	}

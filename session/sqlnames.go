@@ -338,9 +338,12 @@ func (s *Session) forbidden(text []byte, h wire.Hints) *wire.Error {
 		e.Hint = `Set listen = "share" or pool_mode = "session" for this database or user.`
 		return e
 	}
-	pinning := wire.HintAdvisoryLock | wire.HintTemp | wire.HintHold | wire.HintPrepare | wire.HintLoad | wire.HintDblink | wire.HintSequence
+	pinning := wire.HintAdvisoryLock | wire.HintTemp | wire.HintHold | wire.HintPrepare | wire.HintProcess | wire.HintDblink | wire.HintSequence
 	if c.Listen == ListenPin {
 		pinning |= wire.HintListen
+	}
+	if c.State == StatePin {
+		pinning |= wire.HintLoad
 	}
 	if c.MaxPinned == 0 || h&pinning == 0 || s.pins != 0 {
 		return nil

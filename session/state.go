@@ -60,6 +60,9 @@ func (s *Session) parts(h wire.Hints) (p Reason) {
 	on(wire.HintHold, ReasonCursor)
 	on(wire.HintPrepare, ReasonPrepared)
 	on(wire.HintListen, ReasonChannels)
+	if s.isShown() {
+		on(wire.HintUnlisten, ReasonChannels)
+	}
 	if h&wire.HintFunction != 0 {
 		on(wire.HintDeallocate|wire.HintDiscard, ReasonPrepared)
 	}
@@ -244,7 +247,7 @@ func (s *Session) readStrings(text []byte, nonconforming, run bool) (h wire.Hint
 			s.more().unknown = true
 		}
 		if run {
-			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintLoad)
+			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintProcess)
 		}
 	})
 	return h
@@ -284,7 +287,7 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	}
 	s.noteChanges(h)
 	blind := Reason(0)
-	if h&(wire.HintLoad|wire.HintDblink) != 0 {
+	if h&(wire.HintProcess|wire.HintDblink) != 0 {
 		s.spoilt = true // nothing undoes these
 		blind |= ReasonLibrary
 	}
@@ -395,11 +398,12 @@ func (s *Session) setPins(pins Reason, o *Out) {
 // completed reads a command's tag, for those that end what was there before.
 // Nothing was sent behind them: see Session.alone.
 func (s *Session) completed(tag []byte, o *Out) {
+	s.chains(string(tag), o)
 	switch string(tag) {
 	case "DISCARD ALL\x00":
 		s.setPins(s.pins&ReasonLibrary, o)
-		s.hints &= wire.HintLoad | wire.HintDblink | wire.HintCatalog | wire.HintDrop
-		s.settings, s.link.settings = s.base, s.link.base
+		s.hints &= wire.HintProcess | wire.HintDblink | wire.HintCatalog | wire.HintDrop
+		s.settings, s.link.settings = s.base.loading(s.settings.Libraries()), s.link.base
 		s.setIdle(s.loginIdle, o)
 		if s.x != nil {
 			s.x.blind, s.x.unknown, s.x.role = false, false, false
@@ -415,8 +419,11 @@ func (s *Session) completed(tag []byte, o *Out) {
 		s.setPins(s.pins&^ReasonSequence, o)
 	case "ROLLBACK\x00":
 		if s.x != nil {
+			s.x.listened = false
 			s.x.unheard = nil // to a savepoint, perhaps: then they may hold, and are lost
 		}
+	case "LOAD\x00":
+		s.loaded()
 	case "DEALLOCATE\x00":
 		s.deallocated()
 	case "PREPARE\x00":

@@ -1,5 +1,7 @@
 package session
 
+import "pgweir/wire"
+
 // A backend in copy-in mode ignores Syncs; but if the copy fails before it has
 // read them, they are Syncs again. Which of them it has read by then, only its
 // answers tell. So a ReadyForQuery more than is owed is taken for a stray Sync's
@@ -71,5 +73,67 @@ func (s *Session) strayReady(first entry) bool {
 func (s *Session) forgetStrays() {
 	if s.x != nil {
 		s.x.stray, s.x.strays, s.x.answering, s.x.byQuery = 0, false, false, false
+		s.x.ignoring = false
 	}
+}
+
+// countsStrays tells whether a message must wait until it is known which stray
+// Syncs the backend will answer: it skips the message, or does not. So it is sent
+// a Sync of pgweir's own, and a Parse behind that; what is answered ahead of the
+// ParseComplete are the stray ones, and that Sync.
+func (s *Session) countsStrays(typ byte) bool {
+	switch typ {
+	case 'Q', 'F', 'P', 'B', 'D', 'E', 'C':
+		return s.skipping && s.copyFailed() && s.owed.len() == 0
+	}
+	return false
+}
+
+// strayProbe are the entries of what countStrays sends.
+var strayProbe = [...]entry{entOwnSync, entShow, entShow, entOwnSync}
+
+func (s *Session) countStrays(o *Out) {
+	b := appendNamed(wire.AppendSync(o.ToServer.own()), scratchName, []byte{0, 0, 0})
+	o.ToServer.keep(wire.AppendSync(wire.AppendCloseStatement(b, scratchName)))
+	for _, e := range strayProbe {
+		s.owed.push(e)
+	}
+	s.x.counting, s.x.counted = true, 0
+}
+
+// strayCounted takes an answer to what countStrays has sent; it is false if the
+// message is none.
+func (s *Session) strayCounted(typ byte, body []byte, o *Out) bool {
+	switch {
+	case typ == '1':
+		s.owed.pop()
+		s.owed.pop()
+	case typ == '3':
+		s.owed.pop()
+	case typ == 'Z' && s.owed.len() == len(strayProbe):
+		s.x.counted++
+	case typ == 'Z' && len(body) == 1:
+		s.owed.pop()
+		s.tx, s.x.counting = body[0], false
+		s.forgetStrays()
+		s.skipping, s.unsynced, s.executed, s.unnamedSent = false, false, false, false
+		s.unit++
+		for range s.x.counted - 1 {
+			o.ToClient.addReady(s.tx)
+		}
+		s.x.ignoring = s.x.counted == 1
+	default:
+		return false
+	}
+	return true
+}
+
+// ignores tells whether a message is skipped by pgweir in the backend's place, up
+// to the Sync that the backend has had from pgweir already.
+func (s *Session) ignores(typ byte) bool {
+	if s.x == nil || !s.x.ignoring {
+		return false
+	}
+	s.x.ignoring = typ != 'S'
+	return s.x.ignoring
 }

@@ -6,7 +6,7 @@ package wire
 // BodyHints returns what the body of a function may leave behind. It is Scan,
 // but a statement may also start after BEGIN, THEN, ELSE, LOOP and a label.
 // Transaction control, EXECUTE and CLOSE mean something else in PL/pgSQL and
-// give no hint. A body that is one word is the symbol of a function in C, and
+// give no hint, and LOAD gives HintProcess. A body that is one word is the symbol of a function in C, and
 // has none. What the body makes of strings and then executes is not seen.
 func BodyHints(body []byte) Hints {
 	if word, rest := nextWord(body); word != nil && len(skipBlank(rest)) == 0 {
@@ -18,7 +18,10 @@ func BodyHints(body []byte) Hints {
 		t := l.next()
 		switch {
 		case t.kind == tokenEnd:
-			return hints &^ (HintExplicit | HintExecute | HintClose)
+			if hints&HintLoad != 0 {
+				hints |= HintProcess
+			}
+			return hints &^ (HintExplicit | HintExecute | HintClose | HintLoad)
 		case starts && t.kind == tokenWord:
 			hints |= startHint(body, t)
 		}

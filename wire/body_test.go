@@ -36,7 +36,7 @@ func TestBodyHintsFindsWhatABodyLeaves(t *testing.T) {
 		{"begin if a then set x = 1; end if; end", HintSet},
 		{"begin if a then null; else listen c; end if; end", HintListen},
 		{"begin loop /* x */ prepare p as select 1; end loop; end", HintPrepare},
-		{"begin <<l>> load 'x'; end", HintLoad},
+		{"begin <<l>> load 'x'; end", HintProcess},
 		{"begin << l >> discard plans; end", HintDiscard},
 		{"begin exception when others then reset x; end", HintReset},
 		{"select set_config('a', 'b', false)", HintSetConfig},

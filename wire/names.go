@@ -30,6 +30,9 @@ const (
 	// NameLocal: SET LOCAL of a setting, as NameSet, or a call of set_config that
 	// is local. Text is empty if the setting cannot be read from the text.
 	NameLocal
+	// NameLoad: LOAD of a library, as the string says. Text is empty if that cannot
+	// be told.
+	NameLoad
 	// NameListen: LISTEN to a channel.
 	NameListen
 	// NameUnlisten: UNLISTEN of one channel.
@@ -133,6 +136,17 @@ func (r *nameReader) statement(t sqlToken) {
 		}
 	case r.body:
 		// the rest is not asked for
+	case r.is(t, "load"):
+		library := ahead.next()
+		if library.kind != tokenString {
+			r.found(NameLoad, "", t, t)
+			break
+		}
+		value, ok := stringValue(r.sql, library, r.backslashes)
+		if !ok {
+			value = ""
+		}
+		r.found(NameLoad, value, library, library)
 	case r.is(t, "reset"):
 		r.reset(ahead)
 	case r.is(t, "prepare"):

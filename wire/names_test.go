@@ -14,6 +14,7 @@ var kindNames = map[NameKind]string{
 	NameDeallocateAll: "deallocate-all", NameSet: "set", NameReset: "reset",
 	NameSetConfig: "config", NameSetConfigUnknown: "config?", NameLocal: "local", NameListen: "listen",
 	NameUnlisten: "unlisten", NameUnlistenAll: "unlisten-all",
+	NameLoad: "load",
 }
 
 var kindHints = map[NameKind]Hints{
@@ -21,6 +22,7 @@ var kindHints = map[NameKind]Hints{
 	NameDeallocateAll: HintDeallocate, NameSet: HintSet, NameReset: HintReset,
 	NameSetConfig: HintSetConfig, NameSetConfigUnknown: HintSetConfig, NameLocal: HintLocal | HintSetConfig, NameListen: HintListen,
 	NameUnlisten: HintUnlisten, NameUnlistenAll: HintUnlisten,
+	NameLoad: HintLoad,
 }
 
 func namesOf(sql string, nonconforming bool) (names []Name) {
@@ -203,6 +205,9 @@ func TestNamesFindsWhatAStatementNames(t *testing.T) {
 
 		// channels
 		{"listen C", "listen c@C"},
+		{"load 'a''b'; LOAD $x$c$x$", "load a'b@'a''b', load c@$x$c$x$"},
+		{"load 'a'\n'b'; load a; load", "load @'a', load @load, load @load"},
+		{"select load 'a'", ""},
 		{`listen "C"; unlisten "C"`, `listen C@"C", unlisten C@"C"`},
 		{"unlisten *", "unlisten-all @*"},
 		{"unlisten /* x */ *;", "unlisten-all @*"},
@@ -329,7 +334,7 @@ func randomSQL(r *rand.Rand) string {
 		"--", "/*", "*/", "e'", "E'", "u&\"", "U&", "x", "P", "é", "1", "'a'", "'a',", `"a"`, "true", "false", "true)",
 		"set", "session", "local", "transaction", "characteristics", "authorization", "time", "zone", "names", "role",
 		"reset", "all", "to", "set_config", "set_config(", "set_config('a',", `"set_config"(`, "prepare", "prepare ", "execute ", "execute", "deallocate ",
-		"explain ", "analyze ", "create ", "table ", "temp ", "as ", "as execute ", "grant ", "revoke ", "listen ", "unlisten ",
+		"explain ", "analyze ", "create ", "table ", "temp ", "as ", "as execute ", "grant ", "revoke ", "listen ", "unlisten ", "load ",
 		"begin ", "then ", "else ", "loop ", "uescape ", "set x = 1", "; set ", "; execute ", "; prepare ",
 	}
 	var b strings.Builder

@@ -81,6 +81,10 @@ const (
 	HintLocal
 	// HintBackendPID: pg_backend_pid.
 	HintBackendPID
+	// HintProcess: what stays in the backend's process, and nothing takes back: a
+	// backup, a replication slot that may be temporary, a replication origin; and
+	// LOAD within the body of a function.
+	HintProcess
 )
 
 // CallerHints are two bits that Scan never sets: callers may give them a meaning

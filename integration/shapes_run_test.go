@@ -206,7 +206,7 @@ func (r *shapeRun) ask(c *shapeClient, label string, messages []message) {
 	answered := make(chan string, 1)
 	go func() { answered <- c.talk(messages) }()
 	got := ""
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for waiting := true; waiting; {
 		select {

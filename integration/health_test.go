@@ -134,6 +134,7 @@ func TestAServerThatIsStoppedIsToldOf(t *testing.T) {
 	w := watched(t, pg, "")
 	client := connect(t, w.DSN())
 	must(t, client, "select 1")
+	atWork(t, w, 0)
 	findings(t, w)
 	old := pg.PID()
 	if err := pg.Stop(cluster.Fast); err != nil {

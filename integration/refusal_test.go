@@ -189,6 +189,7 @@ func TestAServerThatIsNotThereIsReportedSoonAndUsedSoon(t *testing.T) {
 	w := startWeir(t, weirOptions{Cluster: pg})
 	idle := connect(t, w.DSN())
 	must(t, idle, "select 1")
+	atWork(t, w, 0)
 	if err := pg.Stop(cluster.Fast); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,18 @@ func atRest(t *testing.T, w *weir, n int) []*pgx.Conn {
 		clients[i] = connect(t, w.DSN())
 		must(t, clients[i], "select 1")
 	}
+	atWork(t, w, 0)
 	return clients
+}
+
+// atWork waits until so many backends are lent: a client whose backend is asked
+// what is left in it is not idle yet.
+func atWork(t *testing.T, w *weir, n int) {
+	t.Helper()
+	console := connect(t, w.Console(simpleProtocol))
+	eventually(t, fmt.Sprintf("%d backends are lent", n), func() bool {
+		return rowOf(t, show(t, console, "show pools"), "database", w.DB)["sv_active"] == strconv.Itoa(n)
+	})
 }
 
 // allServed fails the test unless each of these connections, and not a new one

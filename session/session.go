@@ -421,15 +421,15 @@ func (s *Session) Lost(o *Out) {
 	o.Drop, o.EndClient = true, true
 }
 
-// unconcerned tells whether nothing of the client's is on the backend, which
-// was only asked something for the sake of others.
+// unconcerned tells whether nothing of the client's is known to be on the
+// backend, which was only asked something for the sake of others.
 func (s *Session) unconcerned() bool {
 	asks := s.owed.first() == entQuestion && s.owed.len() == 1 || s.awaits() && s.owed.len() == 0
 	if s.phase != Active || s.config.Mode == SessionMode || !asks {
 		return false
 	}
 	a := s.x.asking
-	return a.hinted == 0 && !s.mayHaveLeft() && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
+	return a.hinted == 0 && !s.link.evidence.ask && !s.outdated() && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
 		s.clientLeft == 0 && !s.gathers && !s.unsynced && !s.draining && !s.x.withheld
 }
 

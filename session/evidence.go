@@ -22,15 +22,19 @@ type evidence struct {
 	// generation is that of the catalog when the first of ran was looked up.
 	generation uint64
 	ran        []*proof.Shape
-	ask        bool // something ran that is not proven
-	fresh      bool // something ran for the first time
-	void       bool // the answer proves nothing: something failed, or names meant something else
-	blind      bool // the context is not known
-	unread     bool // something ran before it was known what its names may leave
+	ask        bool   // something ran that is not proven
+	fresh      bool   // something ran for the first time
+	void       bool   // the answer proves nothing: something failed, or names meant something else
+	blind      bool   // the context is not known
+	unread     []byte // what ran before it was known what its names may leave, each text with a 0 behind it
+	lost       bool   // unread does not have all of it
 }
 
 // maxRan bounds the shapes of a lease that an answer is about.
 const maxRan = 64
+
+// maxUnread bounds the texts of a lease that are read later, in bytes.
+const maxUnread = 4096
 
 // begin is for the start of a lease.
 func (e *evidence) begin() {
@@ -70,7 +74,10 @@ func (s *Session) known(shape wire.Shape, h wire.Hints, text, bind []byte, runs 
 			}
 		}
 		if runs {
-			e.ask, e.void, e.unread = true, true, e.unread || knowledge == nil
+			e.ask, e.void = true, true
+			if knowledge == nil {
+				e.keep(text, shape != 0 && !s.mayMisread(text) && !s.nonconforming())
+			}
 			s.changesMeaning(h, l, 0)
 		}
 		return l
@@ -258,22 +265,66 @@ func (s *Session) outdated() bool {
 	return len(e.ran) > 0 && e.generation != s.config.Catalog.Generation()
 }
 
+// keep has a text read later. whole tells whether its tokens are sure.
+func (e *evidence) keep(text []byte, whole bool) {
+	if !whole || len(e.unread)+len(text) >= maxUnread {
+		e.lost = true
+		return
+	}
+	e.unread = append(append(e.unread, text...), 0)
+}
+
 // unread notes what may have been left behind by what ran before its names were
-// known. It tells whether that is settings whose names are not known.
+// known, or under an older generation. It tells whether that is settings whose
+// names are not known.
 func (s *Session) unread() (unknown bool) {
 	c := s.config.Catalog
-	if c == nil || !s.link.evidence.unread && !s.outdated() {
+	e := &s.link.evidence
+	outdated := c != nil && s.outdated()
+	if c == nil || len(e.unread) == 0 && !e.lost && !outdated {
 		return false
 	}
 	k := c.Knowledge()
 	if k == nil {
 		return false
 	}
-	l := k.Any()
+	l, ok := e.later(k, outdated)
+	if !ok {
+		l = *k.Any()
+	}
 	if l.Hints&(wire.HintProcess|wire.HintDblink) != 0 {
 		s.spoilt = true // nothing undoes these
 	}
 	return l.Unknown
+}
+
+// later is what those that ran unread, and with outdated all that ran, may have
+// left by what is known now. It is false if a text is not there, or may have
+// executed another.
+func (e *evidence) later(k *proof.Knowledge, outdated bool) (all proof.Learned, ok bool) {
+	if e.lost || outdated && len(e.ran) == maxRan {
+		return all, false
+	}
+	ok = true
+	read := func(text []byte) {
+		ok = ok && wire.Scan(text)&voidHints == 0
+		if l := k.Of(text, false); l != nil {
+			ok = ok && l.Hints&wire.HintDo == 0
+			all.Hints |= l.Hints
+			all.Unknown = all.Unknown || l.Unknown
+		}
+	}
+	for text := range bytes.SplitSeq(e.unread, []byte{0}) {
+		read(text)
+	}
+	if outdated {
+		for _, sh := range e.ran {
+			text, whole := sh.Text(), sh.Whole()
+			ok = ok && whole
+			read([]byte(text))
+		}
+	}
+	return all, ok
 }
 
 // judge has an answer speak for or against what ran in the lease. found is what

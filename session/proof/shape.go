@@ -94,6 +94,9 @@ func (s *Shape) Standing() Standing { return Standing(s.standing.Load()) }
 // Text is the beginning of the first statement of this shape.
 func (s *Shape) Text() string { return s.text }
 
+// Whole tells whether Text is not cut.
+func (s *Shape) Whole() bool { return len(s.text) < maxText }
+
 // RollsBack tells whether it may undo what ran before.
 func (s *Shape) RollsBack() bool { return s.rollsBack }
 

@@ -307,7 +307,7 @@ func (e *evidence) later(k *proof.Knowledge, outdated bool) (all proof.Learned, 
 	}
 	ok = true
 	read := func(text []byte) {
-		ok = ok && wire.Scan(text)&voidHints == 0
+		ok = ok && wire.Scan(text)&(wire.HintDo|wire.HintCall|wire.HintExecute) == 0
 		if l := k.Of(text, false); l != nil {
 			ok = ok && l.Hints&wire.HintDo == 0
 			all.Hints |= l.Hints

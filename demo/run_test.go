@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -35,6 +37,7 @@ func standIn(config, behave string) error {
 	if behave == "refuse" {
 		return fmt.Errorf("%s: refused on purpose", config)
 	}
+	signal.Ignore(syscall.SIGHUP) // asks pgweir to read its configuration again
 	settings, err := numbersIn(config)
 	if err != nil {
 		return err

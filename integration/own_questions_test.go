@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"pgweir/cluster"
 )
 
@@ -68,5 +70,29 @@ func TestOwnQuestionsDoNotFailForARoleThatMayReadLess(t *testing.T) {
 		if strings.Contains(line, "ERROR:") {
 			t.Errorf("the server's log has %q", line)
 		}
+	}
+}
+
+// TestADigestDoesNotDependOnHowAClientReadsTables: other settings have PostgreSQL
+// read the same rows in another order.
+func TestADigestDoesNotDependOnHowAClientReadsTables(t *testing.T) {
+	t.Parallel()
+	pg := startCluster(t, cluster.Options{Settings: map[string]string{"track_activity_query_size": "65536"}})
+	execSQL(t, pg.DSN("postgres"), "create role "+ordinaryRole+" login")
+	w := startWeir(t, weirOptions{Cluster: pg, Top: "leak_check = 0.0", Role: ordinaryRole, Database: "pool_size = 1"})
+	for n := range 50 {
+		execSQL(t, w.Direct(), fmt.Sprintf("create table t%d (a int default %[1]d check (a > 0)); create function f%[1]d() returns int language sql as 'select %[1]d'", 49-n))
+	}
+	plain, steered := connect(t, w.DSN(simpleProtocol)), connect(t, w.DSN(simpleProtocol))
+	must(t, steered, "set enable_seqscan = off; set enable_hashjoin = off; set enable_nestloop = off; set work_mem = '64kB'")
+	direct := connect(t, pg.DSN("postgres"))
+	for _, client := range []*pgx.Conn{plain, steered, plain, steered} {
+		eventually(t, "a digest is asked for", func() bool {
+			must(t, client, "select 1")
+			return ask(t, direct, "select bool_or(query like '%SELECT ''d''%')::text from pg_stat_activity where usename = '"+ordinaryRole+"'") == "true"
+		})
+	}
+	if n := w.ofPool(t, "pgweir_pool_catalog_changes_total", "", ""); n != 1 {
+		t.Errorf("the database's objects were found to be others %v times", n)
 	}
 }

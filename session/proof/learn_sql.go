@@ -1,5 +1,7 @@
 package proof
 
+import "strings"
+
 // The kinds of rows that learnQuestion is answered with.
 const (
 	rowName    = 'g' // a setting of PostgreSQL's or of an extension's that a session may have
@@ -14,8 +16,11 @@ const (
 )
 
 // digestQuestion is one text for all objects of a database that decide what a
-// statement does: a hash of the transactions that changed them last, catalog by
-// catalog. Nothing temporary is in it.
+// statement does: of each catalog the number of its rows and the sum of the
+// transactions that wrote them. A row that is written anew has a later
+// transaction than any before, so no change leaves both as they were. Neither
+// depends on the order of the rows, which a client's settings may decide.
+// Nothing temporary is in it, nor what initdb's first transaction wrote.
 var digestQuestion = func() string {
 	const class = " JOIN pg_catalog.pg_class c ON c.relpersistence OPERATOR(pg_catalog.<>) 't' AND c.oid OPERATOR(pg_catalog.=) x."
 	const lasting = " OPERATOR(pg_catalog.<>) ALL (ARRAY(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.~) '^pg_(toast_)?temp_'))"
@@ -37,7 +42,12 @@ var digestQuestion = func() string {
 		"pg_db_role_setting x",
 		"pg_index x" + class + "indexrelid WHERE x.indexprs IS NOT NULL OR x.indpred IS NOT NULL",
 	} {
-		sql += ",\n COALESCE((SELECT pg_catalog.hash_array_extended(pg_catalog.array_agg(x.xmin), 0) FROM pg_catalog." + from + "), 0)"
+		table, where, found := strings.Cut(from, " WHERE ")
+		if found {
+			where = " AND (" + where + ")"
+		}
+		sql += ",\n (SELECT pg_catalog.concat_ws('+', pg_catalog.count(*), pg_catalog.sum(x.xmin::pg_catalog.text::pg_catalog.int8)) FROM pg_catalog." +
+			table + " WHERE x.xmin OPERATOR(pg_catalog.<>) '1'::pg_catalog.xid" + where + ")"
 	}
 	// These are touched by much that changes no meaning.
 	return sql + `,

@@ -37,11 +37,15 @@ type Question struct {
 }
 
 // noTimeouts takes the client's timeouts away for as long as a question takes.
-// guard is for texts that do not name everything in full, and are about nothing
-// that a client has set.
+// plans is for texts that read whole catalogs: before PostgreSQL 18 a plan with
+// a node that the client has disabled counts as so costly that it is compiled,
+// which takes a second. guard is for texts that do not name everything in full,
+// and are about nothing that a client has set.
 const (
 	noTimeouts = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; `
-	guard      = noTimeouts + `SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL client_encoding = 'UTF8'; `
+	plans      = `SET LOCAL jit = off; SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = on; SET LOCAL enable_nestloop = on;
+ SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_hashagg = on; SET LOCAL enable_sort = on; SET LOCAL work_mem = '4MB'; `
+	guard = noTimeouts + plans + `SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL client_encoding = 'UTF8'; `
 )
 
 // Under noTimeouts the list of settings has two that are not the client's. What
@@ -88,7 +92,6 @@ var parts = []struct {
  WHERE pg_catalog.starts_with(name, $prefix)`},
 	{PartDblink, `SELECT 'b', '', '' WHERE $dblink() IS NOT NULL`},
 	{ReasonChannels, `SELECT 'c', channel, '' FROM pg_catalog.pg_listening_channels() AS channel`},
-	{PartDigest, digestQuestion},
 	{PartLearn, learnQuestion},
 }
 
@@ -140,6 +143,12 @@ func (q *Question) Append(dst []byte) []byte {
 			dst = append(wire.AppendLiteral(dst, name), ", pg_catalog.current_setting("...)
 			dst = append(wire.AppendLiteral(dst, name), ", true)"...)
 		}
+	}
+	if q.Parts&PartDigest != 0 {
+		if !first {
+			dst = append(dst, ";\n "...) // what has been asked so far is under the client's settings
+		}
+		dst = append(append(dst, plans...), digestQuestion...)
 	}
 	return dst
 }

@@ -30,31 +30,32 @@ const (
 // imports is the direction in which imports run: for each folder, the packages
 // of ours that it may import. A folder that is not here fails the test.
 var imports = map[string][]string{
-	".":             {},
-	"wire":          {},
-	"config":        {},
-	"status":        {},
-	"loop":          {},
-	"cluster/child": {},
-	"auth":          {"wire"},
-	"pool":          {"wire"},
-	"session":       {"session/proof", "wire"},
-	"session/proof": {"wire"},
-	"console":       {"wire", "status"},
-	"web":           {"status"},
-	"proxy":         {"auth", "config", "loop", "pool", "proctable", "session", "sizing", "status", "wire"},
-	"proctable":     {},
-	"health":        {"status"},
-	"sizing":        {"config", "status"},
-	"census":        {"health", "proctable", "status"},
-	"loadtest":      {"proctable"},
-	"top":           {"status", "top/quiet"},
-	"top/quiet":     {},
-	"cluster":       {"cluster/child"},
-	"demo":          {"cluster", "cluster/child", "proctable"},
-	"cmd/pgweir":    {anything},
-	"integration":   {"cluster", "cluster/child"},
-	"bench":         {"cluster", "cluster/child"},
+	".":                {},
+	"wire":             {},
+	"config":           {},
+	"status":           {},
+	"loop":             {},
+	"cluster/child":    {},
+	"auth":             {"wire"},
+	"pool":             {"wire"},
+	"session":          {"session/pipeline", "session/proof", "wire"},
+	"session/pipeline": {},
+	"session/proof":    {"wire"},
+	"console":          {"wire", "status"},
+	"web":              {"status"},
+	"proxy":            {"auth", "config", "loop", "pool", "proctable", "session", "sizing", "status", "wire"},
+	"proctable":        {},
+	"health":           {"status"},
+	"sizing":           {"config", "status"},
+	"census":           {"health", "proctable", "status"},
+	"loadtest":         {"proctable"},
+	"top":              {"status", "top/quiet"},
+	"top/quiet":        {},
+	"cluster":          {"cluster/child"},
+	"demo":             {"cluster", "cluster/child", "proctable"},
+	"cmd/pgweir":       {anything},
+	"integration":      {"cluster", "cluster/child"},
+	"bench":            {"cluster", "cluster/child"},
 }
 
 const anything = "*"
@@ -66,7 +67,7 @@ var blackBox = []string{".", "integration", "bench"}
 // pure are the packages that do no I/O, start no goroutine and read no clock,
 // and forbidden is what they could do it with.
 var (
-	pure      = []string{"wire", "session", "session/proof", "auth", "status", "health", "sizing"}
+	pure      = []string{"wire", "session", "session/pipeline", "session/proof", "auth", "status", "health", "sizing"}
 	forbidden = []string{"bufio", "context", "io", "log", "net", "os", "runtime", "syscall", "golang.org/x/sys"}
 )
 

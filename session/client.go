@@ -1,6 +1,10 @@
 package session
 
-import "pgweir/wire"
+import (
+	"pgweir/wire"
+
+	"pgweir/session/pipeline"
+)
 
 // Client is given what has come from the client and has not been consumed
 // before, and returns how much of it is consumed. Messages are consumed whole
@@ -47,7 +51,7 @@ loop:
 		if len(rest) < wire.HeaderLen {
 			break
 		}
-		if s.phase == Active && (s.owed.first() == entQuestion || s.awaits()) || s.hearsLater() {
+		if s.phase == Active && (s.owed.First() == pipeline.Question || s.awaits()) || s.hearsLater() {
 			// What the answer is about must not change under it; and after it
 			// the lease may be over.
 			s.held = true
@@ -56,7 +60,7 @@ loop:
 		typ, total := wire.Header(rest)
 		if s.alone && s.phase == Active {
 			switch {
-			case s.owed.len() == 0:
+			case s.owed.Len() == 0:
 				s.alone = false
 			case s.copyIn: // whatever it is, the backend reads it in the copy
 			case typ != 'S' && typ != 'H' && typ != 'd' && typ != 'c' && typ != 'f':
@@ -120,7 +124,7 @@ loop:
 			break
 		}
 		s.discarding = false
-		if s.vars != s.link.Vars && !s.owed.owesClient() && !s.owed.has(entSetVars) && !s.owed.has(entAside) && s.tx != 'E' && !s.unsynced {
+		if s.vars != s.link.Vars && !s.owed.OwesClient() && !s.owed.Has(pipeline.Settings) && !s.owed.Has(pipeline.Aside) && s.tx != 'E' && !s.unsynced {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
 			s.replay(o)
@@ -128,7 +132,7 @@ loop:
 		if s.x != nil && len(s.x.channels) > 0 && s.opensBlock(typ, message) {
 			o.ToServer.add(in[sent:pos])
 			sent = pos
-			if s.owed.len() > 0 {
+			if s.owed.Len() > 0 {
 				s.hold(o)
 				break
 			}
@@ -191,7 +195,7 @@ loop:
 	if s.phase == Active && s.link.retry.from > 0 {
 		s.keepUnit(o)
 	}
-	if s.phase == Active && s.owed.len() == 0 {
+	if s.phase == Active && s.owed.Len() == 0 {
 		s.settle(o) // the rest of a copy that failed has been got rid of
 	}
 	return pos
@@ -249,7 +253,7 @@ func (s *Session) local(typ byte, message []byte, total int, o *Out) bool {
 // terminate: the client has said good-bye. What it asked for before is still
 // carried out, as PostgreSQL would. A COPY that waits for its data cannot be.
 func (s *Session) terminate(o *Out) {
-	if s.owed.owesReady() && !s.copyIn {
+	if s.owed.OwesReady() && !s.copyIn {
 		s.draining = true
 		return
 	}
@@ -261,7 +265,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	if s.skipping && typ != 'S' {
 		return // the backend does not look at it
 	}
-	waits := s.owed.owesClient()
+	waits := s.owed.OwesClient()
 	s.asked = false
 	bound := s.link.bound
 	s.link.bound = nil
@@ -275,7 +279,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.unnamedSent, s.unsynced, s.executed = false, false, false
 		s.unit++
 		s.alone = s.alone || s.unlistens()
-		s.owed.push(entQuery)
+		s.owed.Push(pipeline.Query)
 	case 'S':
 		s.skipping = false
 		s.unnamedSent = false
@@ -285,7 +289,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 			s.swallowSyncs(1)
 		} else {
 			s.unsynced, s.executed = false, false
-			s.owed.push(entSync)
+			s.owed.Push(pipeline.Sync)
 		}
 	case 'P':
 		o.Parses++
@@ -293,14 +297,14 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.unsynced = true
 		_, text, _ := wire.CString(message[wire.HeaderLen:])
 		if s.refuses(message) {
-			s.pushOp(entRefused, op{refusal: s.x.refusing})
+			s.pushOp(pipeline.Refused, op{refusal: s.x.refusing})
 			break
 		}
 		if s.sharing() && len(message) > wire.HeaderLen && message[wire.HeaderLen] != 0 {
-			s.pushOp(entNamed, op{})
+			s.pushOp(pipeline.ParseNamed, op{})
 			break
 		}
-		s.owed.push(entParse)
+		s.owed.Push(pipeline.Parse)
 		s.noticeReset(text)
 		s.noticeDatabases(text, o)
 	case 'B':
@@ -317,21 +321,21 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 			s.loads(text, s.unnamedHints)
 		}
 		s.unsynced, s.executed = true, true
-		s.owed.push(entBind)
+		s.owed.Push(pipeline.Bind)
 	case 'D':
 		s.unsynced = true
 		if bound != nil && describesPortal(message, s.link.portal) {
 			s.describes(bound)
 		} else {
-			s.owed.push(entDescribe)
+			s.owed.Push(pipeline.Describe)
 		}
 	case 'E':
 		s.unsynced, s.executed = true, true
 		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
-		s.owed.push(entExecute)
+		s.owed.Push(pipeline.Execute)
 	case 'C':
 		s.unsynced = true
-		s.owed.push(entClose)
+		s.owed.Push(pipeline.Close)
 		if string(message[wire.HeaderLen:]) == "S\x00" {
 			s.unnamed = nil
 			s.endLong()
@@ -340,7 +344,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.spoilt = s.spoilt || s.unsynced && s.executed
 		s.unnamedSent, s.unsynced, s.executed = false, false, false
 		s.unit++
-		s.owed.push(entFunction)
+		s.owed.Push(pipeline.Function)
 		if s.config.State != StateOff {
 			s.hints |= wire.HintCall // which function it is cannot be told
 		}
@@ -350,11 +354,11 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.copyFed = true
 		if s.copyIn {
 			s.copyIn = false
-		} else if s.owed.len() > 0 {
-			s.owed.push(entCopyEnd)
+		} else if s.owed.Len() > 0 {
+			s.owed.Push(pipeline.CopyEnd)
 		}
 	}
-	if !waits && s.owed.owesClient() {
+	if !waits && s.owed.OwesClient() {
 		o.Asked = true
 	}
 	if s.x != nil && len(s.x.channels) > 0 && (typ == 'Q' || typ == 'S' || typ == 'F') {
@@ -389,7 +393,7 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 			if h&wire.HintNotify != 0 && !s.sign(o) {
 				return handleHold
 			}
-			if h&hintsReady != 0 && s.owed.len() == 0 {
+			if h&hintsReady != 0 && s.owed.Len() == 0 {
 				o.ToServer.add(before) // it runs again, after its Parse has been answered
 				s.makeReady(h, o)
 				return handleAhead
@@ -431,7 +435,7 @@ func (s *Session) givesWay(typ byte) bool {
 		return false // it may belong to what is under way
 	}
 	return s.phase == Active && s.config.Mode != SessionMode && s.pins == 0 && !s.unsynced &&
-		s.owed.last().endsWithReady() && s.config.Waiting != nil && s.config.Waiting()
+		s.owed.Last().EndsWithReady() && s.config.Waiting != nil && s.config.Waiting()
 }
 
 // mustGather tells whether a message that has come in part has to be there
@@ -453,7 +457,7 @@ func mustGather(typ byte, message []byte) bool {
 // waits tells whether a text is one that must be sent alone, and cannot yet.
 func (s *Session) waits(h wire.Hints) bool {
 	alone := h&hintsAlone != 0 || h&hintsCounting != 0 && s.link.counted != s.id
-	return alone && s.owed.len() > 0 && !s.copyIn
+	return alone && s.owed.Len() > 0 && !s.copyIn
 }
 
 // queryText deals with the text of a Query.
@@ -467,7 +471,7 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 		}
 		return handleNot
 	}
-	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.len() > 0 && !s.copyIn || h&wire.HintNotify != 0 && !s.sign(o) {
+	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.Len() > 0 && !s.copyIn || h&wire.HintNotify != 0 && !s.sign(o) {
 		s.hints = earlier
 		return handleHold
 	}
@@ -533,7 +537,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 		o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
 		s.clientLeft, s.discarding = int32(total-len(message)), true
 		s.unsynced = true
-		s.pushOp(entRefused, op{refusal: refusal})
+		s.pushOp(pipeline.Refused, op{refusal: refusal})
 		o.Asked = true
 		return handleDone
 	case instead != nil && whole:

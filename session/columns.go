@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"pgweir/session/pipeline"
 
 	"pgweir/wire"
 )
@@ -63,7 +64,7 @@ func (s *Session) mayDiffer(n *named, portal, behind []byte) bool {
 	}
 	// In a block that has failed it fails anyway; and what makeReady does wants
 	// nothing to have been sent before.
-	return s.owed.has(entColumns) || s.tx != 'E' && !s.copyIn && n.hints&hintsReady == 0 && !describesPortal(behind, portal)
+	return s.owed.Has(pipeline.DescribeShared) || s.tx != 'E' && !s.copyIn && n.hints&hintsReady == 0 && !describesPortal(behind, portal)
 }
 
 // describesPortal tells whether the first of some messages is the Describe of a
@@ -88,7 +89,7 @@ func (s *Session) askColumns(st *Statement, o *Out) {
 	}
 	s.have(st, o)
 	o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), st.name))
-	s.pushOp(entColumns, op{of: s.link.have.all[st], asks: st})
+	s.pushOp(pipeline.DescribeShared, op{of: s.link.have.all[st], asks: st})
 	s.link.retry = retry{}
 	s.unsynced = true
 }
@@ -107,17 +108,17 @@ func (s *Session) binds(n *named, portal []byte) {
 func (s *Session) describes(n *named) {
 	h := s.link.have.all[n.st]
 	if h != nil && n.columns != 0 && n.columns == h.columns {
-		s.owed.push(entDescribe) // its answer says nothing new
+		s.owed.Push(pipeline.Describe) // its answer says nothing new
 		return
 	}
-	s.pushOp(entTold, op{told: n, of: h})
+	s.pushOp(pipeline.DescribeNoted, op{told: n, of: h})
 }
 
 // asksColumns tells whether the answer that is due says what columns a
 // statement has, and is to be read.
 func (s *Session) asksColumns() bool {
-	e := s.owed.first()
-	return e == entTold || e == entColumns
+	e := s.owed.First()
+	return e == pipeline.DescribeNoted || e == pipeline.DescribeShared
 }
 
 // described: it has come.

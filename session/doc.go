@@ -2,7 +2,7 @@
 // machine: bytes in, bytes out, 'I need a backend', 'I am done with it'. It
 // does no I/O, starts no goroutine and reads no clock, so that it can be
 // tested, fuzzed and simulated without a socket; and it imports only wire
-// and session/proof.
+// and its own rooms, session/pipeline and session/proof.
 //
 // It knows the protocol from the end of the login on. It must not know what a
 // pool is, which client this is, or where bytes come from.
@@ -20,7 +20,7 @@
 // in Idle and Waiting leads to Ended, and so does a broken protocol anywhere.
 //
 // What keeps the answers apart is one queue of what the backend owes, in the
-// order in which it was asked (queue.go). Whatever pgweir itself puts between
+// order in which it was asked (package pipeline). Whatever pgweir itself puts between
 // the client's messages has an entry of its own there, and its answers go
 // nowhere.
 //

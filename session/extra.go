@@ -1,6 +1,8 @@
 package session
 
-import "pgweir/wire"
+import (
+	"pgweir/wire"
+)
 
 // more is what few sessions need.
 func (s *Session) more() *extra {
@@ -38,7 +40,7 @@ type extra struct {
 	counting      bool        // which of them the backend answers is being found out
 	counted       int         // how many it has
 	ignoring      bool        // see ignores
-	answering     bool        // the first entry's answer has begun to come, since that
+	answering     bool        // the first pipeline.Pending's answer has begun to come, since that
 	refusing      *wire.Error // why a statement under way is not run
 	hearing
 }

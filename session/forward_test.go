@@ -1,6 +1,7 @@
 package session
 
 import (
+	"pgweir/session/pipeline"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +67,7 @@ func knownCatalog() *Catalog {
 
 // vouch answers what the backend is asked: nothing is left.
 func vouch(s *Session, o *Out) {
-	for s.owed.first() == entQuestion {
+	for s.owed.First() == pipeline.Question {
 		o.Reset()
 		s.Server([]byte(says(row("e", "", "4MB"), row("d", "", "digest"), nobodyElse(), row("n", strconv.Itoa(len(s.link.have.all)), ""))), o)
 	}
@@ -125,7 +126,7 @@ func steady(t testing.TB, tr *traffic) (round func()) {
 		o.Reset()
 		s.Server(tr.server, &o)
 		toClient = len(o.ToClient.Bytes())
-		if s.owed.len() > 0 {
+		if s.owed.Len() > 0 {
 			vouch(s, &o)
 		}
 	}
@@ -133,7 +134,7 @@ func steady(t testing.TB, tr *traffic) (round func()) {
 	for n := 0; tr.proven && n < provingRounds; n++ {
 		round()
 	}
-	if toServer != len(tr.client)+longer || toClient != len(tr.server) || s.owed.len() > 0 {
+	if toServer != len(tr.client)+longer || toClient != len(tr.server) || s.owed.Len() > 0 {
 		t.Fatalf("%d bytes of %d reach the server, %d of %d the client", toServer, len(tr.client), toClient, len(tr.server))
 	}
 	return round

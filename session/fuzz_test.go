@@ -239,7 +239,7 @@ func FuzzServer(f *testing.F) {
 		switch asked / 16 % 4 {
 		case 1:
 			r.s.tx = 'T'
-			r.s.owed.clear()
+			r.s.owed.Clear()
 			r.s.Gone(&r.o)
 			r.took()
 		case 2:

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/binary"
+	"pgweir/session/pipeline"
 	"slices"
 
 	"pgweir/wire"
@@ -215,7 +216,7 @@ func (s *Session) sync(o *Out) {
 func (s *Session) catchUp(o *Out) {
 	x := s.x
 	x.needs = x.begun + 1
-	if s.tx == 'I' && !s.owed.owesReadyBefore() {
+	if s.tx == 'I' && !s.owed.OwesReadyBefore() {
 		x.begun++
 		o.CatchUp = x.begun
 	}
@@ -372,13 +373,13 @@ func (s *Session) unlistenThere(o *Out) {
 	s.x.shown = false
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
 	s.unnamedHere = false
-	s.owed.push(entReset)
+	s.owed.Push(pipeline.Reset)
 }
 
 // Yield gives the backend back before Listened: the pool has no listening
 // backend yet, and may have no room for one as long as its clients keep theirs.
 func (s *Session) Yield(o *Out) {
-	if s.phase != Active || s.x == nil || !s.x.waiting || s.x.syncing || s.pins != 0 || s.owed.len() > 0 {
+	if s.phase != Active || s.x == nil || !s.x.waiting || s.x.syncing || s.pins != 0 || s.owed.Len() > 0 {
 		return
 	}
 	s.x.yielded = true
@@ -401,7 +402,7 @@ func (s *Session) tellReady(o *Out) {
 // in which it could not be done any more. What a block with savepoints leaves of
 // the channels, the backend says then.
 func (s *Session) showChannels(o *Out) {
-	if s.x == nil || len(s.x.channels) == 0 || s.x.shown || s.tx != 'I' || s.unsynced || s.owed.len() > 0 {
+	if s.x == nil || len(s.x.channels) == 0 || s.x.shown || s.tx != 'I' || s.unsynced || s.owed.Len() > 0 {
 		return
 	}
 	var sql []byte

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"pgweir/session/pipeline"
 	"slices"
 	"strconv"
 	"time"
@@ -59,7 +60,7 @@ func (s *Session) followIdle(ms int32, o *Out) (differs bool) {
 	if ms > 0 {
 		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "RESET "+nameIdleTimeout))
 		s.unnamedHere = false
-		s.owed.push(entReset)
+		s.owed.Push(pipeline.Reset)
 	}
 	return s.idle != was
 }
@@ -70,7 +71,7 @@ func (s *Session) showIdle(typ byte, message []byte, before []byte, o *Out) (don
 	if s.config.State == StateOff || s.skipping || s.copyIn || s.tx == 'E' || s.idleThere {
 		return false
 	}
-	pipelined := s.unsynced || s.owed.owesClient()
+	pipelined := s.unsynced || s.owed.OwesClient()
 	if typ == 'Q' && pipelined || !s.namesIdle(typ, message) {
 		return false
 	}

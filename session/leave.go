@@ -1,12 +1,16 @@
 package session
 
-import "pgweir/wire"
+import (
+	"pgweir/wire"
+
+	"pgweir/session/pipeline"
+)
 
 // Gone says that the client has closed its connection, or is to be closed.
 func (s *Session) Gone(o *Out) {
 	switch s.phase {
 	case Active:
-		if s.draining && s.owed.owesReady() {
+		if s.draining && s.owed.OwesReady() {
 			return // it said so before, and what it asked for is carried out
 		}
 		if s.ownOnly() {
@@ -25,7 +29,7 @@ func (s *Session) Gone(o *Out) {
 // ownOnly tells whether the backend is at work on nothing of the client's, but
 // on what pgweir itself has asked of it, which does not take long.
 func (s *Session) ownOnly() bool {
-	return s.owed.owesReady() && !s.owed.owesClient() && s.clientLeft == 0 && !s.skipping && !s.copyIn && !s.unsynced
+	return s.owed.OwesReady() && !s.owed.OwesClient() && s.clientLeft == 0 && !s.skipping && !s.copyIn && !s.unsynced
 }
 
 // Rest is called now and then, and gives a backend back that the client keeps
@@ -36,7 +40,7 @@ func (s *Session) Rest(o *Out) {
 	if s.phase != Active || !s.unsynced || s.executed || s.tx != 'I' || s.config.Mode == SessionMode {
 		return
 	}
-	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.gathers || s.draining || s.hearsLater() {
+	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.gathers || s.draining || s.hearsLater() {
 		return
 	}
 	switch {
@@ -64,8 +68,8 @@ func (s *Session) leave(o *Out) {
 	// left a broken connection for a new one (as pools do that find it in a
 	// transaction) would take it for the old.
 	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
-	if s.owed.len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || inBlock {
-		o.Drop, o.Busy = true, s.owed.len() > 0
+	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || inBlock {
+		o.Drop, o.Busy = true, s.owed.Len() > 0
 		s.noteChanges(s.hints) // they may have been committed
 		s.end()
 		return
@@ -85,14 +89,14 @@ func (s *Session) leave(o *Out) {
 	if s.tx != 'I' {
 		// Not in one message with the other: DISCARD ALL may not stand in a block.
 		b = wire.AppendQuery(b, "ROLLBACK")
-		s.owed.push(entReset)
+		s.owed.Push(pipeline.Reset)
 	}
 	if reset != "" {
 		b = wire.AppendQuery(b, reset)
-		s.owed.push(entReset)
+		s.owed.Push(pipeline.Reset)
 	}
 	o.ToServer.keep(b)
-	if s.owed.len() == 0 {
+	if s.owed.Len() == 0 {
 		s.end()
 		o.Release = true
 		return

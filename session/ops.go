@@ -1,6 +1,10 @@
 package session
 
-import "pgweir/wire"
+import (
+	"pgweir/wire"
+
+	"pgweir/session/pipeline"
+)
 
 // What the client asks for takes effect here when it is sent, before the
 // backend has said that it has succeeded: the next message of a pipeline may
@@ -37,7 +41,7 @@ func (s *Session) unsettled(st *Statement) bool {
 func (s *Session) inDoubt() bool { return len(s.ops) > 0 && s.ops[0].unit != s.unit }
 
 // rename has a name stand for next from now on.
-func (s *Session) rename(name []byte, prev, next *named, e entry) {
+func (s *Session) rename(name []byte, prev, next *named, e pipeline.Pending) {
 	o := op{name: string(cutName(name)), prev: prev, next: next}
 	if next == nil {
 		o.next = &named{}
@@ -60,19 +64,19 @@ func (s *Session) giveUp(n *named) {
 	}
 }
 
-func (s *Session) pushOp(e entry, o op) {
+func (s *Session) pushOp(e pipeline.Pending, o op) {
 	o.unit = s.unit
-	s.owed.push(e)
+	s.owed.Push(e)
 	s.ops = append(s.ops, o)
 }
 
 // give sends the answers that are pgweir's own to give and are due now.
 func (s *Session) give(o *Out) {
 	for !s.MidAnswer() {
-		switch s.owed.first() {
-		case entMade:
+		switch s.owed.First() {
+		case pipeline.ParseGiven:
 			o.ToClient.keep(append(o.ToClient.own(), '1', 0, 0, 0, 4))
-		case entShut:
+		case pipeline.CloseGiven:
 			o.ToClient.keep(append(o.ToClient.own(), '3', 0, 0, 0, 4))
 		default:
 			return
@@ -81,9 +85,9 @@ func (s *Session) give(o *Out) {
 	}
 }
 
-// done: the first entry has been answered; what it stood for is so.
+// done: the first pipeline.Pending has been answered; what it stood for is so.
 func (s *Session) done() {
-	s.owed.pop()
+	s.owed.Pop()
 	o := s.ops[0]
 	if len(s.ops) == 1 {
 		s.ops = s.ops[:0]

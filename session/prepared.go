@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"pgweir/session/pipeline"
 	"unicode/utf8"
 
 	"pgweir/wire"
@@ -185,7 +186,7 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 		return handleHold
 	}
 	differs := m.typ == 'B' && s.mayDiffer(n, m.portal, m.behind)
-	if differs && s.owed.has(entColumns) {
+	if differs && s.owed.Has(pipeline.DescribeShared) {
 		return handleHold
 	}
 	if differs && s.link.asked != n.st {
@@ -194,10 +195,10 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 		return handleAsked
 	}
 	o.ToServer.add(m.before)
-	waits := s.owed.owesClient()
+	waits := s.owed.OwesClient()
 	switch m.typ {
 	case 'C':
-		s.rename(m.name, n, nil, entShut)
+		s.rename(m.name, n, nil, pipeline.CloseGiven)
 	case 'B':
 		if e := s.bindShared(n, m, hints, differs, o); e != nil {
 			return s.refuse(e, m.message, m.total, o)
@@ -250,7 +251,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 	b = append(append(b, m.portal...), 0)
 	b = append(append(b, n.st.name...), 0)
 	o.ToServer.keep(append(b, rest...))
-	s.owed.push(entBind)
+	s.owed.Push(pipeline.Bind)
 	s.executed = true
 	return nil
 }
@@ -258,7 +259,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 // refuse puts an error in place of a Bind or Parse.
 func (s *Session) refuse(e *wire.Error, message []byte, total int, o *Out) handling {
 	o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
-	s.pushOp(entRefused, op{refusal: e})
+	s.pushOp(pipeline.Refused, op{refusal: e})
 	s.clientLeft, s.discarding = int32(total-len(message)), true
 	s.unsynced = true
 	o.Asked = true
@@ -282,7 +283,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 	if hints&hintsSQLNames != 0 && !taken {
 		return s.parseSpliced(name, body, before, hints, o)
 	}
-	waits := s.owed.owesClient()
+	waits := s.owed.OwesClient()
 	switch {
 	case taken:
 		o.ToServer.add(before)
@@ -290,7 +291,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 	case n != nil && n.private:
 		o.ToServer.add(before)
 		o.ToServer.keep(appendNamed(o.ToServer.own(), string(name), body))
-		s.pushOp(entNamed, op{name: string(cutName(name)), full: string(name), prev: n, next: n})
+		s.pushOp(pipeline.ParseNamed, op{name: string(cutName(name)), full: string(name), prev: n, next: n})
 	case !s.parseShared(n, name, body, before, &named{hints: hints, shape: shape, unsure: s.unsure()}, o):
 		return handleHold
 	}
@@ -334,8 +335,8 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 	o.ToServer.add(before)
 	next.st = st
 	changes := s.config.Shared.changes.Load()
-	if s.tx == 'I' && !s.executed && !s.owed.owesClientReady() && !next.unsure && s.link.have.fresh(st, changes) {
-		s.rename(name, n, next, entMade)
+	if s.tx == 'I' && !s.executed && !s.owed.OwesClientReady() && !next.unsure && s.link.have.fresh(st, changes) {
+		s.rename(name, n, next, pipeline.ParseGiven)
 		return true
 	}
 	if s.link.have.use(st) {
@@ -348,7 +349,7 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 	if next.unsure {
 		s.link.have.ring.next.taint = s.link.epoch
 	}
-	s.rename(name, n, next, entNamed)
+	s.rename(name, n, next, pipeline.ParseNamed)
 	s.ops[len(s.ops)-1].added = st
 	return true
 }
@@ -363,9 +364,9 @@ func (s *Session) parseTaken(name, body []byte, o *Out) {
 	b := appendNamed(o.ToServer.own(), scratchName, body)
 	b = wire.AppendCloseStatement(b, scratchName)
 	o.ToServer.keep(wire.AppendBind(b, "", refusedName))
-	s.owed.push(entShow)
-	s.owed.push(entShow)
-	s.pushOp(entRefused, op{refusal: wire.Errorf(wire.CodeDuplicatePreparedStatement, "prepared statement \"%s\" already exists", name)})
+	s.owed.Push(pipeline.Shown)
+	s.owed.Push(pipeline.Shown)
+	s.pushOp(pipeline.Refused, op{refusal: wire.Errorf(wire.CodeDuplicatePreparedStatement, "prepared statement \"%s\" already exists", name)})
 }
 
 // parsePrivate passes a Parse on that is too long to be kept: the backend has
@@ -394,7 +395,7 @@ func (s *Session) parsePrivate(body []byte, left int, before, message []byte, o 
 
 // parseOwn sends a Parse under the client's own name.
 func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
-	waits := s.owed.owesClient()
+	waits := s.owed.OwesClient()
 	o.ToServer.add(before)
 	o.ToServer.keep(append(o.ToServer.own(), message...))
 	o.ServerParses++
@@ -406,7 +407,7 @@ func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
 		hints |= wire.HintDo // it goes on, unseen
 		s.passing(text)
 	}
-	s.rename(name, s.names[string(cutName(name))], &named{private: true, hints: hints}, entNamed)
+	s.rename(name, s.names[string(cutName(name))], &named{private: true, hints: hints}, pipeline.ParseNamed)
 	s.hints |= wire.HintPrepare
 	s.unsynced, s.asked = true, false
 	if !waits {
@@ -423,10 +424,10 @@ func (s *Session) closePrivate(n *named, name, before, message []byte, o *Out) h
 	if n == nil || !n.private {
 		return handleNot
 	}
-	waits := s.owed.owesClient()
+	waits := s.owed.OwesClient()
 	o.ToServer.add(before)
 	o.ToServer.keep(append(o.ToServer.own(), message...))
-	s.rename(name, n, nil, entNamed)
+	s.rename(name, n, nil, pipeline.ParseNamed)
 	s.unsynced, s.asked = true, false
 	if !waits {
 		o.Asked = true
@@ -460,7 +461,7 @@ func (s *Session) makeRoom(o *Out) {
 
 func (s *Session) evict(st *Statement, o *Out) {
 	o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), st.name))
-	s.pushOp(entEvict, op{removed: s.link.have.remove(st)})
+	s.pushOp(pipeline.CloseShared, op{removed: s.link.have.remove(st)})
 }
 
 // appendNamed appends a Parse; body is what follows its name.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"pgweir/session/pipeline"
 	"slices"
 	"strings"
 
@@ -107,7 +108,7 @@ func (s *Session) send(a *asking, o *Out) {
 	}
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(a.Question.Append(nil))))
 	s.unnamedHere = false // gone, as with every simple query
-	s.owed.push(entQuestion)
+	s.owed.Push(pipeline.Question)
 	o.Questions++
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/binary"
+	"pgweir/session/pipeline"
 
 	"pgweir/wire"
 )
@@ -17,7 +18,7 @@ import (
 // length of those at the beginning of in for which the general way need not be
 // taken; they are to be passed on.
 func (s *Session) quickClient(in []byte, o *Out) (n int) {
-	if first := s.owed.first(); first == 0 || first >= entOurs || s.skipping || s.alone || s.hearsLater() {
+	if first := s.owed.First(); first == 0 || first.Ours() || s.skipping || s.alone || s.hearsLater() {
 		return 0
 	}
 	plain := false // s.unnamed is the last Parse, and there was nothing in it
@@ -30,7 +31,7 @@ func (s *Session) quickClient(in []byte, o *Out) (n int) {
 		if plain && typ == 'P' && bytes.Equal(message, s.unnamed) {
 			o.Parses++
 			o.ServerParses++
-			s.owed.push(entParse)
+			s.owed.Push(pipeline.Parse)
 		} else if !s.quickMessage(typ, message, o) {
 			break
 		} else if typ == 'P' {
@@ -59,18 +60,18 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		o.Binds++
 		s.executed = true
 		s.link.bound = nil
-		s.owed.push(entBind)
+		s.owed.Push(pipeline.Bind)
 	case 'D':
 		if len(body) < 2 || body[0] != 'P' || s.link.bound != nil {
 			return false
 		}
-		s.owed.push(entDescribe)
+		s.owed.Push(pipeline.Describe)
 	case 'E':
 		if s.hints&hintsAlone != 0 {
 			return false
 		}
 		s.executed = true
-		s.owed.push(entExecute)
+		s.owed.Push(pipeline.Execute)
 	case 'P':
 		if len(body) < 2 || body[0] != 0 || len(message) > maxUnnamed || s.long != longNone || s.config.Mode == SessionMode {
 			return false
@@ -86,7 +87,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		o.ServerParses++
 		s.unnamedSent = true
 		s.unnamed = append(s.unnamed[:0], message...)
-		s.owed.push(entParse)
+		s.owed.Push(pipeline.Parse)
 		s.noticeReset(body[1:])
 		s.noticeDatabases(body[1:], o)
 	default:
@@ -103,7 +104,7 @@ func (s *Session) quickServer(in []byte) (n int) {
 		return 0 // the next row may have to be changed, or each message counts
 	}
 	q := s.owed
-	for len(in)-n >= wire.HeaderLen && q.head < len(q.buf) {
+	for len(in)-n >= wire.HeaderLen && q.Len() > 0 {
 		p := in[n:]
 		// An impossible length, and that of a message that goes on behind in,
 		// is too large here.
@@ -113,35 +114,35 @@ func (s *Session) quickServer(in []byte) (n int) {
 		}
 		n += wire.HeaderLen + int(behind)
 		expected := false
-		switch first := q.buf[q.head]; p[0] {
+		switch first := q.First(); p[0] {
 		case 'D':
-			if first == entQuery || first == entExecute {
+			if first == pipeline.Query || first == pipeline.Execute {
 				continue
 			}
 		case 'C':
 			if s.careful || deallocatesAll(p[wire.HeaderLen:][:behind]) {
 				break
 			}
-			if first == entQuery {
+			if first == pipeline.Query {
 				continue
 			}
-			expected = first == entExecute
+			expected = first == pipeline.Execute
 		case '1':
-			if expected = first == entParse; expected {
+			if expected = first == pipeline.Parse; expected {
 				s.unnamedHere = true
 			}
 		case '2':
-			expected = first == entBind
+			expected = first == pipeline.Bind
 		case 'T', 'n':
-			if first == entQuery {
+			if first == pipeline.Query {
 				continue
 			}
-			expected = first == entDescribe
+			expected = first == pipeline.Describe
 		}
 		if !expected {
 			return len(in) - len(p)
 		}
-		q.pop()
+		q.Pop()
 	}
 	return n
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"hash/maphash"
+	"pgweir/session/pipeline"
 	"strconv"
 	"strings"
 	"sync"
@@ -140,7 +141,7 @@ func readingHint(name string) wire.Hints {
 func (s *Session) unsure() bool {
 	h := s.hints
 	return h&(hintReading|wire.HintDo|wire.HintCall|wire.HintDiscard) != 0 ||
-		h&hintReadingVar != 0 && (s.executed || s.owed.owesClient())
+		h&hintReadingVar != 0 && (s.executed || s.owed.OwesClient())
 }
 
 // suit has a name stand for the statement that suits the client's settings now:
@@ -245,7 +246,7 @@ func (s *Session) make(st *Statement, o *Out) {
 	}
 	// Ahead of all others a query of its own keeps what follows free of the
 	// transaction that it runs in.
-	alone := s.tx == 'I' && !s.unsynced && !s.owed.owesClient()
+	alone := s.tx == 'I' && !s.unsynced && !s.owed.OwesClient()
 	aside := !alone && s.tx != 'E'
 	switch {
 	case len(there) == 0:
@@ -260,7 +261,7 @@ func (s *Session) make(st *Statement, o *Out) {
 	if unsure || len(there) > 0 && s.tx == 'E' {
 		s.link.have.ring.next.taint = s.link.epoch
 	}
-	s.pushOp(entMake, op{added: st})
+	s.pushOp(pipeline.ParseShared, op{added: st})
 	switch {
 	case len(back) == 0:
 	case alone:
@@ -277,7 +278,7 @@ func (s *Session) make(st *Statement, o *Out) {
 func (s *Session) detour(sql string, o *Out) {
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), sql))
 	s.unnamedHere, s.unnamedSent = false, false
-	s.owed.push(entDetour)
+	s.owed.Push(pipeline.Detour)
 }
 
 // aside has the backend run a statement in the midst of a transaction, which
@@ -287,7 +288,7 @@ func (s *Session) aside(sql string, o *Out) {
 	if s.link.scratched {
 		s.link.scratched = false
 		b = wire.AppendCloseStatement(b, scratchName)
-		s.owed.push(entAside)
+		s.owed.Push(pipeline.Aside)
 	}
 	b = appendNamed(b, scratchName, append([]byte(sql), 0, 0, 0))
 	b = wire.AppendBind(b, scratchName, scratchName)
@@ -295,14 +296,14 @@ func (s *Session) aside(sql string, o *Out) {
 	b = wire.AppendMessage(b, 'C', []byte{'P'}, []byte(scratchName), []byte{0})
 	o.ToServer.keep(wire.AppendCloseStatement(b, scratchName))
 	for range 5 {
-		s.owed.push(entAside)
+		s.owed.Push(pipeline.Aside)
 	}
 }
 
 // insert is aside ahead of any message of the client's. A Sync follows where the
 // client's own messages do not wait for one; within a block it ends nothing.
 func (s *Session) insert(statements []string, o *Out) {
-	open := s.unsynced || s.owed.maySkip()
+	open := s.unsynced || s.owed.MaySkip()
 	for _, sql := range statements {
 		s.aside(sql, o)
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"pgweir/session/pipeline"
 	"strings"
 
 	"pgweir/wire"
@@ -93,7 +94,7 @@ func (s *Session) set(sql []byte, how replaying, o *Out) {
 	}
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
 	s.unnamedHere, s.unnamedSent = false, false // gone, as with every simple query
-	s.owed.push(entSetVars)
+	s.owed.Push(pipeline.Settings)
 	if s.begun {
 		return // in the midst of a lease nothing can be said again
 	}
@@ -139,7 +140,7 @@ func (s *Session) replayed() {
 	s.link.Vars = s.vars // reported one by one as well, but not the equal ones
 	s.link.settings = s.settings
 	s.link.load(s.settings)
-	if s.owed.has(entSetVars) {
+	if s.owed.Has(pipeline.Settings) {
 		return
 	}
 	s.replaying = replayNone
@@ -162,7 +163,7 @@ func (l *Link) forgetSaid() {
 // another backend.
 func (s *Session) mayMove(e *wire.Error) bool {
 	switch {
-	case s.replaying < replayGuarded, s.config.Mode == SessionMode, s.draining && !s.owed.owesClient():
+	case s.replaying < replayGuarded, s.config.Mode == SessionMode, s.draining && !s.owed.OwesClient():
 		return false
 	case s.replaying == replayGuarded && e.Severity != "FATAL":
 		return false // the guard was not up yet
@@ -196,7 +197,7 @@ const codeInvalidName = "42602"
 // said here. Nothing of it has been run.
 func (s *Session) move(o *Out) {
 	s.undo(len(s.ops))
-	s.owed.clear()
+	s.owed.Clear()
 	if s.x != nil {
 		s.x.unheard, s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil, nil
 		s.x.waiting, s.x.syncing = false, false

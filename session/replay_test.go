@@ -146,20 +146,6 @@ func TestAClientsOwnGuardStays(t *testing.T) {
 	mustEqual(t, "to the server", r.toServer, want)
 }
 
-// TestEachOwnMessageHasAnErrorPolicy: none is ignored.
-func TestEachOwnMessageHasAnErrorPolicy(t *testing.T) {
-	for _, e := range []entry{entSetVars, entQuestion, entReset, entGuarded, entPrepare, entMake, entColumns, entEvict,
-		entShow, entDetour, entAside, entOwnSync, entUnprepare} {
-		e.onError()
-	}
-	defer func() {
-		if recover() == nil {
-			t.Error("an unknown one has a policy")
-		}
-	}()
-	entOurs.onError()
-}
-
 // TestACleanUpThatFailsClosesTheBackend: or what was not cleaned is the next
 // client's.
 func TestACleanUpThatFailsClosesTheBackend(t *testing.T) {

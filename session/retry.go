@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"pgweir/session/pipeline"
 	"slices"
 
 	"pgweir/wire"
@@ -33,7 +34,7 @@ func (s *Session) begin(n *named, o *Out) {
 		return // its Describe stands ahead of its Bind
 	}
 	s.link.retry = retry{}
-	if s.tx != 'I' || s.executed || s.owed.owesClient() {
+	if s.tx != 'I' || s.executed || s.owed.OwesClient() {
 		return
 	}
 	s.link.retry = retry{n: n, from: len(o.ToServer.own()) + 1}
@@ -71,25 +72,25 @@ func (s *Session) lostStatement(body []byte) bool {
 
 // again runs the query again that has just failed, if it can be. The backend
 // will answer its Sync first.
-func (s *Session) again(first entry, body []byte, o *Out) bool {
+func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 	lost := s.lostStatement(body)
-	prepared := first == entBind || first == entDescribe || first == entTold
+	prepared := first == pipeline.Bind || first == pipeline.Describe || first == pipeline.DescribeNoted
 	if !lost && (!prepared || !changedResult(body)) {
 		return false
 	}
 	s.link.have.doubt()
 	r := s.link.retry
 	s.link.retry = retry{}
-	unit := slices.Clone(s.owed.buf[s.owed.head:])
-	if !prepared || r.n == nil || !r.whole || s.skipping || unit[len(unit)-1] != entSync || slices.Index(unit, entSync) != len(unit)-1 {
+	unit := slices.Clone(s.owed.All())
+	if !prepared || r.n == nil || !r.whole || s.skipping || unit[len(unit)-1] != pipeline.Sync || slices.Index(unit, pipeline.Sync) != len(unit)-1 {
 		return false
 	}
 	describes := 0
 	for _, e := range unit {
 		switch {
-		case e == entDescribe, e == entTold:
+		case e == pipeline.Describe, e == pipeline.DescribeNoted:
 			describes++
-		case e.hasOp():
+		case e.Changes():
 			return false
 		}
 	}
@@ -101,16 +102,16 @@ func (s *Session) again(first entry, body []byte, o *Out) bool {
 	if describes != 1 && !same {
 		return false
 	}
-	s.owed.clear()
+	s.owed.Clear()
 	s.ops = s.ops[:0]
-	s.owed.push(entOwnSync)
+	s.owed.Push(pipeline.OwnSync)
 	s.evict(st, o)
 	s.have(st, o)
 	for _, e := range unit {
-		if e == entDescribe || e == entTold {
-			s.pushOp(entTold, op{told: r.n, of: s.link.have.all[st]})
+		if e == pipeline.Describe || e == pipeline.DescribeNoted {
+			s.pushOp(pipeline.DescribeNoted, op{told: r.n, of: s.link.have.all[st]})
 		} else {
-			s.owed.push(e)
+			s.owed.Push(e)
 		}
 	}
 	o.ToServer.keep(append(o.ToServer.own(), s.link.unit...))

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/binary"
+	"pgweir/session/pipeline"
 
 	"pgweir/wire"
 )
@@ -21,7 +22,7 @@ func (s *Session) Server(in []byte, o *Out) int {
 			if s.swallowing {
 				o.ToClient.add(in[sent:pos])
 				sent = pos + n
-				if s.owed.first() == entQuestion && s.x.asking.InRow() {
+				if s.owed.First() == pipeline.Question && s.x.asking.InRow() {
 					s.x.asking.Part(in[pos:pos+n], int(s.serverLeft)-n)
 				}
 			}
@@ -32,7 +33,7 @@ func (s *Session) Server(in []byte, o *Out) int {
 			}
 			s.swallowing = false
 		}
-		if e := s.owed.first(); e == entMade || e == entShut {
+		if e := s.owed.First(); e == pipeline.ParseGiven || e == pipeline.CloseGiven {
 			o.ToClient.add(in[sent:pos])
 			sent = pos
 			s.give(o)
@@ -52,7 +53,7 @@ func (s *Session) Server(in []byte, o *Out) int {
 			return len(in)
 		}
 		n := min(total, len(rest))
-		if typ == 'D' && s.x != nil && s.x.signaled && s.owed.first() < entOurs {
+		if typ == 'D' && s.x != nil && s.x.signaled && !s.owed.First().Ours() {
 			if total == len(falseRows[0]) && n < total {
 				break
 			}
@@ -79,8 +80,8 @@ func (s *Session) Server(in []byte, o *Out) int {
 				sent = pos + n
 				s.swallowing = true
 			}
-		} else if e := s.owed.first(); e >= entOurs || s.phase == Resetting {
-			if e == entQuestion {
+		} else if e := s.owed.First(); e.Ours() || s.phase == Resetting {
+			if e == pipeline.Question {
 				s.x.asking.Part(rest[wire.HeaderLen:n], total-n)
 			}
 			o.ToClient.add(in[sent:pos])
@@ -113,7 +114,7 @@ func decoded(typ byte) bool {
 // message is not to be passed on to the client. body may be but the start of
 // it, if whole is false.
 func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow bool) {
-	first := s.owed.first()
+	first := s.owed.First()
 	if s.x != nil && s.x.stray > 0 {
 		if s.x.counting && s.strayCounted(typ, body, o) {
 			return true
@@ -123,46 +124,46 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 	switch typ {
 	case '1', '2', '3', 't':
 		switch {
-		case typ == '1' && first == entParse:
-			s.owed.pop()
+		case typ == '1' && first == pipeline.Parse:
+			s.owed.Pop()
 			s.unnamedHere = true
-		case typ == '2' && first == entBind, typ == '3' && first == entClose:
-			s.owed.pop()
-		case typ == '1' && first == entPrepare, typ == '3' && first == entUnprepare:
-			s.owed.pop()
+		case typ == '2' && first == pipeline.Bind, typ == '3' && first == pipeline.Close:
+			s.owed.Pop()
+		case typ == '1' && first == pipeline.ParseAgain, typ == '3' && first == pipeline.CloseUnnamed:
+			s.owed.Pop()
 			s.unnamedHere = true
 			return true
-		case first == entShow, first == entAside:
-			s.owed.pop()
+		case first == pipeline.Shown, first == pipeline.Aside:
+			s.owed.Pop()
 			return true
-		case first == entNamed:
+		case first == pipeline.ParseNamed:
 			s.done()
-		case typ == '1' && first == entMake, typ == '3' && first == entEvict:
+		case typ == '1' && first == pipeline.ParseShared, typ == '3' && first == pipeline.CloseShared:
 			s.done()
 			return true
-		case typ == 't' && first == entColumns:
+		case typ == 't' && first == pipeline.DescribeShared:
 			return true
 		}
 	case 'T', 'n':
 		switch first {
-		case entDescribe:
-			s.owed.pop()
-		case entTold:
+		case pipeline.Describe:
+			s.owed.Pop()
+		case pipeline.DescribeNoted:
 			s.described(typ, body, whole)
-		case entColumns:
+		case pipeline.DescribeShared:
 			s.described(typ, body, whole)
 			return true
 		}
 	case 'C', 'I', 's':
 		s.copied()
 		switch first {
-		case entExecute:
-			s.owed.pop()
-		case entAside:
-			s.owed.pop()
+		case pipeline.Execute:
+			s.owed.Pop()
+		case pipeline.Aside:
+			s.owed.Pop()
 			return true
 		}
-		if typ == 'C' && whole && (first == entQuery || first == entExecute) {
+		if typ == 'C' && whole && (first == pipeline.Query || first == pipeline.Execute) {
 			if s.careful {
 				s.completed(body, o)
 			} else if deallocatesAll(body) {
@@ -170,10 +171,10 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 			}
 		}
 	case 'G':
-		n, ended := s.owed.swallowSyncs()
+		n, ended := s.owed.SwallowSyncs()
 		s.copyIn = !ended
 		s.swallowSyncs(n)
-		if first == entExecute && !s.owed.has(entSync) {
+		if first == pipeline.Execute && !s.owed.Has(pipeline.Sync) {
 			s.unsynced, s.executed = true, true
 		}
 	case 'W':
@@ -184,12 +185,12 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		return s.ready(first, body, o)
 	case 'S':
 		hide := whole && s.reported(body)
-		return hide || s.phase == Resetting || first >= entOurs
+		return hide || s.phase == Resetting || first.Ours()
 	case 'A':
 		// While a backend is asked whose channels are about to be heard by the
 		// pool's listening one, what it hears itself is too much; and so is what the
 		// listening one hears already.
-		handing := first >= entOurs && s.config.Listen == ListenShare && s.pins&ReasonChannels == 0
+		handing := first.Ours() && s.config.Listen == ListenShare && s.pins&ReasonChannels == 0
 		if s.phase == Resetting || handing || whole && s.hearsElsewhere(body) {
 			return true
 		}
@@ -199,27 +200,27 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		}
 		return false
 	case 'N':
-		return s.phase == Resetting || first >= entOurs || whole && s.warned(body, o)
+		return s.phase == Resetting || first.Ours() || whole && s.warned(body, o)
 	}
 	switch first {
-	case entSetVars, entQuestion, entReset, entOwnSync, entDetour, entGuarded:
+	case pipeline.Settings, pipeline.Question, pipeline.Reset, pipeline.OwnSync, pipeline.Detour, pipeline.Guarded:
 		return true
 	}
 	return false
 }
 
 // ready: the backend has answered a message, and may have answered them all.
-func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
+func (s *Session) ready(first pipeline.Pending, body []byte, o *Out) (swallow bool) {
 	stray := s.strayReady(first)
 	if stray {
 		first = 0
 	}
-	for first != 0 && !first.endsWithReady() {
-		s.owed.pop() // not answered, for a reason of the server's own
-		if first.hasOp() {
+	for first != 0 && !first.EndsWithReady() {
+		s.owed.Pop() // not answered, for a reason of the server's own
+		if first.Changes() {
 			s.undo(1)
 		}
-		first = s.owed.first()
+		first = s.owed.First()
 	}
 	if len(body) != 1 || first == 0 && !stray && s.config.Mode != SessionMode {
 		s.fail(wire.Fatalf(wire.CodeProtocolViolation, "the server sent a ReadyForQuery that nobody waits for"), o)
@@ -228,16 +229,16 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 	s.tx = body[0]
 	s.copyIn = false
 	if first != 0 {
-		s.owed.pop()
+		s.owed.Pop()
 	}
 	switch first {
-	case entSetVars:
+	case pipeline.Settings:
 		s.replayed()
 		return true
-	case entQuestion:
+	case pipeline.Question:
 		s.answered(o)
 		return true
-	case entReset, entOwnSync, entDetour, entGuarded:
+	case pipeline.Reset, pipeline.OwnSync, pipeline.Detour, pipeline.Guarded:
 		return true
 	}
 	if s.resets != 0 {
@@ -253,7 +254,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 			"transaction blocks are not supported in statement mode"), o)
 		return true
 	}
-	if s.owed.len() == 0 {
+	if s.owed.Len() == 0 {
 		s.stays, s.copyFed = false, false
 	}
 	s.link.retry = retry{}
@@ -264,14 +265,14 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 		} else {
 			s.x.committed, s.x.listened = false, false
 		}
-		if s.owed.len() == 0 {
+		if s.owed.Len() == 0 {
 			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade, s.x.loading = nil, nil, nil, nil, nil
 		}
-		if s.x.showing && s.owed.len() == 0 {
+		if s.x.showing && s.owed.Len() == 0 {
 			s.hidePrepared(o)
 		}
 		if s.tx == 'I' {
-			if !s.owed.owesClient() {
+			if !s.owed.OwesClient() {
 				switch {
 				case s.mayUnlisten():
 					// It hears what was sent before, and then of the end.
@@ -295,7 +296,7 @@ func (s *Session) ready(first entry, body []byte, o *Out) (swallow bool) {
 			s.tellNotes(o)
 		}
 	}
-	o.Answered = s.owed.len() == 0
+	o.Answered = s.owed.Len() == 0
 	return false
 }
 
@@ -311,7 +312,7 @@ func (s *Session) asksFirst() bool {
 }
 
 // failed: the backend answers with an error, and skips what belongs to it.
-func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow bool) {
+func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out) (swallow bool) {
 	if s.phase == Active && s.over() && s.pins == 0 && s.hints == 0 && !s.mayHaveLeft() && !s.draining && (s.x == nil || !s.x.waiting) {
 		// Last words behind the last answer: they are not the client's any more.
 		s.tellReady(o)
@@ -348,25 +349,25 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 	if s.x != nil {
 		s.x.unheard, s.x.loading = nil, nil
 	}
-	if first != entQuery && first != entFunction && first != entSync && first != 0 {
+	if first != pipeline.Query && first != pipeline.Function && first != pipeline.Sync && first != 0 {
 		var making *Statement
-		if first == entMake {
+		if first == pipeline.ParseShared {
 			making = s.ops[0].added
 		}
-		s.link.scratched = s.link.scratched || first == entAside
-		synced, parse, ops := s.owed.skip(strayed)
+		s.link.scratched = s.link.scratched || first == pipeline.Aside
+		synced, parse, ops := s.owed.Skip(strayed)
 		s.undo(ops)
-		if first == entAside {
+		if first == pipeline.Aside {
 			s.link.counted = severalCounted
 		}
-		if (first == entMake || first == entShow || first == entEvict || first == entAside) && s.owed.first() == entOwnSync && !s.lastWords {
-			if (first == entMake || first == entAside) && whole {
+		if (first == pipeline.ParseShared || first == pipeline.Shown || first == pipeline.CloseShared || first == pipeline.Aside) && s.owed.First() == pipeline.OwnSync && !s.lastWords {
+			if (first == pipeline.ParseShared || first == pipeline.Aside) && whole {
 				s.more().unmade = append(s.x.unmade, unmade{making, bytes.Clone(body)})
 			}
 			return true // what is behind it will say what is missing
 		}
 		s.skipping = !synced
-		if parse && !s.owed.has(entParse) {
+		if parse && !s.owed.Has(pipeline.Parse) {
 			s.endLong()
 			s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here
 		}
@@ -377,7 +378,7 @@ func (s *Session) failed(first entry, body []byte, whole bool, o *Out) (swallow 
 			return true
 		}
 	}
-	if first == entPrepare && !s.owed.has(entParse) {
+	if first == pipeline.ParseAgain && !s.owed.Has(pipeline.Parse) {
 		s.unnamed = nil
 	}
 	if whole && !bytes.Equal(shown, body) {
@@ -398,7 +399,7 @@ func (s *Session) reported(body []byte) (hide bool) {
 	s.link.Report(name, value)
 	i := wire.VarIndex(name)
 	switch {
-	case i < 0, s.phase != Active, s.owed.first() >= entOurs:
+	case i < 0, s.phase != Active, s.owed.First().Ours():
 	case s.turnedBack(i):
 		return true
 	case s.vars[i] == string(value):

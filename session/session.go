@@ -1,6 +1,7 @@
 package session
 
 import (
+	"pgweir/session/pipeline"
 	"sync/atomic"
 
 	"pgweir/wire"
@@ -93,22 +94,22 @@ type Link struct {
 	quiet    bool   // no notifications are on their way from there
 	others   bool   // those of other clients may be than the one that has it
 
-	signed   bool      // a NOTIFY was sent; see Notified
-	settings *Settings // what is set there beyond Vars
-	loaded   []string  // the libraries that clients have loaded there
-	base     *Settings // what its startup parameters have set
-	begun    *Settings // what was there when its login was over
-	role     string    // the one that its login has, "" for none
-	variant  uint64    // a hash of the startup parameters that others do not have
-	evidence evidence  // of the lease
-	owed     queue     // what the backend owes
-	retry    retry     // the query under way, if it could be run again
-	share    float64   // of a leak check; see Session.sample
-	have     onBackend // the shared statements that it has
-	last     uint64    // the session that was there last
-	counted  uint64    // the only one that has been there since the backend forgot its sequences; see sequences.go
-	epoch    uint64    // counts the leases, and the transactions in them that have hints
-	unit     []byte    // of Session.retry
+	signed   bool           // a NOTIFY was sent; see Notified
+	settings *Settings      // what is set there beyond Vars
+	loaded   []string       // the libraries that clients have loaded there
+	base     *Settings      // what its startup parameters have set
+	begun    *Settings      // what was there when its login was over
+	role     string         // the one that its login has, "" for none
+	variant  uint64         // a hash of the startup parameters that others do not have
+	evidence evidence       // of the lease
+	owed     pipeline.Queue // what the backend owes
+	retry    retry          // the query under way, if it could be run again
+	share    float64        // of a leak check; see Session.sample
+	have     onBackend      // the shared statements that it has
+	last     uint64         // the session that was there last
+	counted  uint64         // the only one that has been there since the backend forgot its sequences; see sequences.go
+	epoch    uint64         // counts the leases, and the transactions in them that have hints
+	unit     []byte         // of Session.retry
 	// said is what the client has said in this lease, while Session.replaying
 	// wants it kept, and unnamed and unnamedHints the Session's before that.
 	said, unnamed []byte
@@ -162,8 +163,8 @@ type Session struct {
 	link   *Link      // in Active and Resetting
 	vars   *wire.Vars // what the client has set
 	login  *wire.Vars // what it had at its login
-	// owed is what the backend owes: the Link's, or nothingOwed.
-	owed *queue
+	// owed is what the backend owes: the Link's, or pipeline.Nothing.
+	owed *pipeline.Queue
 	// settings are what the client has set besides.
 	settings *Settings
 	base     *Settings // what it had at its login
@@ -233,7 +234,7 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 	if c.Shared != nil {
 		s.id = c.Shared.sessions.Add(1)
 	}
-	s.owed = &nothingOwed
+	s.owed = &pipeline.Nothing
 }
 
 // Begin says what the client has set by its startup parameters beyond Vars, if
@@ -283,17 +284,17 @@ func (s *Session) Catalog() *Catalog { return s.config.Catalog }
 func (s *Session) Vars() *wire.Vars { return s.vars }
 
 // Owes tells whether the client waits for an answer.
-func (s *Session) Owes() bool { return s.owed.owesClient() }
+func (s *Session) Owes() bool { return s.owed.OwesClient() }
 
 // Hears tells whether what the backend says next may be for the client. If not,
 // the lease is about to end.
 func (s *Session) Hears() bool {
-	return s.config.Mode == SessionMode || s.pins != 0 || s.owed.owesClient() || s.MidAnswer()
+	return s.config.Mode == SessionMode || s.pins != 0 || s.owed.OwesClient() || s.MidAnswer()
 }
 
 // Preparing tells whether the backend is busy with what pgweir has put ahead of
 // the client's message: a cancel now would hit that, and not the query behind it.
-func (s *Session) Preparing() bool { return s.held || s.owed.first() >= entOurs }
+func (s *Session) Preparing() bool { return s.held || s.owed.First().Ours() }
 
 // maxOwed is how many answers the backend may owe before it is sent no more.
 // What its socket holds it works off to the end, even if the client has gone.
@@ -305,9 +306,9 @@ const maxOwed = 16 << 10
 // more should be read from it. Once it was, that holds until they are at half.
 func (s *Session) Ahead(was bool) bool {
 	if was {
-		return s.owed.len() > maxOwed/2
+		return s.owed.Len() > maxOwed/2
 	}
-	return s.owed.len() > maxOwed
+	return s.owed.Len() > maxOwed
 }
 
 // InTransaction tells whether a transaction is under way: a block, or an
@@ -321,7 +322,7 @@ func (s *Session) Pinned() bool { return s.pins != 0 }
 
 // Released tells, once, that messages that were held back can be fed again.
 func (s *Session) Released() bool {
-	if !s.held || s.owed.len() > 0 && !s.copyIn || s.x != nil && (s.x.waiting || s.x.withheld) || s.awaits() {
+	if !s.held || s.owed.Len() > 0 && !s.copyIn || s.x != nil && (s.x.waiting || s.x.withheld) || s.awaits() {
 		return false
 	}
 	s.held = false
@@ -342,10 +343,10 @@ func (s *Session) MidAnswer() bool { return s.serverLeft > 0 && !s.swallowing }
 // here.
 func (s *Session) Lease(l *Link, o *Out) {
 	s.phase, s.link, s.tx = Active, l, 'I'
-	if l.owed.len() > 0 {
+	if l.owed.Len() > 0 {
 		panic("bug: a backend that owes answers is lent")
 	}
-	l.owed.rewind()
+	l.owed.Rewind()
 	l.retry = retry{}
 	s.owed = &l.owed
 	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
@@ -407,7 +408,7 @@ func (s *Session) Lost(o *Out) {
 	s.changesCatalog()
 	s.abandon()
 	if unconcerned {
-		s.owed.clear()
+		s.owed.Clear()
 		s.serverLeft, s.swallowing = 0, false
 		s.rest()
 		o.Drop = true
@@ -424,7 +425,7 @@ func (s *Session) Lost(o *Out) {
 // unconcerned tells whether nothing of the client's is known to be on the
 // backend, which was only asked something for the sake of others.
 func (s *Session) unconcerned() bool {
-	asks := s.owed.first() == entQuestion && s.owed.len() == 1 || s.awaits() && s.owed.len() == 0
+	asks := s.owed.First() == pipeline.Question && s.owed.Len() == 1 || s.awaits() && s.owed.Len() == 0
 	if s.phase != Active || s.config.Mode == SessionMode || !asks {
 		return false
 	}
@@ -442,7 +443,7 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 	s.changesCatalog()
 	s.abandon()
 	if s.phase == Active || s.phase == Resetting {
-		o.Drop, o.Busy = true, s.owed.len() > 0
+		o.Drop, o.Busy = true, s.owed.Len() > 0
 	}
 	s.end()
 	o.EndClient = true
@@ -451,7 +452,7 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 // settle ends the lease if nothing speaks against it. It is asked whenever all
 // that has come from the server has been dealt with.
 func (s *Session) settle(o *Out) {
-	if s.phase == Resetting && s.owed.len() == 0 && s.serverLeft == 0 {
+	if s.phase == Resetting && s.owed.Len() == 0 && s.serverLeft == 0 {
 		s.end()
 		clean := s.tx == 'I' && !s.spoilt
 		o.Release, o.Drop = clean, !clean
@@ -459,7 +460,7 @@ func (s *Session) settle(o *Out) {
 	if s.phase != Active {
 		return
 	}
-	if s.draining && s.serverLeft == 0 && (s.copyIn || !s.owed.owesReady()) {
+	if s.draining && s.serverLeft == 0 && (s.copyIn || !s.owed.OwesReady()) {
 		s.leave(o)
 		o.EndClient = true
 		return
@@ -502,24 +503,21 @@ func (s *Session) settle(o *Out) {
 	o.Release, o.Drop = !s.spoilt, s.spoilt
 }
 
-// nothingOwed is the queue of all who have no backend. It is never changed.
-var nothingOwed queue
-
 // rest is for the end of a lease after which there may be another.
 func (s *Session) rest() {
 	s.abandon()
-	s.phase, s.link, s.owed = Idle, nil, &nothingOwed
+	s.phase, s.link, s.owed = Idle, nil, &pipeline.Nothing
 }
 
 // end is for the end of a lease after which there is none.
 func (s *Session) end() {
 	s.abandon()
-	s.phase, s.owed = Ended, &nothingOwed
+	s.phase, s.owed = Ended, &pipeline.Nothing
 }
 
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {
-	if s.owed.len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.gathers || !s.begun {
+	if s.owed.Len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.gathers || !s.begun {
 		return false
 	}
 	if s.x != nil && s.x.ignoring {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"pgweir/session/pipeline"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,13 +146,13 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	if len(c.rig.catchUps) > 0 {
 		add(10, c.caughtUp)
 	}
-	if r := &c.rig.s; c.lease != nil && r.unsynced && !r.executed && !r.skipping && r.owed.len() == 0 {
+	if r := &c.rig.s; c.lease != nil && r.unsynced && !r.executed && !r.skipping && r.owed.Len() == 0 {
 		add(5, c.rest)
 	}
 	if s.calm {
 		return
 	}
-	if s.rng.IntN(1000) < 2 || c.lease != nil && c.rig.s.owed.first() == entQuestion && s.rng.IntN(100) < 3 {
+	if s.rng.IntN(1000) < 2 || c.lease != nil && c.rig.s.owed.First() == pipeline.Question && s.rng.IntN(100) < 3 {
 		add(2, c.leave)
 	}
 	if len(c.rig.s.Channels()) > 0 && s.rng.IntN(100) < 10 {

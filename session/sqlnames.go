@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"maps"
+	"pgweir/session/pipeline"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -62,7 +63,7 @@ func (s *Session) makeReady(h wire.Hints, o *Out) {
 // showPrepared gives the backend the client's statements under their own names
 // and takes all others away, for a statement that reads what there is.
 func (s *Session) showPrepared(o *Out) {
-	if s.tx == 'E' || s.unsynced && s.tx == 'I' || s.owed.len() > 0 || !s.sharing() || s.more().showing || len(s.names)+len(s.link.have.all) == 0 {
+	if s.tx == 'E' || s.unsynced && s.tx == 'I' || s.owed.Len() > 0 || !s.sharing() || s.more().showing || len(s.names)+len(s.link.have.all) == 0 {
 		return
 	}
 	for st := s.link.have.oldest(); st != nil; st = s.link.have.oldest() {
@@ -83,7 +84,7 @@ func (s *Session) showPrepared(o *Out) {
 			s.aside("SAVEPOINT pgweir", o)
 		}
 		o.ToServer.keep(appendNamed(o.ToServer.own(), name, body))
-		s.owed.push(entShow)
+		s.owed.Push(pipeline.Shown)
 		s.ownSync(o)
 		if s.tx != 'I' {
 			s.insert([]string{"ROLLBACK TO SAVEPOINT pgweir", "RELEASE SAVEPOINT pgweir"}, o)
@@ -97,7 +98,7 @@ func (s *Session) hidePrepared(o *Out) {
 	for name, n := range s.names {
 		if n.st != nil {
 			o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), name))
-			s.owed.push(entShow)
+			s.owed.Push(pipeline.Shown)
 		}
 	}
 	s.ownSync(o)
@@ -106,7 +107,7 @@ func (s *Session) hidePrepared(o *Out) {
 
 func (s *Session) ownSync(o *Out) {
 	o.ToServer.keep(wire.AppendSync(o.ToServer.own()))
-	s.owed.push(entOwnSync)
+	s.owed.Push(pipeline.OwnSync)
 }
 
 // spliceNames puts the names of shared statements where the client's stand.
@@ -224,7 +225,7 @@ func (s *Session) respliceUnnamed(o *Out) {
 		message = appendNamed(nil, "", append(append(instead, 0), types...))
 	}
 	o.ToServer.keep(append(o.ToServer.own(), message...))
-	s.owed.push(entPrepare)
+	s.owed.Push(pipeline.ParseAgain)
 }
 
 // splice is what was put in place of something else in a text: a name for a
@@ -267,7 +268,7 @@ func (s *Session) haveQuietly(st *Statement, o *Out) {
 	if s.usable(st) {
 		return
 	}
-	open := s.unsynced || s.owed.maySkip()
+	open := s.unsynced || s.owed.MaySkip()
 	s.have(st, o)
 	if !open {
 		s.ownSync(o)

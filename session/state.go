@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"pgweir/session/pipeline"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -370,7 +371,7 @@ func (s *Session) overPinned(o *Out) {
 	o.Errors++
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "DISCARD ALL"))
 	s.unnamedHere = false
-	s.owed.push(entReset)
+	s.owed.Push(pipeline.Reset)
 }
 
 // setPins sets the reasons for which the client keeps its backend.
@@ -441,7 +442,7 @@ func deallocatesAll(tag []byte) bool {
 // have not been looked at. Messages that stand behind it may have been sent.
 func (s *Session) lostAll() {
 	s.link.have.doubt()
-	if s.owed.len() <= 1 && len(s.ops) == 0 {
+	if s.owed.Len() <= 1 && len(s.ops) == 0 {
 		s.forgetNames()
 	}
 }

@@ -1,6 +1,10 @@
 package session
 
-import "pgweir/wire"
+import (
+	"pgweir/wire"
+
+	"pgweir/session/pipeline"
+)
 
 // maxUnnamed is how long a Parse of the unnamed statement may be, in bytes, to
 // be kept for another backend: a longer one may come in parts.
@@ -76,10 +80,10 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 	o.ToServer.add(before)
 	if len(s.unnamed) > 0 {
 		o.ToServer.keep(append(o.ToServer.own(), s.unnamed...))
-		s.owed.push(entPrepare)
+		s.owed.Push(pipeline.ParseAgain)
 	} else {
 		o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), ""))
-		s.owed.push(entUnprepare)
+		s.owed.Push(pipeline.CloseUnnamed)
 	}
 	return sendBehind
 }
@@ -102,11 +106,11 @@ func (s *Session) refuses(message []byte) bool {
 
 // refusal is what the client is to read in place of the backend's error about
 // refusedName, if that is what is answered now.
-func (s *Session) refusal(first entry) *wire.Error {
+func (s *Session) refusal(first pipeline.Pending) *wire.Error {
 	switch {
-	case first == entRefused:
+	case first == pipeline.Refused:
 		return s.ops[0].refusal
-	case s.x != nil && first == entQuery:
+	case s.x != nil && first == pipeline.Query:
 		return s.x.refusing
 	}
 	return nil

@@ -1,6 +1,10 @@
 package session
 
-import "pgweir/wire"
+import (
+	"pgweir/wire"
+
+	"pgweir/session/pipeline"
+)
 
 // A backend in copy-in mode ignores Syncs; but if the copy fails before it has
 // read them, they are Syncs again. Which of them it has read by then, only its
@@ -25,32 +29,32 @@ func (s *Session) copied() {
 // copyFailed tells whether a copy has failed that had Syncs within.
 func (s *Session) copyFailed() bool { return s.x != nil && s.x.stray > 0 && s.x.strays }
 
-// failCopy: an error has come about the first entry, which may be a copy. synced
+// failCopy: an error has come about the first pipeline.Pending, which may be a copy. synced
 // tells that it was one that failed before the backend has read anything of what
 // is behind it, so that a Sync there is none of the copy's.
-func (s *Session) failCopy(first entry) (synced bool) {
+func (s *Session) failCopy(first pipeline.Pending) (synced bool) {
 	if s.x == nil || s.x.stray == 0 || s.x.strays {
 		return false
 	}
-	s.x.byQuery = first == entQuery
+	s.x.byQuery = first == pipeline.Query
 	s.x.strays, s.spoilt = true, true
 	return !s.copyFed
 }
 
-// heardOf notes a message of the server's that is about the first entry.
-func (s *Session) heardOf(typ byte, first entry) {
+// heardOf notes a message of the server's that is about the first pipeline.Pending.
+func (s *Session) heardOf(typ byte, first pipeline.Pending) {
 	switch typ {
 	case 'S', 'N', 'A', 'Z':
 	case 'E':
 		// Else the rest is skipped, up to a Sync.
-		s.x.answering = first != entSync && first != entOwnSync && first.endsWithReady()
+		s.x.answering = first != pipeline.Sync && first != pipeline.OwnSync && first.EndsWithReady()
 	default:
 		s.x.answering = true
 	}
 }
 
 // strayReady tells whether a ReadyForQuery answers a stray Sync.
-func (s *Session) strayReady(first entry) bool {
+func (s *Session) strayReady(first pipeline.Pending) bool {
 	if !s.copyFailed() {
 		return false
 	}
@@ -60,7 +64,7 @@ func (s *Session) strayReady(first entry) bool {
 	case byQuery: // the copy's own
 	case answering:
 		s.forgetStrays() // all came before this
-	case first == entSync: // which of the Syncs it was makes no difference
+	case first == pipeline.Sync: // which of the Syncs it was makes no difference
 	default:
 		s.x.stray--
 		s.skipping, s.unsynced, s.executed, s.unnamedSent = false, false, false, false
@@ -84,19 +88,19 @@ func (s *Session) forgetStrays() {
 func (s *Session) countsStrays(typ byte) bool {
 	switch typ {
 	case 'Q', 'F', 'P', 'B', 'D', 'E', 'C':
-		return s.skipping && s.copyFailed() && s.owed.len() == 0
+		return s.skipping && s.copyFailed() && s.owed.Len() == 0
 	}
 	return false
 }
 
 // strayProbe are the entries of what countStrays sends.
-var strayProbe = [...]entry{entOwnSync, entShow, entShow, entOwnSync}
+var strayProbe = [...]pipeline.Pending{pipeline.OwnSync, pipeline.Shown, pipeline.Shown, pipeline.OwnSync}
 
 func (s *Session) countStrays(o *Out) {
 	b := appendNamed(wire.AppendSync(o.ToServer.own()), scratchName, []byte{0, 0, 0})
 	o.ToServer.keep(wire.AppendSync(wire.AppendCloseStatement(b, scratchName)))
 	for _, e := range strayProbe {
-		s.owed.push(e)
+		s.owed.Push(e)
 	}
 	s.x.counting, s.x.counted = true, 0
 }
@@ -106,14 +110,14 @@ func (s *Session) countStrays(o *Out) {
 func (s *Session) strayCounted(typ byte, body []byte, o *Out) bool {
 	switch {
 	case typ == '1':
-		s.owed.pop()
-		s.owed.pop()
+		s.owed.Pop()
+		s.owed.Pop()
 	case typ == '3':
-		s.owed.pop()
-	case typ == 'Z' && s.owed.len() == len(strayProbe):
+		s.owed.Pop()
+	case typ == 'Z' && s.owed.Len() == len(strayProbe):
 		s.x.counted++
 	case typ == 'Z' && len(body) == 1:
-		s.owed.pop()
+		s.owed.Pop()
 		s.tx, s.x.counting = body[0], false
 		s.forgetStrays()
 		s.skipping, s.unsynced, s.executed, s.unnamedSent = false, false, false, false

@@ -1,4 +1,4 @@
-package session
+package pipeline
 
 import (
 	"math/rand/v2"
@@ -7,16 +7,16 @@ import (
 	"testing"
 )
 
-func newQueue(entries string) *queue {
-	q := new(queue)
-	q.clear()
+func newQueue(entries string) *Queue {
+	q := new(Queue)
+	q.Clear()
 	for _, e := range []byte(entries) {
-		q.push(entry(e))
+		q.Push(Pending(e))
 	}
 	return q
 }
 
-func (q *queue) text() string {
+func (q *Queue) text() string {
 	b := []byte{}
 	for _, e := range q.buf[q.head:] {
 		b = append(b, byte(e))
@@ -27,20 +27,20 @@ func (q *queue) text() string {
 func TestQueueKeepsTheOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	q := newQueue("")
-	var want []entry
+	var want []Pending
 	for range 100_000 {
 		if n := rng.IntN(40); len(want) < n {
-			e := entry("QSFPBDEC"[rng.IntN(8)])
-			q.push(e)
+			e := Pending("QSFPBDEC"[rng.IntN(8)])
+			q.Push(e)
 			want = append(want, e)
 		} else if len(want) > 0 {
-			if q.first() != want[0] {
-				t.Fatalf("first is %c, want %c", q.first(), want[0])
+			if q.First() != want[0] {
+				t.Fatalf("first is %c, want %c", q.First(), want[0])
 			}
-			q.pop()
+			q.Pop()
 			want = want[1:]
 		}
-		if q.len() != len(want) || !slices.Equal(q.buf[q.head:], want) {
+		if q.Len() != len(want) || !slices.Equal(q.buf[q.head:], want) {
 			t.Fatalf("%q is left, want %q", q.text(), want)
 		}
 	}
@@ -51,16 +51,16 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 
 func TestQueueOfNothing(t *testing.T) {
 	q := newQueue("")
-	if _, ended := q.swallowSyncs(); q.first() != 0 || ended || q.owesReady() || q.owesClient() || q.has('S') {
+	if _, ended := q.SwallowSyncs(); q.First() != 0 || ended || q.OwesReady() || q.OwesClient() || q.Has('S') {
 		t.Error("an empty queue holds something")
 	}
 	for range 8 { // to where its first memory ends
-		q.push('P')
+		q.Push('P')
 	}
 	for range 8 {
-		q.pop()
+		q.Pop()
 	}
-	if _, ended := q.swallowSyncs(); ended || q.len() != 0 {
+	if _, ended := q.SwallowSyncs(); ended || q.Len() != 0 {
 		t.Error("an empty queue holds something after use")
 	}
 }
@@ -68,12 +68,12 @@ func TestQueueOfNothing(t *testing.T) {
 func TestQueueGivesMemoryBack(t *testing.T) {
 	q := newQueue("")
 	for range 2 * keepQueue {
-		q.push('Q')
+		q.Push('Q')
 	}
 	for range 2 * keepQueue {
-		q.pop()
+		q.Pop()
 	}
-	q.push('Q')
+	q.Push('Q')
 	if cap(q.buf) > keepQueue {
 		t.Errorf("a queue that was long once keeps %d bytes", cap(q.buf))
 	}
@@ -96,7 +96,7 @@ func TestQueueSkipsToTheSync(t *testing.T) {
 		{"myQ", "yQ", true, false, 1},
 	} {
 		q := newQueue(c.from)
-		synced, parse, ops := q.skipToSync()
+		synced, parse, ops := q.Skip(false)
 		if q.text() != c.to || synced != c.synced || parse != c.parse || ops != c.ops {
 			t.Errorf("%s: %s, %v, %v, %d; want %s, %v, %v, %d", c.from, q.text(), synced, parse, ops, c.to, c.synced, c.parse, c.ops)
 		}
@@ -117,7 +117,7 @@ func TestQueueSwallowsTheSyncsOfACopy(t *testing.T) {
 	} {
 		q := newQueue(c.from)
 		syncs := strings.Count(c.from, "S") - strings.Count(c.to, "S")
-		if n, ended := q.swallowSyncs(); q.text() != c.to || ended != c.ended || n != syncs {
+		if n, ended := q.SwallowSyncs(); q.text() != c.to || ended != c.ended || n != syncs {
 			t.Errorf("%s: %s, %v, %d; want %s, %v, %d", c.from, q.text(), ended, n, c.to, c.ended, syncs)
 		}
 	}

@@ -1,9 +1,65 @@
 package session
 
 import (
-	"pgweir/wire"
-
 	"pgweir/session/pipeline"
+	"pgweir/wire"
+)
+
+// feed is what has come from one side in a step.
+type feed struct {
+	in   []byte
+	pos  int // up to here it is consumed
+	sent int // up to here it is sent to the other side, or not to be sent
+}
+
+// left is what has not been consumed.
+func (f *feed) left() []byte { return f.in[f.pos:] }
+
+// unsent is what is consumed and has not been sent.
+func (f *feed) unsent() []byte { return f.in[min(f.sent, f.pos):f.pos] }
+
+// pass sends that to the other side.
+func (f *feed) pass(to *gather) {
+	to.add(f.unsent())
+	f.sent = f.pos
+}
+
+// drop consumes n bytes that are not sent.
+func (f *feed) drop(n int) {
+	f.pos += n
+	f.sent = f.pos
+}
+
+// incoming is a message that the client sends. bytes is all that has come of it, header
+// included, and total is how long it is.
+type incoming struct {
+	typ   byte
+	bytes []byte
+	total int
+}
+
+func (m *incoming) whole() bool { return len(m.bytes) == m.total }
+
+// left is how much of it is still to come.
+func (m *incoming) left() int32 { return int32(m.total - len(m.bytes)) }
+
+// remainder is what becomes of the rest of a message that has come in part.
+type remainder uint8
+
+const (
+	restPasses   remainder = iota // it is sent on
+	restDropped                   // it is not
+	restGathered                  // it is kept until the message has come whole
+)
+
+// course is how Client goes on behind a part of a step.
+type course uint8
+
+const (
+	courseOn   course = iota // with the message
+	courseNext               // with what comes behind the message
+	courseStop               // not before something has come, from either side
+	courseOver               // not at all
 )
 
 // Client is given what has come from the client and has not been consumed
@@ -14,191 +70,234 @@ func (s *Session) Client(in []byte, o *Out) int {
 		return len(in) // said after Terminate
 	}
 	s.held, s.rested = false, false
-	pos := 0  // up to here it is consumed
-	sent := 0 // up to here it is sent, or not to be sent
-loop:
+	f := feed{in: in}
 	for s.phase == Idle || s.phase == Active {
-		if s.clientLeft > 0 {
-			n := min(int(s.clientLeft), len(in)-pos)
-			s.clientLeft -= int32(n)
-			pos += n
-			if s.gathers {
-				s.x.gathered = append(s.x.gathered, in[pos-n:pos]...)
-			}
-			if s.discarding || s.gathers {
-				sent = pos
-			} else if s.x != nil && s.x.passes {
-				s.readRest(in[pos-n : pos])
-			}
-			if s.clientLeft > 0 {
-				break
-			}
-			s.discarding = false
-			if !s.gathers {
-				continue
-			}
-		}
-		if s.gathers && s.phase == Active {
-			o.ToServer.add(in[sent:pos])
-			sent = pos
-			if !s.runGathered(o) {
-				s.hold(o)
-				break loop
-			}
-			continue
-		}
-		rest := in[pos:]
-		if len(rest) < wire.HeaderLen {
-			break
-		}
-		if s.phase == Active && (s.owed.First() == pipeline.Question || s.awaits()) || s.hearsLater() {
-			// What the answer is about must not change under it; and after it
-			// the lease may be over.
-			s.held = true
-			break
-		}
-		typ, total := wire.Header(rest)
-		if s.alone && s.phase == Active {
-			switch {
-			case s.owed.Len() == 0:
-				s.alone = false
-			case s.copyIn: // whatever it is, the backend reads it in the copy
-			case typ != 'S' && typ != 'H' && typ != 'd' && typ != 'c' && typ != 'f':
-				o.ToServer.add(in[sent:pos])
-				sent = pos
-				s.hold(o)
-				break loop
-			}
-		}
-		if limit := wire.ClientLimit(typ); total == 0 || total > limit {
-			o.ToServer.add(in[sent:pos])
-			s.fail(badHeader(typ, limit), o)
+		c := s.step(&f, o)
+		if c == courseOver {
 			return len(in)
 		}
-		if len(rest) < total && len(rest) < MaxMessage && !(typ == 'd' && s.copyIn) {
+		if c == courseStop {
 			break
 		}
-		n := min(total, len(rest))
-		message := rest[:n]
-		if s.phase == Idle {
-			if !s.local(typ, message, total, o) {
-				break
-			}
-			s.clientLeft, s.discarding = int32(total-n), true
-			pos += n
-			sent = pos
-			continue
-		}
-		if typ == 'X' {
-			o.ToServer.add(in[sent:pos])
-			s.keepSaid(in[:pos])
-			s.terminate(o)
-			return len(in)
-		}
-		if s.countsStrays(typ) {
-			o.ToServer.add(in[sent:pos])
-			sent = pos
-			s.countStrays(o)
-		}
-		if s.x != nil && s.x.counting {
-			s.held = true
-			break
-		}
-		if s.ignores(typ) {
-			o.ToServer.add(in[sent:pos])
-			s.clientLeft, s.discarding = int32(total-n), true
-			pos += n
-			sent = pos
-			continue
-		}
-		if s.stays && s.givesWay(typ) {
-			o.ToServer.add(in[sent:pos])
-			sent = pos
-			s.hold(o)
-			break
-		}
-		if s.mustHold(pos+n, n == total) {
-			o.ToServer.add(in[sent:pos])
-			sent = pos
-			s.hold(o)
-			break
-		}
-		s.discarding = false
-		if s.vars != s.link.Vars && !s.owed.OwesClient() && !s.owed.Has(pipeline.Settings) && !s.owed.Has(pipeline.Aside) && s.tx != 'E' && !s.unsynced {
-			o.ToServer.add(in[sent:pos])
-			sent = pos
-			s.replay(o)
-		}
-		if s.x != nil && len(s.x.channels) > 0 && s.opensBlock(typ, message) {
-			o.ToServer.add(in[sent:pos])
-			sent = pos
-			if s.owed.Len() > 0 {
-				s.hold(o)
-				break
-			}
-			s.showChannels(o)
-		}
-		if s.idle != 0 && s.showIdle(typ, message, in[sent:pos], o) {
-			sent = pos
-		}
-		if typ == 'P' || typ == 'B' || typ == 'D' || typ == 'E' {
-			if n := s.quickClient(rest, o); n > 0 {
-				pos += n
-				continue
-			}
-		}
-		if n < total && total <= maxGathered && s.sharing() && mustGather(typ, message) {
-			s.more().gathered = append(make([]byte, 0, total), message...)
-			s.gathers, s.clientLeft = true, int32(total-n)
-			o.ToServer.add(in[sent:pos])
-			pos += n
-			sent = pos
-			continue
-		}
-		// What must stand before or in place of the message is sent here.
-		if s.config.Mode != SessionMode && !s.skipping {
-			switch s.special(typ, message, total, in[sent:pos], rest[n:], o) {
-			case handleDone:
-				s.begun = true
-				pos += n
-				sent = pos
-				continue
-			case handleAhead:
-				sent = pos
-			case handleHold:
-				o.ToServer.add(in[sent:pos])
-				sent = pos
-				s.hold(o)
-				break loop
-			case handleAsked:
-				sent = pos
-				s.hold(o)
-				break loop
-			}
-		}
-		if typ == 'P' || typ == 'B' || typ == 'D' {
-			switch s.statement(typ, message, in[sent:pos], o) {
-			case sendBehind:
-				sent = pos
-			case sendInstead:
-				sent = pos + n
-				s.discarding = true
-			}
-		}
-		s.track(typ, message, o)
-		s.begun = true
-		s.clientLeft = int32(total - n)
-		pos += n
 	}
-	o.ToServer.add(in[min(sent, pos):pos])
-	s.keepSaid(in[:pos])
+	f.pass(&o.ToServer)
+	s.keepSaid(in[:f.pos])
 	if s.phase == Active && s.link.retry.from > 0 {
 		s.keepUnit(o)
 	}
 	if s.phase == Active && s.owed.Len() == 0 {
 		s.settle(o) // the rest of a copy that failed has been got rid of
 	}
-	return pos
+	return f.pos
+}
+
+// step is Client for one message, or the rest of one.
+func (s *Session) step(f *feed, o *Out) course {
+	if s.clientLeft > 0 || s.rest == restGathered {
+		return s.readOn(f, o)
+	}
+	m, c := s.nextMessage(f, o)
+	if c == courseOn {
+		c = s.mayPass(&m, f, o)
+	}
+	if c == courseOn {
+		c = s.sendAhead(&m, f, o)
+	}
+	if c == courseOn {
+		c = s.sendMessage(&m, f, o)
+	}
+	return c
+}
+
+// readOn reads the rest of a message that has come in part.
+func (s *Session) readOn(f *feed, o *Out) course {
+	n := min(int(s.clientLeft), len(f.left()))
+	part := f.left()[:n]
+	s.clientLeft -= int32(n)
+	switch {
+	case s.rest == restGathered:
+		s.x.gathered = append(s.x.gathered, part...)
+		f.drop(n)
+	case s.rest == restDropped:
+		f.drop(n)
+	default:
+		f.pos += n
+		if s.x != nil && s.x.passes {
+			s.readRest(part)
+		}
+	}
+	if s.clientLeft > 0 {
+		return courseStop
+	}
+	if s.rest == restGathered && !s.runGathered(o) {
+		s.hold(o)
+		return courseStop
+	}
+	s.rest = restPasses
+	return courseNext
+}
+
+// nextMessage is the message that comes next, if it may be looked at and enough
+// of it has come.
+func (s *Session) nextMessage(f *feed, o *Out) (m incoming, c course) {
+	in := f.left()
+	if len(in) < wire.HeaderLen {
+		return m, courseStop
+	}
+	if s.phase == Active && (s.owed.First() == pipeline.Question || s.awaits()) || s.hearsLater() {
+		// What the answer is about must not change under it; and after it
+		// the lease may be over.
+		s.held = true
+		return m, courseStop
+	}
+	m.typ, m.total = wire.Header(in)
+	if s.alone && s.phase == Active && s.staysAlone(m.typ) {
+		f.pass(&o.ToServer)
+		s.hold(o)
+		return m, courseStop
+	}
+	if limit := wire.ClientLimit(m.typ); m.total == 0 || m.total > limit {
+		f.pass(&o.ToServer)
+		s.fail(badHeader(m.typ, limit), o)
+		return m, courseOver
+	}
+	m.bytes = in[:min(m.total, len(in))]
+	if !m.whole() && len(m.bytes) < MaxMessage && !(m.typ == 'd' && s.copyIn) {
+		return m, courseStop
+	}
+	return m, courseOn
+}
+
+// staysAlone tells whether a message has to wait until the backend has answered
+// what must be alone there.
+func (s *Session) staysAlone(typ byte) bool {
+	if s.owed.Len() == 0 {
+		s.alone = false
+		return false
+	}
+	if s.copyIn {
+		return false // whatever it is, the backend reads it in the copy
+	}
+	switch typ {
+	case 'S', 'H', 'd', 'c', 'f':
+		return false
+	}
+	return true
+}
+
+// mayPass deals with a message that is not for the backend, or not yet.
+func (s *Session) mayPass(m *incoming, f *feed, o *Out) course {
+	if s.phase == Idle {
+		if !s.local(m.typ, m.bytes, m.total, o) {
+			return courseStop
+		}
+		s.dropMessage(m, f)
+		return courseNext
+	}
+	if m.typ == 'X' {
+		f.pass(&o.ToServer)
+		s.keepSaid(f.in[:f.pos])
+		s.terminate(o)
+		return courseOver
+	}
+	if s.countsStrays(m.typ) {
+		f.pass(&o.ToServer)
+		s.countStrays(o)
+	}
+	if s.x != nil && s.x.counting {
+		s.held = true
+		return courseStop
+	}
+	if s.ignores(m.typ) {
+		f.pass(&o.ToServer)
+		s.dropMessage(m, f)
+		return courseNext
+	}
+	if s.stays && s.givesWay(m.typ) || s.mustHold(f.pos+len(m.bytes), m.whole()) {
+		f.pass(&o.ToServer)
+		s.hold(o)
+		return courseStop
+	}
+	return courseOn
+}
+
+// dropMessage consumes a message that is not sent.
+func (s *Session) dropMessage(m *incoming, f *feed) {
+	s.clientLeft, s.rest = m.left(), restDropped
+	f.drop(len(m.bytes))
+}
+
+// sendAhead sends what the client's state needs ahead of a message, whatever the
+// message is.
+func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
+	s.rest = restPasses
+	if s.vars != s.link.Vars && !s.owed.OwesClient() && !s.owed.Has(pipeline.Settings) && !s.owed.Has(pipeline.Aside) && s.tx != 'E' && !s.unsynced {
+		f.pass(&o.ToServer)
+		s.replay(o)
+	}
+	if s.x != nil && len(s.x.channels) > 0 && s.opensBlock(m.typ, m.bytes) {
+		f.pass(&o.ToServer)
+		if s.owed.Len() > 0 {
+			s.hold(o)
+			return courseStop
+		}
+		s.showChannels(o)
+	}
+	if s.idle != 0 && s.showIdle(m.typ, m.bytes, f.unsent(), o) {
+		f.sent = f.pos
+	}
+	return courseOn
+}
+
+// sendMessage sends a message, what this one needs ahead of it, or something else in
+// its place.
+func (s *Session) sendMessage(m *incoming, f *feed, o *Out) course {
+	statement := m.typ == 'P' || m.typ == 'B' || m.typ == 'D'
+	if statement || m.typ == 'E' {
+		if n := s.quickClient(f.left(), o); n > 0 {
+			f.pos += n
+			return courseNext
+		}
+	}
+	if !m.whole() && m.total <= maxGathered && s.sharing() && mustGather(m.typ, m.bytes) {
+		s.more().gathered = append(make([]byte, 0, m.total), m.bytes...)
+		f.pass(&o.ToServer)
+		f.drop(len(m.bytes))
+		s.clientLeft, s.rest = m.left(), restGathered
+		return courseNext
+	}
+	if s.config.Mode != SessionMode && !s.skipping {
+		switch s.special(m.typ, m.bytes, m.total, f.unsent(), f.left()[len(m.bytes):], o) {
+		case handleDone:
+			s.begun = true
+			f.drop(len(m.bytes))
+			return courseNext
+		case handleAhead:
+			f.sent = f.pos
+		case handleHold:
+			f.pass(&o.ToServer)
+			s.hold(o)
+			return courseStop
+		case handleAsked:
+			f.sent = f.pos
+			s.hold(o)
+			return courseStop
+		}
+	}
+	if statement {
+		switch s.statement(m.typ, m.bytes, f.unsent(), o) {
+		case sendBehind:
+			f.sent = f.pos
+		case sendInstead:
+			f.sent = f.pos + len(m.bytes)
+			s.rest = restDropped
+		}
+	}
+	s.track(m.typ, m.bytes, o)
+	s.begun = true
+	s.clientLeft = m.left()
+	f.pos += len(m.bytes)
+	return courseNext
 }
 
 // runGathered has a message run that has come whole at last, unless it has to
@@ -214,7 +313,7 @@ func (s *Session) runGathered(o *Out) bool {
 			s.track(message[0], message, o)
 		}
 	}
-	s.gathers, s.x.gathered, s.begun = false, nil, true
+	s.x.gathered, s.begun = nil, true
 	return true
 }
 
@@ -260,162 +359,6 @@ func (s *Session) terminate(o *Out) {
 	s.Gone(o)
 }
 
-// track notes what the backend will owe for a message that is being sent.
-func (s *Session) track(typ byte, message []byte, o *Out) {
-	if s.skipping && typ != 'S' {
-		return // the backend does not look at it
-	}
-	waits := s.owed.OwesClient()
-	s.asked = false
-	bound := s.link.bound
-	s.link.bound = nil
-	switch typ {
-	case 'Q':
-		s.spoilt = s.spoilt || s.unsynced && s.executed // PostgreSQL 18 does not end the transaction then
-		s.noticeReset(message[wire.HeaderLen:])
-		s.noticeDatabases(message[wire.HeaderLen:], o)
-		s.unnamed = nil // gone with every simple query, whoever's it was
-		s.endLong()
-		s.unnamedSent, s.unsynced, s.executed = false, false, false
-		s.unit++
-		s.alone = s.alone || s.unlistens()
-		s.owed.Push(pipeline.Query)
-	case 'S':
-		s.skipping = false
-		s.unnamedSent = false
-		s.unit++
-		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode || s.unlistens()
-		if s.copyIn {
-			s.swallowSyncs(1)
-		} else {
-			s.unsynced, s.executed = false, false
-			s.owed.Push(pipeline.Sync)
-		}
-	case 'P':
-		o.Parses++
-		o.ServerParses++
-		s.unsynced = true
-		_, text, _ := wire.CString(message[wire.HeaderLen:])
-		if s.refuses(message) {
-			s.pushOp(pipeline.Refused, op{refusal: s.x.refusing})
-			break
-		}
-		if s.sharing() && len(message) > wire.HeaderLen && message[wire.HeaderLen] != 0 {
-			s.pushOp(pipeline.ParseNamed, op{})
-			break
-		}
-		s.owed.Push(pipeline.Parse)
-		s.noticeReset(text)
-		s.noticeDatabases(text, o)
-	case 'B':
-		o.Binds++
-		s.hints |= s.lasting(s.unnamedHints) // it may be the unnamed statement, run again
-		if name, ok := wire.BindStatement(message[wire.HeaderLen:]); ok && len(name) == 0 {
-			s.hints |= s.lasting(s.runsUnnamed(message))
-			s.bindLong()
-		}
-		s.careful = s.careful || s.hints&^hintsCheap != 0
-		if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
-			text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
-			s.unlisten(text, s.unnamedHints)
-			s.loads(text, s.unnamedHints)
-		}
-		s.unsynced, s.executed = true, true
-		s.owed.Push(pipeline.Bind)
-	case 'D':
-		s.unsynced = true
-		if bound != nil && describesPortal(message, s.link.portal) {
-			s.describes(bound)
-		} else {
-			s.owed.Push(pipeline.Describe)
-		}
-	case 'E':
-		s.unsynced, s.executed = true, true
-		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
-		s.owed.Push(pipeline.Execute)
-	case 'C':
-		s.unsynced = true
-		s.owed.Push(pipeline.Close)
-		if string(message[wire.HeaderLen:]) == "S\x00" {
-			s.unnamed = nil
-			s.endLong()
-		}
-	case 'F':
-		s.spoilt = s.spoilt || s.unsynced && s.executed
-		s.unnamedSent, s.unsynced, s.executed = false, false, false
-		s.unit++
-		s.owed.Push(pipeline.Function)
-		if s.config.State != StateOff {
-			s.hints |= wire.HintCall // which function it is cannot be told
-		}
-	case 'd':
-		s.copyFed = true
-	case 'c', 'f':
-		s.copyFed = true
-		if s.copyIn {
-			s.copyIn = false
-		} else if s.owed.Len() > 0 {
-			s.owed.Push(pipeline.CopyEnd)
-		}
-	}
-	if !waits && s.owed.OwesClient() {
-		o.Asked = true
-	}
-	if s.x != nil && len(s.x.channels) > 0 && (typ == 'Q' || typ == 'S' || typ == 'F') {
-		s.catchUp(o)
-	}
-}
-
-// special deals with messages that are more than bytes to be passed on: named
-// statements, and texts that must be changed, refused, or sent alone.
-func (s *Session) special(typ byte, message []byte, total int, before, behind []byte, o *Out) handling {
-	switch typ {
-	case 'P', 'B', 'D', 'C':
-		if s.sharing() {
-			if h := s.named(typ, message, total, before, behind, o); h != handleNot {
-				return h
-			}
-		}
-		if typ == 'B' && len(message) == total && s.aimUnnamed(message, before, o) {
-			return handleDone
-		}
-		switch h := s.ofOthers(s.unnamedHints); {
-		case typ == 'P' && s.config.State != StateOff:
-			return s.parseText(message, total, before, o)
-		case typ == 'B' && h&hintsSQLNames != 0 && !s.unnamedSent && s.inDoubt():
-			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 {
-				return handleHold // it is made again
-			}
-		case typ == 'B' && h&(hintsReady|wire.HintNotify) != 0:
-			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) > 0 {
-				break
-			}
-			if h&wire.HintNotify != 0 && !s.sign(o) {
-				return handleHold
-			}
-			if h&hintsReady != 0 && s.owed.Len() == 0 {
-				o.ToServer.add(before) // it runs again, after its Parse has been answered
-				s.makeReady(h, o)
-				return handleAhead
-			}
-		}
-	case 'Q':
-		if s.config.State != StateOff {
-			return s.queryText(message, total, before, o)
-		}
-	case 'F':
-		if s.config.State != StateOff && s.link.counted != s.id {
-			if s.waits(wire.HintCall) {
-				return handleHold
-			}
-			o.ToServer.add(before)
-			s.makeReady(wire.HintCall, o)
-			return handleAhead
-		}
-	}
-	return handleNot
-}
-
 // hold: a message must wait until all before it has been answered. The backend
 // would answer some of that only after a Sync.
 func (s *Session) hold(o *Out) {
@@ -452,102 +395,4 @@ func mustGather(typ byte, message []byte) bool {
 		return body[0] == 'S'
 	}
 	return false
-}
-
-// waits tells whether a text is one that must be sent alone, and cannot yet.
-func (s *Session) waits(h wire.Hints) bool {
-	alone := h&hintsAlone != 0 || h&hintsCounting != 0 && s.link.counted != s.id
-	return alone && s.owed.Len() > 0 && !s.copyIn
-}
-
-// queryText deals with the text of a Query.
-func (s *Session) queryText(message []byte, total int, before []byte, o *Out) handling {
-	earlier := s.hints
-	h := s.ofOthers(s.watch(message[wire.HeaderLen:], true))
-	if h&^hintsCheap == 0 {
-		if h&wire.HintNotify != 0 && !s.sign(o) {
-			s.hints = earlier
-			return handleHold
-		}
-		return handleNot
-	}
-	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.Len() > 0 && !s.copyIn || h&wire.HintNotify != 0 && !s.sign(o) {
-		s.hints = earlier
-		return handleHold
-	}
-	o.ToServer.add(before)
-	text, _, whole := wire.CString(message[wire.HeaderLen:])
-	if !whole {
-		text = message[wire.HeaderLen:]
-	}
-	s.unlisten(text, h)
-	s.loads(text, h)
-	instead, refusal := s.sqlStatement(text, h, false, o)
-	if instead == nil && whole {
-		instead = s.aimText(text, h)
-	}
-	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0 // until it is known
-	s.clientLeft = int32(total - len(message))
-	switch {
-	case refusal != nil:
-		s.more().refusing = refusal
-		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), `EXECUTE "`+refusedName+`"`))
-		s.discarding = true
-	case instead != nil && whole:
-		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(instead)))
-		s.alone = true // an error's position is about this text
-	default:
-		o.ToServer.add(message)
-	}
-	s.track('Q', message, o)
-	s.careful = true
-	s.alone = s.alone || h&hintsAlone != 0
-	return handleDone
-}
-
-// parseText deals with the text of the unnamed statement's Parse.
-func (s *Session) parseText(message []byte, total int, before []byte, o *Out) handling {
-	if len(message) == wire.HeaderLen || message[wire.HeaderLen] != 0 {
-		return handleNot
-	}
-	body := message[wire.HeaderLen+1:]
-	earlier := s.hints
-	s.unnamedHints = s.watch(body, false)
-	h := s.ofOthers(s.unnamedHints)
-	if h&^hintsCheap == 0 {
-		return handleNot
-	}
-	if s.waits(h) || h&hintsSQLNames != 0 && s.inDoubt() {
-		s.hints = earlier
-		return handleHold
-	}
-	text, types, whole := wire.CString(body)
-	if !whole {
-		text = body
-	}
-	o.ToServer.add(before)
-	instead, refusal := s.sqlStatement(text, h, true, o)
-	if instead == nil && whole {
-		instead = s.aimText(text, h)
-	}
-	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0
-	given := message
-	switch {
-	case refusal != nil:
-		o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
-		s.clientLeft, s.discarding = int32(total-len(message)), true
-		s.unsynced = true
-		s.pushOp(pipeline.Refused, op{refusal: refusal})
-		o.Asked = true
-		return handleDone
-	case instead != nil && whole:
-		b := append(append([]byte(nil), instead...), 0)
-		message = appendNamed(nil, "", append(b, types...))
-		total = len(message)
-	}
-	s.statement('P', given, nil, o) // keeps it
-	o.ToServer.keep(append(o.ToServer.own(), message...))
-	s.clientLeft = int32(total - len(message))
-	s.track('P', message, o)
-	return handleDone
 }

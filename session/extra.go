@@ -22,7 +22,7 @@ type extra struct {
 	deallocs      []dealloc  // under way
 	unmade        []unmade   // ahead of what is under way
 	keeping       int        // how many statements the text being spliced needs so far
-	gathered      []byte     // see Session.gathers
+	gathered      []byte     // a message of which the rest is restGathered
 	turned        bool       // the transaction has a RESET
 	role          bool       // the client has chosen roles
 	showing       bool       // see showPrepared

@@ -40,7 +40,7 @@ func (s *Session) Rest(o *Out) {
 	if s.phase != Active || !s.unsynced || s.executed || s.tx != 'I' || s.config.Mode == SessionMode {
 		return
 	}
-	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.gathers || s.draining || s.hearsLater() {
+	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.rest == restGathered || s.draining || s.hearsLater() {
 		return
 	}
 	switch {

@@ -260,7 +260,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 func (s *Session) refuse(e *wire.Error, message []byte, total int, o *Out) handling {
 	o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
 	s.pushOp(pipeline.Refused, op{refusal: e})
-	s.clientLeft, s.discarding = int32(total-len(message)), true
+	s.clientLeft, s.rest = int32(total-len(message)), restDropped
 	s.unsynced = true
 	o.Asked = true
 	return handleDone

@@ -215,7 +215,7 @@ func (s *Session) move(o *Out) {
 	o.Unread = s.link.said
 	s.link.said, s.link.unnamed = nil, nil
 	s.freePlace()
-	s.rest()
+	s.endLease()
 	s.phase = Waiting
 	o.Drop, o.NeedBackend = true, true
 }

@@ -317,7 +317,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 		// Last words behind the last answer: they are not the client's any more.
 		s.tellReady(o)
 		s.freePlace()
-		s.rest()
+		s.endLease()
 		o.Drop = true
 		return true
 	}

@@ -180,8 +180,9 @@ type Session struct {
 	// nil if there is none, so that it can be made again on another backend.
 	unnamed []byte
 
-	clientLeft int32 // bytes still to come of a client's message that is passed on in parts
-	serverLeft int32 // the same of the server's
+	clientLeft int32     // bytes still to come of a client's message that has come in part
+	rest       remainder // what becomes of them
+	serverLeft int32     // the same of the server's
 	hints      wire.Hints
 	// unnamedHints and unnamedShape are those of the unnamed statement.
 	unnamedHints wire.Hints
@@ -190,7 +191,6 @@ type Session struct {
 	phase       Phase
 	tx          byte   // transaction status of the last ReadyForQuery
 	pins        Reason // why the client keeps its backend
-	discarding  bool   // clientLeft is not passed on
 	swallowing  bool   // serverLeft is not passed on
 	skipping    bool   // the backend skips all up to a Sync, which has not been sent
 	copyFed     bool   // CopyData, CopyDone or CopyFail was sent since all was answered
@@ -210,7 +210,6 @@ type Session struct {
 	held        bool  // and something is there to be sent
 	newPin      bool  // the pin has begun with the transaction that has just ended, without a place
 	place       bool  // it has taken one; see takePlace
-	gathers     bool  // a Parse is gathered before it is dealt with
 	stays       bool  // a transaction has ended in this lease, and the client has asked for more by then
 	begun       bool  // a message of the client's has been sent in this lease
 	asked       bool  // the backend has been asked since the client's last message
@@ -332,7 +331,7 @@ func (s *Session) Released() bool {
 // MidMessage tells whether a message of the client's has been passed on in
 // part, and the rest has not come yet. In a COPY that is nothing unusual, and
 // does not count.
-func (s *Session) MidMessage() bool { return s.clientLeft > 0 && !s.discarding && !s.copyIn }
+func (s *Session) MidMessage() bool { return s.clientLeft > 0 && s.rest != restDropped && !s.copyIn }
 
 // MidAnswer tells whether a message of the server's has been passed on to the
 // client in part: nothing else can be said to it now.
@@ -390,7 +389,7 @@ func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
 	o.Answered = true
 	typ, total := wire.Header(in)
 	n := min(total, len(in))
-	s.clientLeft, s.discarding = int32(total-n), true
+	s.clientLeft, s.rest = int32(total-n), restDropped
 	switch typ {
 	case 'Q', 'F':
 		o.ToClient.addReady('I')
@@ -410,7 +409,7 @@ func (s *Session) Lost(o *Out) {
 	if unconcerned {
 		s.owed.Clear()
 		s.serverLeft, s.swallowing = 0, false
-		s.rest()
+		s.endLease()
 		o.Drop = true
 		return
 	}
@@ -431,7 +430,7 @@ func (s *Session) unconcerned() bool {
 	}
 	a := s.x.asking
 	return a.hinted == 0 && !s.link.evidence.ask && !s.outdated() && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
-		s.clientLeft == 0 && !s.gathers && !s.unsynced && !s.draining && !s.x.withheld
+		s.clientLeft == 0 && s.rest != restGathered && !s.unsynced && !s.draining && !s.x.withheld
 }
 
 // fail ends the conversation because one side broke the protocol.
@@ -499,12 +498,12 @@ func (s *Session) settle(o *Out) {
 		s.tellNotes(o)
 	}
 	s.freePlace()
-	s.rest()
+	s.endLease()
 	o.Release, o.Drop = !s.spoilt, s.spoilt
 }
 
-// rest is for the end of a lease after which there may be another.
-func (s *Session) rest() {
+// endLease is for the end of a lease after which there may be another.
+func (s *Session) endLease() {
 	s.abandon()
 	s.phase, s.link, s.owed = Idle, nil, &pipeline.Nothing
 }
@@ -517,7 +516,7 @@ func (s *Session) end() {
 
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {
-	if s.owed.Len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.gathers || !s.begun {
+	if s.owed.Len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.rest == restGathered || !s.begun {
 		return false
 	}
 	if s.x != nil && s.x.ignoring {

@@ -47,6 +47,8 @@ type weirOptions struct {
 	// Role is whose the test's connections are, which may make what it likes in
 	// the test's database; "": the superuser, postgres.
 	Role string
+	// Kept are how many of the test's own connections to the database outlive it.
+	Kept int
 	// Leaks: the test has something left behind that nothing hints at.
 	Leaks bool
 	// MayFail: the test looks at the exit code itself.
@@ -178,9 +180,10 @@ func (w *weir) finish(t *testing.T) {
 	if _, err := os.Stat(w.SocketPath()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket %s is still there (%v)", w.SocketPath(), err)
 	}
-	// The test's own connections to the database must be closed by now too.
+	// The test's own connections to the database must be closed by now too, but
+	// for those that outlive this pgweir.
 	if pids, err := w.PG.BackendPIDs(); err == nil && len(pids) > 0 {
-		eventually(t, "no backend is left", func() bool { return len(w.Backends(t)) == 0 })
+		eventually(t, "no backend is left", func() bool { return len(w.Backends(t)) == w.opts.Kept })
 	}
 }
 

@@ -243,6 +243,10 @@ func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 		}
 		s.showChannels(o)
 	}
+	if s.pins != 0 && s.link.counted != s.id && s.long == longNone && s.tx == 'I' && !s.unsynced && s.owed.Len() == 0 {
+		f.pass(&o.ToServer)
+		s.ownSequences(o) // what it takes from sequences from now on is its own
+	}
 	if s.idle != 0 && s.showIdle(m.typ, m.bytes, f.unsent(), o) {
 		f.sent = f.pos
 	}

@@ -16,9 +16,15 @@ import "pgweir/wire"
 // object, every backend forgets its sequences when it comes to another client,
 // in the same write as that client's first message; and so it does for a client
 // that has asked within a block. All others pay nothing.
+//
+// A client that keeps its backend may ask at any time for what it has itself been
+// given there, also by the sequence of a temporary table. So the backend forgets
+// its sequences before a temporary object is made, and ahead of the first message
+// that is sent while the client keeps it.
 
 // hintsCounting are those of statements that may ask for what nextval has given.
-const hintsCounting = wire.HintSequence | wire.HintDo | wire.HintCall
+// Temporary objects have the client keep the backend.
+const hintsCounting = wire.HintSequence | wire.HintDo | wire.HintCall | wire.HintTemp
 
 // severalCounted stands for more than one session in Link.counted.
 const severalCounted = ^uint64(0)

@@ -1,0 +1,154 @@
+package session
+
+import (
+	"pgweir/session/pipeline"
+	"pgweir/wire"
+)
+
+// special deals with messages that are more than bytes to be passed on: named
+// statements, and texts that must be changed, refused, or sent alone.
+func (s *Session) special(typ byte, message []byte, total int, before, behind []byte, o *Out) handling {
+	switch typ {
+	case 'P', 'B', 'D', 'C':
+		if s.sharing() {
+			if h := s.named(typ, message, total, before, behind, o); h != handleNot {
+				return h
+			}
+		}
+		if typ == 'B' && len(message) == total && s.aimUnnamed(message, before, o) {
+			return handleDone
+		}
+		switch h := s.ofOthers(s.unnamedHints); {
+		case typ == 'P' && s.config.State != StateOff:
+			return s.parseText(message, total, before, o)
+		case typ == 'B' && h&hintsSQLNames != 0 && !s.unnamedSent && s.inDoubt():
+			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) == 0 {
+				return handleHold // it is made again
+			}
+		case typ == 'B' && h&(hintsReady|wire.HintNotify) != 0:
+			if name, _ := wire.BindStatement(message[wire.HeaderLen:]); len(name) > 0 {
+				break
+			}
+			if h&wire.HintNotify != 0 && !s.sign(o) {
+				return handleHold
+			}
+			if h&hintsReady != 0 && s.owed.Len() == 0 {
+				o.ToServer.add(before) // it runs again, after its Parse has been answered
+				s.makeReady(h, o)
+				return handleAhead
+			}
+		}
+	case 'Q':
+		if s.config.State != StateOff {
+			return s.queryText(message, total, before, o)
+		}
+	case 'F':
+		if s.config.State != StateOff && s.link.counted != s.id {
+			if s.waits(wire.HintCall) {
+				return handleHold
+			}
+			o.ToServer.add(before)
+			s.makeReady(wire.HintCall, o)
+			return handleAhead
+		}
+	}
+	return handleNot
+}
+
+// waits tells whether a text is one that must be sent alone, and cannot yet.
+func (s *Session) waits(h wire.Hints) bool {
+	alone := h&hintsAlone != 0 || h&hintsCounting != 0 && s.link.counted != s.id
+	return alone && s.owed.Len() > 0 && !s.copyIn
+}
+
+// queryText deals with the text of a Query.
+func (s *Session) queryText(message []byte, total int, before []byte, o *Out) handling {
+	earlier := s.hints
+	h := s.ofOthers(s.watch(message[wire.HeaderLen:], true))
+	if h&^hintsCheap == 0 {
+		if h&wire.HintNotify != 0 && !s.sign(o) {
+			s.hints = earlier
+			return handleHold
+		}
+		return handleNot
+	}
+	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.Len() > 0 && !s.copyIn || h&wire.HintNotify != 0 && !s.sign(o) {
+		s.hints = earlier
+		return handleHold
+	}
+	o.ToServer.add(before)
+	text, _, whole := wire.CString(message[wire.HeaderLen:])
+	if !whole {
+		text = message[wire.HeaderLen:]
+	}
+	s.unlisten(text, h)
+	s.loads(text, h)
+	instead, refusal := s.sqlStatement(text, h, false, o)
+	if instead == nil && whole {
+		instead = s.aimText(text, h)
+	}
+	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0 // until it is known
+	s.clientLeft = int32(total - len(message))
+	switch {
+	case refusal != nil:
+		s.more().refusing = refusal
+		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), `EXECUTE "`+refusedName+`"`))
+		s.rest = restDropped
+	case instead != nil && whole:
+		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(instead)))
+		s.alone = true // an error's position is about this text
+	default:
+		o.ToServer.add(message)
+	}
+	s.track('Q', message, o)
+	s.careful = true
+	s.alone = s.alone || h&hintsAlone != 0
+	return handleDone
+}
+
+// parseText deals with the text of the unnamed statement's Parse.
+func (s *Session) parseText(message []byte, total int, before []byte, o *Out) handling {
+	if len(message) == wire.HeaderLen || message[wire.HeaderLen] != 0 {
+		return handleNot
+	}
+	body := message[wire.HeaderLen+1:]
+	earlier := s.hints
+	s.unnamedHints = s.watch(body, false)
+	h := s.ofOthers(s.unnamedHints)
+	if h&^hintsCheap == 0 {
+		return handleNot
+	}
+	if s.waits(h) || h&hintsSQLNames != 0 && s.inDoubt() {
+		s.hints = earlier
+		return handleHold
+	}
+	text, types, whole := wire.CString(body)
+	if !whole {
+		text = body
+	}
+	o.ToServer.add(before)
+	instead, refusal := s.sqlStatement(text, h, true, o)
+	if instead == nil && whole {
+		instead = s.aimText(text, h)
+	}
+	s.sqlNames = s.sqlNames || h&wire.HintPrepare != 0
+	given := message
+	switch {
+	case refusal != nil:
+		o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
+		s.clientLeft, s.rest = int32(total-len(message)), restDropped
+		s.unsynced = true
+		s.pushOp(pipeline.Refused, op{refusal: refusal})
+		o.Asked = true
+		return handleDone
+	case instead != nil && whole:
+		b := append(append([]byte(nil), instead...), 0)
+		message = appendNamed(nil, "", append(b, types...))
+		total = len(message)
+	}
+	s.statement('P', given, nil, o) // keeps it
+	o.ToServer.keep(append(o.ToServer.own(), message...))
+	s.clientLeft = int32(total - len(message))
+	s.track('P', message, o)
+	return handleDone
+}

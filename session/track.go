@@ -1,0 +1,133 @@
+package session
+
+import (
+	"pgweir/session/pipeline"
+	"pgweir/wire"
+)
+
+// track notes what the backend will owe for a message that is being sent.
+func (s *Session) track(typ byte, message []byte, o *Out) {
+	if s.skipping && typ != 'S' {
+		return // the backend does not look at it
+	}
+	waits := s.owed.OwesClient()
+	s.asked = false
+	bound := s.link.bound
+	s.link.bound = nil
+	switch typ {
+	case 'Q', 'F':
+		s.trackSimple(typ, message, o)
+	case 'S':
+		s.trackSync()
+	case 'P':
+		s.trackParse(message, o)
+	case 'B':
+		s.trackBind(message, o)
+	case 'D':
+		s.unsynced = true
+		if bound != nil && describesPortal(message, s.link.portal) {
+			s.describes(bound)
+		} else {
+			s.owed.Push(pipeline.Describe)
+		}
+	case 'E':
+		s.unsynced, s.executed = true, true
+		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
+		s.owed.Push(pipeline.Execute)
+	case 'C':
+		s.unsynced = true
+		s.owed.Push(pipeline.Close)
+		if string(message[wire.HeaderLen:]) == "S\x00" {
+			s.unnamed = nil
+			s.endLong()
+		}
+	case 'd':
+		s.copyFed = true
+	case 'c', 'f':
+		s.copyFed = true
+		if s.copyIn {
+			s.copyIn = false
+		} else if s.owed.Len() > 0 {
+			s.owed.Push(pipeline.CopyEnd)
+		}
+	}
+	if !waits && s.owed.OwesClient() {
+		o.Asked = true
+	}
+	if s.x != nil && len(s.x.channels) > 0 && (typ == 'Q' || typ == 'S' || typ == 'F') {
+		s.catchUp(o)
+	}
+}
+
+// trackSimple is track for a Query and a FunctionCall.
+func (s *Session) trackSimple(typ byte, message []byte, o *Out) {
+	s.spoilt = s.spoilt || s.unsynced && s.executed // PostgreSQL 18 does not end the transaction then
+	s.unnamedSent, s.unsynced, s.executed = false, false, false
+	s.unit++
+	if typ == 'F' {
+		s.owed.Push(pipeline.Function)
+		if s.config.State != StateOff {
+			s.hints |= wire.HintCall // which function it is cannot be told
+		}
+		return
+	}
+	text := message[wire.HeaderLen:]
+	s.noticeReset(text)
+	s.noticeDatabases(text, o)
+	s.unnamed = nil // gone with every simple query, whoever's it was
+	s.endLong()
+	s.alone = s.alone || s.unlistens()
+	s.owed.Push(pipeline.Query)
+}
+
+// trackSync is track for a Sync.
+func (s *Session) trackSync() {
+	s.skipping = false
+	s.unnamedSent = false
+	s.unit++
+	s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode || s.unlistens()
+	if s.copyIn {
+		s.swallowSyncs(1)
+		return
+	}
+	s.unsynced, s.executed = false, false
+	s.owed.Push(pipeline.Sync)
+}
+
+// trackParse is track for a Parse.
+func (s *Session) trackParse(message []byte, o *Out) {
+	o.Parses++
+	o.ServerParses++
+	s.unsynced = true
+	if s.refuses(message) {
+		s.pushOp(pipeline.Refused, op{refusal: s.x.refusing})
+		return
+	}
+	if s.sharing() && len(message) > wire.HeaderLen && message[wire.HeaderLen] != 0 {
+		s.pushOp(pipeline.ParseNamed, op{})
+		return
+	}
+	_, text, _ := wire.CString(message[wire.HeaderLen:])
+	s.owed.Push(pipeline.Parse)
+	s.noticeReset(text)
+	s.noticeDatabases(text, o)
+}
+
+// trackBind is track for a Bind.
+func (s *Session) trackBind(message []byte, o *Out) {
+	o.Binds++
+	s.hints |= s.lasting(s.unnamedHints) // it may be the unnamed statement, run again
+	name, named := wire.BindStatement(message[wire.HeaderLen:])
+	if named && len(name) == 0 {
+		s.hints |= s.lasting(s.runsUnnamed(message))
+		s.bindLong()
+	}
+	s.careful = s.careful || s.hints&^hintsCheap != 0
+	if len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
+		text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
+		s.unlisten(text, s.unnamedHints)
+		s.loads(text, s.unnamedHints)
+	}
+	s.unsynced, s.executed = true, true
+	s.owed.Push(pipeline.Bind)
+}

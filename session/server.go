@@ -15,90 +15,120 @@ const maxDecoded = 64 << 10
 // Server is given what has come from the backend and has not been consumed
 // before, and returns how much of it is consumed.
 func (s *Session) Server(in []byte, o *Out) int {
-	pos, sent := 0, 0 // as in Client
+	f := feed{in: in}
 	for s.phase == Active || s.phase == Resetting {
-		if s.serverLeft > 0 {
-			n := min(int(s.serverLeft), len(in)-pos)
-			if s.swallowing {
-				o.ToClient.add(in[sent:pos])
-				sent = pos + n
-				if s.owed.First() == pipeline.Question && s.x.asking.InRow() {
-					s.x.asking.Part(in[pos:pos+n], int(s.serverLeft)-n)
-				}
-			}
-			s.serverLeft -= int32(n)
-			pos += n
-			if s.serverLeft > 0 {
-				break
-			}
-			s.swallowing = false
-		}
-		if e := s.owed.First(); e == pipeline.ParseGiven || e == pipeline.CloseGiven {
-			o.ToClient.add(in[sent:pos])
-			sent = pos
-			s.give(o)
-		}
-		if n := s.quickServer(in[pos:]); n > 0 {
-			pos += n
-			continue
-		}
-		rest := in[pos:]
-		if len(rest) < wire.HeaderLen {
-			break
-		}
-		typ, total := wire.Header(rest)
-		if total == 0 {
-			o.ToClient.add(in[sent:pos])
-			s.fail(wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of impossible length"), o)
+		c := s.stepServer(&f, o)
+		if c == courseOver {
 			return len(in)
 		}
-		n := min(total, len(rest))
-		if typ == 'D' && s.x != nil && s.x.signaled && !s.owed.First().Ours() {
-			if total == len(falseRows[0]) && n < total {
-				break
-			}
-			s.x.signaled = false
-			if row := afterSignal(rest[:n]); row != nil {
-				o.ToClient.add(in[sent:pos])
-				o.ToClient.keep(append(o.ToClient.own(), row...))
-				pos += n
-				sent = pos
-				continue
-			}
+		if c == courseStop {
+			break
 		}
-		if typ != 'D' && typ != 'd' {
-			if n < total && total <= maxDecoded && (decoded(typ) ||
-				typ == 'N' && s.hints&hintsSignal != 0 || typ == 'T' && s.asksColumns()) {
-				break
-			}
-			o.ToClient.add(in[sent:pos])
-			sent = pos
-			if s.answer(typ, rest[wire.HeaderLen:n], n == total, o) {
-				if s.phase == Ended || s.phase == Waiting {
-					return len(in)
-				}
-				sent = pos + n
-				s.swallowing = true
-			}
-		} else if e := s.owed.First(); e.Ours() || s.phase == Resetting {
-			if e == pipeline.Question {
-				s.x.asking.Part(rest[wire.HeaderLen:n], total-n)
-			}
-			o.ToClient.add(in[sent:pos])
-			sent = pos + n
-			s.swallowing = true
-		}
-		s.serverLeft = int32(total - n)
-		if s.serverLeft == 0 {
-			s.swallowing = false
-		}
-		pos += n
 	}
-	o.ToClient.add(in[min(sent, pos):pos])
-	if pos == len(in) {
+	f.pass(&o.ToClient)
+	if f.pos == len(in) {
 		s.settle(o)
 	}
-	return pos
+	return f.pos
+}
+
+// stepServer is Server for one message, the rest of one, or many that need no
+// more than to be passed on.
+func (s *Session) stepServer(f *feed, o *Out) course {
+	if s.serverLeft > 0 {
+		return s.readAnswerOn(f, o)
+	}
+	if e := s.owed.First(); e == pipeline.ParseGiven || e == pipeline.CloseGiven {
+		f.pass(&o.ToClient)
+		s.give(o)
+	}
+	if n := s.quickServer(f.left()); n > 0 {
+		f.pos += n
+		return courseNext
+	}
+	in := f.left()
+	if len(in) < wire.HeaderLen {
+		return courseStop
+	}
+	typ, total := wire.Header(in)
+	if total == 0 {
+		f.pass(&o.ToClient)
+		s.fail(wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of impossible length"), o)
+		return courseOver
+	}
+	m := incoming{typ: typ, bytes: in[:min(total, len(in))], total: total}
+	if typ == 'D' || typ == 'd' {
+		return s.takeRow(&m, f, o)
+	}
+	return s.takeAnswer(&m, f, o)
+}
+
+// readAnswerOn reads the rest of a message that has come in part.
+func (s *Session) readAnswerOn(f *feed, o *Out) course {
+	n := min(int(s.serverLeft), len(f.left()))
+	if s.swallowing {
+		f.pass(&o.ToClient)
+		if s.owed.First() == pipeline.Question && s.x.asking.InRow() {
+			s.x.asking.Part(f.left()[:n], int(s.serverLeft)-n)
+		}
+		f.sent = f.pos + n
+	}
+	s.serverLeft -= int32(n)
+	f.pos += n
+	if s.serverLeft > 0 {
+		return courseStop
+	}
+	s.swallowing = false
+	return courseNext
+}
+
+// takeRow deals with a DataRow, or a CopyData.
+func (s *Session) takeRow(m *incoming, f *feed, o *Out) course {
+	e := s.owed.First()
+	if m.typ == 'D' && s.x != nil && s.x.signaled && !e.Ours() {
+		if m.total == len(falseRows[0]) && !m.whole() {
+			return courseStop
+		}
+		s.x.signaled = false
+		if row := afterSignal(m.bytes); row != nil {
+			f.pass(&o.ToClient)
+			o.ToClient.keep(append(o.ToClient.own(), row...))
+			f.drop(len(m.bytes))
+			return courseNext
+		}
+	}
+	swallow := e.Ours() || s.phase == Resetting
+	if swallow && e == pipeline.Question {
+		s.x.asking.Part(m.bytes[wire.HeaderLen:], int(m.left()))
+	}
+	s.taken(m, swallow, f, o)
+	return courseNext
+}
+
+// takeAnswer deals with any other message.
+func (s *Session) takeAnswer(m *incoming, f *feed, o *Out) course {
+	if !m.whole() && m.total <= maxDecoded && (decoded(m.typ) ||
+		m.typ == 'N' && s.hints&hintsSignal != 0 || m.typ == 'T' && s.asksColumns()) {
+		return courseStop
+	}
+	f.pass(&o.ToClient)
+	swallow := s.answer(m.typ, m.bytes[wire.HeaderLen:], m.whole(), o)
+	if swallow && (s.phase == Ended || s.phase == Waiting) {
+		return courseOver
+	}
+	s.taken(m, swallow, f, o)
+	return courseNext
+}
+
+// taken consumes a message, which the client gets unless it is swallowed.
+func (s *Session) taken(m *incoming, swallow bool, f *feed, o *Out) {
+	s.serverLeft = m.left()
+	if swallow {
+		f.pass(&o.ToClient)
+		f.sent = f.pos + len(m.bytes)
+	}
+	s.swallowing = swallow && s.serverLeft > 0
+	f.pos += len(m.bytes)
 }
 
 // decoded tells the types whose bodies are looked at.
@@ -121,55 +151,14 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		}
 		s.heardOf(typ, first)
 	}
+	own := first.Ours() && first.EndsWithReady()
 	switch typ {
 	case '1', '2', '3', 't':
-		switch {
-		case typ == '1' && first == pipeline.Parse:
-			s.owed.Pop()
-			s.unnamedHere = true
-		case typ == '2' && first == pipeline.Bind, typ == '3' && first == pipeline.Close:
-			s.owed.Pop()
-		case typ == '1' && first == pipeline.ParseAgain, typ == '3' && first == pipeline.CloseUnnamed:
-			s.owed.Pop()
-			s.unnamedHere = true
-			return true
-		case first == pipeline.Shown, first == pipeline.Aside:
-			s.owed.Pop()
-			return true
-		case first == pipeline.ParseNamed:
-			s.done()
-		case typ == '1' && first == pipeline.ParseShared, typ == '3' && first == pipeline.CloseShared:
-			s.done()
-			return true
-		case typ == 't' && first == pipeline.DescribeShared:
-			return true
-		}
+		return s.partDone(typ, first) || own
 	case 'T', 'n':
-		switch first {
-		case pipeline.Describe:
-			s.owed.Pop()
-		case pipeline.DescribeNoted:
-			s.described(typ, body, whole)
-		case pipeline.DescribeShared:
-			s.described(typ, body, whole)
-			return true
-		}
+		return s.columnsTold(typ, first, body, whole) || own
 	case 'C', 'I', 's':
-		s.copied()
-		switch first {
-		case pipeline.Execute:
-			s.owed.Pop()
-		case pipeline.Aside:
-			s.owed.Pop()
-			return true
-		}
-		if typ == 'C' && whole && (first == pipeline.Query || first == pipeline.Execute) {
-			if s.careful {
-				s.completed(body, o)
-			} else if deallocatesAll(body) {
-				s.lostAll()
-			}
-		}
+		return s.commandDone(typ, first, body, whole, o) || own
 	case 'G':
 		n, ended := s.owed.SwallowSyncs()
 		s.copyIn = !ended
@@ -187,23 +176,84 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		hide := whole && s.reported(body)
 		return hide || s.phase == Resetting || first.Ours()
 	case 'A':
-		// While a backend is asked whose channels are about to be heard by the
-		// pool's listening one, what it hears itself is too much; and so is what the
-		// listening one hears already.
-		handing := first.Ours() && s.config.Listen == ListenShare && s.pins&ReasonChannels == 0
-		if s.phase == Resetting || handing || whole && s.hearsElsewhere(body) {
-			return true
-		}
-		if s.PID != 0 && whole && len(body) > 4 && binary.BigEndian.Uint32(body) == s.link.PID {
-			o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'A', binary.BigEndian.AppendUint32(nil, s.PID), body[4:]))
-			return true
-		}
-		return false
+		return s.notified(first, body, whole, o)
 	case 'N':
 		return s.phase == Resetting || first.Ours() || whole && s.warned(body, o)
 	}
+	return own
+}
+
+// partDone: ParseComplete, BindComplete, CloseComplete, ParameterDescription.
+func (s *Session) partDone(typ byte, first pipeline.Pending) (swallow bool) {
+	switch {
+	case typ == '1' && first == pipeline.Parse:
+		s.owed.Pop()
+		s.unnamedHere = true
+	case typ == '2' && first == pipeline.Bind, typ == '3' && first == pipeline.Close:
+		s.owed.Pop()
+	case typ == '1' && first == pipeline.ParseAgain, typ == '3' && first == pipeline.CloseUnnamed:
+		s.owed.Pop()
+		s.unnamedHere = true
+		return true
+	case first == pipeline.Shown, first == pipeline.Aside:
+		s.owed.Pop()
+		return true
+	case first == pipeline.ParseNamed:
+		s.done()
+	case typ == '1' && first == pipeline.ParseShared, typ == '3' && first == pipeline.CloseShared:
+		s.done()
+		return true
+	case typ == 't' && first == pipeline.DescribeShared:
+		return true
+	}
+	return false
+}
+
+// columnsTold: RowDescription, NoData.
+func (s *Session) columnsTold(typ byte, first pipeline.Pending, body []byte, whole bool) (swallow bool) {
 	switch first {
-	case pipeline.Settings, pipeline.Question, pipeline.Reset, pipeline.OwnSync, pipeline.Detour, pipeline.Guarded:
+	case pipeline.Describe:
+		s.owed.Pop()
+	case pipeline.DescribeNoted:
+		s.described(typ, body, whole)
+	case pipeline.DescribeShared:
+		s.described(typ, body, whole)
+		return true
+	}
+	return false
+}
+
+// commandDone: CommandComplete, EmptyQueryResponse, PortalSuspended.
+func (s *Session) commandDone(typ byte, first pipeline.Pending, body []byte, whole bool, o *Out) (swallow bool) {
+	s.copied()
+	switch first {
+	case pipeline.Execute:
+		s.owed.Pop()
+	case pipeline.Aside:
+		s.owed.Pop()
+		return true
+	}
+	if typ == 'C' && whole && (first == pipeline.Query || first == pipeline.Execute) {
+		if s.careful {
+			s.completed(body, o)
+		} else if deallocatesAll(body) {
+			s.lostAll()
+		}
+	}
+	return false
+}
+
+// notified: a NotificationResponse.
+func (s *Session) notified(first pipeline.Pending, body []byte, whole bool, o *Out) (swallow bool) {
+	// While a backend is asked whose channels are about to be heard by the
+	// pool's listening one, what it hears itself is too much; and so is what the
+	// listening one hears already.
+	handing := first.Ours() && s.config.Listen == ListenShare && s.pins&ReasonChannels == 0
+	if s.phase == Resetting || handing || whole && s.hearsElsewhere(body) {
+		return true
+	}
+	if s.PID != 0 && whole && len(body) > 4 && binary.BigEndian.Uint32(body) == s.link.PID {
+		o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'A', binary.BigEndian.AppendUint32(nil, s.PID), body[4:]))
 		return true
 	}
 	return false
@@ -231,16 +281,21 @@ func (s *Session) ready(first pipeline.Pending, body []byte, o *Out) (swallow bo
 	if first != 0 {
 		s.owed.Pop()
 	}
-	switch first {
-	case pipeline.Settings:
-		s.replayed()
-		return true
-	case pipeline.Question:
-		s.answered(o)
-		return true
-	case pipeline.Reset, pipeline.OwnSync, pipeline.Detour, pipeline.Guarded:
+	if first.Ours() {
+		switch first {
+		case pipeline.Settings:
+			s.replayed()
+		case pipeline.Question:
+			s.answered(o)
+		}
 		return true
 	}
+	return s.readyForClient(o)
+}
+
+// readyForClient: what the client has asked for has been done. It is true if the
+// client is to be told later.
+func (s *Session) readyForClient(o *Out) (withheld bool) {
 	if s.resets != 0 {
 		s.correctResets(o)
 	}
@@ -258,45 +313,48 @@ func (s *Session) ready(first pipeline.Pending, body []byte, o *Out) (swallow bo
 		s.stays, s.copyFed = false, false
 	}
 	s.link.retry = retry{}
-	if s.x != nil {
-		s.x.signaled = false
-		if s.tx != 'I' {
-			s.goesOn(o)
-		} else {
-			s.x.committed, s.x.listened = false, false
-		}
-		if s.owed.Len() == 0 {
-			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade, s.x.loading = nil, nil, nil, nil, nil
-		}
-		if s.x.showing && s.owed.Len() == 0 {
-			s.hidePrepared(o)
-		}
-		if s.tx == 'I' {
-			if !s.owed.OwesClient() {
-				switch {
-				case s.mayUnlisten():
-					// It hears what was sent before, and then of the end.
-					s.x.withheld = true
-					s.sync(o)
-					return true
-				case s.asksFirst():
-					s.x.withheld = true
-					return true
-				case s.hints&wire.HintNotify != 0 && len(s.x.channels) > 0:
-					// It may hear itself, and does so before it hears of the end.
-					s.x.withheld = true
-					s.sync(o)
-					return true
-				case s.lags(o):
-					o.Queries--
-					o.Transactions-- // they count when it is told
-					return true
-				}
-			}
-			s.tellNotes(o)
-		}
+	if s.x != nil && s.withholds(o) {
+		return true
 	}
 	o.Answered = s.owed.Len() == 0
+	return false
+}
+
+// withholds is readyForClient for what few sessions need.
+func (s *Session) withholds(o *Out) bool {
+	x := s.x
+	x.signaled = false
+	if s.tx != 'I' {
+		s.goesOn(o)
+	} else {
+		x.committed, x.listened = false, false
+	}
+	if s.owed.Len() == 0 {
+		x.deallocs, x.refusing, x.splices, x.unmade, x.loading = nil, nil, nil, nil, nil
+		if x.showing {
+			s.hidePrepared(o)
+		}
+	}
+	if s.tx != 'I' {
+		return false
+	}
+	if !s.owed.OwesClient() {
+		switch {
+		case s.mayUnlisten(), !s.asksFirst() && s.hints&wire.HintNotify != 0 && len(x.channels) > 0:
+			// It hears what was sent before, also by itself, and then of the end.
+			x.withheld = true
+			s.sync(o)
+			return true
+		case s.asksFirst():
+			x.withheld = true
+			return true
+		case s.lags(o):
+			o.Queries--
+			o.Transactions-- // they count when it is told
+			return true
+		}
+	}
+	s.tellNotes(o)
 	return false
 }
 
@@ -349,28 +407,8 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 	if s.x != nil {
 		s.x.unheard, s.x.loading = nil, nil
 	}
-	if first != pipeline.Query && first != pipeline.Function && first != pipeline.Sync && first != 0 {
-		var making *Statement
-		if first == pipeline.ParseShared {
-			making = s.ops[0].added
-		}
-		s.link.scratched = s.link.scratched || first == pipeline.Aside
-		synced, parse, ops := s.owed.Skip(strayed)
-		s.undo(ops)
-		if first == pipeline.Aside {
-			s.link.counted = severalCounted
-		}
-		if (first == pipeline.ParseShared || first == pipeline.Shown || first == pipeline.CloseShared || first == pipeline.Aside) && s.owed.First() == pipeline.OwnSync && !s.lastWords {
-			if (first == pipeline.ParseShared || first == pipeline.Aside) && whole {
-				s.more().unmade = append(s.x.unmade, unmade{making, bytes.Clone(body)})
-			}
-			return true // what is behind it will say what is missing
-		}
-		s.skipping = !synced
-		if parse && !s.owed.Has(pipeline.Parse) {
-			s.endLong()
-			s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here
-		}
+	if first != pipeline.Query && first != pipeline.Function && first != pipeline.Sync && first != 0 && s.skipsRest(first, body, whole, strayed) {
+		return true // what is behind it will say what is missing
 	}
 	if refused != nil && whole {
 		if e := refused; bytes.Contains(body, []byte(refusedName)) {
@@ -384,6 +422,35 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 	if whole && !bytes.Equal(shown, body) {
 		o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'E', shown))
 		return true
+	}
+	return false
+}
+
+// skipsRest: the backend skips all up to a Sync. It is true if the error is about a
+// message of pgweir's own that stands alone.
+func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed bool) (alone bool) {
+	var making *Statement
+	if first == pipeline.ParseShared {
+		making = s.ops[0].added
+	}
+	aside := first == pipeline.Aside
+	s.link.scratched = s.link.scratched || aside
+	synced, parse, changes := s.owed.Skip(strayed)
+	s.undo(changes)
+	if aside {
+		s.link.counted = severalCounted
+	}
+	own := aside || first == pipeline.ParseShared || first == pipeline.Shown || first == pipeline.CloseShared
+	if own && s.owed.First() == pipeline.OwnSync && !s.lastWords {
+		if (aside || first == pipeline.ParseShared) && whole {
+			s.more().unmade = append(s.x.unmade, unmade{making, bytes.Clone(body)})
+		}
+		return true
+	}
+	s.skipping = !synced
+	if parse && !s.owed.Has(pipeline.Parse) {
+		s.endLong()
+		s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here
 	}
 	return false
 }

@@ -20,6 +20,16 @@ type member struct {
 	queries int
 }
 
+// crowdRun is a crowd while it asks.
+type crowdRun struct {
+	members  []member
+	open     int // how many have an open query
+	measured bool
+	finish   time.Time // no query begins later
+	waits    []time.Duration
+	buf      []byte
+}
+
 // runCrowd lets every client run the short query in a loop. begin and end are
 // called when the measurement begins and when its last answer has come. A query
 // that begins within d counts, however late its answer comes: a client that is
@@ -33,32 +43,19 @@ func runCrowd(ctx context.Context, clients []*client, d time.Duration, begin, en
 		return nil, err
 	}
 	defer func() { _ = syscall.Close(epoll) }()
-	members := make([]member, len(clients))
-	for i, c := range clients {
-		members[i].client = c
-		event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(i)}
-		if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, c.fd, &event); err != nil {
-			return nil, err
-		}
+	r, err := startCrowd(epoll, clients)
+	if err != nil {
+		return nil, err
 	}
-	for i := range members {
-		if err := members[i].next(time.Now(), false); err != nil {
-			return nil, err
-		}
-	}
-
 	var (
-		waits    = make([]time.Duration, 0, 1<<20)
-		open     = len(members)
-		measured bool
 		started  time.Time // the measurement
 		warm     = time.Now().Add(warmUp)
 		finish   = warm.Add(d)
 		patience = finish.Add(answerDeadline * time.Second)
 		events   = make([]syscall.EpollEvent, 256)
-		buf      = make([]byte, 64<<10)
 	)
-	for open > 0 {
+	r.finish = finish
+	for r.open > 0 {
 		n, err := syscall.EpollWait(epoll, events, 100)
 		if err == syscall.EINTR {
 			continue
@@ -71,35 +68,16 @@ func runCrowd(ctx context.Context, clients []*client, d time.Duration, begin, en
 		}
 		now := time.Now()
 		if now.After(patience) {
-			return nil, fmt.Errorf("%d of %d clients have no answer after %d s", open, len(members), answerDeadline)
+			return nil, fmt.Errorf("%d of %d clients have no answer after %d s", r.open, len(clients), answerDeadline)
 		}
-		if !measured && !now.Before(warm) {
+		if !r.measured && !now.Before(warm) {
 			if err := begin(); err != nil {
 				return nil, err
 			}
-			measured, started = true, now
+			r.measured, started = true, now
 		}
 		for _, event := range events[:n] {
-			m := &members[event.Fd]
-			ready, err := m.receive(buf)
-			if err != nil {
-				return nil, fmt.Errorf("client %d: %w", event.Fd+1, err)
-			}
-			if !ready {
-				continue
-			}
-			// Each answer has a time of its own: the round over the events may
-			// take a while.
-			now := time.Now()
-			if m.counts {
-				waits = append(waits, now.Sub(m.asked))
-				m.queries++
-			}
-			if !now.Before(finish) {
-				open--
-				continue
-			}
-			if err := m.next(now, measured); err != nil {
+			if err := r.receive(&r.members[event.Fd]); err != nil {
 				return nil, fmt.Errorf("client %d: %w", event.Fd+1, err)
 			}
 		}
@@ -108,11 +86,61 @@ func runCrowd(ctx context.Context, clients []*client, d time.Duration, begin, en
 	if err := end(); err != nil {
 		return nil, err
 	}
-	queries := make([]int, len(members))
-	for i := range members {
-		queries[i] = members[i].queries
+	return newCrowd(r.waits, r.queries(), elapsed), nil
+}
+
+// startCrowd has the epoll watch the clients, each under its number, and each
+// client send its first query.
+func startCrowd(epoll int, clients []*client) (*crowdRun, error) {
+	r := &crowdRun{
+		members: make([]member, len(clients)),
+		open:    len(clients),
+		waits:   make([]time.Duration, 0, 1<<20),
+		buf:     make([]byte, 64<<10),
 	}
-	return newCrowd(waits, queries, elapsed), nil
+	for i, c := range clients {
+		r.members[i].client = c
+		event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(i)}
+		if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, c.fd, &event); err != nil {
+			return nil, err
+		}
+	}
+	for i := range r.members {
+		if err := r.members[i].next(time.Now(), false); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// receive reads what has come for a member. Once its answer is whole, the next
+// query follows, unless the time is over.
+func (r *crowdRun) receive(m *member) error {
+	ready, err := m.receive(r.buf)
+	if err != nil || !ready {
+		return err
+	}
+	// Each answer has a time of its own: the round over the events may take a
+	// while.
+	now := time.Now()
+	if m.counts {
+		r.waits = append(r.waits, now.Sub(m.asked))
+		m.queries++
+	}
+	if !now.Before(r.finish) {
+		r.open--
+		return nil
+	}
+	return m.next(now, r.measured)
+}
+
+// queries is how many queries of each member count.
+func (r *crowdRun) queries() []int {
+	n := make([]int, len(r.members))
+	for i := range r.members {
+		n[i] = r.members[i].queries
+	}
+	return n
 }
 
 // next sends the member's next query.

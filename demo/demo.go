@@ -74,27 +74,16 @@ func Run(ctx context.Context, opts Options) (err error) {
 			view.print("", "Stopped; nothing is left behind.")
 		}
 	}()
-	if err := fill(ctx, db); err != nil {
-		return interrupted(ctx, err)
-	}
-	eye, err := newObserver(ctx, db)
+	eye, err := prepare(ctx, db)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
 	defer eye.close()
-	if err := eye.waitForNone(ctx); err != nil { // of those that filled it
-		return interrupted(ctx, err)
-	}
-
-	direct, err := measure(ctx, stage{
+	direct, err := measureAndStop(ctx, stage{
 		number: 1, title: fmt.Sprintf("%d clients straight to PostgreSQL", opts.Clients),
 		dsn: dsn(db.Port), opts: opts, eye: eye, view: view,
 	})
 	if err != nil {
-		return interrupted(ctx, err)
-	}
-	direct.load.stop()
-	if err := eye.waitForNone(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
 	// Only now: an idle pgweir may keep backends ready, which would be counted
@@ -109,15 +98,13 @@ func Run(ctx context.Context, opts Options) (err error) {
 		number: 2, title: fmt.Sprintf("the same %d through pgweir", opts.Clients),
 		dsn: dsn(weir.port), opts: opts, eye: eye, view: view,
 	})
-	if pooled != nil {
-		defer pooled.load.stop()
-	}
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	view.print(table(direct.figures, pooled.figures)...)
-	view.print("", sentence(direct.figures, pooled.figures))
-	verdict := judge(direct.figures, pooled.figures, opts.Pool)
+	defer pooled.load.stop()
+	view.print(table(direct, pooled.figures)...)
+	view.print("", sentence(direct, pooled.figures))
+	verdict := judge(direct, pooled.figures, opts.Pool)
 	if opts.Once {
 		return verdict
 	}
@@ -130,6 +117,23 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 	view.print(invitation(weir)...)
 	return errors.Join(verdict, stay(ctx, pooled.load, eye, weir, view))
+}
+
+// prepare makes what the clients find, and an observer who no longer sees those
+// that have made it.
+func prepare(ctx context.Context, db *cluster.Cluster) (*observer, error) {
+	if err := fill(ctx, db); err != nil {
+		return nil, err
+	}
+	eye, err := newObserver(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if err := eye.waitForNone(ctx); err != nil {
+		eye.close()
+		return nil, err
+	}
+	return eye, nil
 }
 
 // interrupted says in the user's words why an error came about: a Ctrl-C makes

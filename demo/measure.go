@@ -102,6 +102,17 @@ func measure(ctx context.Context, s stage) (_ *outcome, err error) {
 	}
 }
 
+// measureAndStop is measure, after which neither a client is left nor a backend
+// of one.
+func measureAndStop(ctx context.Context, s stage) (figures, error) {
+	o, err := measure(ctx, s)
+	if err != nil {
+		return figures{}, err
+	}
+	o.load.stop()
+	return o.figures, s.eye.waitForNone(ctx)
+}
+
 func (s stage) label() string {
 	if s.number == 1 {
 		return "direct"

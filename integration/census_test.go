@@ -27,6 +27,44 @@ func TestTheCensusIsWhatTheServerAndTheProcessTableSay(t *testing.T) {
 	}})
 	self := connect(t, pg.DSN("postgres"))
 	started(t, self, "checkpointer", "background writer", "walwriter", "autovacuum launcher", "archiver", "logical replication launcher")
+	backendsInAllStates(t, pg, self)
+	postmaster := pg.PID()
+	c := censusBetween(t, pg, self)
+	if c.Server.Version == nil || *c.Server.Version != ask(t, self, "select split_part(current_setting('server_version'), ' ', 1)") ||
+		!c.Server.Local || c.Postmaster.PID == nil || *c.Postmaster.PID != postmaster || !c.Postmaster.Alive {
+		t.Errorf("%+v %+v", c.Server, c.Postmaster)
+	}
+	if time.Since(c.At) > time.Minute {
+		t.Errorf("taken at %v", c.At)
+	}
+	processesAreChildren(t, c, postmaster, activityOf(t, self))
+	kinds := c.kinds()
+	for _, kind := range []string{"postmaster", "logger", "checkpointer", "background writer", "walwriter", "autovacuum launcher", "archiver", "logical replication launcher"} {
+		if kinds[kind] != 1 {
+			t.Errorf("%d times %s", kinds[kind], kind)
+		}
+	}
+	if (pg.Programs.Major == 14) != (kinds["stats collector"] == 1) || (pg.Programs.Major >= 18) != (kinds["io worker"] > 0) {
+		t.Errorf("%v", kinds)
+	}
+	var mine []processOf
+	for _, p := range c.Processes {
+		if or(p.Application) == "pgweir census" {
+			mine = append(mine, p)
+		}
+	}
+	if len(mine) != 1 || !strings.Contains(mine[0].Role, "census") || mine[0].Ours {
+		t.Errorf("the census's own backend: %+v", mine)
+	}
+	eventually(t, "the census's own backend is gone", func() bool {
+		return ask(t, self, "select count(*) from pg_stat_activity where application_name = 'pgweir census'") == "0"
+	})
+}
+
+// backendsInAllStates has a backend at rest, one in a transaction, one at work,
+// one that waits for a lock, and one over the socket.
+func backendsInAllStates(t *testing.T, pg *cluster.Cluster, self *pgx.Conn) {
+	t.Helper()
 	must(t, self, "create role app superuser login; create table locked (a int)")
 	const idle, open, busy, blocked = "idle one", "in a transaction", "busy", "blocked"
 	conns := map[string]*pgx.Conn{}
@@ -41,10 +79,12 @@ func TestTheCensusIsWhatTheServerAndTheProcessTableSay(t *testing.T) {
 	eventually(t, "all are in their states", func() bool {
 		return ask(t, self, "select count(*) from pg_stat_activity where application_name in ('busy', 'blocked') and wait_event is not null") == "2"
 	})
-	own := backendOf(t, self)
-	postmaster := pg.PID()
+}
 
-	var c *censusOf
+// censusBetween is a census that equals what was read just before and just after.
+func censusBetween(t *testing.T, pg *cluster.Cluster, self *pgx.Conn) (c *censusOf) {
+	t.Helper()
+	own, postmaster := backendOf(t, self), pg.PID()
 	eventually(t, "the census equals two equal readings around it", func() bool {
 		before, tableBefore := activityOf(t, self), childrenOf(t, postmaster)
 		c = runCensus(t, "--dsn", pg.DSN("postgres"))
@@ -71,15 +111,14 @@ func TestTheCensusIsWhatTheServerAndTheProcessTableSay(t *testing.T) {
 		}
 		return true
 	})
+	return c
+}
 
-	if c.Server.Version == nil || *c.Server.Version != ask(t, self, "select split_part(current_setting('server_version'), ' ', 1)") ||
-		!c.Server.Local || c.Postmaster.PID == nil || *c.Postmaster.PID != postmaster || !c.Postmaster.Alive {
-		t.Errorf("%+v %+v", c.Server, c.Postmaster)
-	}
-	if time.Since(c.At) > time.Minute {
-		t.Errorf("taken at %v", c.At)
-	}
-	activity, titles := activityOf(t, self), childrenOf(t, postmaster)
+// processesAreChildren looks at each process of a census: the postmaster comes
+// first, and all others are its children.
+func processesAreChildren(t *testing.T, c *censusOf, postmaster int, activity map[int]seen) {
+	t.Helper()
+	titles := childrenOf(t, postmaster)
 	for pid, p := range c.byPID() {
 		if p.Role == "" || p.Ours || p.Client != nil || p.Since == nil {
 			t.Errorf("%+v", p)
@@ -97,27 +136,6 @@ func TestTheCensusIsWhatTheServerAndTheProcessTableSay(t *testing.T) {
 			t.Errorf("%d, which the server does not list, is a %q; its title is %q", pid, or(p.Kind), titles[pid])
 		}
 	}
-	kinds := c.kinds()
-	for _, kind := range []string{"postmaster", "logger", "checkpointer", "background writer", "walwriter", "autovacuum launcher", "archiver", "logical replication launcher"} {
-		if kinds[kind] != 1 {
-			t.Errorf("%d times %s", kinds[kind], kind)
-		}
-	}
-	if (pg.Programs.Major == 14) != (kinds["stats collector"] == 1) || (pg.Programs.Major >= 18) != (kinds["io worker"] > 0) {
-		t.Errorf("%v", kinds)
-	}
-	var mine []processOf
-	for _, p := range c.Processes {
-		if or(p.Application) == "pgweir census" {
-			mine = append(mine, p)
-		}
-	}
-	if len(mine) != 1 || !strings.Contains(mine[0].Role, "census") || mine[0].Ours {
-		t.Errorf("the census's own backend: %+v", mine)
-	}
-	eventually(t, "the census's own backend is gone", func() bool {
-		return ask(t, self, "select count(*) from pg_stat_activity where application_name = 'pgweir census'") == "0"
-	})
 }
 
 // TestTheCensusMeasuresCPUAndMemory: against the kernel's own figures, read by

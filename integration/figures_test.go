@@ -13,8 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// TestTheFiguresOfTheConsoleAndOfHTTPAreTrue under a load that is known: two
-// clients at rest, three in a transaction, two that wait.
+// TestTheFiguresOfTheConsoleAndOfHTTPAreTrue under a load that is known.
 func TestTheFiguresOfTheConsoleAndOfHTTPAreTrue(t *testing.T) {
 	t.Parallel()
 	for _, workers := range []int{1, 2} {
@@ -22,24 +21,9 @@ func TestTheFiguresOfTheConsoleAndOfHTTPAreTrue(t *testing.T) {
 			t.Parallel()
 			w := startWeir(t, weirOptions{Top: fmt.Sprintf("workers = %d", workers), Database: "pool_size = 3"})
 			console, direct := connect(t, w.Console("application_name=watcher")), connect(t, w.Direct())
-			var holders, waiters, resting []*pgx.Conn
-			for i := range 3 {
-				c := connect(t, w.DSN(fmt.Sprintf("application_name=holder%d", i)))
-				must(t, c, "begin")
-				holders = append(holders, c)
-			}
-			for i := range 2 {
-				resting = append(resting, connect(t, w.DSN(fmt.Sprintf("application_name=resting%d", i))))
-			}
-			var waits []<-chan error
-			for i := range 2 {
-				c := connect(t, w.DSN(fmt.Sprintf("application_name=waiter%d", i)))
-				waiters = append(waiters, c)
-				waits = append(waits, begin(t, c, "select 1"))
-			}
+			load := startKnownLoad(t, w)
 			waitingClients(t, w, console, 2)
 
-			// SHOW POOLS.
 			row := poolRow(t, w, console)
 			for column, want := range map[string]string{
 				"cl_active": "5", "cl_waiting": "2", "sv_active": "3", "sv_idle": "0", "sv_login": "0", "sv_used": "0",
@@ -49,80 +33,123 @@ func TestTheFiguresOfTheConsoleAndOfHTTPAreTrue(t *testing.T) {
 					t.Errorf("SHOW POOLS: %s is %s, want %s", column, row[column], want)
 				}
 			}
-			// SHOW CLIENTS and SERVERS: who is linked to whom, with PostgreSQL as the witness.
-			pids := map[string]string{} // by application_name
-			for _, row := range show(t, direct, "select pid, application_name from pg_stat_activity where datname = current_database() and state = 'idle in transaction'") {
-				pids[row["application_name"]] = row["pid"]
-			}
-			clients, servers := show(t, console, "show clients"), show(t, console, "show servers")
-			if len(clients) != 8 || len(servers) != 3 {
-				t.Errorf("%d clients and %d servers, want 8 with this one and 3", len(clients), len(servers))
-			}
-			for i, c := range holders {
-				name := fmt.Sprintf("holder%d", i)
-				client := rowOf(t, clients, "application_name", name)
-				server := rowOf(t, servers, "ptr", client["link"])
-				if client["state"] != "active" || client["database"] != w.DB || client["user"] != "postgres" || client["addr"] != "127.0.0.1" {
-					t.Errorf("client: %v", client)
-				}
-				if server["remote_pid"] != pids[name] || server["link"] != client["ptr"] || server["state"] != "active" || server["port"] != strconv.Itoa(w.PG.Port) {
-					t.Errorf("%s has backend %s, and its server is %v", name, pids[name], server)
-				}
-				if port := localPort(t, c); client["port"] != port {
-					t.Errorf("%s is on port %s, not %s", name, port, client["port"])
-				}
-			}
-			for i := range resting {
-				if c := rowOf(t, clients, "application_name", fmt.Sprintf("resting%d", i)); c["state"] != "idle" || c["link"] != "" {
-					t.Errorf("a resting client: %v", c)
-				}
-			}
-			for i := range waiters {
-				if c := rowOf(t, clients, "application_name", fmt.Sprintf("waiter%d", i)); c["state"] != "waiting" || c["link"] != "" {
-					t.Errorf("a waiting client: %v", c)
-				}
-			}
-			// SHOW DATABASES, USERS, LISTS, SAVINGS.
-			db := rowOf(t, show(t, console, "show databases"), "name", w.DB)
-			if db["current_connections"] != "3" || db["pool_size"] != "3" || db["current_client_connections"] != "7" || db["port"] != strconv.Itoa(w.PG.Port) {
-				t.Errorf("SHOW DATABASES: %v", db)
-			}
-			if u := rowOf(t, show(t, console, "show users"), "name", "postgres"); u["current_connections"] != "3" || u["current_client_connections"] != "7" {
-				t.Errorf("SHOW USERS: %v", u)
-			}
-			lists := map[string]string{}
-			for _, row := range show(t, console, "show lists") {
-				lists[row["list"]] = row["items"]
-			}
-			if lists["used_clients"] != "8" || lists["used_servers"] != "3" || lists["free_servers"] != "0" || lists["login_clients"] != "0" || lists["databases"] != "1" {
-				t.Errorf("SHOW LISTS: %v", lists)
-			}
-			total := rowOf(t, show(t, console, "show savings"), "database", "(total)")
-			if total["clients"] != "7" || total["backends"] != "3" || total["saved"] != "4" || total["ratio"] != "2.33" ||
-				total["client_logins"] != "7" || total["server_logins"] != "3" {
-				t.Errorf("SHOW SAVINGS: %v", total)
-			}
+			load.linked(t, w, console, direct)
+			loadIsCounted(t, w, console)
 			savings(t, w, 7, 3, 4)
 
 			// The figures go back as the load does.
-			for _, c := range holders {
-				must(t, c, "commit")
-			}
-			for _, done := range waits {
-				if err := finished(t, done, patience); err != nil {
-					t.Error(err)
-				}
-			}
+			load.atRest(t)
 			eventually(t, "nobody is active", func() bool {
 				row := poolRow(t, w, console)
 				return row["cl_active"] == "7" && row["cl_waiting"] == "0" && row["sv_active"] == "0" && row["sv_idle"] == "3" && row["maxwait"] == "0"
 			})
-			for _, c := range slices.Concat(holders, waiters, resting) {
+			for _, c := range slices.Concat(load.holders, load.waiters, load.resting) {
 				_ = c.Close(t.Context())
 			}
 			eventually(t, "nobody is there", func() bool { return poolRow(t, w, console)["cl_active"] == "0" })
 			savings(t, w, 0, 3, 0)
 		})
+	}
+}
+
+// knownLoad is two clients at rest, three in a transaction, which have all the
+// backends, and two that wait. Their application_names are what they are.
+type knownLoad struct {
+	holders, waiters, resting []*pgx.Conn
+	waits                     []<-chan error
+}
+
+func startKnownLoad(t *testing.T, w *weir) *knownLoad {
+	t.Helper()
+	l := new(knownLoad)
+	for i := range 3 {
+		c := connect(t, w.DSN(fmt.Sprintf("application_name=holder%d", i)))
+		must(t, c, "begin")
+		l.holders = append(l.holders, c)
+	}
+	for i := range 2 {
+		l.resting = append(l.resting, connect(t, w.DSN(fmt.Sprintf("application_name=resting%d", i))))
+	}
+	for i := range 2 {
+		c := connect(t, w.DSN(fmt.Sprintf("application_name=waiter%d", i)))
+		l.waiters = append(l.waiters, c)
+		l.waits = append(l.waits, begin(t, c, "select 1"))
+	}
+	return l
+}
+
+// atRest ends the transactions, so that those that wait are served.
+func (l *knownLoad) atRest(t *testing.T) {
+	t.Helper()
+	for _, c := range l.holders {
+		must(t, c, "commit")
+	}
+	for _, done := range l.waits {
+		if err := finished(t, done, patience); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// linked looks in SHOW CLIENTS and SERVERS at who is linked to whom, with
+// PostgreSQL as the witness.
+func (l *knownLoad) linked(t *testing.T, w *weir, console, direct *pgx.Conn) {
+	t.Helper()
+	pids := map[string]string{} // by application_name
+	for _, row := range show(t, direct, "select pid, application_name from pg_stat_activity where datname = current_database() and state = 'idle in transaction'") {
+		pids[row["application_name"]] = row["pid"]
+	}
+	clients, servers := show(t, console, "show clients"), show(t, console, "show servers")
+	if len(clients) != 8 || len(servers) != 3 {
+		t.Errorf("%d clients and %d servers, want 8 with this one and 3", len(clients), len(servers))
+	}
+	for i, c := range l.holders {
+		name := fmt.Sprintf("holder%d", i)
+		client := rowOf(t, clients, "application_name", name)
+		server := rowOf(t, servers, "ptr", client["link"])
+		if client["state"] != "active" || client["database"] != w.DB || client["user"] != "postgres" || client["addr"] != "127.0.0.1" {
+			t.Errorf("client: %v", client)
+		}
+		if server["remote_pid"] != pids[name] || server["link"] != client["ptr"] || server["state"] != "active" || server["port"] != strconv.Itoa(w.PG.Port) {
+			t.Errorf("%s has backend %s, and its server is %v", name, pids[name], server)
+		}
+		if port := localPort(t, c); client["port"] != port {
+			t.Errorf("%s is on port %s, not %s", name, port, client["port"])
+		}
+	}
+	for i := range l.resting {
+		if c := rowOf(t, clients, "application_name", fmt.Sprintf("resting%d", i)); c["state"] != "idle" || c["link"] != "" {
+			t.Errorf("a resting client: %v", c)
+		}
+	}
+	for i := range l.waiters {
+		if c := rowOf(t, clients, "application_name", fmt.Sprintf("waiter%d", i)); c["state"] != "waiting" || c["link"] != "" {
+			t.Errorf("a waiting client: %v", c)
+		}
+	}
+}
+
+// loadIsCounted looks for a knownLoad in SHOW DATABASES, USERS, LISTS and SAVINGS.
+func loadIsCounted(t *testing.T, w *weir, console *pgx.Conn) {
+	t.Helper()
+	db := rowOf(t, show(t, console, "show databases"), "name", w.DB)
+	if db["current_connections"] != "3" || db["pool_size"] != "3" || db["current_client_connections"] != "7" || db["port"] != strconv.Itoa(w.PG.Port) {
+		t.Errorf("SHOW DATABASES: %v", db)
+	}
+	if u := rowOf(t, show(t, console, "show users"), "name", "postgres"); u["current_connections"] != "3" || u["current_client_connections"] != "7" {
+		t.Errorf("SHOW USERS: %v", u)
+	}
+	lists := map[string]string{}
+	for _, row := range show(t, console, "show lists") {
+		lists[row["list"]] = row["items"]
+	}
+	if lists["used_clients"] != "8" || lists["used_servers"] != "3" || lists["free_servers"] != "0" || lists["login_clients"] != "0" || lists["databases"] != "1" {
+		t.Errorf("SHOW LISTS: %v", lists)
+	}
+	total := rowOf(t, show(t, console, "show savings"), "database", "(total)")
+	if total["clients"] != "7" || total["backends"] != "3" || total["saved"] != "4" || total["ratio"] != "2.33" ||
+		total["client_logins"] != "7" || total["server_logins"] != "3" {
+		t.Errorf("SHOW SAVINGS: %v", total)
 	}
 }
 

@@ -7,9 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"pgweir/cluster"
 )
@@ -28,11 +31,24 @@ func promtool(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-// series are the samples of a scrape by name and labels, as they are written.
-func series(t *testing.T, w *weir) map[string]float64 {
+// scrape is the samples of /metrics by name and labels, as they are written.
+type scrape map[string]float64
+
+// sum adds up the samples of a name that have all these labels.
+func (s scrape) sum(name string, labels ...string) (total float64) {
+	for id, v := range s {
+		lacks := func(label string) bool { return !strings.Contains(id, label) }
+		if strings.HasPrefix(id, name+"{") && !slices.ContainsFunc(labels, lacks) {
+			total += v
+		}
+	}
+	return total
+}
+
+func series(t *testing.T, w *weir) scrape {
 	t.Helper()
 	_, text := get(t, w, "/metrics")
-	out := map[string]float64{}
+	out := scrape{}
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "#") {
 			continue
@@ -209,36 +225,17 @@ func TestTheMetricsOfAServerAreTrue(t *testing.T) {
 		c := connect(t, w.DSN())
 		must(t, c, "begin")
 	}
-	kinds := func() map[string]float64 {
-		out := map[string]float64{}
-		for _, row := range show(t, direct, "select backend_type, count(*) from pg_stat_activity group by 1") {
-			n, err := strconv.ParseFloat(row["count"], 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out[row["backend_type"]] = n
-		}
-		return out
-	}
-	var got map[string]float64
+	var got scrape
 	eventually(t, "the metrics agree with pg_stat_activity", func() bool {
 		got = series(t, w)
-		for kind, want := range kinds() {
+		for kind, want := range processKinds(t, direct) {
 			if got[fmt.Sprintf("pgweir_server_processes{kind=%q,%s}", kind, server)] != want {
 				return false
 			}
 		}
 		return true
 	})
-	sum := func(name, label string) (total float64) {
-		for id, v := range got {
-			if strings.HasPrefix(id, name+"{") && strings.Contains(id, server) && strings.Contains(id, label) {
-				total += v
-			}
-		}
-		return total
-	}
-	if all, backends := sum("pgweir_server_client_backends", ""), sum("pgweir_server_processes", `kind="client backend"`); all != backends {
+	if all, backends := got.sum("pgweir_server_client_backends", server), got.sum("pgweir_server_processes", server, `kind="client backend"`); all != backends {
 		t.Errorf("%v client backends by state, %v by kind", all, backends)
 	}
 	fixed := map[string]float64{
@@ -253,22 +250,7 @@ func TestTheMetricsOfAServerAreTrue(t *testing.T) {
 		`pgweir_server_client_backends{ours="true",` + server + `,state="idle in transaction"}`:  3,
 		`pgweir_server_client_backends{ours="false",` + server + `,state="idle in transaction"}`: 0,
 	}
-	var differs string
-	defer func() {
-		if t.Failed() && differs != "" {
-			t.Log(differs)
-		}
-	}()
-	eventually(t, "the census has all backends in their states", func() bool {
-		got = series(t, w)
-		differs = ""
-		for id, want := range fixed {
-			if v, ok := got[id]; !ok || v != want {
-				differs += fmt.Sprintf("%s is %v (%v), want %v\n", id, v, ok, want)
-			}
-		}
-		return differs == ""
-	})
+	hasSamples(t, w, fixed)
 	eventually(t, "the postmaster has used a tick of CPU", func() bool {
 		execSQL(t, dsn(pg.Port, "postgres"), "select 1") // it forks
 		got = series(t, w)
@@ -281,25 +263,64 @@ func TestTheMetricsOfAServerAreTrue(t *testing.T) {
 	if age, ok := got["pgweir_census_age_seconds{"+server+"}"]; !ok || age > patience.Seconds() {
 		t.Errorf("the census is %v s old", age)
 	}
-	// A server that is down has no processes, not 0 of each kind.
+	downAndUpAgain(t, w, pg, server)
+}
+
+// downAndUpAgain stops a server and starts it: while it is down, it has no
+// processes, not 0 of each kind.
+func downAndUpAgain(t *testing.T, w *weir, pg *cluster.Cluster, server string) {
+	t.Helper()
 	if err := pg.Stop(cluster.Immediate); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the server is seen to be down", func() bool {
-		got = series(t, w)
-		up, ok := got["pgweir_server_up{"+server+"}"]
+		up, ok := series(t, w)["pgweir_server_up{"+server+"}"]
 		return ok && up == 0
 	})
 	// That reading may be from the midst of the stop.
 	eventually(t, "a critical finding tells of it, and no process is left", func() bool {
-		got = series(t, w)
-		return sum("pgweir_findings", `severity="critical"`) > 0 && sum("pgweir_server_processes", `kind="checkpointer"`) == 0
+		got := series(t, w)
+		return got.sum("pgweir_findings", server, `severity="critical"`) > 0 && got.sum("pgweir_server_processes", server, `kind="checkpointer"`) == 0
 	})
 	if err := pg.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the server is seen to be up", func() bool {
-		got = series(t, w)
-		return got["pgweir_server_up{"+server+"}"] == 1
+		return series(t, w)["pgweir_server_up{"+server+"}"] == 1
+	})
+}
+
+// processKinds is how many processes there are of each kind.
+func processKinds(t *testing.T, direct *pgx.Conn) map[string]float64 {
+	t.Helper()
+	out := map[string]float64{}
+	for _, row := range show(t, direct, "select backend_type, count(*) from pg_stat_activity group by 1") {
+		n, err := strconv.ParseFloat(row["count"], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[row["backend_type"]] = n
+	}
+	return out
+}
+
+// hasSamples waits for samples with these values.
+func hasSamples(t *testing.T, w *weir, samples map[string]float64) {
+	t.Helper()
+	var differs string
+	defer func() {
+		if t.Failed() && differs != "" {
+			t.Log(differs)
+		}
+	}()
+	eventually(t, "the census has all backends in their states", func() bool {
+		got := series(t, w)
+		differs = ""
+		for id, want := range samples {
+			if v, ok := got[id]; !ok || v != want {
+				differs += fmt.Sprintf("%s is %v (%v), want %v\n", id, v, ok, want)
+			}
+		}
+		return differs == ""
 	})
 }

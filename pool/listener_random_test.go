@@ -62,42 +62,41 @@ func (x *modelEar) listen(l *Listener, channels []string) chan *wire.Error {
 	return over
 }
 
+// changesItsMind asks for other channels, and leaves, or waits for the answer or
+// not. It is false if none comes.
+func (x *modelEar) changesItsMind(l *Listener, rng *rand.Rand) bool {
+	var want []string
+	for range rng.IntN(4) {
+		want = append(want, randomChannel(rng))
+	}
+	over := x.listen(l, want)
+	switch rng.IntN(8) {
+	case 0:
+		l.Leave(x)
+	case 1: // does not wait for the answer
+	default:
+		select {
+		case <-over:
+		case <-time.After(patience):
+			return false
+		}
+	}
+	return true
+}
+
+func randomChannel(rng *rand.Rand) string { return fmt.Sprint("c", rng.IntN(12)) }
+
 func randomListeners(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	h, s, n, p := listenPool(t, func(s *Settings) {
 		s.Size, s.MaxDatabase, s.LoginRetry = 3, 3, time.Millisecond
 	})
 	s.late = time.Millisecond
+	s.refuse = refuseOneIn(4 + rng.IntN(6))
 	l := p.Listener()
 	l.linger, l.rest = 2*time.Millisecond, 0
-	var logins atomic.Int64
-	failEvery := int64(4 + rng.IntN(6))
-	s.refuse = func(*startup) *wire.Error {
-		if logins.Add(1)%failEvery == 0 {
-			return wire.Fatalf(wire.CodeTooManyConnections, "sorry, too many clients already")
-		}
-		return nil
-	}
-	channel := func(rng *rand.Rand) string { return fmt.Sprint("c", rng.IntN(12)) }
 
-	stop := make(chan struct{})
-	var chaos, work sync.WaitGroup
-	every := func(d time.Duration, f func(*rand.Rand)) {
-		rng := rand.New(rand.NewPCG(seed, uint64(d)))
-		chaos.Go(func() {
-			tick := time.NewTicker(d)
-			defer tick.Stop()
-			for {
-				select {
-				case <-stop:
-					return
-				case <-tick.C:
-					f(rng)
-				}
-			}
-		})
-	}
-	every(200*time.Microsecond, func(*rand.Rand) {
+	stopJudging := every(200*time.Microsecond, func() {
 		p.Upkeep(1)
 		c := p.Counts()
 		if k := c.Opening + c.Idle + c.Lent + c.Closing + c.Listening; k > 3 || k < 0 {
@@ -107,9 +106,11 @@ func randomListeners(t *testing.T, seed uint64) {
 			t.Errorf("%d backends of the database, at most 3", k)
 		}
 	})
-	every(100*time.Microsecond, func(rng *rand.Rand) { n.notify(channel(rng), "noise") })
-	every(3*time.Millisecond, func(*rand.Rand) { n.kill() })
+	noise := rand.New(rand.NewPCG(seed, 1000))
+	stopNoise := every(100*time.Microsecond, func() { n.notify(randomChannel(noise), "noise") })
+	stopKilling := every(3*time.Millisecond, n.kill)
 
+	var work sync.WaitGroup
 	var ears []*modelEar
 	for i := range 20 {
 		x := &modelEar{t: t, heard: map[string]int{}}
@@ -117,22 +118,9 @@ func randomListeners(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)+1))
 		work.Go(func() {
 			for range 300 {
-				var want []string
-				for range rng.IntN(4) {
-					want = append(want, channel(rng))
-				}
-				over := x.listen(l, want)
-				switch rng.IntN(8) {
-				case 0:
-					l.Leave(x)
-				case 1: // does not wait for the answer
-				default:
-					select {
-					case <-over:
-					case <-time.After(patience):
-						t.Errorf("seed %d: no answer: %+v, %+v", seed, l.Status(), p.Counts())
-						return
-					}
+				if !x.changesItsMind(l, rng) {
+					t.Errorf("seed %d: no answer: %+v, %+v", seed, l.Status(), p.Counts())
+					return
 				}
 			}
 		})
@@ -154,10 +142,27 @@ func randomListeners(t *testing.T, seed uint64) {
 		})
 	}
 	work.Wait()
-	close(stop)
-	chaos.Wait()
+	stopKilling()
+	stopNoise()
+	stopJudging()
 
 	s.set(func(s *server) { s.refuse = nil })
+	hearTheLast(t, l, n, ears)
+	for _, x := range ears {
+		if calls, ends := x.calls.Load(), x.ends.Load(); calls != ends {
+			t.Errorf("%d calls and %d answers", calls, ends)
+		}
+	}
+	if _, most := s.counts(); most > 3 {
+		t.Errorf("%d processes at once", most)
+	}
+	st := l.Status()
+	t.Logf("%d logins, %d losses, %d notifications", len(s.logins()), st.Losses, st.Notifications)
+}
+
+// hearTheLast has each listen to a channel with others and to one of its own, and
+// hear once what is said there.
+func hearTheLast(t *testing.T, l *Listener, n *bulletin, ears []*modelEar) {
 	for i, x := range ears {
 		final := []string{fmt.Sprint("c", i%12), fmt.Sprint("own", i)}
 		eventually(t, "it listens", func() bool { return <-x.listen(l, final) == nil })
@@ -173,17 +178,9 @@ func randomListeners(t *testing.T, seed uint64) {
 		x.mu.Lock()
 		for _, want := range []string{fmt.Sprintf("c%d last%d", i%12, i), fmt.Sprintf("own%d last", i)} {
 			if x.heard[want] != 1 {
-				t.Errorf("seed %d: %q was heard %d times", seed, want, x.heard[want])
+				t.Errorf("%q was heard %d times", want, x.heard[want])
 			}
 		}
 		x.mu.Unlock()
-		if calls, ends := x.calls.Load(), x.ends.Load(); calls != ends {
-			t.Errorf("seed %d: %d calls and %d answers", seed, calls, ends)
-		}
 	}
-	if _, most := s.counts(); most > 3 {
-		t.Errorf("%d processes at once", most)
-	}
-	st := l.Status()
-	t.Logf("%d logins, %d losses, %d notifications", len(s.logins()), st.Losses, st.Notifications)
 }

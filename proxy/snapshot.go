@@ -27,15 +27,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	servers := p.servers.list()
 	for _, w := range p.workers {
 		w.do(func() {
-			for i, cp := range pools {
-				st := cp.stats[w.index]
-				s.Pools[i].Totals.Add(&st.totals)
-				s.Pools[i].Replays += st.replays
-				s.Pools[i].Questions += st.questions
-				addCounts(s.Pools[i].Waits, st.waits[:])
-				addCounts(s.Pools[i].TransactionTimes, st.transactions[:])
-				addCounts(s.Pools[i].QueryTimes, st.queries[:])
-			}
+			w.addStats(pools, s)
 			w.countServers(servers, s, at)
 			w.countPins(servers, s, at)
 			if d == status.Full {
@@ -45,12 +37,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 		})
 	}
 	for i := range s.Pools {
-		q := &s.Pools[i]
-		for _, counts := range [][]uint64{q.Waits, q.TransactionTimes, q.QueryTimes} {
-			for k := 1; k < len(counts); k++ {
-				counts[k] += counts[k-1]
-			}
-		}
+		accumulate(&s.Pools[i])
 	}
 	if d == status.Full {
 		for _, cp := range pools {
@@ -73,6 +60,38 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	for _, row := range r.config.Settings() {
 		s.Config = append(s.Config, status.Setting(row))
 	}
+	s.Lists = p.countLists(s, len(clients))
+	sortLists(s)
+	s.Censuses = p.Censuses()
+	s.Ready, s.NotReady = p.ready(pools)
+	return s
+}
+
+// accumulate makes of a pool's counts what Prometheus has for buckets: each has
+// those below it in it.
+func accumulate(q *status.Pool) {
+	for _, counts := range [][]uint64{q.Waits, q.TransactionTimes, q.QueryTimes} {
+		for k := 1; k < len(counts); k++ {
+			counts[k] += counts[k-1]
+		}
+	}
+}
+
+// countLists counts what the lists have, and all clients, listed or not.
+func (p *Proxy) countLists(s *status.Snapshot, clients int) status.Lists {
+	n := status.Lists{
+		Databases: len(s.Databases), Users: len(s.Users), Pools: len(s.Pools),
+		UsedClients: clients, LoginClients: int(p.clients.login.Load()),
+	}
+	for _, q := range s.Pools {
+		n.FreeServers += q.ServersIdle
+		n.UsedServers += q.Backends() - q.ServersIdle
+	}
+	return n
+}
+
+// sortLists puts the lists in the order in which they are shown.
+func sortLists(s *status.Snapshot) {
 	slices.SortFunc(s.Pools, func(a, b status.Pool) int {
 		return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.User, b.User))
 	})
@@ -80,17 +99,6 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	slices.SortFunc(s.Pins, func(a, b status.Pin) int { return a.Since.Compare(b.Since) })
 	slices.SortFunc(s.Leaks, func(a, b status.Leak) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Statement, b.Statement)) })
 	slices.SortFunc(s.Servers, func(a, b status.Server) int { return cmp.Compare(a.ID, b.ID) })
-	s.Lists = status.Lists{
-		Databases: len(s.Databases), Users: len(s.Users), Pools: len(s.Pools),
-		UsedClients: len(clients), LoginClients: int(p.clients.login.Load()),
-	}
-	for _, q := range s.Pools {
-		s.Lists.FreeServers += q.ServersIdle
-		s.Lists.UsedServers += q.Backends() - q.ServersIdle
-	}
-	s.Censuses = p.Censuses()
-	s.Ready, s.NotReady = p.ready(pools)
-	return s
 }
 
 func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
@@ -127,6 +135,19 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 func addCounts(sum, counts []uint64) {
 	for i, n := range counts {
 		sum[i] += n
+	}
+}
+
+// addStats adds what this loop has counted of each pool.
+func (w *worker) addStats(pools []*clientPool, s *status.Snapshot) {
+	for i, cp := range pools {
+		st, q := cp.stats[w.index], &s.Pools[i]
+		q.Totals.Add(&st.totals)
+		q.Replays += st.replays
+		q.Questions += st.questions
+		addCounts(q.Waits, st.waits[:])
+		addCounts(q.TransactionTimes, st.transactions[:])
+		addCounts(q.QueryTimes, st.queries[:])
 	}
 }
 

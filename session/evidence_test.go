@@ -139,11 +139,26 @@ func (r *rig) answersAll(d *database) (asked string) {
 	return ""
 }
 
-// learnt has the objects looked through that were read, and the client told.
-func (r *rig) learnt() {
+// calls has the client call f and the backend answer, which is then asked.
+func (r *rig) calls() {
+	r.t.Helper()
+	r.client(query("select f(1)"))
+	r.flags()
+	r.lease()
+	r.toServer = ""
+	r.server(complete("SELECT 1") + ready('I'))
+}
+
+// lookThrough has the objects looked through that were read.
+func (r *rig) lookThrough() {
 	for _, o := range r.learn {
 		o.Learn()
 	}
+}
+
+// learnt has it done, and the client told.
+func (r *rig) learnt() {
+	r.lookThrough()
 	r.learn, r.await = nil, false
 	r.s.CatalogKnown(&r.o)
 	r.took()
@@ -325,15 +340,7 @@ func TestALeaseThatOutlastsAGeneration(t *testing.T) {
 func TestLeavingWhileTheBackendIsAsked(t *testing.T) {
 	for stage, want := range map[string]string{"digest": "release", "objects": "release", "catalog": "release", "answer": "release"} {
 		d := aDatabase()
-		config := transactionMode
-		config.Catalog = new(Catalog)
-		r := newRig(t, &config)
-		r.client(query("select f(1)"))
-		r.flags()
-		r.lease()
-		r.toServer = ""
-		r.server(complete("SELECT 1") + ready('I'))
-		r.reach(d, stage)
+		r := waitingRig(t, d, stage)
 		r.s.Gone(&r.o)
 		r.took()
 		for range 5 {
@@ -344,13 +351,23 @@ func TestLeavingWhileTheBackendIsAsked(t *testing.T) {
 		if got := strings.ReplaceAll(r.flags(), " end", ""); got != want {
 			t.Errorf("while it waits for the %s, the client goes: %s", stage, got)
 		}
-		for _, o := range r.learn {
-			o.Learn()
-		}
-		if config.Catalog.Reads() {
+		r.lookThrough()
+		if r.s.config.Catalog.Reads() {
 			t.Errorf("%s: somebody reads the objects who has gone", stage)
 		}
 	}
+}
+
+// waitingRig is of the first client of all, which has called f, and whose session
+// waits for something.
+func waitingRig(t *testing.T, d *database, stage string) *rig {
+	t.Helper()
+	config := transactionMode
+	config.Catalog = new(Catalog)
+	r := newRig(t, &config)
+	r.calls()
+	r.reach(d, stage)
+	return r
 }
 
 // reach goes on until a session waits for something.
@@ -376,25 +393,15 @@ func (r *rig) reach(d *database, stage string) {
 func TestABackendThatGoesWhileItIsAsked(t *testing.T) {
 	for _, stage := range []string{"digest", "objects", "catalog", "answer"} {
 		d := aDatabase()
-		config := transactionMode
-		config.Catalog = new(Catalog)
-		r := newRig(t, &config)
-		r.client(query("select f(1)"))
-		r.flags()
-		r.lease()
-		r.toServer = ""
-		r.server(complete("SELECT 1") + ready('I'))
-		r.reach(d, stage)
+		r := waitingRig(t, d, stage)
 		r.s.Lost(&r.o)
 		r.took()
 		// What the function has left, if anything, has gone with it.
 		if got := r.flags(); got != "drop end" || r.s.awaits() {
 			t.Errorf("%s: %q", stage, got)
 		}
-		for _, o := range r.learn {
-			o.Learn()
-		}
-		if config.Catalog.Reads() {
+		r.lookThrough()
+		if r.s.config.Catalog.Reads() {
 			t.Errorf("%s: somebody reads the objects on a backend that has gone", stage)
 		}
 	}
@@ -407,11 +414,7 @@ func TestABackendThatGoesWhileItIsAskedForOthers(t *testing.T) {
 	r := catalogRig(t, d)
 	r.prove(d, "select f(1)")
 	r.s.config.Catalog.Due()
-	r.client(query("select f(1)"))
-	r.flags()
-	r.lease()
-	r.toServer = ""
-	r.server(complete("SELECT 1") + ready('I'))
+	r.calls()
 	if got := kinds(r.toServer); got != "dhl" {
 		t.Fatalf("asked about %q", got)
 	}
@@ -428,15 +431,7 @@ func TestFailuresOfQuestionsWithACatalog(t *testing.T) {
 	for _, stage := range []string{"digest", "objects", "answer"} {
 		for _, c := range []struct{ name, answer string }{{"a cancel", canceled}, {"a failure", failed}} {
 			d := aDatabase()
-			config := transactionMode
-			config.Catalog = new(Catalog)
-			r := newRig(t, &config)
-			r.client(query("select f(1)"))
-			r.flags()
-			r.lease()
-			r.toServer = ""
-			r.server(complete("SELECT 1") + ready('I'))
-			r.reach(d, stage)
+			r := waitingRig(t, d, stage)
 			r.toServer = ""
 			r.server(c.answer)
 			asked := r.answersAll(d)
@@ -450,11 +445,7 @@ func TestFailuresOfQuestionsWithACatalog(t *testing.T) {
 func TestAQuestionThatFailsForEverPins(t *testing.T) {
 	d := aDatabase()
 	r := catalogRig(t, d)
-	r.client(query("select f(1)"))
-	r.flags()
-	r.lease()
-	r.toServer = ""
-	r.server(complete("SELECT 1") + ready('I'))
+	r.calls()
 	for range maxTries + 3 {
 		if r.toServer == "" {
 			break
@@ -542,11 +533,7 @@ func TestSettingsOfExtensionsAreRemembered(t *testing.T) {
 	r.link.settings = r.s.settings
 	d.digest, d.objects = "2", d.objects[:2]
 	r.s.config.Catalog.Due()
-	r.client(query("select f(1)"))
-	r.flags()
-	r.lease()
-	r.toServer = ""
-	r.server(complete("SELECT 1") + ready('I'))
+	r.calls()
 	for kinds(r.toServer) != "hl" {
 		question := r.toServer
 		r.toServer = ""
@@ -583,11 +570,7 @@ func TestTwoClientsAtTheBeginning(t *testing.T) {
 	config.Catalog, config.Shared = new(Catalog), new(Shared)
 	a, b := newMember(t, &config), newMember(t, &config)
 	for _, r := range []*rig{a, b} {
-		r.client(query("select f(1)"))
-		r.flags()
-		r.lease()
-		r.toServer = ""
-		r.server(complete("SELECT 1") + ready('I'))
+		r.calls()
 		if got := kinds(r.toServer); got != "d" {
 			t.Fatalf("asked about %q", got)
 		}

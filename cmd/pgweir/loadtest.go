@@ -19,15 +19,7 @@ import (
 	"pgweir/loadtest"
 )
 
-// newLoadtestCmd is `pgweir loadtest`.
-func newLoadtestCmd() *cobra.Command {
-	opts := loadtest.Options{Clients: 200, Duration: 10 * time.Second, Ramp: 2 * time.Second, Progress: os.Stderr}
-	var script, protocol, html string
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "loadtest --direct DSN --pooled DSN",
-		Short: "Measure what a pool saves: the same clients first direct, then pooled",
-		Long: `Lets clients run the same transactions, first straight to PostgreSQL (--direct),
+const loadtestLong = `Lets clients run the same transactions, first straight to PostgreSQL (--direct),
 then through a pooler (--pooled), and counts backends and their memory meanwhile,
 by PostgreSQL's own account and, on the same machine, by the process table. With
 only one of the two addresses, only that is measured. What stands behind the
@@ -50,7 +42,17 @@ sent as one simple query. In it, outside of quotes and comments, :client is the
 client's number, from 1 on, and :random a number from 0 to 99999, which is the
 same in all of a transaction.
 
-Ctrl-C ends the test early; what was measured is shown.`,
+Ctrl-C ends the test early; what was measured is shown.`
+
+// newLoadtestCmd is `pgweir loadtest`.
+func newLoadtestCmd() *cobra.Command {
+	opts := loadtest.Options{Clients: 200, Duration: 10 * time.Second, Ramp: 2 * time.Second, Progress: os.Stderr}
+	var script, protocol, html string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:           "loadtest --direct DSN --pooled DSN",
+		Short:         "Measure what a pool saves: the same clients first direct, then pooled",
+		Long:          loadtestLong,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

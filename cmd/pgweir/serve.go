@@ -92,36 +92,8 @@ func serve(path string, logs io.Writer) error {
 		})
 	}
 	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
-
-	stopping := false
-	for {
-		select {
-		case s := <-signals:
-			switch {
-			case s == syscall.SIGHUP:
-				p.Reload() // logs what came of it
-			case stopping:
-				log.Warn("second signal, ending at once", "signal", s.String())
-				p.Close()
-				return nil
-			default:
-				stopping = true
-				p.Drain(p.Config().ShutdownTimeout)
-			}
-		case r := <-front.stop:
-			stopping = true
-			if r.atOnce {
-				p.Close()
-				return nil
-			}
-			p.Drain(p.Config().ShutdownTimeout)
-		case <-p.Stopped():
-			cancel()
-			p.Close()
-			log.Info("pgweir has stopped")
-			return nil
-		}
-	}
+	front.heed(signals, cancel)
+	return nil
 }
 
 // frontDesk is what the console and the signals ask for things.
@@ -134,6 +106,41 @@ type frontDesk struct {
 }
 
 type stopRequest struct{ atOnce bool }
+
+// heed does what signals and the console ask for until the proxy has ended. A
+// drain that has come to its end ends the helpers first.
+func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
+	p := f.proxy
+	stopping := false
+	for {
+		select {
+		case s := <-signals:
+			switch {
+			case s == syscall.SIGHUP:
+				p.Reload() // logs what came of it
+			case stopping:
+				f.log.Warn("second signal, ending at once", "signal", s.String())
+				p.Close()
+				return
+			default:
+				stopping = true
+				p.Drain(p.Config().ShutdownTimeout)
+			}
+		case r := <-f.stop:
+			stopping = true
+			if r.atOnce {
+				p.Close()
+				return
+			}
+			p.Drain(p.Config().ShutdownTimeout)
+		case <-p.Stopped():
+			endHelpers()
+			p.Close()
+			f.log.Info("pgweir has stopped")
+			return
+		}
+	}
+}
 
 func (f *frontDesk) load() (*config.Config, error) {
 	c, err := config.Load(f.path)

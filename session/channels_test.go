@@ -52,6 +52,14 @@ func TestChannelsInABlock(t *testing.T) {
 			client(parse("", "select 1; begin"), bind("", ""), execute("", 0), syncing).then("need"),
 			leased().asks(showing("a"), parse("", "select 1; begin"), bind("", ""), execute("", 0), syncing),
 		)},
+		{"and are still there when it can be sent", transactionMode, steps(
+			listening("listen a", "a"),
+			client(query("select pg_advisory_lock(1)")).then("need"), leased().asks(query("select pg_advisory_lock(1)")),
+			answers(columns, row("1"), complete("SELECT 1"), ready('I')).asks(question(ReasonLock)),
+			server(says(left("l"))).then("pinned: advisory lock"),
+			client(query("begin; prepare p as select 1; commit")).asks(showing("a")),
+			server(isShowing).asks(query("begin; prepare p as select 1; commit")),
+		)},
 		{"in a pipeline it waits for what is ahead of it", transactionMode, steps(
 			listening("listen a", "a"),
 			client(query("select 1"), query("begin")).then("need"),

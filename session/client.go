@@ -235,6 +235,10 @@ func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 		f.pass(&o.ToServer)
 		s.replay(o)
 	}
+	if s.pins != 0 && s.link.counted != s.id && s.long == longNone && s.tx == 'I' && !s.unsynced && s.owed.Len() == 0 {
+		f.pass(&o.ToServer)
+		s.ownSequences(o) // what it takes from sequences from now on is its own
+	}
 	if s.x != nil && len(s.x.channels) > 0 && s.opensBlock(m.typ, m.bytes) {
 		f.pass(&o.ToServer)
 		if s.owed.Len() > 0 {
@@ -242,10 +246,6 @@ func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 			return courseStop
 		}
 		s.showChannels(o)
-	}
-	if s.pins != 0 && s.link.counted != s.id && s.long == longNone && s.tx == 'I' && !s.unsynced && s.owed.Len() == 0 {
-		f.pass(&o.ToServer)
-		s.ownSequences(o) // what it takes from sequences from now on is its own
 	}
 	if s.idle != 0 && s.showIdle(m.typ, m.bytes, f.unsent(), o) {
 		f.sent = f.pos

@@ -41,26 +41,36 @@ const (
 
 // hearing is what a session knows of its channels.
 type hearing struct {
-	channels  []string // that the client listens to, in order
-	wanted    []string // that it will, once Listened says so
-	unheard   []string // of UNLISTEN statements in the transaction under way; "*" is all
-	notes     [][]byte // notifications that must wait; others may have the same slices
-	noteBytes int      // how much memory they take
-	missed    bool     // there were more than may wait
-	discarded bool     // DISCARD ALL has unlistened all
-	waiting   bool     // for Listened
-	yielded   bool     // the backend is given back meanwhile; see Yield
-	syncing   bool     // and that only for notifications that are on their way
-	withheld  bool     // ReadyForQuery, until then
-	catching  bool     // waiting is for the listening backend to have caught up
-	shown     bool     // the backend has been made to listen to all channels; see showChannels
-	listened  bool     // the transaction has a LISTEN
-	committed bool     // and its COMMIT was the last command that has been answered
+	channels  []string    // that the client listens to, in order
+	wanted    []string    // that it will, once Listened says so
+	unheard   []string    // of UNLISTEN statements in the transaction under way; "*" is all
+	notes     [][]byte    // notifications that must wait; others may have the same slices
+	noteBytes int         // how much memory they take
+	missed    bool        // there were more than may wait
+	discarded bool        // DISCARD ALL has unlistened all
+	waiting   bool        // for Listened
+	yielded   bool        // the backend is given back meanwhile; see Yield
+	syncing   bool        // and that only for notifications that are on their way
+	withheld  bool        // ReadyForQuery, until then
+	catching  bool        // waiting is for the listening backend to have caught up
+	shown     channelShow // of the client's channels to its own backend
+	listened  bool        // the transaction has a LISTEN
+	committed bool        // and its COMMIT was the last command that has been answered
 
 	// Catch-ups are numbered: the last one that was begun, the last one that is
 	// over, and the one that what is under way needs.
 	begun, caught, needs uint64
 }
+
+// channelShow is whether the backend has been made to listen to what its client hears;
+// see showChannels.
+type channelShow uint8
+
+const (
+	channelsHidden channelShow = iota
+	channelsAhead              // for a message that has not been sent yet
+	channelsShown              // for what is under way
+)
 
 // hearsLater tells whether the client is still to be told that it hears its
 // channels.
@@ -131,7 +141,7 @@ func (s *Session) unlistens() bool { return s.x != nil && (len(s.x.unheard) > 0 
 
 // isShown tells whether the backend can be asked which of the client's channels
 // are left.
-func (s *Session) isShown() bool { return s.x != nil && s.x.shown }
+func (s *Session) isShown() bool { return s.x != nil && s.x.shown != channelsHidden }
 
 // mayUnlisten is unlistens, where an UNLISTEN that a savepoint has taken back may
 // not have been the only one.
@@ -370,7 +380,7 @@ func (s *Session) CancelHearing(e *wire.Error, o *Out) bool {
 
 // unlistenThere has the backend listen to nothing any more.
 func (s *Session) unlistenThere(o *Out) {
-	s.x.shown = false
+	s.x.shown = channelsHidden
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
 	s.unnamedHere = false
 	s.owed.Push(pipeline.Reset)
@@ -402,7 +412,7 @@ func (s *Session) tellReady(o *Out) {
 // in which it could not be done any more. What a block with savepoints leaves of
 // the channels, the backend says then.
 func (s *Session) showChannels(o *Out) {
-	if s.x == nil || len(s.x.channels) == 0 || s.x.shown || s.tx != 'I' || s.unsynced || s.owed.Len() > 0 {
+	if s.x == nil || len(s.x.channels) == 0 || s.isShown() || s.tx != 'I' || s.unsynced || s.owed.Len() > 0 {
 		return
 	}
 	var sql []byte
@@ -410,14 +420,14 @@ func (s *Session) showChannels(o *Out) {
 		sql = append(wire.QuoteIdent(append(sql, "LISTEN "...), c), ';')
 	}
 	s.guarded(sql, o)
-	s.x.shown = true
+	s.x.shown = channelsAhead
 }
 
 // opensBlock tells whether a message opens a block ahead of which the client's
 // channels are to be shown.
 func (s *Session) opensBlock(typ byte, message []byte) bool {
 	c := s.config
-	if s.x.shown || s.tx != 'I' || s.unsynced || s.skipping || s.copyIn || c.State == StateOff || c.Mode != TransactionMode || c.Listen != ListenShare {
+	if s.isShown() || s.tx != 'I' || s.unsynced || s.skipping || s.copyIn || c.State == StateOff || c.Mode != TransactionMode || c.Listen != ListenShare {
 		return false
 	}
 	text := message[wire.HeaderLen:]

@@ -79,7 +79,7 @@ func (s *Session) leave(o *Out) {
 	case s.config.Mode == SessionMode:
 		reset = s.config.ResetQuery
 		s.link.have.doubt() // from before a reload of the pool's mode
-	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing || s.x.shown), s.mayHaveLeft(), s.awaits():
+	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing || s.isShown()), s.mayHaveLeft(), s.awaits():
 		reset = "DISCARD ALL"
 		s.link.settings = s.link.base
 		s.link.have.clear()

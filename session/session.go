@@ -355,7 +355,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.idleThere, s.long = false, longNone
 	s.forgetStrays()
 	if s.x != nil {
-		s.x.shown, s.x.listened, s.x.committed = false, false, false
+		s.x.shown, s.x.listened, s.x.committed = channelsHidden, false, false
 	}
 	l.bound, l.asked = nil, nil
 	l.epoch++
@@ -469,6 +469,9 @@ func (s *Session) settle(o *Out) {
 	}
 	if s.x != nil && s.x.waiting && !s.x.yielded || s.awaits() {
 		return
+	}
+	if s.held && s.x != nil && s.x.shown == channelsAhead {
+		return // the message that needs them comes next
 	}
 	if s.x != nil && s.x.showing {
 		s.hidePrepared(o)

@@ -54,6 +54,9 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	if !waits && s.owed.OwesClient() {
 		o.Asked = true
 	}
+	if s.isShown() {
+		s.x.shown = channelsShown
+	}
 	if s.x != nil && len(s.x.channels) > 0 && (typ == 'Q' || typ == 'S' || typ == 'F') {
 		s.catchUp(o)
 	}

@@ -1,0 +1,105 @@
+package session
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgweir/session/proof"
+	"pgweir/wire"
+)
+
+// objects is what is known of a database that has a function of which no text says
+// which setting it sets, one that names it, and one that loads a library.
+func objects() *proof.Knowledge {
+	c := new(Catalog)
+	r, _ := c.TakeDigest()
+	c.Digested(r, "digest")
+	c.Learn([]proof.Row{
+		{Kind: 'g', Name: "work_mem"},
+		{Kind: 'f', Name: "composes", Text: "begin perform set_config($1, 'x', false); end"},
+		{Kind: 'f', Name: "names", Text: "begin perform set_config('my.x', 'x', false); end"},
+	}, c.Generation())
+	return c.Knowledge()
+}
+
+// TestWhatRanBeforeItsNamesWereKnownIsReadLater: only the texts themselves say
+// what may have been left, unless they are not all there, or may have run others.
+func TestWhatRanBeforeItsNamesWereKnownIsReadLater(t *testing.T) {
+	k := objects()
+	for text, want := range map[string]string{
+		"select 1":                       "nothing",
+		"select names()":                 "nothing",
+		"select composes('my.y')":        "a name",
+		"do $$ begin end $$":             "anything",
+		"call something()":               "anything",
+		"execute s":                      "anything",
+		strings.Repeat("x", maxUnread-1): "nothing",
+		strings.Repeat("x", maxUnread):   "anything",
+	} {
+		var e evidence
+		e.keep([]byte("select 2"), true)
+		e.begin()
+		e.keep([]byte(text), true)
+		all, ok := e.later(k, false)
+		got := "nothing"
+		if !ok {
+			got = "anything"
+		} else if all.Unknown {
+			got = "a name"
+		}
+		if got != want {
+			t.Errorf("%.40q may have left %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestATextThatIsNotThereMayHaveLeftAnything(t *testing.T) {
+	k := objects()
+	var e evidence
+	e.keep([]byte("select 1"), false)
+	if _, ok := e.later(k, false); ok {
+		t.Error("a text that may be misread is trusted")
+	}
+	e.begin()
+	half := []byte(strings.Repeat("x", maxUnread/2))
+	e.keep(half, true)
+	if e.lost {
+		t.Error("the first one has no room")
+	}
+	if e.keep(half, true); !e.lost || len(e.unread) >= maxUnread {
+		t.Errorf("%d bytes are kept", len(e.unread))
+	}
+}
+
+// TestWhatRanUnderAnOlderGenerationIsReadAgain, as far as its texts are there.
+func TestWhatRanUnderAnOlderGenerationIsReadAgain(t *testing.T) {
+	k := objects()
+	var shapes proof.Table
+	ran := func(texts ...string) (e evidence) {
+		for i, text := range texts {
+			e.ran = append(e.ran, shapes.Add(wire.HashExactly(fmt.Append(nil, i, text)), []byte(text)))
+		}
+		return e
+	}
+	long := "select names() /* " + strings.Repeat("x", 200) + " */"
+	for _, c := range []struct {
+		e           evidence
+		unknown, ok bool
+	}{
+		{ran("select 1", "select names()"), false, true},
+		{ran("select 1", "select composes('x')"), true, true},
+		{ran("select 1", long), false, false},
+		{ran("select 1", "do 'begin end'"), false, false},
+		{ran(strings.Split(strings.Repeat("select 1;", maxRan-1)+"select 1", ";")...), false, false},
+		{ran(strings.Split(strings.Repeat("select 1;", maxRan-2)+"select 1", ";")...), false, true},
+	} {
+		all, ok := c.e.later(k, true)
+		if all.Unknown != c.unknown && ok || ok != c.ok {
+			t.Errorf("%d shapes, the last %.30q: unknown %v, sure %v; want %v, %v", len(c.e.ran), c.e.ran[len(c.e.ran)-1].Text(), all.Unknown, ok, c.unknown, c.ok)
+		}
+		if _, ok := c.e.later(k, false); !ok {
+			t.Error("what ran under this generation is read again")
+		}
+	}
+}

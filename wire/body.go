@@ -9,11 +9,12 @@ package wire
 // give no hint, and LOAD gives HintProcess. A body that is one word is the symbol of a function in C, and
 // has none. What the body makes of strings and then executes is not seen.
 func BodyHints(body []byte) Hints {
-	if word, rest := nextWord(body); word != nil && len(skipBlank(rest)) == 0 {
+	l := lexer{sql: body}
+	if l.next().kind == tokenWord && l.next().kind == tokenEnd {
 		return 0
 	}
 	hints := Scan(body)
-	l := lexer{sql: body}
+	l = lexer{sql: body}
 	for starts := false; ; {
 		t := l.next()
 		switch {
@@ -23,7 +24,7 @@ func BodyHints(body []byte) Hints {
 			}
 			return hints &^ (HintExplicit | HintExecute | HintClose | HintLoad)
 		case starts && t.kind == tokenWord:
-			hints |= startHint(body, t)
+			hints |= startHint(l, t)
 		}
 		starts = startsBehind(body, t)
 	}
@@ -37,13 +38,14 @@ func BodyNames(body []byte, visit func(Name)) {
 	r.read()
 }
 
-// startHint is the hint of a word for that it opens a statement.
-func startHint(sql []byte, t sqlToken) Hints {
-	word, rest := sql[t.start:t.end], sql[t.end:]
+// startHint is the hint of a word, which was read last, for that it opens a
+// statement.
+func startHint(l lexer, t sqlToken) Hints {
+	word := l.sql[t.start:t.end]
 	if !mayBeWord(word, true) || lookUp(word, false) != 0 {
 		return 0
 	}
-	return readOn(lookUp(word, true), rest)
+	return readOn(lookUp(word, true), l)
 }
 
 // startsBehind tells whether a statement of a body may start behind a token,

@@ -41,18 +41,19 @@ func Databases(sql []byte, nonconforming bool) (names []string) {
 // hide a later statement from it; to rule that out, every text would have to be
 // read to its end.
 func mayNeedDatabase(sql []byte) bool {
+	l := lexer{sql: sql}
 	for {
-		word, rest := nextWord(sql)
+		word := l.word()
 		if isWord(word, "drop") || isWord(word, "alter") || isWord(word, "create") {
-			if word, rest = nextWord(rest); isWord(word, "database") {
+			if isWord(l.word(), "database") {
 				return true
 			}
 		}
-		n := bytes.IndexByte(rest, ';')
+		n := bytes.IndexByte(sql[l.pos:], ';')
 		if n < 0 {
 			return false
 		}
-		sql = rest[n+1:]
+		l.pos += n + 1
 	}
 }
 

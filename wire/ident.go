@@ -46,8 +46,8 @@ func appendIdent(dst, sql []byte, t sqlToken) (name []byte, ok bool) {
 		return clipIdent(dst), true
 	case tokenUnicode:
 		text = text[2:]
-		word, _ := nextWord(sql[t.end:])
-		if bytes.IndexByte(text, '\\') >= 0 || isWord(word, "uescape") {
+		behind := lexer{sql: sql, pos: t.end}
+		if bytes.IndexByte(text, '\\') >= 0 || isWord(behind.word(), "uescape") {
 			return dst, false
 		}
 	case tokenQuoted:

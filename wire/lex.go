@@ -2,12 +2,35 @@ package wire
 
 import "bytes"
 
-// The tokens of SQL, as far as Scan and Names must tell them apart
-// (PostgreSQL's documentation, section "Lexical Structure").
+// The lexer cuts a text of SQL into tokens as PostgreSQL does (its documentation,
+// section "Lexical Structure"; its source, src/backend/parser/scan.l). All that
+// reads SQL in this package uses it, except Passing, which says why. The rules:
+//
+//  1. Blanks and comments separate tokens. A -- comment ends before its line
+//     break. Comments in /* */ nest.
+//  2. A word begins with a letter, an underscore or a byte from 128 on. Digits
+//     and $ may follow.
+//  3. A string '...' ends at a quote that is not doubled. In E'...' a backslash
+//     escapes the next character, and a '...' that follows behind a line break
+//     belongs to the same string. With standard_conforming_strings = off the
+//     same holds for '...'; otherwise each such part is a token by itself, since
+//     its end is the same. So are N, B, X and U& ahead of a string.
+//  4. An identifier "..." ends at a quote that is not doubled; U&"..." as well.
+//  5. A string in dollar quotes goes from $tag$ to the next $tag$. The tag may
+//     be empty; it is a word without a $.
+//  6. $1 is a parameter.
+//  7. A number begins with a digit, and has all digits, letters, _, $ and points
+//     that follow: PostgreSQL from 15 on accepts no word there. A sign behind its
+//     e is a token by itself.
+//  8. Every other character is a token, those of operators too.
+//
+// A text may end in the midst of a token, which then ends there.
 
+// The class of a byte is what begins with it.
 const (
-	classOther     uint8 = iota // operators, brackets, comments' first characters
-	classSpace                  // also what PostgreSQL refuses, that is harmless
+	classOther     uint8 = iota // operators, brackets
+	classSpace                  // \v as well, which PostgreSQL before 16 refuses
+	classComment                // - and /, which may begin a comment
 	classWord                   // a letter, an underscore, a byte from 128 on
 	classDigit                  // a number
 	classQuote                  // '
@@ -16,19 +39,21 @@ const (
 	classSemicolon              // ;
 )
 
-// classes is what a token is by its first byte, inWord whether a byte goes on
-// with a word.
-var classes, inWord = func() (class [256]uint8, in [256]bool) {
+// classes has the class of each byte. wordByte has the bytes with which a word goes
+// on, letters in lower case, and 0 for the others.
+var classes, wordByte = func() (class, in [256]uint8) {
 	for c := range 256 {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_', c >= 0x80:
-			class[c], in[c] = classWord, true
+			class[c], in[c] = classWord, lower(byte(c))
 		case c >= '0' && c <= '9':
-			class[c], in[c] = classDigit, true
+			class[c], in[c] = classDigit, byte(c)
 		case c == '$':
-			class[c], in[c] = classDollar, true
+			class[c], in[c] = classDollar, '$'
 		case c == ' ', c == '\t', c == '\n', c == '\r', c == '\f', c == '\v':
 			class[c] = classSpace
+		case c == '-', c == '/':
+			class[c] = classComment
 		case c == '\'':
 			class[c] = classQuote
 		case c == '"':
@@ -39,6 +64,118 @@ var classes, inWord = func() (class [256]uint8, in [256]bool) {
 	}
 	return class, in
 }()
+
+type tokenKind uint8
+
+const (
+	tokenEnd       tokenKind = iota // of the text
+	tokenWord                       // a key word or an identifier
+	tokenQuoted                     // "..."
+	tokenUnicode                    // U&"...", without the UESCAPE that may follow
+	tokenString                     // '...', E'...', $$...$$
+	tokenNumber                     // 1, 1.5e3
+	tokenParameter                  // $1
+	tokenSemicolon                  // ;
+	tokenOther                      // a single character
+)
+
+// A sqlToken is sql[start:end] of its lexer's text.
+type sqlToken struct {
+	kind       tokenKind
+	start, end int
+}
+
+// isName tells whether a token may name something.
+func (t sqlToken) isName() bool {
+	return t.kind == tokenWord || t.kind == tokenQuoted || t.kind == tokenUnicode
+}
+
+// A lexer reads a text token by token. A copy of a lexer looks ahead.
+type lexer struct {
+	sql         []byte
+	pos         int
+	backslashes bool // in '...' they escape
+}
+
+// next returns the next token.
+func (l *lexer) next() sqlToken {
+	t := nextToken(l.sql, l.pos, l.backslashes)
+	l.pos = t.end
+	return t
+}
+
+// nextToken returns the first token from i on.
+func nextToken(sql []byte, i int, backslashes bool) sqlToken {
+	for i < len(sql) {
+		kind, end := tokenOther, i+1
+		switch classes[sql[i]] {
+		case classSpace:
+			i++
+			continue
+		case classComment:
+			if end := skipComment(sql, i); end > i {
+				i = end
+				continue
+			}
+		case classWord:
+			kind, end = tokenWord, skipWord(sql, i)
+			if end == i+1 {
+				kind, end = letterToken(sql, i)
+			}
+		case classDigit:
+			kind, end = tokenNumber, skipNumber(sql, i)
+		case classQuote:
+			kind, end = tokenString, skipString(sql, i, backslashes)
+		case classDouble:
+			kind, end = tokenQuoted, skipQuoted(sql, i)
+		case classDollar:
+			kind, end = dollarToken(sql, i)
+		case classSemicolon:
+			kind = tokenSemicolon
+		}
+		return sqlToken{kind, i, end}
+	}
+	return sqlToken{tokenEnd, i, i}
+}
+
+// peek returns the next token and stays where it is.
+func (l *lexer) peek() sqlToken {
+	ahead := *l
+	return ahead.next()
+}
+
+// word returns the next token if that is a word. Otherwise it returns nil, and
+// only blanks and comments have been read.
+func (l *lexer) word() []byte {
+	sql := l.sql
+	i := skipBlanks(sql, l.pos)
+	l.pos = i
+	if i == len(sql) || classes[sql[i]] != classWord {
+		return nil
+	}
+	end := skipWord(sql, i)
+	if end == i+1 && letterKind(sql, i) != tokenWord {
+		return nil
+	}
+	l.pos = end
+	return sql[i:end]
+}
+
+// take reads on behind c, a token of one character, if that is the next token.
+// Otherwise only blanks and comments have been read.
+func (l *lexer) take(c byte) bool {
+	l.pos = skipBlanks(l.sql, l.pos)
+	if l.pos == len(l.sql) || l.sql[l.pos] != c {
+		return false
+	}
+	l.pos++
+	return true
+}
+
+// is tells whether a token is a word, given in lower case, or a character.
+func (l *lexer) is(t sqlToken, text string) bool {
+	return (t.kind == tokenWord || t.kind == tokenOther) && isWord(l.sql[t.start:t.end], text)
+}
 
 // isWord compares a word with one in lower case, as PostgreSQL does: only ASCII
 // letters have two cases.
@@ -57,77 +194,27 @@ func isWord(word []byte, lower string) bool {
 	return true
 }
 
-// skipQuoted returns the end of the string or identifier whose quote is at i.
-// A doubled quote reads as two strings side by side, which ends in the same
-// place.
-func skipQuoted(sql []byte, i int) int {
-	for quote := sql[i]; i < len(sql) && sql[i] == quote; {
-		n := bytes.IndexByte(sql[i+1:], quote)
-		if n < 0 {
-			return len(sql)
+// skipBlanks returns where blanks and comments from i on end.
+func skipBlanks(sql []byte, i int) int {
+	for i < len(sql) {
+		switch classes[sql[i]] {
+		case classSpace:
+			i++
+		case classComment:
+			end := skipComment(sql, i)
+			if end == i {
+				return i
+			}
+			i = end
+		default:
+			return i
 		}
-		i += n + 2
 	}
 	return i
 }
 
-// skipEscapeStrings returns the end of the string whose quote is at i, in
-// which a backslash escapes, and of those that continue it: after a line break
-// another '...' belongs to the same string and has the same escapes.
-func skipEscapeStrings(sql []byte, i int) int {
-	for {
-		for i++; i < len(sql); i++ {
-			switch sql[i] {
-			case '\\':
-				i++
-				continue
-			case '\'':
-				if i+1 < len(sql) && sql[i+1] == '\'' {
-					i++
-					continue
-				}
-			default:
-				continue
-			}
-			break
-		}
-		if i >= len(sql) {
-			return len(sql)
-		}
-		i++
-		next := continuation(sql, i)
-		if next < 0 {
-			return i
-		}
-		i = next
-	}
-}
-
-// continuation returns where the string that ended before i is continued, -1
-// if it is not: blanks and -- comments with a line break among them, then a
-// quote.
-func continuation(sql []byte, i int) int {
-	newline := false
-	for i < len(sql) {
-		switch c := sql[i]; {
-		case c == '\n' || c == '\r':
-			newline = true
-			i++
-		case classes[c] == classSpace:
-			i++
-		case c == '-' && i+1 < len(sql) && sql[i+1] == '-':
-			i = skipComment(sql, i)
-		case c == '\'' && newline:
-			return i
-		default:
-			return -1
-		}
-	}
-	return -1
-}
-
 // skipComment returns the end of the comment that begins at i, or i if none
-// does. A -- comment ends before its line break; /* */ comments nest.
+// does.
 func skipComment(sql []byte, i int) int {
 	if i+1 >= len(sql) {
 		return i
@@ -155,165 +242,122 @@ func skipComment(sql []byte, i int) int {
 	return i
 }
 
-// skipBlank returns what follows blanks and comments.
-func skipBlank(sql []byte) []byte {
-	i := 0
-	for i < len(sql) {
-		if classes[sql[i]] == classSpace {
-			i++
-			continue
-		}
-		end := skipComment(sql, i)
-		if end == i {
-			break
-		}
-		i = end
-	}
-	return sql[i:]
-}
-
-// skipNumber returns the end of the number at i, with whatever letters hang on
-// it: a word cannot begin there in a text that PostgreSQL accepts.
-func skipNumber(sql []byte, i int) int {
-	for i++; i < len(sql) && (inWord[sql[i]] || sql[i] == '.'); i++ {
+// skipWord returns the end of the word at i.
+func skipWord(sql []byte, i int) int {
+	for i++; i < len(sql) && wordByte[sql[i]] != 0; i++ {
 	}
 	return i
 }
 
-// skipDollar returns the end of what begins with the $ at i: a string in
-// dollar quotes, a parameter as $1, or the character alone.
-func skipDollar(sql []byte, i int) int {
+// letterToken is the token that begins with a word of one letter, at i.
+func letterToken(sql []byte, i int) (kind tokenKind, end int) {
+	switch kind = letterKind(sql, i); kind {
+	case tokenString:
+		return kind, skipEscapeString(sql, i+1)
+	case tokenUnicode:
+		return kind, skipQuoted(sql, i+2)
+	}
+	return kind, i + 1
+}
+
+// letterKind is its kind: E'...', U&"..." or a word.
+func letterKind(sql []byte, i int) tokenKind {
+	switch rest := sql[i+1:]; {
+	case len(rest) == 0:
+	case rest[0] == '\'' && sql[i]|0x20 == 'e':
+		return tokenString
+	case rest[0] == '&' && len(rest) > 1 && rest[1] == '"' && sql[i]|0x20 == 'u':
+		return tokenUnicode
+	}
+	return tokenWord
+}
+
+// skipNumber returns the end of the number at i.
+func skipNumber(sql []byte, i int) int {
+	for i++; i < len(sql) && (wordByte[sql[i]] != 0 || sql[i] == '.'); i++ {
+	}
+	return i
+}
+
+// skipString returns the end of the string whose quote is at i.
+func skipString(sql []byte, i int, backslashes bool) int {
+	if backslashes {
+		return skipEscapeString(sql, i)
+	}
+	return skipQuoted(sql, i)
+}
+
+// skipQuoted returns the end of the string or identifier whose quote is at i.
+// A doubled quote reads as two strings side by side, which ends in the same
+// place.
+func skipQuoted(sql []byte, i int) int {
+	for quote := sql[i]; i < len(sql) && sql[i] == quote; {
+		n := bytes.IndexByte(sql[i+1:], quote)
+		if n < 0 {
+			return len(sql)
+		}
+		i += n + 2
+	}
+	return i
+}
+
+// skipEscapeString returns the end of the string with escapes whose quote is at
+// i, and of those that continue it.
+func skipEscapeString(sql []byte, i int) int {
+	for next := i; next >= 0; next = continuation(sql, i) {
+		// A doubled quote ends one part, and begins the next.
+		for i = next; i < len(sql) && sql[i] == '\''; i++ {
+			for i++; i < len(sql) && sql[i] != '\''; i++ {
+				if sql[i] == '\\' {
+					i++
+				}
+			}
+		}
+		i = min(i, len(sql))
+	}
+	return i
+}
+
+// continuation returns where the string that ended before i is continued, -1
+// if it is not: blanks and -- comments with a line break among them, then a
+// quote.
+func continuation(sql []byte, i int) int {
+	newline := false
+	for i < len(sql) {
+		switch c := sql[i]; {
+		case c == '\n' || c == '\r':
+			newline = true
+			i++
+		case classes[c] == classSpace:
+			i++
+		case c == '-' && i+1 < len(sql) && sql[i+1] == '-':
+			i = skipComment(sql, i)
+		case c == '\'' && newline:
+			return i
+		default:
+			return -1
+		}
+	}
+	return -1
+}
+
+// dollarToken is the token that begins with the $ at i: a string in dollar
+// quotes, a parameter, or the character alone.
+func dollarToken(sql []byte, i int) (kind tokenKind, end int) {
 	tag := i + 1
 	if tag < len(sql) && classes[sql[tag]] == classDigit {
-		return skipNumber(sql, tag)
+		return tokenParameter, skipNumber(sql, tag)
 	}
-	for tag < len(sql) && inWord[sql[tag]] && sql[tag] != '$' {
+	for tag < len(sql) && wordByte[sql[tag]] != 0 && sql[tag] != '$' {
 		tag++
 	}
 	if tag == len(sql) || sql[tag] != '$' {
-		return i + 1
+		return tokenOther, i + 1
 	}
 	tag++
 	n := bytes.Index(sql[tag:], sql[i:tag])
 	if n < 0 {
-		return len(sql)
+		return tokenString, len(sql)
 	}
-	return tag + n + (tag - i)
-}
-
-// wordEnd returns the end of the word that begins at i.
-func wordEnd(sql []byte, i int) int {
-	for i++; i < len(sql) && inWord[sql[i]]; i++ {
-	}
-	return i
-}
-
-type tokenKind uint8
-
-const (
-	tokenEnd       tokenKind = iota
-	tokenWord                // a key word or an identifier
-	tokenQuoted              // "..."
-	tokenUnicode             // U&"...", without the UESCAPE that may follow
-	tokenString              // '...', E'...', $$...$$; the last may lack its end
-	tokenNumber              // also $1
-	tokenSemicolon           // ;
-	tokenOther               // a single character
-)
-
-// A sqlToken is sql[start:end] of its lexer's text.
-type sqlToken struct {
-	kind       tokenKind
-	start, end int
-}
-
-// A lexer splits a text into tokens, for readings that are rare; Scan has its
-// own loop, in which the same characters make the same tokens. A copy of a
-// lexer looks ahead.
-type lexer struct {
-	sql         []byte
-	pos         int
-	backslashes bool // in '...' they escape
-}
-
-// next returns the next sqlToken, blanks and comments skipped.
-func (l *lexer) next() sqlToken {
-	sql := l.sql
-	i := len(sql) - len(skipBlank(sql[l.pos:]))
-	t := sqlToken{kind: tokenOther, start: i, end: i}
-	if i == len(sql) {
-		t.kind = tokenEnd
-		l.pos = i
-		return t
-	}
-	switch classes[sql[i]] {
-	case classWord:
-		t.kind, t.end = tokenWord, wordEnd(sql, i)
-		if t.end != i+1 || t.end == len(sql) {
-			break
-		}
-		switch rest := sql[t.end:]; {
-		case sql[i]|0x20 == 'e' && rest[0] == '\'':
-			t.kind, t.end = tokenString, skipEscapeStrings(sql, t.end)
-		case sql[i]|0x20 == 'u' && len(rest) > 1 && rest[0] == '&' && rest[1] == '"' &&
-			(i == 0 || !inWord[sql[i-1]]):
-			t.kind, t.end = tokenUnicode, skipQuoted(sql, t.end+1)
-		}
-	case classDigit:
-		t.kind, t.end = tokenNumber, skipNumber(sql, i)
-	case classQuote:
-		t.kind = tokenString
-		if l.backslashes {
-			t.end = skipEscapeStrings(sql, i)
-		} else {
-			t.end = skipQuoted(sql, i)
-		}
-	case classDouble:
-		t.kind, t.end = tokenQuoted, skipQuoted(sql, i)
-	case classDollar:
-		t.end = skipDollar(sql, i)
-		switch {
-		case t.end == i+1: // the character alone
-		case classes[sql[i+1]] == classDigit:
-			t.kind = tokenNumber
-		default:
-			t.kind = tokenString
-		}
-	case classSemicolon:
-		t.kind, t.end = tokenSemicolon, i+1
-	default:
-		t.end = i + 1
-	}
-	l.pos = t.end
-	return t
-}
-
-// peek returns the next token and stays where it is.
-func (l *lexer) peek() sqlToken {
-	ahead := *l
-	return ahead.next()
-}
-
-// unicodeCall tells whether a bracket follows the U&"..." that was read last,
-// or its UESCAPE.
-func (l *lexer) unicodeCall() bool {
-	ahead := *l
-	t := ahead.next()
-	if ahead.is(t, "uescape") {
-		if t = ahead.next(); t.kind != tokenString || ahead.sql[t.end-1] != '\'' {
-			return false
-		}
-		t = ahead.next()
-	}
-	return ahead.is(t, "(")
-}
-
-// is tells whether a token is a word, given in lower case, or a character.
-func (l *lexer) is(t sqlToken, text string) bool {
-	return (t.kind == tokenWord || t.kind == tokenOther) && isWord(l.sql[t.start:t.end], text)
-}
-
-// isName tells whether a token may name something.
-func (t sqlToken) isName() bool {
-	return t.kind == tokenWord || t.kind == tokenQuoted || t.kind == tokenUnicode
+	return tokenString, tag + n + (tag - i)
 }

@@ -18,7 +18,7 @@ func MeaningParameters(sql []byte, nonconforming bool, visit func(number int)) (
 			case n.Text == "":
 				ok = false
 			case isMeaning([]byte(n.Text)):
-				ok = givenValue(sql[n.End:], nonconforming, visit) && ok
+				ok = givenValue(lexer{sql: sql, pos: n.End, backslashes: nonconforming}, visit) && ok
 			}
 		}
 	}
@@ -28,8 +28,7 @@ func MeaningParameters(sql []byte, nonconforming bool, visit func(number int)) (
 
 // givenValue reads on after the name of a setting: it is SET's own, or the value
 // of set_config is a constant or a parameter.
-func givenValue(rest []byte, nonconforming bool, visit func(number int)) bool {
-	l := lexer{sql: rest, backslashes: nonconforming}
+func givenValue(l lexer, visit func(number int)) bool {
 	t := l.next()
 	if l.is(t, ":") {
 		l.next()
@@ -53,9 +52,9 @@ func givenValue(rest []byte, nonconforming bool, visit func(number int)) bool {
 	switch {
 	case t.kind == tokenString:
 		return true
-	case t.kind == tokenNumber && rest[t.start] == '$':
+	case t.kind == tokenParameter:
 		n := 0
-		for _, c := range rest[t.start+1 : t.end] {
+		for _, c := range l.sql[t.start+1 : t.end] {
 			if c < '0' || c > '9' || n > 1<<16 {
 				return false
 			}

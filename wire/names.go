@@ -118,7 +118,7 @@ func (r *nameReader) statement(t sqlToken) {
 	ahead := r.lexer
 	switch {
 	case r.is(t, "set"):
-		switch setHint(r.sql[r.pos:]) {
+		switch setHint(r.lexer) {
 		case HintSet:
 			r.set(ahead, NameSet)
 		case HintLocal:
@@ -150,7 +150,7 @@ func (r *nameReader) statement(t sqlToken) {
 	case r.is(t, "reset"):
 		r.reset(ahead)
 	case r.is(t, "prepare"):
-		if !isPrepareTransaction(r.sql[r.pos:]) {
+		if !isPrepareTransaction(r.lexer) {
 			r.ident(ahead.next(), NamePrepare)
 		}
 	case r.is(t, "deallocate"):
@@ -236,7 +236,7 @@ func (r *nameReader) set(l lexer, kind NameKind) {
 	if r.is(t, "session") && next.isName() && !r.is(next, "to") && !r.is(next, "from") &&
 		!r.is(next, "authorization") && !characteristics {
 		// SET SESSION is what SET means anyway.
-		if isTransactionSet(r.sql[t.end:]) {
+		if isTransactionSet(l) {
 			return
 		}
 		t = l.next()
@@ -333,7 +333,7 @@ func (r *nameReader) function(t sqlToken) {
 		return
 	}
 	known, unknown := NameSetConfig, NameSetConfigUnknown
-	if isLocalSetConfig(r.sql[t.end:], r.backslashes, &r.lookahead) {
+	if isLocalSetConfig(ahead, &r.lookahead) {
 		known, unknown = NameLocal, NameLocal
 	}
 	if !r.is(ahead.next(), "(") {
@@ -348,6 +348,20 @@ func (r *nameReader) function(t sqlToken) {
 		}
 	}
 	r.found(unknown, "", t, t)
+}
+
+// unicodeCall tells whether a bracket follows the U&"..." that was read last,
+// or its UESCAPE.
+func (r *nameReader) unicodeCall() bool {
+	ahead := r.lexer
+	t := ahead.next()
+	if ahead.is(t, "uescape") {
+		if t = ahead.next(); t.kind != tokenString || ahead.sql[t.end-1] != '\'' {
+			return false
+		}
+		t = ahead.next()
+	}
+	return ahead.is(t, "(")
 }
 
 // castSkipped returns the next sqlToken, or what follows if that is ::text.

@@ -4,8 +4,9 @@ package wire
 // a setting of an extension's, whose name would have to be known. The zero value
 // is at the start of a text.
 //
-// It is rougher than Scan, because it looks into strings as well: what a DO block
-// or a function is made of is a string.
+// The lexer cannot serve it: a part may end in the midst of a token, and what is
+// looked for may stand within a string, since the body of a DO block or a function
+// is one. So it knows words and comments only, and no other token.
 type Passing struct {
 	state  passingState
 	length int // of the word under way, of which word has the first bytes
@@ -31,9 +32,9 @@ const (
 // a SET of a name with a dot. The time taken is linear in the length.
 func (r *Passing) Read(part []byte) (found bool) {
 	for _, c := range part {
-		if inWord[c] && c != '$' {
+		if wordByte[c] != 0 && c != '$' {
 			if r.length < len(r.word) {
-				r.word[r.length] = folded[c]
+				r.word[r.length] = wordByte[c]
 			}
 			r.length++
 			continue

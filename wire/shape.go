@@ -101,14 +101,6 @@ func (s *shaper) leave() {
 	s.state = shapePlain
 }
 
-// folded has the bytes of words as they count: letters in lower case.
-var folded = func() (f [256]uint8) {
-	for c := range 256 {
-		f[c] = lower(byte(c))
-	}
-	return f
-}()
-
 // word takes a key word or an identifier, and a hash of it in lower case.
 func (s *shaper) word(word []byte, h uint64) {
 	switch len(word) {
@@ -237,18 +229,6 @@ func (s *shaper) number(text []byte) {
 		s.constant(shapeInt8)
 	default:
 		s.constant(shapeNumber)
-	}
-}
-
-// dollar takes what begins with $: a parameter, a string, or the character.
-func (s *shaper) dollar(text []byte, end int) {
-	switch {
-	case len(text) == 1:
-		s.mark('$', end)
-	case classes[text[1]] != classDigit:
-		s.constant(shapeString)
-	default:
-		s.parameter(text[1:])
 	}
 }
 

@@ -17,7 +17,7 @@ func SignaledPIDs(sql []byte, nonconforming bool, visit func(start, end int)) {
 			continue
 		}
 		switch n := ahead.next(); {
-		case n.kind == tokenNumber && sql[n.start] != '$':
+		case n.kind == tokenNumber:
 			visit(n.start, n.end)
 		case n.kind == tokenString && sql[n.start] == '\'' && n.end-n.start > 2 && sql[n.end-1] == '\'':
 			visit(n.start+1, n.end-1)

@@ -35,14 +35,8 @@ func Single(sql []byte, nonconforming bool) bool {
 // Leads tells whether a text's first key word is this one, given in lower case;
 // brackets and empty statements ahead of it are skipped.
 func Leads(sql []byte, word string) bool {
-	for {
-		first, rest := nextWord(sql)
-		if first != nil {
-			return isWord(first, word)
-		}
-		if len(rest) == 0 || rest[0] != '(' && rest[0] != ';' {
-			return false
-		}
-		sql = rest[1:]
+	l := lexer{sql: sql}
+	for l.take('(') || l.take(';') {
 	}
+	return isWord(l.word(), word)
 }

@@ -1,96 +1,5 @@
 package wire
 
-// Hints says which session state the statements of a text may touch. A hint
-// that is set may be wrong: it comes from words, not from a parse tree. One
-// that is not set can be relied on, but for what functions and DO blocks of
-// the server do inside.
-type Hints uint64
-
-const (
-	// HintSet: SET of a setting of the session, SET ROLE and SET SESSION
-	// AUTHORIZATION included; not SET LOCAL, SET TRANSACTION, SET CONSTRAINTS.
-	HintSet Hints = 1 << iota
-	// HintSetConfig: a call of set_config whose third argument is not just true.
-	HintSetConfig
-	// HintReset: RESET.
-	HintReset
-	// HintDiscard: DISCARD.
-	HintDiscard
-	// HintAdvisoryLock: an advisory lock that outlives its transaction.
-	HintAdvisoryLock
-	// HintAdvisoryUnlock: pg_advisory_unlock, _shared and _all.
-	HintAdvisoryUnlock
-	// HintTemp: a temporary table, view or sequence, or the schema pg_temp.
-	HintTemp
-	// HintHold: a cursor WITH HOLD.
-	HintHold
-	// HintListen: LISTEN.
-	HintListen
-	// HintUnlisten: UNLISTEN.
-	HintUnlisten
-	// HintPrepare: PREPARE of a statement, not PREPARE TRANSACTION.
-	HintPrepare
-	// HintDeallocate: DEALLOCATE.
-	HintDeallocate
-	// HintLoad: LOAD of a library.
-	HintLoad
-	// HintDo: DO.
-	HintDo
-	// HintCall: CALL.
-	HintCall
-	// HintSequence: lastval, currval or setseed; nextval is none.
-	HintSequence
-	// HintDblink: a function of the extension dblink, which keeps connections.
-	HintDblink
-	// HintClose: CLOSE of a cursor.
-	HintClose
-	// HintDrop: DROP, of a temporary table perhaps.
-	HintDrop
-	// HintDDL: CREATE or ALTER; DROP has a hint of its own.
-	HintDDL
-	// HintExecute: EXECUTE of a prepared statement; not GRANT EXECUTE, but the
-	// EXECUTE FUNCTION of a trigger is one.
-	HintExecute
-	// HintShowsPrepared: the view or function that shows prepared statements.
-	HintShowsPrepared
-	// HintShowsChannels: pg_listening_channels.
-	HintShowsChannels
-	// HintNotify: NOTIFY or pg_notify.
-	HintNotify
-	// HintFunction: a name is known to leave something behind. Scan knows no
-	// names and never sets it.
-	HintFunction
-	// HintExplicit: BEGIN, START TRANSACTION, COMMIT, END, ROLLBACK, ABORT,
-	// SAVEPOINT or RELEASE.
-	HintExplicit
-	// HintCancelBackend: pg_cancel_backend.
-	HintCancelBackend
-	// HintTerminateBackend: pg_terminate_backend.
-	HintTerminateBackend
-	// HintMeaning: SET, RESET or set_config, for the session or the transaction,
-	// of a setting that says what names mean and with which rights: role,
-	// session_authorization, search_path, session_replication_role,
-	// row_security; or of one whose name cannot be read.
-	HintMeaning
-	// HintCatalog: CREATE or ALTER, but not of something temporary.
-	HintCatalog
-	// HintFetch: FETCH or MOVE, which run a query that another statement has.
-	HintFetch
-	// HintLocal: SET LOCAL, and a call of set_config whose third argument is
-	// just true.
-	HintLocal
-	// HintBackendPID: pg_backend_pid.
-	HintBackendPID
-	// HintProcess: what stays in the backend's process, and nothing takes back: a
-	// backup, a replication slot that may be temporary, a replication origin; and
-	// LOAD within the body of a function.
-	HintProcess
-)
-
-// CallerHints are two bits that Scan never sets: callers may give them a meaning
-// of their own.
-const CallerHints Hints = 3 << 62
-
 // Scan reads the words of a text of SQL, of one statement or several. Words in
 // strings and comments do not count; those that open a statement count only
 // there. A text that ends in the midst of a token is read as far as it goes.
@@ -107,6 +16,10 @@ func Scan(sql []byte) Hints {
 // parameters as a Parse message has them: object IDs of four bytes each.
 // nonconforming says that standard_conforming_strings is off: a backslash
 // escapes in every string.
+//
+// Every text is read here, so the switch of nextToken stands here once more: with
+// a call for each token, texts took up to a third longer. The rules for each class
+// are the same functions, and tests compare the two.
 func Read(sql, types []byte, nonconforming bool) (Hints, Shape) {
 	r := reader{sql: sql, backslashes: nonconforming, atStart: true, lookahead: 4 * len(sql)}
 	r.shape.types, r.shape.h, r.shape.lastEnd = types, uint64(len(sql)>>63), -1
@@ -115,40 +28,39 @@ func Read(sql, types []byte, nonconforming bool) (Hints, Shape) {
 		case classSpace:
 			i++
 			continue
-		case classWord:
-			i = r.word(i)
-			continue
-		case classSemicolon:
-			r.atStart = true
-			i++
-			r.shape.mark(';', i)
-			continue
-		case classOther:
-			if c := sql[i]; c == '-' || c == '/' {
-				if end := skipComment(sql, i); end > i {
-					i = end
-					continue
-				}
+		case classComment:
+			if end := skipComment(sql, i); end > i {
+				i = end
+				continue
 			}
 			i++
 			r.shape.mark(sql[i-1], i)
+		case classWord:
+			i = r.word(i)
+			continue
 		case classDigit:
 			end := skipNumber(sql, i)
 			r.shape.number(sql[i:end])
 			i = end
 		case classQuote:
-			if nonconforming {
-				i = skipEscapeStrings(sql, i)
-			} else {
-				i = skipQuoted(sql, i)
-			}
+			i = skipString(sql, i, nonconforming)
 			r.shape.constant(shapeString)
 		case classDouble:
-			i = r.quoted(i)
-		case classDollar:
-			end := skipDollar(sql, i)
-			r.shape.dollar(sql[i:end], end)
+			end := skipQuoted(sql, i)
+			r.quoted(i, end)
 			i = end
+		case classDollar:
+			kind, end := dollarToken(sql, i)
+			r.dollar(kind, i, end)
+			i = end
+		case classSemicolon:
+			i++
+			r.shape.mark(';', i)
+			r.atStart = true
+			continue
+		case classOther:
+			i++
+			r.shape.mark(sql[i-1], i)
 		}
 		r.atStart = false
 	}
@@ -169,23 +81,26 @@ type reader struct {
 	lookahead int
 }
 
-// word reads the word at i, and returns its end.
+// word reads what begins with a letter at i, and returns its end. The hash of a
+// word is made on the way, which skipWord could not do.
 func (r *reader) word(i int) int {
 	sql, start := r.sql, i
-	h, part := uint64(0), uint64(folded[sql[i]])
-	for i++; i < len(sql) && inWord[sql[i]]; i++ {
-		part = part<<8 | uint64(folded[sql[i]])
+	h, part := uint64(0), uint64(wordByte[sql[i]])
+	for i++; i < len(sql); i++ {
+		c := wordByte[sql[i]]
+		if c == 0 {
+			break
+		}
+		part = part<<8 | uint64(c)
 		if (i-start)&7 == 7 {
 			h = MixShape(h, part)
 			part = 0
 		}
 	}
-	word := sql[start:i]
-	if len(word) == 1 && i < len(sql) && sql[i] == '\'' && word[0]|0x20 == 'e' {
-		r.shape.constant(shapeString)
-		r.atStart = false
-		return skipEscapeStrings(sql, i)
+	if i == start+1 && letterKind(sql, start) != tokenWord {
+		return r.letter(start)
 	}
+	word := sql[start:i]
 	if mayBeWord(word, r.atStart) {
 		r.hint(word, lookUp(word, r.atStart), start, i)
 	}
@@ -195,91 +110,102 @@ func (r *reader) word(i int) int {
 	return i
 }
 
+// letter takes a token that begins with a single letter, and is no word.
+func (r *reader) letter(i int) (end int) {
+	kind, end := letterToken(r.sql, i)
+	if kind == tokenString {
+		r.shape.constant(shapeString)
+	} else {
+		// Any name may be spelt with escapes, and the escape character comes only
+		// behind it. Decoding is not worth while for what is so rare.
+		r.hints |= escapedNameHints
+		r.shape.unreadable = true
+		r.prevStart, r.prevEnd = i, end
+	}
+	r.atStart = false
+	return end
+}
+
+// dollar takes what begins with a $.
+func (r *reader) dollar(kind tokenKind, start, end int) {
+	switch kind {
+	case tokenString:
+		r.shape.constant(shapeString)
+	case tokenParameter:
+		r.shape.parameter(r.sql[start+1 : end])
+	default:
+		r.shape.mark('$', end)
+	}
+}
+
 // hint takes the hint of a word, if what stands around it agrees.
 func (r *reader) hint(word []byte, h Hints, start, end int) {
-	sql := r.sql
-	prev := sql[r.prevStart:r.prevEnd]
+	prev := r.sql[r.prevStart:r.prevEnd]
 	holds := true
 	switch h {
 	case HintSetConfig:
 		r.setConfig(end)
 		return
 	case HintTemp:
-		holds = word[0]|0x20 == 'p' || opensTemp(prev)
+		holds = isTempSchema(word) || opensTemp(prev)
 	case HintHold:
 		holds = isWord(prev, "with")
 	case HintExecute:
-		holds = r.atStart || !isPrivilege(sql, r.prevStart, r.prevEnd, start)
+		holds = r.atStart || !r.isPrivilege(start)
 	default:
-		h = readOn(h, sql[end:])
+		h = readOn(h, r.lexerAt(end))
 	}
 	if holds {
 		r.hints |= h
 	}
 }
 
-// readOn is what is left of a word's hint, and what comes to it, by what follows.
-func readOn(h Hints, rest []byte) Hints {
-	switch h {
-	case HintSet:
-		h = setHint(rest)
-		if settingMatters(rest) {
-			h |= HintMeaning
-		}
-	case HintReset:
-		if settingMatters(rest) {
-			h |= HintMeaning
-		}
-	case HintPrepare:
-		if isPrepareTransaction(rest) {
-			h = 0
-		}
-	case HintDDL:
-		if !makesTemp(rest) {
-			h |= HintCatalog
-		}
+// quoted takes an identifier in quotes. A function or a schema can be named so,
+// a key word cannot.
+func (r *reader) quoted(start, end int) {
+	r.shape.quoted(r.sql[start:end])
+	name := r.sql[start+1 : max(start+1, end-1)]
+	if !mayBeWord(name, false) {
+		return
 	}
-	return h
+	switch h := lookUp(name, false); {
+	case h == HintHold, h == HintExecute, h == HintTemp && !isTempSchema(name):
+	case h == HintSetConfig:
+		r.setConfig(end)
+	default:
+		r.hints |= h
+	}
 }
 
-// setConfig looks at the arguments of set_config, which ends at end.
+// lexerAt is a lexer that stands at pos.
+func (r *reader) lexerAt(pos int) lexer {
+	return lexer{sql: r.sql, pos: pos, backslashes: r.backslashes}
+}
+
+// setConfig takes a call of set_config, whose name ends at end.
 func (r *reader) setConfig(end int) {
-	if argumentMatters(r.sql[end:]) {
+	if argumentMatters(r.lexerAt(end)) {
 		r.hints |= HintMeaning
 	}
 	const both = HintSetConfig | HintLocal
 	switch {
 	case r.hints&both == both:
-	case isLocalSetConfig(r.sql[end:], r.backslashes, &r.lookahead):
+	case isLocalSetConfig(r.lexerAt(end), &r.lookahead):
 		r.hints |= HintLocal
 	default:
 		r.hints |= HintSetConfig
 	}
 }
 
-// quoted reads the identifier in quotes at i, and returns its end.
-func (r *reader) quoted(i int) int {
-	end := skipQuoted(r.sql, i)
-	h := quotedHints(r.sql, i, end, r.backslashes, &r.lookahead)
-	r.hints |= h
-	if h == escapedNameHints {
-		r.shape.unreadable = true
-		r.hints |= HintMeaning
-	} else if h&(HintSetConfig|HintLocal) != 0 || end-i > 2 && isWord(r.sql[i+1:end-1], "set_config") {
-		if argumentMatters(r.sql[end:]) {
-			r.hints |= HintMeaning
-		}
-	}
-	r.shape.quoted(r.sql[i:end])
-	return end
+// isPrivilege tells whether EXECUTE, at start, is what is granted or revoked: the
+// token before says so.
+func (r *reader) isPrivilege(start int) bool {
+	prev := r.sql[r.prevStart:r.prevEnd]
+	return (isWord(prev, "grant") || isWord(prev, "revoke")) && skipBlanks(r.sql, r.prevEnd) == start
 }
 
-// isPrivilege tells whether EXECUTE, at start, is what is granted or revoked:
-// the word before, at prevStart to prevEnd, says so.
-func isPrivilege(sql []byte, prevStart, prevEnd, start int) bool {
-	prev := sql[prevStart:prevEnd]
-	return (isWord(prev, "grant") || isWord(prev, "revoke")) && len(skipBlank(sql[prevEnd:start])) == 0
-}
+// isTempSchema tells pg_temp from TEMP and TEMPORARY.
+func isTempSchema(word []byte) bool { return lower(word[0]) == 'p' }
 
 // opensTemp tells whether TEMP after this word makes something temporary:
 // CREATE TEMP, CREATE OR REPLACE TEMP, CREATE LOCAL TEMP, SELECT INTO TEMP. A
@@ -296,213 +222,4 @@ func opensTemp(prev []byte) bool {
 		return isWord(prev, "replace")
 	}
 	return false
-}
-
-// isTransactionSet reads on after SET: is it one of those that end with the
-// transaction? SET local.x is not, that is a setting of an extension's.
-func isTransactionSet(sql []byte) bool {
-	word, rest := nextWord(sql)
-	switch {
-	case isWord(word, "local"),
-		isWord(word, "transaction"),
-		isWord(word, "constraints"):
-		rest = skipBlank(rest)
-		return len(rest) == 0 || rest[0] != '.'
-	}
-	return false
-}
-
-// setHint reads on after SET.
-func setHint(sql []byte) Hints {
-	if !isTransactionSet(sql) {
-		return HintSet
-	}
-	if word, _ := nextWord(sql); isWord(word, "local") {
-		return HintLocal
-	}
-	return 0
-}
-
-// isPrepareTransaction reads on after PREPARE. A prepared statement may itself
-// be called transaction; its types or AS come next then.
-func isPrepareTransaction(sql []byte) bool {
-	word, rest := nextWord(sql)
-	if !isWord(word, "transaction") {
-		return false
-	}
-	rest = skipBlank(rest)
-	word, _ = nextWord(rest)
-	return !isWord(word, "as") && (len(rest) == 0 || rest[0] != '(')
-}
-
-// nextWord returns the word after blanks and comments, nil if there is none,
-// and what follows it.
-func nextWord(sql []byte) (word, rest []byte) {
-	sql = skipBlank(sql)
-	if len(sql) == 0 || classes[sql[0]] != classWord {
-		return nil, sql
-	}
-	n := 1
-	for n < len(sql) && inWord[sql[n]] {
-		n++
-	}
-	return sql[:n], sql[n:]
-}
-
-// isLocalSetConfig reads the arguments after set_config: is the third just the
-// word true? It takes what it reads off budget, and says no when that is gone.
-func isLocalSetConfig(sql []byte, backslashes bool, budget *int) bool {
-	rest := skipBlank(sql)
-	if len(rest) == 0 || rest[0] != '(' {
-		*budget -= len(sql) - len(rest)
-		return false
-	}
-	i := len(sql) - len(rest) + 1
-	begin := 0
-	defer func() { *budget -= i - begin }()
-	depth, commas := 1, 0
-	for i < len(sql) && i < *budget {
-		switch c := sql[i]; {
-		case classes[c] == classQuote && backslashes:
-			i = skipEscapeStrings(sql, i)
-		case classes[c] == classQuote, classes[c] == classDouble:
-			i = skipQuoted(sql, i)
-		case classes[c] == classDollar:
-			i = skipDollar(sql, i)
-		case classes[c] == classDigit:
-			i = skipNumber(sql, i)
-		case classes[c] == classWord:
-			start := i
-			for i++; i < len(sql) && inWord[sql[i]]; i++ {
-			}
-			if i-start == 1 && i < len(sql) && sql[i] == '\'' && c|0x20 == 'e' {
-				i = skipEscapeStrings(sql, i)
-			}
-		case c == '(' || c == '[':
-			depth++
-			i++
-		case c == ')' || c == ']':
-			if depth--; depth == 0 {
-				return false
-			}
-			i++
-		case c == ',' && depth == 1:
-			i++
-			if commas++; commas == 2 {
-				word, after := nextWord(sql[i:])
-				after = skipBlank(after)
-				i = len(sql) - len(after)
-				return isWord(word, "true") && len(after) > 0 && after[0] == ')'
-			}
-		default:
-			if end := skipComment(sql, i); end > i {
-				i = end
-			} else {
-				i++
-			}
-		}
-	}
-	return false
-}
-
-// quotedHints looks at the quoted identifier sql[start:end]. A function or a
-// schema can be named so, a key word cannot.
-func quotedHints(sql []byte, start, end int, backslashes bool, lookahead *int) Hints {
-	if start >= 2 && sql[start-1] == '&' && sql[start-2]|0x20 == 'u' && (start == 2 || !inWord[sql[start-3]]) {
-		// U&"..." may spell any name with escapes, and the escape character
-		// comes only after it. It is too rare to decode.
-		return escapedNameHints
-	}
-	if end-start < 2 || !mayBeWord(sql[start+1:end-1], false) {
-		return 0
-	}
-	name := sql[start+1 : end-1]
-	switch h := lookUp(name, false); {
-	case h == HintHold, h == HintExecute, h == HintTemp && name[0]|0x20 != 'p':
-		return 0
-	case h == HintSetConfig && isLocalSetConfig(sql[end:], backslashes, lookahead):
-		return HintLocal
-	default:
-		return h
-	}
-}
-
-// escapedNameHints are those that a name may give that cannot be read.
-const escapedNameHints = HintSetConfig | HintAdvisoryLock | HintTemp | HintSequence | HintDblink |
-	HintShowsPrepared | HintShowsChannels | HintNotify |
-	HintCancelBackend | HintTerminateBackend | HintBackendPID
-
-// The settings that decide what a text means.
-var meaningNames = [...]string{"role", "session_authorization", "search_path", "session_replication_role", "row_security"}
-
-func isMeaning(name []byte) bool {
-	for _, n := range meaningNames {
-		if isWord(name, n) {
-			return true
-		}
-	}
-	return false
-}
-
-// settingMatters reads on after SET or RESET: may it be about what names mean?
-func settingMatters(sql []byte) bool {
-	word, rest := nextWord(sql)
-	if isWord(word, "session") || isWord(word, "local") {
-		next, after := nextWord(rest)
-		if isWord(next, "authorization") {
-			return true
-		}
-		if next == nil { // something in quotes, or a setting named local
-			return true
-		}
-		if then, _ := nextWord(after); isWord(next, "session") && isWord(then, "authorization") {
-			return true
-		}
-		word, rest = next, after
-	}
-	rest = skipBlank(rest)
-	switch {
-	case word == nil, isWord(word, "u") && len(rest) > 0 && rest[0] == '&':
-		return true
-	case len(rest) > 0 && rest[0] == '.':
-		return false
-	}
-	return isMeaning(word) || isWord(word, "schema") || isWord(word, "all")
-}
-
-// argumentMatters reads on after set_config: is its first argument another than
-// a plain string that names a setting which does not matter?
-func argumentMatters(sql []byte) bool {
-	rest := skipBlank(sql)
-	if len(rest) == 0 || rest[0] != '(' {
-		return true
-	}
-	rest = skipBlank(rest[1:])
-	if len(rest) == 0 || rest[0] != '\'' {
-		return true
-	}
-	end := skipQuoted(rest, 0)
-	if end < 2 {
-		return true
-	}
-	name := rest[1 : end-1]
-	for _, c := range name {
-		if c == '\'' || c == '\\' {
-			return true
-		}
-	}
-	rest = skipBlank(rest[end:])
-	if len(rest) == 0 || rest[0] != ',' && rest[0] != ':' {
-		return true
-	}
-	return isMeaning(name)
-}
-
-// makesTemp reads on after CREATE: does it make something temporary?
-func makesTemp(sql []byte) bool {
-	word, rest := nextWord(sql)
-	for isWord(word, "or") || isWord(word, "replace") || isWord(word, "local") || isWord(word, "global") {
-		word, rest = nextWord(rest)
-	}
-	return isWord(word, "temp") || isWord(word, "temporary")
 }

@@ -64,6 +64,9 @@ func (s *sim) finish() {
 			s.t.Fatalf("client %d is forgotten in phase %d: %s has not been consumed, %s not answered", c.id, c.rig.s.Phase(),
 				show(c.rig.fromClient), strings.Join(c.missing(), " "))
 		}
+		if c.early && !c.left && !c.quits && !c.doomed {
+			s.t.Fatalf("client %d has read %s, which nothing it said asks for", c.id, show(c.got))
+		}
 		if n := c.rig.s.namedBytes; n != 0 {
 			s.t.Fatalf("client %d has gone, and has %d bytes of named statements", c.id, n)
 		}

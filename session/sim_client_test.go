@@ -27,6 +27,7 @@ type simClient struct {
 	fed     int      // how many messages it was given
 	refused map[int]*wire.Error
 	got     string   // read, and not a whole message yet
+	early   bool     // or ahead of what it answers
 	expect  []string // what comes next
 	must    int      // how many of those must come even if the client goes
 

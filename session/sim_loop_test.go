@@ -45,7 +45,7 @@ func (s *sim) sets(flag *bool, value bool) {
 
 // settle waits until the pool's goroutines have done all that they can.
 func (s *sim) settle() {
-	time.Sleep(time.Microsecond) // no two backends come back at the same time
+	time.Sleep(time.Millisecond) // no two backends come back at the same time
 	synctest.Wait()
 	s.mu.Lock()
 	slices.SortStableFunc(s.letters, func(a, b letter) int { return cmp.Compare(a.key, b.key) })

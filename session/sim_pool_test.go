@@ -21,6 +21,7 @@ func (s *sim) newPool() {
 			s.params = append(s.params, []wire.Param{{Name: p, Value: "off"}})
 		}
 	}
+	s.harsh = rng.IntN(3) == 0
 	s.settings = pool.Settings{
 		Size: 1 + rng.IntN(3), Lifetime: time.Hour, ConnectTimeout: 5 * time.Second, LoginRetry: time.Second,
 		Address: pool.Address{Network: "unix", Addr: "simulated"}, DBName: "db", Credentials: wire.Credentials{User: "user"},
@@ -58,11 +59,19 @@ func (s *sim) poolEvents(add func(int, func())) {
 	switch n := s.rng.IntN(3000); {
 	case n < 60:
 		add(20, func() {
-			d := []time.Duration{time.Millisecond, 20 * time.Millisecond, 150 * time.Millisecond, 1100 * time.Millisecond, 6 * time.Second}[min(s.rng.IntN(12), 4)]
+			d := 20 * time.Millisecond
+			switch n := s.rng.IntN(40); {
+			case n == 0:
+				d = 6 * time.Second
+			case n < 4:
+				d = 1100 * time.Millisecond
+			case n < 10:
+				d = 150 * time.Millisecond
+			}
 			s.happens("%v go by", d)
 			s.passes(d)
 		})
-	case n == 60:
+	case n == 60 && s.harsh:
 		add(50, func() { s.turnsDown(true) })
 	case n == 61:
 		add(50, func() {
@@ -71,7 +80,7 @@ func (s *sim) poolEvents(add func(int, func())) {
 			s.pool.Set(s.settings)
 		})
 	}
-	if s.down && s.rng.IntN(20) == 0 {
+	if s.down && s.rng.IntN(5) == 0 {
 		add(50, func() { s.turnsDown(false) })
 	}
 }

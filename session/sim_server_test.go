@@ -91,7 +91,7 @@ func (s *sim) answers(c *simConn) {
 		return
 	}
 	n := s.rng.IntN(25)
-	if s.calm {
+	if s.calm || !s.harsh {
 		n = 10
 	}
 	switch n {
@@ -108,7 +108,7 @@ func (s *sim) answers(c *simConn) {
 		s.happens("the login of process %d is forgotten about", c.pid)
 		c.stage = connSilent
 	default:
-		c.unwanted = !s.calm && s.rng.IntN(30) == 0
+		c.unwanted = !s.calm && s.harsh && s.rng.IntN(30) == 0
 		all := wire.AppendAuthOK(nil)
 		for i, name := range wire.VarNames {
 			all = wire.AppendParameterStatus(all, name, startVars[i])

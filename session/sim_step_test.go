@@ -82,6 +82,7 @@ func (c *simClient) received() {
 		}
 		r.stepClient()
 		c.sim.stepped(c)
+		c.reads("")
 		if !c.needs {
 			break
 		}

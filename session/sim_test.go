@@ -79,6 +79,7 @@ type sim struct {
 	world      *world
 	generation uint64 // of the catalog, as it was found last
 	notes      int
+	harsh      bool // the server is down at times, and logins fail
 	old        bool // the server does not know of exemption
 
 	mu          sync.Mutex // guards what the pool's goroutines touch
@@ -88,7 +89,8 @@ type sim struct {
 	down        bool
 }
 
-func simulate(t *testing.T, seed uint64, verbose bool) {
+// simulate plays a seed, and returns what has happened if verbose is set.
+func simulate(t *testing.T, seed uint64, verbose bool) []string {
 	clear(parsedSQL)
 	rng := rand.New(rand.NewPCG(seed, 7))
 	s := &sim{t: t, rng: rng, decided: map[string]verdict{}, verbose: verbose, old: rng.IntN(4) == 0}
@@ -118,6 +120,7 @@ func simulate(t *testing.T, seed uint64, verbose bool) {
 	s.finish()
 	s.drains()
 	finished = true
+	return s.trace
 }
 
 func newSimConfig(rng *rand.Rand) *Config {
@@ -257,10 +260,10 @@ func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 	if s.world.sound && c != nil && c.rig.s.x != nil && c.rig.s.x.asking != nil && c.rig.s.x.asking.Parts&(proof.PartDigest|proof.PartLearn) != 0 {
 		return // the objects can be read
 	}
-	if s.rng.IntN(1000) < 3 {
+	if n := s.rng.IntN(1000); n < 3 || !begun && n < 10 {
 		add(1, func() { s.kill(b) })
 	}
-	if s.rng.IntN(100) < 3 {
+	if n := s.rng.IntN(100); n < 3 || !begun && n < 10 {
 		add(5, func() { b.out += asyncNotice })
 	}
 }

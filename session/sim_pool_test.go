@@ -182,24 +182,15 @@ func (s *sim) drains() {
 
 // abandon ends the pool's goroutines after a failure.
 func (s *sim) abandon() {
+	close(s.over)
 	s.turnsDown(true)
 	s.pool.Drain()
 	for range 100 {
 		for _, b := range slices.Clone(s.backends) {
-			b.holder = nil
 			s.discard(b, false)
 		}
 		for _, c := range s.conns {
 			c.hangUp()
-		}
-		for loop := range s.posts {
-			for _, do := range s.posts[loop] {
-				func() {
-					defer func() { recover() }()
-					do()
-				}()
-			}
-			s.posts[loop] = nil
 		}
 		time.Sleep(time.Second)
 		s.settle()

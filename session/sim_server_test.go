@@ -183,7 +183,10 @@ func (s *sim) Adopt(p *pool.Backend) error {
 		s.sets(&b.idle, true)
 		close(adopted)
 	})
-	<-adopted
+	select {
+	case <-adopted:
+	case <-s.over:
+	}
 	return nil
 }
 

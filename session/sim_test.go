@@ -21,10 +21,12 @@ var (
 	simSeed  = flag.Uint64("seed", 0, "play only this seed of the simulation, and tell what happens")
 )
 
-// TestSimulation plays conversations of several clients over a few modelled
-// backends with everything cut, late and in the wrong moment that the seed
-// makes of it, and holds what each client reads against a model of the
-// connection that it believes to have: one of its own.
+// TestSimulation plays conversations of several clients over the backends of a
+// pool with everything cut, late and in the wrong moment that the seed makes of
+// it, and holds what each client reads against a model of the connection that it
+// believes to have: one of its own. The pool is the real one. Its server is
+// modelled, time is made up, and clients and backends are spread over two event
+// loops that take their turns as the seed wants it.
 //
 // Of the design's invariants it checks, at every step: (1) a client reads the
 // answers to its own messages, in order, and nothing else; (2) a lease is one
@@ -38,6 +40,12 @@ var (
 // believes to have. In most seeds the pool has a Catalog, and what statements
 // leave behind by the functions and triggers that they call says nothing but
 // the backend (world).
+//
+// Of the pool it checks, at every step: its counters are those of what there is;
+// neither the pool nor the server counts more processes than may be; (2) a
+// backend is on one loop, and one client's; (5) nobody waits for what is idle;
+// (6) a cancel request finds its own client's backend or none. When all clients
+// have gone, all backends are idle, and when the pool is drained, none is left.
 func TestSimulation(t *testing.T) {
 	play := func(seed uint64, verbose bool) {
 		synctest.Test(t, func(t *testing.T) { simulate(t, seed, verbose) })
@@ -79,8 +87,9 @@ type sim struct {
 	world      *world
 	generation uint64 // of the catalog, as it was found last
 	notes      int
-	harsh      bool // the server is down at times, and logins fail
-	old        bool // the server does not know of exemption
+	over       chan struct{} // closed after a failure
+	harsh      bool          // the server is down at times, and logins fail
+	old        bool          // the server does not know of exemption
 
 	mu          sync.Mutex // guards what the pool's goroutines touch
 	letters     []letter
@@ -93,7 +102,7 @@ type sim struct {
 func simulate(t *testing.T, seed uint64, verbose bool) []string {
 	clear(parsedSQL)
 	rng := rand.New(rand.NewPCG(seed, 7))
-	s := &sim{t: t, rng: rng, decided: map[string]verdict{}, verbose: verbose, old: rng.IntN(4) == 0}
+	s := &sim{t: t, rng: rng, decided: map[string]verdict{}, over: make(chan struct{}), verbose: verbose, old: rng.IntN(4) == 0}
 	s.config = newSimConfig(rng)
 	s.world = newWorld(rng)
 	s.newPool()
@@ -260,8 +269,10 @@ func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 	if s.world.sound && c != nil && c.rig.s.x != nil && c.rig.s.x.asking != nil && c.rig.s.x.asking.Parts&(proof.PartDigest|proof.PartLearn) != 0 {
 		return // the objects can be read
 	}
-	if n := s.rng.IntN(1000); n < 3 || !begun && n < 10 {
+	if n := s.rng.IntN(1000); n < 3 {
 		add(1, func() { s.kill(b) })
+	} else if !begun && n < 10 {
+		add(10, func() { s.kill(b) })
 	}
 	if n := s.rng.IntN(100); n < 3 || !begun && n < 10 {
 		add(5, func() { b.out += asyncNotice })

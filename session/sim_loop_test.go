@@ -126,11 +126,13 @@ func (s *sim) looks() {
 
 // receivedIdle deals with what a backend says that nobody holds, as proxy does.
 func (s *sim) receivedIdle(b *simBackend) {
-	if b.out == "" {
+	all, rest := frames(b.out)
+	if len(all) == 0 && b.gone { // in the midst of a message, even
+		b.out = ""
 		s.loses(b)
 		return
 	}
-	for all, rest := frames(b.out); ; all = all[1:] {
+	for ; ; all = all[1:] {
 		if len(all) == 0 {
 			b.out = rest
 			break

@@ -227,7 +227,7 @@ func (s *sim) worldEvents(busy bool, add func(int, func())) {
 	if !s.world.sound || !s.reads() {
 		add(2, s.secondGoesBy)
 	}
-	if !s.calm && s.config.State != StateOff && s.rng.IntN(100) < 2 {
+	if busy && !s.calm && s.config.State != StateOff && s.rng.IntN(100) < 2 {
 		add(5, func() {
 			n := s.rng.IntN(worldFunctions)
 			s.happens("somebody replaces f%d past pgweir", n)

@@ -260,3 +260,31 @@ func (k *contender) Grant(b *Backend) {
 		k.got <- b
 	}
 }
+
+func TestAContendingClientTakesAnotherBackendThatIsIdle(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, func(s *Settings) { s.Size = 2 })
+	other, b := h.lease(p), h.lease(p)
+	h.giveBack(b)
+	k := h.taker(p)
+	if got, e := p.Lease(&k.Waiter, nil, h.now()); got != b || e != nil {
+		t.Fatal(got, e)
+	}
+	b.Host.(*side).owner.Store(2)
+	h.giveBack(other)
+	if p.Contended(&k.Waiter, b, h.now(), never) {
+		t.Fatal("claimed")
+	}
+	if k.wait() != other {
+		t.Error("another backend than the idle one")
+	}
+	if p.Waiting() {
+		t.Error("in the line as well")
+	}
+	check(t, p, 0, 0, 2, 0)
+	park(b)()
+	p.Checked(b, h.now())
+	check(t, p, 0, 1, 1, 0)
+	h.giveBack(other)
+	check(t, p, 0, 2, 0, 0)
+}

@@ -43,13 +43,27 @@ type Secured interface {
 // the program, because the result must suit its event loop.
 type Secure func(net.Conn, *tls.Config) Secured
 
+// Dial opens a connection as net.Dialer.DialContext does.
+type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// DialNet is the Dial of the operating system's network.
+func DialNet(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{KeepAliveConfig: keepAlive}
+	return d.DialContext(ctx, network, addr)
+}
+
+// transport is how servers are reached.
+type transport struct {
+	dial   Dial
+	secure Secure
+}
+
 // keepAlive finds a host that is gone in about two minutes.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, Interval: 15 * time.Second, Count: 4}
 
-// dial connects to a server.
-func dial(ctx context.Context, a Address) (net.Conn, error) {
-	d := net.Dialer{KeepAliveConfig: keepAlive}
-	conn, err := d.DialContext(ctx, a.Network, a.Addr)
+// connect connects to a server.
+func (t *transport) connect(ctx context.Context, a Address) (net.Conn, error) {
+	conn, err := t.dial(ctx, a.Network, a.Addr)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {
@@ -64,16 +78,16 @@ func dial(ctx context.Context, a Address) (net.Conn, error) {
 	return conn, nil
 }
 
-// secure asks the server for TLS, as far as the mode wants it.
-func secure(conn net.Conn, a Address, wrap Secure) (net.Conn, error) {
+// protect asks the server for TLS, as far as the mode wants it.
+func (t *transport) protect(conn net.Conn, a Address) (net.Conn, error) {
 	if a.Network == "unix" || a.TLS.Mode == TLSDisable || a.TLS.Mode == TLSAllow || a.TLS.Mode == "" {
 		return conn, nil
 	}
-	return negotiate(conn, a, wrap, a.TLS.Mode != TLSPrefer)
+	return t.negotiate(conn, a, a.TLS.Mode != TLSPrefer)
 }
 
 // negotiate sends an SSLRequest.
-func negotiate(conn net.Conn, a Address, wrap Secure, must bool) (net.Conn, error) {
+func (t *transport) negotiate(conn net.Conn, a Address, must bool) (net.Conn, error) {
 	if _, err := conn.Write(wire.AppendSSLRequest(nil)); err != nil {
 		return nil, broken(err)
 	}
@@ -97,7 +111,7 @@ func negotiate(conn net.Conn, a Address, wrap Secure, must bool) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	s := wrap(conn, config)
+	s := t.secure(conn, config)
 	if h, ok := s.(interface{ Handshake() error }); ok {
 		if err := h.Handshake(); err != nil {
 			return nil, wire.Fatalf(wire.CodeCannotConnect, "TLS handshake with the server at %s failed: %v", a.Addr, err)
@@ -193,14 +207,14 @@ func (p *Pool) CancelQuery(b *Backend) error {
 	timeout := p.Settings().ConnectTimeout
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	conn, err := dial(ctx, b.Address)
+	conn, err := p.transport.connect(ctx, b.Address)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(timeout))
 	if b.TLS != "" {
-		if conn, err = negotiate(conn, b.Address, p.secure, true); err != nil {
+		if conn, err = p.transport.negotiate(conn, b.Address, true); err != nil {
 			return err
 		}
 	}

@@ -145,7 +145,7 @@ func (h *host) pool(s *server, f func(*Settings)) *Pool {
 
 func (h *host) named(database, user string, s *server, f func(*Settings)) *Pool {
 	set := h.settings(s, user, f)
-	p := New(database, user, h, wrapTLS, h.budget, h.epoch, func() uint64 { return h.ids.Add(1) }, set)
+	p := New(database, user, h, DialNet, wrapTLS, h.budget, h.epoch, func() uint64 { return h.ids.Add(1) }, set)
 	h.t.Cleanup(func() {
 		p.Drain()
 		s.set(func(s *server) {

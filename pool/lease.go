@@ -226,6 +226,7 @@ func (p *Pool) nextFor(v *Variant, now time.Duration) *Waiter {
 // Contended puts w back into the line, in front, because claim, which makes
 // the backend that was lent to it w's own, is false: just now its owner is
 // being told something about it. When that is over, Checked or Lost says so.
+// If another backend has become idle meanwhile, w is granted that one instead.
 // It is true if the claim has succeeded after all.
 func (p *Pool) Contended(w *Waiter, b *Backend, now time.Duration, claim func() bool) bool {
 	p.mu.Lock()
@@ -235,7 +236,10 @@ func (p *Pool) Contended(w *Waiter, b *Backend, now time.Duration, claim func() 
 		return true
 	}
 	closed := p.closed
-	if !closed {
+	var other *Backend
+	if !closed && w.Variant.idle > 0 {
+		other = p.takeLiked(w.Variant, w)
+	} else if !closed {
 		p.waits++
 		w.number, w.since = p.waits, now
 		p.line.pushFront(w)
@@ -249,8 +253,11 @@ func (p *Pool) Contended(w *Waiter, b *Backend, now time.Duration, claim func() 
 	if dead {
 		p.host.Evict(b)
 	}
-	if closed {
+	switch {
+	case closed:
 		w.Taker.Refuse(errDrained)
+	case other != nil:
+		w.Taker.Grant(other)
 	}
 	return false
 }

@@ -19,27 +19,27 @@ const maxLoginMessage = 64 << 10
 // parameters, on the calling goroutine. Errors are *wire.Error: the server's
 // own as they came, or ours. After an error, failed is the connection, if there
 // was one: the server has a process for it until it closes its end.
-func login(s *Settings, params []wire.Param, wrap Secure) (b *Backend, failed net.Conn, err error) {
+func login(s *Settings, params []wire.Param, t *transport) (b *Backend, failed net.Conn, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.ConnectTimeout)
 	defer cancel()
 	var more []wire.Param
 	if s.Sharing != SharedNever && !replicates(params) {
 		more = []wire.Param{exempt}
 	}
-	b, failed, err = negotiated(ctx, s, params, more, wrap)
+	b, failed, err = negotiated(ctx, s, params, more, t)
 	if more != nil && refusesExempt(err) {
 		if deadline, ok := ctx.Deadline(); ok {
 			outlast(failed, deadline)
 		}
-		b, failed, err = negotiated(ctx, s, params, nil, wrap)
+		b, failed, err = negotiated(ctx, s, params, nil, t)
 	}
 	return b, failed, err
 }
 
 // negotiated is login with more startup parameters, which are pgweir's own. It
 // tries with TLS and without, as far as the mode allows.
-func negotiated(ctx context.Context, s *Settings, params, more []wire.Param, wrap Secure) (b *Backend, failed net.Conn, err error) {
-	b, failed, err = attempt(ctx, s, params, more, wrap, false)
+func negotiated(ctx context.Context, s *Settings, params, more []wire.Param, t *transport) (b *Backend, failed net.Conn, err error) {
+	b, failed, err = attempt(ctx, s, params, more, t, false)
 	mode := s.Address.TLS.Mode
 	if e, ok := err.(*wire.Error); ok && (mode == TLSAllow || mode == TLSPrefer) &&
 		s.Address.Network == "tcp" && e.Code == wire.CodeInvalidAuthorization {
@@ -52,7 +52,7 @@ func negotiated(ctx context.Context, s *Settings, params, more []wire.Param, wra
 			other.Address.TLS.Mode = TLSDisable
 		}
 		var err2 error
-		if b, failed, err2 = attempt(ctx, &other, params, more, wrap, mode == TLSAllow); err2 == nil {
+		if b, failed, err2 = attempt(ctx, &other, params, more, t, mode == TLSAllow); err2 == nil {
 			b.Address = s.Address
 			return b, nil, nil
 		}
@@ -72,8 +72,8 @@ func outlast(conn net.Conn, deadline time.Time) {
 	conn.Close()
 }
 
-func attempt(ctx context.Context, s *Settings, params, more []wire.Param, wrap Secure, mustTLS bool) (*Backend, net.Conn, error) {
-	conn, err := dial(ctx, s.Address)
+func attempt(ctx context.Context, s *Settings, params, more []wire.Param, t *transport, mustTLS bool) (*Backend, net.Conn, error) {
+	conn, err := t.connect(ctx, s.Address)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,9 +81,9 @@ func attempt(ctx context.Context, s *Settings, params, more []wire.Param, wrap S
 	conn.SetDeadline(deadline)
 	secured := conn
 	if mustTLS {
-		secured, err = negotiate(conn, s.Address, wrap, true)
+		secured, err = t.negotiate(conn, s.Address, true)
 	} else {
-		secured, err = secure(conn, s.Address, wrap)
+		secured, err = t.protect(conn, s.Address)
 	}
 	if err == nil {
 		l := loginConn{conn: secured, r: bufio.NewReaderSize(secured, 4096), settings: s}

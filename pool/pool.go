@@ -39,11 +39,11 @@ type Settings struct {
 type Pool struct {
 	Database, User string // as clients name them
 
-	host   Host
-	secure Secure
-	budget *Budget
-	epoch  time.Time
-	ids    func() uint64
+	host      Host
+	transport transport
+	budget    *Budget
+	epoch     time.Time
+	ids       func() uint64
 
 	listener *Listener
 
@@ -94,10 +94,10 @@ type Welcome struct {
 
 // New makes a pool. It opens nothing before somebody waits. Times are counted
 // from the epoch, and ids numbers backends.
-func New(database, user string, host Host, secure Secure, budget *Budget, epoch time.Time, ids func() uint64, s Settings) *Pool {
+func New(database, user string, host Host, dial Dial, secure Secure, budget *Budget, epoch time.Time, ids func() uint64, s Settings) *Pool {
 	p := &Pool{
-		Database: database, User: user, host: host, secure: secure, budget: budget, epoch: epoch, ids: ids,
-		settings: s, variants: map[string]*Variant{}, answers: map[string]answers{},
+		Database: database, User: user, host: host, transport: transport{dial, secure},
+		budget: budget, epoch: epoch, ids: ids, settings: s, variants: map[string]*Variant{}, answers: map[string]answers{},
 	}
 	p.listener = newListener(p)
 	budget.mu.Lock()

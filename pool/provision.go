@@ -236,7 +236,7 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	s, stamp := p.settings, p.generation
 	s.Credentials = p.credentials()
 	p.mu.Unlock()
-	b, failed, err := login(&s, o.params, p.secure)
+	b, failed, err := login(&s, o.params, &p.transport)
 	if err != nil {
 		o.failed = failed
 		return nil, err

@@ -127,7 +127,7 @@ func (p *Proxy) makePool(key poolKey, db *config.Database, r *rules) *clientPool
 	s := poolSettings(r, db, key.user)
 	cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), nil)
 	cp.conf.Store(sessionConfig(r.config, db, cp, p))
-	cp.pool = pool.New(key.database, key.user, p, secure, p.budget, p.started, p.nextID, s)
+	cp.pool = pool.New(key.database, key.user, p, pool.DialNet, secure, p.budget, p.started, p.nextID, s)
 	return cp
 }
 

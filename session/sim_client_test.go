@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"pgweir/session/pipeline"
 	"slices"
-	"strconv"
 	"strings"
 
 	"pgweir/wire"
@@ -13,10 +12,12 @@ import (
 // simClient is a client, the session that it speaks with, and the connection
 // that it believes to have.
 type simClient struct {
-	sim  *sim
-	id   int
-	rig  *rig
-	says []part // what is still to be said
+	seat
+	id     int
+	loop   int
+	params []wire.Param // of its login
+	rig    *rig
+	says   []part // what is still to be said
 
 	sent   []string // messages said
 	at     []int    // and where each begins
@@ -27,6 +28,7 @@ type simClient struct {
 	fed     int      // how many messages it was given
 	refused map[int]*wire.Error
 	got     string   // read, and not a whole message yet
+	early   bool     // or ahead of what it answers
 	expect  []string // what comes next
 	must    int      // how many of those must come even if the client goes
 
@@ -35,21 +37,31 @@ type simClient struct {
 	heard int    // the last that it has read
 	last  string // message that it has read
 
-	lease   *simBackend
-	waiting bool
-	awaits  bool          // the catalog
-	woke    chan struct{} // by the catalog
-	woken   bool          // so that it can be told
-	rested  bool          // pgweir has sent a Sync of its own since it said something last
-	bye     bool          // it has said Terminate
-	left    bool          // it has closed its connection
-	doomed  bool          // its backend has died
-	quits   bool          // it has read what it need not have, and goes
-	closed  bool
+	lease    *simBackend
+	begins   bool        // it has still to log in
+	enters   bool        // it does, and needs a backend for it
+	needs    bool        // its session does
+	again    bool        // its session is to be fed again
+	refusal  *wire.Error // until its session has been told
+	canceled bool        // but what came of its place in the line is on its way
+
+	awaits bool          // the catalog
+	woke   chan struct{} // by the catalog
+	woken  bool          // so that it can be told
+	rested bool          // pgweir has sent a Sync of its own since it said something last
+	bye    bool          // it has said Terminate
+	left   bool          // it has closed its connection
+	doomed bool          // its backend has died
+	quits  bool          // it has read what it need not have, and goes
+	closed bool
 }
 
 func (s *sim) newClient(id int) *simClient {
-	c := &simClient{sim: s, id: id, refused: map[int]*wire.Error{}, last: ready('I')}
+	c := &simClient{seat: seat{sim: s}, id: id, loop: 1 + s.rng.IntN(simLoops), refused: map[int]*wire.Error{}, last: ready('I')}
+	c.wait.Taker = c
+	c.params = s.params[s.rng.IntN(len(s.params))]
+	c.wait.Variant, _ = s.pool.Variant(c.params)
+	c.begins = true
 	c.rig = newMember(s.t, s.config)
 	c.rig.lagging = true
 	vars := startVars
@@ -93,10 +105,6 @@ func (s *sim) newClient(id int) *simClient {
 		c.says = append(c.says, part{messages: []string{syncing}})
 	}
 	c.says = append(c.says, part{messages: []string{terminate}})
-	if inSession {
-		c.waiting = true
-		s.line = append(s.line, c)
-	}
 	return c
 }
 
@@ -116,7 +124,11 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	if len(c.rig.learn) > 0 {
 		add(10, c.learned)
 	}
-	if c.closed || c.left {
+	if !c.open() || s.frozen == c.loop {
+		return
+	}
+	if c.begins || c.enters {
+		s.entryEvents(c, add)
 		return
 	}
 	if c.quits {
@@ -131,8 +143,11 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 			add(2, c.say)
 		}
 	}
-	if c.outbox != "" && (c.lease != nil || s.config.Mode != SessionMode) {
+	if c.outbox != "" {
 		add(20, c.deliver)
+	}
+	if c.again {
+		add(20, c.received)
 	}
 	if c.hears {
 		add(10, c.listened)
@@ -149,26 +164,32 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	if r := &c.rig.s; c.lease != nil && r.unsynced && !r.executed && !r.skipping && r.owed.Len() == 0 {
 		add(5, c.rest)
 	}
-	if s.calm {
-		return
+	if !s.calm {
+		c.mishaps(add)
 	}
-	if s.rng.IntN(1000) < 2 || c.lease != nil && c.rig.s.owed.First() == pipeline.Question && s.rng.IntN(100) < 3 {
+}
+
+// mishaps are what may happen to a client, and need not.
+func (c *simClient) mishaps(add func(int, func())) {
+	s, sess := c.sim, &c.rig.s
+	waits := sess.Phase() == Waiting
+	if s.rng.IntN(1000) < 2 || c.lease != nil && !waits && sess.owed.First() == pipeline.Question && s.rng.IntN(100) < 3 {
 		add(2, c.leave)
 	}
-	if len(c.rig.s.Channels()) > 0 && s.rng.IntN(100) < 10 {
+	if len(sess.Channels()) > 0 && s.rng.IntN(100) < 10 {
 		add(5, c.notify)
-	}
-	waits := c.waiting && c.rig.s.Phase() == Waiting
-	waits = waits && !c.saysAgain()
-	if waits && s.rng.IntN(100) < 2 {
-		add(5, func() { c.refuse(errTimeout) })
 	}
 	if s.rng.IntN(100) < 5 {
 		switch {
+		case waits && !c.saysAgain():
+			add(5, c.cancelWait)
 		case waits:
-			add(5, func() { c.refuse(wire.Errorf(wire.CodeQueryCanceled, "canceling statement due to user request")) })
-		case c.lease != nil && c.lease.waiting != "" && c.rig.s.Owes():
-			add(20, func() { s.decide(c.lease, canceled) })
+		case c.lease != nil && c.lease.cancels < 2 && sess.Owes() && !sess.Preparing():
+			weight := 1
+			if c.lease.waiting != "" {
+				weight = 20
+			}
+			add(weight, c.cancel)
 		}
 	}
 }
@@ -210,56 +231,15 @@ func (c *simClient) deliver() {
 	n := c.sim.cut(len(c.outbox))
 	c.rig.fromClient += c.outbox[:n]
 	c.outbox = c.outbox[n:]
-	c.rig.stepClient()
-	c.sim.stepped(c)
+	c.received()
 }
 
 // consumed is how much of what it said the session has consumed.
 func (c *simClient) consumed() int { return c.length - len(c.outbox) - len(c.rig.fromClient) }
 
-// listened tells the session that the channels are heard, or not.
-func (c *simClient) listened() {
-	c.hears = false
-	var e *wire.Error
-	if c.sim.rng.IntN(10) == 0 {
-		e = errTimeout
-	}
-	c.sim.happens("client %d hears %v, %v", c.id, c.rig.s.Wanted(), e == nil)
-	c.rig.s.Listened(e, &c.rig.o)
-	c.rig.took()
-	c.rig.again()
-	c.sim.stepped(c)
-}
-
-// caughtUp ends a catch-up.
-func (c *simClient) caughtUp() {
-	c.sim.happens("client %d has been told all up to %d", c.id, c.rig.catchUps[0])
-	c.rig.catchUp()
-	c.rig.again()
-	c.sim.stepped(c)
-}
-
-// notify has something come for it.
-func (c *simClient) notify() {
-	c.sim.notes++
-	c.told = c.sim.notes
-	c.sim.happens("client %d is notified of %d", c.id, c.sim.notes)
-	c.rig.s.Notify([]byte(note(c.rig.s.Channels()[0], c.sim.notes)), c.sim.rng.IntN(4) == 0, &c.rig.o)
-	c.sim.stepped(c)
-}
-
 // saysAgain tells whether the direct connection has carried out already what the
 // session is to be told again.
 func (c *simClient) saysAgain() bool { return c.fed > 0 && c.at[c.fed-1] >= c.consumed() }
-
-// notesWait tells whether notifications wait for it.
-func (c *simClient) notesWait() bool { return c.rig.s.x != nil && len(c.rig.s.x.notes) > 0 }
-
-// drained: it has read what it was sent.
-func (c *simClient) drained() {
-	c.rig.s.NotesDrained(&c.rig.o)
-	c.sim.stepped(c)
-}
 
 // checkRest looks at what a client has that rests.
 func (c *simClient) checkRest() {
@@ -282,173 +262,4 @@ func (c *simClient) checkRest() {
 	if s.config.MaxPrepared > 0 && s.Prepared() != names {
 		c.sim.t.Fatalf("client %d has %d named statements, and believes to have %d", c.id, s.Prepared(), names)
 	}
-}
-
-func note(channel string, n int) string {
-	return message('A', "\x00\x00\x00\x01", fmt.Sprintf("%s\x00%08d\x00", channel, n))
-}
-
-// readsNote reads a notification: in order, and never within a transaction or an answer.
-func (c *simClient) readsNote(m string) {
-	n, err := strconv.Atoi(m[wire.HeaderLen+7 : len(m)-1])
-	if err != nil || n <= c.heard {
-		c.sim.t.Fatalf("client %d reads the notification %s behind %d", c.id, show(m), c.heard)
-	}
-	c.heard = n
-	rests := c.rested || c.last == ready('I') || c.last[0] == 'E' && c.direct.tx == 'I'
-	if !rests && (len(c.expect) == 0 || c.expect[0] != ready('I')) {
-		c.sim.t.Fatalf("client %d reads a notification in the midst of something else, behind %s", c.id, show(c.last))
-	}
-}
-
-func (c *simClient) leaveLine() {
-	if c.waiting {
-		c.waiting = false
-		c.sim.line = slices.DeleteFunc(c.sim.line, func(o *simClient) bool { return o == c })
-	}
-}
-
-// leave closes the connection without a word.
-func (c *simClient) leave() {
-	c.sim.happens("client %d goes", c.id)
-	c.leaveLine()
-	c.left = true
-	c.rig.s.Gone(&c.rig.o)
-	c.sim.stepped(c)
-	c.close() // proxy does at once, whatever the session still has to do
-}
-
-// close has the client forgotten.
-func (c *simClient) close() {
-	c.closed = true
-	c.rig.s.Forget()
-}
-
-// refuse has the client wait no more, in vain.
-func (c *simClient) refuse(e *wire.Error) {
-	c.sim.happens("client %d is refused", c.id)
-	c.leaveLine()
-	i, whole := slices.BinarySearch(c.at, c.consumed())
-	if !whole {
-		c.sim.t.Fatalf("client %d is refused in the midst of a message", c.id)
-	}
-	c.refused[i] = e
-	c.rig.refuse(e)
-	c.sim.stepped(c)
-}
-
-// follow has the direct connection carry out what has been consumed.
-func (c *simClient) follow() {
-	d := c.direct
-	for !d.dead {
-		if d.in == "" {
-			if c.fed == len(c.sent) || c.at[c.fed] >= c.consumed() {
-				break
-			}
-			if e := c.refused[c.fed]; e != nil {
-				c.refuseDirectly(e)
-				c.fed++
-				continue
-			}
-			d.in = c.sent[c.fed]
-			c.fed++
-		}
-		if !d.next() {
-			break
-		}
-		c.collect()
-	}
-	c.collect()
-}
-
-// refuseDirectly answers the next message as a connection would that has no
-// backend for it.
-func (c *simClient) refuseDirectly(e *wire.Error) {
-	d := c.direct
-	d.say += failure(e.Code, e.Message)
-	m := c.sent[c.fed]
-	d.doubt = d.doubt || setsUnnamed(m[0], m[wire.HeaderLen:])
-	switch c.sent[c.fed][0] {
-	case 'Q', 'F':
-		d.say += ready('I')
-	default:
-		d.skip = true
-	}
-	d.flush()
-}
-
-// collect takes what the direct connection has said: what it has flushed must
-// come, what it has not may.
-func (c *simClient) collect() {
-	all, _ := frames(c.direct.out)
-	c.direct.out = ""
-	// What was expected without having been flushed has been flushed now.
-	c.expect = append(c.expect[:c.must:c.must], all...)
-	c.must = len(c.expect)
-	unflushed, _ := frames(c.direct.say)
-	c.expect = append(c.expect, unflushed...)
-}
-
-// reads holds what comes against what would come directly.
-func (c *simClient) reads(bytes string) {
-	if c.left || c.quits {
-		return
-	}
-	c.got += bytes
-	all, rest := frames(c.got)
-	c.got = rest
-	if len(all) == 0 {
-		return
-	}
-	c.follow()
-	for _, m := range all {
-		if m == asyncNotice {
-			continue
-		}
-		if m[0] == 'A' {
-			c.readsNote(m)
-			continue
-		}
-		c.last = m
-		if len(c.expect) > 0 && (c.expect[0] == m || c.sameError(c.expect[0], m)) {
-			c.expect = c.expect[1:]
-			if c.must--; c.must < 0 {
-				// Ahead of its flush: the direct connection will not say it again.
-				c.direct.say = c.direct.say[len(m):]
-				c.must = 0
-			}
-			continue
-		}
-		if len(c.expect) > 0 && c.expect[0][0] == 't' && m == errAborted && c.direct.tx == 'E' {
-			c.quits = true // a Describe of what cannot be prepared anew either
-			return
-		}
-		if c.doomed && (strings.Contains(m, "\x00VFATAL\x00C57P01\x00") || strings.Contains(m, "\x00VFATAL\x00C08006\x00")) {
-			continue
-		}
-		c.sim.t.Fatalf("client %d reads  %s\ninstead of    %s", c.id, show(m), strings.Join(c.missing(), ""))
-	}
-}
-
-// sameError tells whether got is as good as want. In a block that has failed a
-// statement cannot be prepared anew, and that is what the client is told then,
-// and not what else would be wrong with its message.
-func (c *simClient) sameError(want, got string) bool {
-	return want[0] == 'E' && got == errAborted && c.direct.tx == 'E'
-}
-
-// answered tells whether all that was said has been answered.
-func (c *simClient) answered() bool {
-	if c.outbox != "" || c.rig.fromClient != "" {
-		return false
-	}
-	c.follow()
-	return c.must == 0 && c.direct.in == ""
-}
-
-func (c *simClient) missing() (all []string) {
-	for _, m := range c.expect {
-		all = append(all, show(m))
-	}
-	return all
 }

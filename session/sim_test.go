@@ -3,12 +3,14 @@ package session
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
-	"strings"
+	"runtime/debug"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"pgweir/pool"
 	"pgweir/session/proof"
 	"pgweir/wire"
 )
@@ -19,10 +21,12 @@ var (
 	simSeed  = flag.Uint64("seed", 0, "play only this seed of the simulation, and tell what happens")
 )
 
-// TestSimulation plays conversations of several clients over a few modelled
-// backends with everything cut, late and in the wrong moment that the seed
-// makes of it, and holds what each client reads against a model of the
-// connection that it believes to have: one of its own.
+// TestSimulation plays conversations of several clients over the backends of a
+// pool with everything cut, late and in the wrong moment that the seed makes of
+// it, and holds what each client reads against a model of the connection that it
+// believes to have: one of its own. The pool is the real one. Its server is
+// modelled, time is made up, and clients and backends are spread over two event
+// loops that take their turns as the seed wants it.
 //
 // Of the design's invariants it checks, at every step: (1) a client reads the
 // answers to its own messages, in order, and nothing else; (2) a lease is one
@@ -36,47 +40,99 @@ var (
 // believes to have. In most seeds the pool has a Catalog, and what statements
 // leave behind by the functions and triggers that they call says nothing but
 // the backend (world).
+//
+// Of the pool it checks, at every step: its counters are those of what there is;
+// neither the pool nor the server counts more processes than may be; (2) a
+// backend is on one loop, and one client's; (5) nobody waits for what is idle;
+// (6) a cancel request finds its own client's backend or none. When all clients
+// have gone, all backends are idle, and when the pool is drained, none is left.
 func TestSimulation(t *testing.T) {
+	play := func(seed uint64, verbose bool) {
+		synctest.Test(t, func(t *testing.T) { simulate(t, seed, verbose) })
+	}
 	if *simSeed != 0 {
-		simulate(t, *simSeed, true)
+		play(*simSeed, true)
 		return
 	}
 	for seed := range uint64(*simSeeds) {
-		simulate(t, *simFirst+seed, false)
+		play(*simFirst+seed, false)
 	}
 }
 
 // sim is one seed's world.
 type sim struct {
-	t          *testing.T
-	rng        *rand.Rand
-	config     *Config
-	clients    []*simClient
-	backends   []*simBackend
-	line       []*simClient // waiting for a backend, in order of arrival
-	room       int          // how many backends there may be
+	t         *testing.T
+	rng       *rand.Rand
+	config    *Config
+	clients   []*simClient
+	absentees []*absentee
+	pool      *pool.Pool
+	budget    *pool.Budget
+	settings  pool.Settings
+	began     time.Time
+	params    [][]wire.Param // that clients have at the login
+
+	backends []*simBackend
+	conns    []*simConn // to the server
+	posts    [simLoops + 1][]func()
+	frozen   int         // the loop that looks at a backend that nobody holds
+	looked   *simBackend // which is this one
+
 	decided    map[string]verdict
 	calm       bool // nothing breaks any more
+	idle       int  // seconds in a row in which nothing has happened
 	trace      []string
 	verbose    bool
 	steps      int
 	world      *world
 	generation uint64 // of the catalog, as it was found last
 	notes      int
+	over       chan struct{} // closed after a failure
+	harsh      bool          // the server is down at times, and logins fail
+	old        bool          // the server does not know of exemption
+
+	mu          sync.Mutex // guards what the pool's goroutines touch
+	letters     []letter
+	dialed      []*simConn
+	connections int
+	down        bool
 }
 
-type simBackend struct {
-	*backend
-	id     int
-	holder *simClient
-	link   *Link
-	gone   bool // it closes its connection when all it said has been read
-}
-
-func simulate(t *testing.T, seed uint64, verbose bool) {
+// simulate plays a seed, and returns what has happened if verbose is set.
+func simulate(t *testing.T, seed uint64, verbose bool) []string {
 	clear(parsedSQL)
 	rng := rand.New(rand.NewPCG(seed, 7))
-	s := &sim{t: t, rng: rng, room: 1 + rng.IntN(3), decided: map[string]verdict{}, verbose: verbose}
+	s := &sim{t: t, rng: rng, decided: map[string]verdict{}, over: make(chan struct{}), verbose: verbose, old: rng.IntN(4) == 0}
+	s.config = newSimConfig(rng)
+	s.world = newWorld(rng)
+	s.newPool()
+	s.config.Waiting = s.pool.Waiting
+	finished := false
+	defer func() {
+		if finished && !t.Failed() {
+			return
+		}
+		r := recover()
+		if r != nil {
+			t.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+		t.Logf("seed %d failed after %d steps in %s mode; repeat with: go test ./session -run TestSimulation -seed=%d", seed, s.steps, s.config.Mode, seed)
+		for _, line := range s.trace[max(0, len(s.trace)-100):] {
+			t.Log(line)
+		}
+		s.abandon()
+	}()
+	for i := range 2 + rng.IntN(4) {
+		s.clients = append(s.clients, s.newClient(i))
+	}
+	s.plays()
+	s.finish()
+	s.drains()
+	finished = true
+	return s.trace
+}
+
+func newSimConfig(rng *rand.Rand) *Config {
 	config := []Config{transactionMode, transactionMode, pinMode, unwatched, sessionMode, statementMode, unnamedOnly}[rng.IntN(7)]
 	config.Shared = new(Shared)
 	if config.MaxPrepared > 0 {
@@ -93,33 +149,7 @@ func simulate(t *testing.T, seed uint64, verbose bool) {
 			config.LeakCheck = 0
 		}
 	}
-	s.world = newWorld(rng)
-	config.Waiting = func() bool { return len(s.line) > 0 }
-	s.config = &config
-	finished := false
-	defer func() {
-		if finished && !t.Failed() {
-			return
-		}
-		if r := recover(); r != nil {
-			t.Errorf("panic: %v", r)
-			defer panic(r)
-		}
-		t.Logf("seed %d failed after %d steps in %s mode; repeat with: go test ./session -run TestSimulation -seed=%d", seed, s.steps, s.config.Mode, seed)
-		for _, line := range s.trace[max(0, len(s.trace)-100):] {
-			t.Log(line)
-		}
-	}()
-	for i := range 2 + rng.IntN(4) {
-		s.clients = append(s.clients, s.newClient(i))
-	}
-	for s.step() {
-		if s.steps++; s.steps > 1_000_000 {
-			t.Fatal("it does not end")
-		}
-	}
-	s.finish()
-	finished = true
+	return &config
 }
 
 // happens notes what happens for whoever has to understand a failure.
@@ -135,6 +165,18 @@ type event struct {
 	do     func()
 }
 
+// plays has things happen until nothing can any more.
+func (s *sim) plays() {
+	s.settle()
+	for s.step() {
+		s.settle()
+		s.check()
+		if s.steps++; s.steps > 300_000 {
+			s.t.Fatal("it does not end")
+		}
+	}
+}
+
 // step has one of the things happen that can happen now; it is false if there
 // is none.
 func (s *sim) step() bool {
@@ -146,23 +188,22 @@ func (s *sim) step() bool {
 	for _, b := range s.backends {
 		s.backendEvents(b, add)
 	}
-	if len(s.line) > 0 && (s.idle() != nil || len(s.backends) < s.room) {
-		add(20, s.grant)
+	for _, c := range s.conns {
+		s.connEvents(c, add)
 	}
-	if c := s.config.Catalog; c != nil && (len(events) > 0 || s.awaited()) {
-		if !s.world.sound || !s.reads() {
-			add(2, s.secondGoesBy)
-		}
-		if !s.calm && s.config.State != StateOff && s.rng.IntN(100) < 2 {
-			add(5, func() {
-				n := s.rng.IntN(worldFunctions)
-				s.happens("somebody replaces f%d past pgweir", n)
-				s.world.replace(n, "")
-			})
-		}
+	for loop := 1; loop <= simLoops; loop++ {
+		s.loopEvents(loop, add)
 	}
+	if s.looked != nil {
+		add(20, s.looks)
+	}
+	s.worldEvents(len(events) > 0, add)
 	if len(events) == 0 {
-		return false
+		return s.idles()
+	}
+	s.idle = 0
+	if !s.calm {
+		s.poolEvents(add)
 	}
 	sum := 0
 	for _, e := range events {
@@ -178,40 +219,49 @@ func (s *sim) step() bool {
 	return true
 }
 
+// worldEvents are those of the database. busy tells that there are others.
+func (s *sim) worldEvents(busy bool, add func(int, func())) {
+	if s.config.Catalog == nil || !busy && !s.awaited() {
+		return
+	}
+	if !s.world.sound || !s.reads() {
+		add(2, s.secondGoesBy)
+	}
+	if busy && !s.calm && s.config.State != StateOff && s.rng.IntN(100) < 2 {
+		add(5, func() {
+			n := s.rng.IntN(worldFunctions)
+			s.happens("somebody replaces f%d past pgweir", n)
+			s.world.replace(n, "")
+		})
+	}
+}
+
 func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 	if len(b.in) >= wire.HeaderLen && b.waiting == "" {
-		add(20, func() {
-			if b.next() {
-				s.happens("backend %d carries a message out: %s", b.id, shown(b.say))
-				s.checkPrepared(b)
-				b.gone = b.gone || b.refused
-				if s.rng.IntN(20) == 0 {
-					b.flush() // its buffer is full
-				}
-			} else if b.waiting != "" {
-				s.happens("backend %d begins %s", b.id, b.waiting)
-			}
-		})
+		add(20, func() { s.carriesOut(b) })
 	}
 	if b.waiting != "" {
 		add(3, func() { s.decide(b, done) })
 	}
-	c := b.holder
+	if b.notes {
+		add(10, func() { s.noted(b) })
+	}
+	c, comes := b.holder, b.out != "" || b.gone && !b.told
+	begun := c != nil && !c.enters && c.rig.s.Phase() != Waiting
 	switch {
-	case b.out != "" && c != nil:
+	case !comes || b.home == s.frozen || b.at == nobodys:
+	case b.at < 0:
+		if s.looked == nil {
+			add(5, func() { s.wakes(b) })
+		}
+	case c == nil:
+		add(5, func() { s.receivedIdle(b) })
+	case b.out == "":
+		add(10, func() { s.ends(b) })
+	case begun:
 		add(20, func() { s.fromServer(b) })
-	case b.out != "": // proxy and pool deal with what an idle backend says
-		add(5, func() { b.out = "" })
-	case b.gone && c != nil:
-		add(10, func() {
-			s.happens("backend %d closes its connection", b.id)
-			c.rig.s.Lost(&c.rig.o)
-			c.rig.took()
-			c.rig.again()
-			s.stepped(c)
-		})
-	case b.gone:
-		add(10, func() { s.backends = slices.DeleteFunc(s.backends, func(o *simBackend) bool { return o == b }) })
+	case b.out[0] == 'E':
+		add(20, c.relet)
 	}
 	if s.calm || b.gone || b.dead {
 		return
@@ -219,11 +269,27 @@ func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 	if s.world.sound && c != nil && c.rig.s.x != nil && c.rig.s.x.asking != nil && c.rig.s.x.asking.Parts&(proof.PartDigest|proof.PartLearn) != 0 {
 		return // the objects can be read
 	}
-	if s.rng.IntN(1000) < 3 {
+	if n := s.rng.IntN(1000); n < 3 {
 		add(1, func() { s.kill(b) })
+	} else if !begun && n < 10 {
+		add(10, func() { s.kill(b) })
 	}
-	if s.rng.IntN(100) < 3 {
+	if n := s.rng.IntN(100); n < 3 || !begun && n < 10 {
 		add(5, func() { b.out += asyncNotice })
+	}
+}
+
+// carriesOut has a backend carry the next message out.
+func (s *sim) carriesOut(b *simBackend) {
+	if b.next() {
+		s.happens("backend %d carries a message out: %s", b.id, shown(b.say))
+		s.checkPrepared(b)
+		b.gone = b.gone || b.refused
+		if s.rng.IntN(20) == 0 {
+			b.flush() // its buffer is full
+		}
+	} else if b.waiting != "" {
+		s.happens("backend %d begins %s", b.id, b.waiting)
 	}
 }
 
@@ -238,7 +304,7 @@ func (s *sim) decide(b *simBackend, v verdict) {
 func (s *sim) kill(b *simBackend) {
 	s.happens("backend %d dies", b.id)
 	b.dead, b.gone, b.waiting = true, true, ""
-	if c := b.holder; c != nil {
+	if c := b.holder; c != nil && !c.enters && c.rig.s.Phase() != Waiting {
 		c.doomed = true
 	}
 	if s.rng.IntN(2) == 0 {
@@ -247,16 +313,6 @@ func (s *sim) kill(b *simBackend) {
 	} else if s.rng.IntN(2) == 0 {
 		b.out = b.out[:s.rng.IntN(len(b.out)+1)] // in the midst of a message, even
 	}
-}
-
-// fromServer has the session read some of what its backend has said.
-func (s *sim) fromServer(b *simBackend) {
-	c := b.holder
-	n := s.cut(len(b.out))
-	c.rig.fromServer += b.out[:n]
-	b.out = b.out[n:]
-	c.rig.stepServer()
-	s.stepped(c)
 }
 
 // cut is how many of n bytes come at once.
@@ -268,41 +324,6 @@ func (s *sim) cut(n int) int {
 		return 1 + s.rng.IntN(min(n, 7))
 	}
 	return 1 + s.rng.IntN(n)
-}
-
-func (s *sim) idle() *simBackend {
-	for _, b := range s.backends {
-		if b.holder == nil && !b.gone && b.out == "" {
-			return b
-		}
-	}
-	return nil
-}
-
-// grant lends a backend to whoever has waited longest.
-func (s *sim) grant() {
-	c := s.line[0]
-	s.line = s.line[1:]
-	b := s.idle()
-	if b == nil {
-		vars := startVars
-		b = &simBackend{backend: newBackend(vars), id: s.steps, link: &Link{Vars: &vars}}
-		b.verdict = func(token string) verdict { return s.decided[token] }
-		b.refuses = func() bool { return s.rng.IntN(10) == 0 }
-		b.fails, b.rng = s.fails, s.rng.IntN
-		b.world, b.pooled = s.world, true
-		s.backends = append(s.backends, b)
-	}
-	if left := b.dirty(); left != "" {
-		s.t.Fatalf("backend %d is lent while there is still %s", b.id, left)
-	}
-	s.happens("backend %d is lent to client %d", b.id, c.id)
-	b.holder, c.lease, c.waiting = c, b, false
-	b.owner = c.direct.owner
-	c.rig.link = b.link
-	c.rig.s.Lease(b.link, &c.rig.o)
-	c.rig.stepClient()
-	s.stepped(c)
 }
 
 // stepped does what a session wants done, as the proxy would.
@@ -338,26 +359,24 @@ func (s *sim) stepped(c *simClient) {
 			if !b.dead {
 				s.checkBelief(b)
 			}
-		} else {
-			s.backends = slices.DeleteFunc(s.backends, func(o *simBackend) bool { return o == b })
 		}
-		b.holder, c.lease = nil, nil
-		s.replaced(c, 0)
 		r.fromServer = ""
-		if c.closed {
-			r.s.Forget()
+		if r.release {
+			c.release()
+		} else {
+			c.drop(r.busy)
 		}
+		s.replaced(c, 0)
 	}
 	if len(r.unread) > 0 {
 		s.happens("client %d says again: %s", c.id, shown(r.unread))
 		r.fromClient, r.unread = r.unread+r.fromClient, ""
 	}
 	if r.need {
-		if c.lease != nil || c.waiting {
-			s.t.Fatalf("client %d asks for a backend and has one, or waits for it", c.id)
+		if c.lease != nil {
+			s.t.Fatalf("client %d asks for a backend and has one", c.id)
 		}
-		c.waiting = true
-		s.line = append(s.line, c)
+		c.needs = true
 	}
 	if r.listen || r.syncNotes {
 		c.hears = true
@@ -375,84 +394,5 @@ func (s *sim) stepped(c *simClient) {
 	}
 	if n := len(r.fromClient); n >= MaxMessage+(64<<10) {
 		s.t.Fatalf("%d bytes of client %d are held back", n, c.id)
-	}
-}
-
-// checkBelief: a backend that is released is as its link says.
-func (s *sim) checkBelief(b *simBackend) {
-	if *b.link.Vars != b.vars {
-		s.t.Fatalf("backend %d is released with the settings %v, and is believed to have %v", b.id, b.vars, *b.link.Vars)
-	}
-	has, believed := map[string]string{}, map[string]string{}
-	for name, value := range b.settings {
-		if value != "" || !strings.Contains(name, ".") {
-			has[name] = value
-		}
-	}
-	for _, v := range b.link.settings.all() {
-		if (v.Value != "" || !strings.Contains(v.Name, ".")) && v != (wire.Param{Name: nameRole, Value: "none"}) {
-			believed[v.Name] = v.Value
-		}
-	}
-	if !maps.Equal(has, believed) {
-		s.t.Fatalf("backend %d is released with the settings %v, and is believed to have %v", b.id, has, believed)
-	}
-	for name := range b.stmts {
-		if name != "" {
-			has["statement "+name] = ""
-		}
-	}
-	for st := range b.link.have.all {
-		believed["statement "+st.name] = ""
-	}
-	if !maps.Equal(has, believed) {
-		s.t.Fatalf("backend %d is released with %v, and is believed to have %v", b.id, has, believed)
-	}
-}
-
-// checkPrepared: a backend has no more shared statements than it may. It may have
-// more for a while if an error has had it skip a Close, and what was sent behind
-// the Sync counts on that.
-func (s *sim) checkPrepared(b *simBackend) {
-	n := 0
-	for name := range b.stmts {
-		if strings.HasPrefix(name, namePrefix) && name != scratchName {
-			n++
-		}
-	}
-	switch {
-	case n < s.config.MaxPrepared:
-		b.unclosed = false
-	case n > s.config.MaxPrepared && !b.unclosed:
-		s.t.Fatalf("backend %d has %d shared statements, and may have %d", b.id, n, s.config.MaxPrepared)
-	}
-}
-
-// finish looks at what is left when nothing can happen any more.
-func (s *sim) finish() {
-	for _, c := range s.clients {
-		if !c.closed {
-			s.t.Fatalf("client %d is forgotten in phase %d: %s has not been consumed, %s not answered", c.id, c.rig.s.Phase(),
-				show(c.rig.fromClient), strings.Join(c.missing(), " "))
-		}
-		if n := c.rig.s.namedBytes; n != 0 {
-			s.t.Fatalf("client %d has gone, and has %d bytes of named statements", c.id, n)
-		}
-		if c.lease != nil {
-			s.t.Fatalf("client %d has gone, and backend %d with it", c.id, c.lease.id)
-		}
-	}
-	if len(s.line) > 0 {
-		s.t.Fatal("somebody who has gone is still in the line")
-	}
-	h := s.config.Shared
-	if n := h.places.Load(); n != 0 {
-		s.t.Fatalf("%d places are taken, and all clients have gone", n)
-	}
-	if n := h.Pinned.Load(); n != 0 {
-		s.t.Fatalf("%d clients are pinned, and all have gone", n)
-	}
-	if used := h.Statements.Len() - h.Statements.unusedCount; used != 0 {
-		s.t.Fatalf("%d statements are used, and all clients have gone", used)
 	}
 }

@@ -296,4 +296,5 @@ func (c *simClient) catalogKnown() {
 	c.sim.happens("client %d hears that the catalog is known: %v", c.id, c.sim.config.Catalog.Knowledge() != nil)
 	c.rig.s.CatalogKnown(&c.rig.o)
 	c.sim.stepped(c)
+	c.again = true
 }

@@ -86,7 +86,7 @@ var stmtPatterns = []struct {
 	{locks, regexp.MustCompile(`^select pg_advisory_lock\((?P<name>\d+)\)$`)},
 	{unlocks, regexp.MustCompile(`^select pg_advisory_unlock\((?P<name>\d+)\)$`)},
 	{listens, regexp.MustCompile(`(?i)^listen ` + namePattern + `$`)},
-	{unlistens, regexp.MustCompile(`(?i)^(?P<token>unlisten) (?P<name>\w+|\*)$`)},
+	{unlistens, regexp.MustCompile(`(?i)^(?P<token>unlisten) "?(?P<name>\w+|\*)"?$`)},
 	{notifies, regexp.MustCompile(`^notify (?P<name>\w+)$`)},
 	{hears, regexp.MustCompile(`^select \* from pg_listening_channels\(\)$`)},
 	{makesTemp, regexp.MustCompile(`^create temp table (?P<name>\w+) \(\)$`)},

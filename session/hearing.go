@@ -378,10 +378,15 @@ func (s *Session) CancelHearing(e *wire.Error, o *Out) bool {
 	return true
 }
 
-// unlistenThere has the backend listen to nothing any more.
+// unlistenThere has the backend listen to nothing any more. Where a client keeps
+// it, something that nobody has asked about may have had it listen to more.
 func (s *Session) unlistenThere(o *Out) {
 	s.x.shown = channelsHidden
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "UNLISTEN *"))
+	sql := []byte("UNLISTEN *")
+	if s.pins != 0 {
+		sql = s.eachChannel("UNLISTEN ")
+	}
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(sql)))
 	s.unnamedHere = false
 	s.owed.Push(pipeline.Reset)
 }
@@ -415,12 +420,16 @@ func (s *Session) showChannels(o *Out) {
 	if s.x == nil || len(s.x.channels) == 0 || s.isShown() || s.tx != 'I' || s.unsynced || s.owed.Len() > 0 {
 		return
 	}
-	var sql []byte
-	for _, c := range s.x.channels {
-		sql = append(wire.QuoteIdent(append(sql, "LISTEN "...), c), ';')
-	}
-	s.guarded(sql, o)
+	s.guarded(s.eachChannel("LISTEN "), o)
 	s.x.shown = channelsAhead
+}
+
+// eachChannel is a statement for each channel that the client hears.
+func (s *Session) eachChannel(verb string) (sql []byte) {
+	for _, c := range s.x.channels {
+		sql = append(wire.QuoteIdent(append(sql, verb...), c), ';')
+	}
+	return sql
 }
 
 // opensBlock tells whether a message opens a block ahead of which the client's

@@ -33,6 +33,7 @@ type asking struct {
 	hash    uint64 // of the settings, then
 	idle    bool   // idle_session_timeout is among them, which no backend keeps
 	reading proof.Reading
+	known   *proof.Knowledge // what was, when it was asked
 	// generation is that of the catalog that is read.
 	generation uint64
 }
@@ -65,7 +66,7 @@ func (s *Session) ask(parts, hinted Reason, leak bool, o *Out) {
 // pose asks what is wanted. Which settings of extensions there may be must be
 // known before.
 func (s *Session) pose(a *asking, o *Out) {
-	a.state, a.Parts, a.Answer = askingBackend, a.wanted, proof.Answer{}
+	a.state, a.Parts, a.Answer, a.listing = askingBackend, a.wanted, proof.Answer{}, false
 	c := s.config.Catalog
 	if c == nil || a.wanted&partsAll != partsAll {
 		s.send(a, o)
@@ -96,6 +97,9 @@ func (s *Session) pose(a *asking, o *Out) {
 func (s *Session) send(a *asking, o *Out) {
 	x := s.more()
 	x.asking = a
+	if s.config.Catalog != nil {
+		a.known = s.config.Catalog.Knowledge()
+	}
 	if a.Guarded && a.Parts&proof.PartHash != 0 { // the hash would be that of other timeouts
 		a.Parts = a.Parts&^proof.PartHash | partSettings
 	}
@@ -168,6 +172,9 @@ func (s *Session) answered(o *Out) {
 			o.Learn.Rows = a.Learned
 		}
 		s.await(a, o)
+		return
+	case s.config.Catalog != nil && a.wanted&partsAll == partsAll && a.Parts&(partSettings|proof.PartHash) != 0 && a.known != s.config.Catalog.Knowledge():
+		s.pose(a, o) // there may be settings of extensions that it has not asked for
 		return
 	case a.Failed && a.Parts&proof.PartHash != 0:
 		// The client's role may not read some setting.

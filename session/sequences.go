@@ -86,7 +86,7 @@ func (s *Session) ownSequences(o *Out) {
 		return
 	}
 	s.link.counted = s.id
-	if s.tx == 'I' && !s.unsynced {
+	if s.tx == 'I' && !s.unsynced && s.long == longNone { // a simple query takes the unnamed statement away
 		s.guarded([]byte("DISCARD SEQUENCES;"), o)
 		return
 	}

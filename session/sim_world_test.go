@@ -16,8 +16,8 @@ import (
 //
 // What a function leaves it leaves at each of its runs, since one that leaves
 // nothing at a run that is asked about, and something at the next, which is not,
-// cannot be noticed. Only one whose body can be read, and that of all that
-// calls it, may leave something now and then.
+// cannot be noticed. Only one whose body can be read, and those of all that
+// calls it and of all that it calls, may leave something now and then.
 type world struct {
 	rng       *rand.Rand
 	functions []*function
@@ -127,7 +127,7 @@ func (w *world) run(number int, read bool, all effects) effects {
 	f := w.functions[number]
 	f.runs++
 	read = read && f.shown
-	if read && f.runs%f.every != 0 {
+	if read && f.runs%f.every != 0 && w.legible(number) {
 		return all
 	}
 	for _, s := range f.body {
@@ -141,6 +141,19 @@ func (w *world) run(number int, read bool, all effects) effects {
 		}
 	}
 	return all
+}
+
+// legible tells whether a function's body can be read, and those of all that it
+// calls.
+func (w *world) legible(number int) bool {
+	f := w.functions[number]
+	for _, s := range f.body {
+		var called int
+		if scans(s, "perform f%d(arg)", &called) && !w.legible(called) {
+			return false
+		}
+	}
+	return f.shown
 }
 
 func scans(s, format string, n *int) bool {

@@ -317,6 +317,9 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	if parts == 0 {
 		return true
 	}
+	if s.pins != 0 && s.mayHaveLeft() {
+		parts = partsAll // the pin may end with the answer
+	}
 	switch counts := &s.config.Shared.Counts; {
 	case hinted != 0:
 		counts.Hinted.Add(1)
@@ -343,7 +346,7 @@ func (s *Session) noteChanges(h wire.Hints) {
 // sample tells whether a transaction without hints is to be checked all the
 // same (leak_check).
 func (s *Session) sample() bool {
-	if s.config.LeakCheck <= 0 || s.pins != 0 || s.asked {
+	if s.config.LeakCheck <= 0 || s.pins != 0 || s.asked || s.spoilt {
 		return false
 	}
 	s.link.share += s.config.LeakCheck

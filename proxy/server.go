@@ -55,8 +55,8 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	if c == nil {
 		return s.receivedIdle(p)
 	}
-	if c.login != nil {
-		return c.login.probed(p)
+	if l := c.login; l != nil && l.probing != nil {
+		return l.probed(p)
 	}
 	if !c.hasBegun() {
 		if len(p) > 0 && p[0] == 'E' {
@@ -93,7 +93,8 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	return n
 }
 
-// hasBegun tells whether the client has begun with the backend that it has.
+// hasBegun tells whether the client has begun with the backend that it has. One
+// that logs in has not, unless it probes.
 func (c *client) hasBegun() bool { return c.login == nil && c.sess.Phase() != session.Waiting }
 
 // receivedIdle deals with what a backend says of its own accord while nobody
@@ -153,9 +154,9 @@ func (s *server) Ended(*loop.Conn, error) {
 		s.lost()
 		return
 	}
-	if c.login != nil {
+	if l := c.login; l != nil && l.probing != nil {
 		c.drop(false)
-		c.login.lostProbe()
+		l.lostProbe()
 		return
 	}
 	if !c.hasBegun() {

@@ -1,8 +1,6 @@
 package integration
 
-import (
-	"testing"
-)
+import "testing"
 
 // TestAPipelineThatNeverRunsDryGivesItsBackendBack: two of its queries are under
 // way at any moment, and all the same others are served.

@@ -1,8 +1,6 @@
 package integration
 
-import (
-	"slices"
-)
+import "slices"
 
 // way is a way of reaching what leaves state behind. Its texts have the places
 // of kind.filler.

@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"pgweir/config"
 	"pgweir/loop"
-
-	"golang.org/x/sys/unix"
 )
 
 // listener is one socket that clients connect to.

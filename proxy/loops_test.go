@@ -9,13 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"pgweir/config"
 	"pgweir/loop"
 	"pgweir/session"
 	"pgweir/status"
 	"pgweir/wire"
-
-	"golang.org/x/sys/unix"
 )
 
 // patience is how long a test waits for what has to happen.

@@ -3,8 +3,8 @@ package session
 import (
 	"encoding/binary"
 	"hash/maphash"
-	"pgweir/session/pipeline"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

@@ -1,8 +1,6 @@
 package session
 
-import (
-	"pgweir/wire"
-)
+import "pgweir/wire"
 
 // more is what few sessions need.
 func (s *Session) more() *extra {

@@ -1,12 +1,12 @@
 package session
 
 import (
-	"pgweir/session/pipeline"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"pgweir/session/pipeline"
 	"pgweir/session/proof"
 	"pgweir/wire"
 )

@@ -3,9 +3,9 @@ package session
 import (
 	"bytes"
 	"encoding/binary"
-	"pgweir/session/pipeline"
 	"slices"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

@@ -1,11 +1,11 @@
 package session
 
 import (
-	"pgweir/session/pipeline"
 	"slices"
 	"strconv"
 	"time"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

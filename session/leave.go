@@ -1,9 +1,8 @@
 package session
 
 import (
-	"pgweir/wire"
-
 	"pgweir/session/pipeline"
+	"pgweir/wire"
 )
 
 // Gone says that the client has closed its connection, or is to be closed.

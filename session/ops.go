@@ -1,9 +1,8 @@
 package session
 
 import (
-	"pgweir/wire"
-
 	"pgweir/session/pipeline"
+	"pgweir/wire"
 )
 
 // What the client asks for takes effect here when it is sent, before the

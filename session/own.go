@@ -2,8 +2,8 @@ package session
 
 import (
 	"bytes"
-	"pgweir/session/pipeline"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

@@ -2,9 +2,9 @@ package session
 
 import (
 	"encoding/binary"
-	"pgweir/session/pipeline"
 	"unicode/utf8"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

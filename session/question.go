@@ -1,10 +1,10 @@
 package session
 
 import (
-	"pgweir/session/pipeline"
 	"slices"
 	"strings"
 
+	"pgweir/session/pipeline"
 	"pgweir/session/proof"
 	"pgweir/wire"
 )

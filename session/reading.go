@@ -2,11 +2,11 @@ package session
 
 import (
 	"hash/maphash"
-	"pgweir/session/pipeline"
 	"strconv"
 	"strings"
 	"sync"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

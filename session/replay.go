@@ -1,9 +1,9 @@
 package session
 
 import (
-	"pgweir/session/pipeline"
 	"strings"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

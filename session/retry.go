@@ -2,9 +2,9 @@ package session
 
 import (
 	"bytes"
-	"pgweir/session/pipeline"
 	"slices"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

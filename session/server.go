@@ -3,8 +3,8 @@ package session
 import (
 	"bytes"
 	"encoding/binary"
-	"pgweir/session/pipeline"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

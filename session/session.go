@@ -1,9 +1,9 @@
 package session
 
 import (
-	"pgweir/session/pipeline"
 	"sync/atomic"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

@@ -2,10 +2,10 @@ package session
 
 import (
 	"fmt"
-	"pgweir/session/pipeline"
 	"slices"
 	"strings"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"maps"
-	"pgweir/session/pipeline"
 	"slices"
 	"strconv"
 	"unicode/utf8"
 
+	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 

@@ -2,11 +2,11 @@ package session
 
 import (
 	"bytes"
-	"pgweir/session/pipeline"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"pgweir/session/pipeline"
 	"pgweir/session/proof"
 	"pgweir/wire"
 )

@@ -1,9 +1,8 @@
 package session
 
 import (
-	"pgweir/wire"
-
 	"pgweir/session/pipeline"
+	"pgweir/wire"
 )
 
 // maxUnnamed is how long a Parse of the unnamed statement may be, in bytes, to

@@ -1,9 +1,8 @@
 package session
 
 import (
-	"pgweir/wire"
-
 	"pgweir/session/pipeline"
+	"pgweir/wire"
 )
 
 // A backend in copy-in mode ignores Syncs; but if the copy fails before it has

@@ -144,7 +144,7 @@ func (s *Session) nextMessage(f *feed, o *Out) (m incoming, c course) {
 	if len(in) < wire.HeaderLen {
 		return m, courseStop
 	}
-	if s.phase == Active && (s.owed.First() == pipeline.Question || s.awaits()) || s.hearsLater() {
+	if e := s.owed.First(); s.phase == Active && (e == pipeline.Question || e == pipeline.Reset || s.awaits()) || s.hearsLater() {
 		// What the answer is about must not change under it; and after it
 		// the lease may be over.
 		s.held = true

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 
+	"pgweir/session/pipeline"
 	"pgweir/session/proof"
 	"pgweir/wire"
 )
@@ -284,6 +285,7 @@ func (s *Session) unread() (unknown bool) {
 	if c == nil || len(e.unread) == 0 && !e.lost && !outdated {
 		return false
 	}
+	s.link.unsure = true // what ran may have been something else than what is read now
 	k := c.Knowledge()
 	if k == nil {
 		return false
@@ -325,6 +327,19 @@ func (e *evidence) later(k *proof.Knowledge, outdated bool) (all proof.Learned, 
 		}
 	}
 	return all, ok
+}
+
+// wash has the backend forget settings of extensions that may have been set under
+// names which nobody knows: what ran was looked up before the database's objects
+// were read, or under an older generation of them, and what is read now may be
+// other objects. RESET ALL takes back what no view of PostgreSQL's shows as well.
+func (s *Session) wash(o *Out) {
+	l := s.link
+	l.unsure = false
+	l.settings = l.settings.afterReset(l.base)
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "RESET ALL"))
+	s.unnamedHere = false
+	s.owed.Push(pipeline.Reset)
 }
 
 // judge has an answer speak for or against what ran in the lease. found is what

@@ -78,8 +78,8 @@ func (s *Session) leave(o *Out) {
 	case s.config.Mode == SessionMode:
 		reset = s.config.ResetQuery
 		s.link.have.doubt() // from before a reload of the pool's mode
-	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing || s.isShown()), s.mayHaveLeft(), s.awaits():
-		reset = "DISCARD ALL"
+	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing || s.isShown()), s.mayHaveLeft(), s.awaits(), s.link.unsure:
+		reset, s.link.unsure = "DISCARD ALL", false
 		s.link.settings = s.link.base
 		s.link.have.clear()
 		s.link.counted = 0

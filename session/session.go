@@ -91,6 +91,7 @@ type Link struct {
 	Notifier atomic.Uint32
 	PID      uint32 // the backend's process
 	told     uint32 // the process ID of the client that has last asked for PID; 0 if none has
+	unsure   bool   // a setting may be there whose name nobody knows; see Session.wash
 	quiet    bool   // no notifications are on their way from there
 	others   bool   // those of other clients may be than the one that has it
 
@@ -495,6 +496,10 @@ func (s *Session) settle(o *Out) {
 		s.tellReady(o)
 	}
 	if s.pins != 0 {
+		return
+	}
+	if s.link.unsure && !s.spoilt {
+		s.wash(o)
 		return
 	}
 	if s.x != nil && len(s.x.notes) > 0 {

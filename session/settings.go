@@ -127,6 +127,17 @@ func (s *Settings) all() []wire.Param {
 	return s.list
 }
 
+// afterReset is what is left of it behind RESET ALL: what a backend began with, and
+// who one is.
+func (s *Settings) afterReset(base *Settings) *Settings {
+	others := func(v wire.Param) bool { return !isIdentity(v.Name) }
+	left := NewSettings(slices.Concat(slices.DeleteFunc(slices.Clone(s.all()), others), base.without(func(v wire.Param) bool { return isIdentity(v.Name) }).all()))
+	if left.equal(base) {
+		return base
+	}
+	return left
+}
+
 func (s *Settings) isPlain() bool { return s == nil || s.plain }
 
 // get finds a value.

@@ -103,3 +103,47 @@ func TestWhatRanUnderAnOlderGenerationIsReadAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestNoSettingStaysThatWasSetBeforeTheObjectsWereRead: what is read may be others
+// by then, so that nobody can know the names of those that ran.
+func TestNoSettingStaysThatWasSetBeforeTheObjectsWereRead(t *testing.T) {
+	d := aDatabase()
+	r := waitingRig(t, d, "answer")
+	for kinds(r.toServer) != "" {
+		question := r.toServer
+		r.toServer = ""
+		r.server(d.answer(question))
+	}
+	mustEqual(t, "behind the answer, to the server", r.toServer, query("RESET ALL"))
+	r.toServer = ""
+	r.client(query("select 2"))
+	if r.toServer != "" || r.release {
+		t.Errorf("the backend is told %s meanwhile, released: %v", show(r.toServer), r.release)
+	}
+	r.server(complete("RESET") + ready('I'))
+	if got := r.flags(); got != "need release" {
+		t.Errorf("behind that: %s", got)
+	}
+	r.lease()
+	r.toServer = ""
+	r.server(complete("SELECT 1") + ready('I'))
+	if strings.Contains(r.toServer, "RESET") {
+		t.Errorf("and again: %s", show(r.toServer))
+	}
+}
+
+func TestWhatRESETALLLeaves(t *testing.T) {
+	role, memory, path := wire.Param{Name: nameRole, Value: "joe"}, wire.Param{Name: "work_mem", Value: "1"}, wire.Param{Name: "search_path", Value: "a"}
+	base := NewSettings([]wire.Param{path})
+	for _, c := range []struct{ of, base, want *Settings }{
+		{nil, nil, nil},
+		{NewSettings([]wire.Param{memory}), nil, nil},
+		{NewSettings([]wire.Param{memory, role}), nil, NewSettings([]wire.Param{role})},
+		{NewSettings([]wire.Param{memory, role}), base, NewSettings([]wire.Param{path, role})},
+		{NewSettings([]wire.Param{memory}), base, base},
+	} {
+		if got := c.of.afterReset(c.base); !got.equal(c.want) {
+			t.Errorf("%v over %v leaves %v, want %v", c.of.all(), c.base.all(), got.all(), c.want.all())
+		}
+	}
+}

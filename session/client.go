@@ -231,11 +231,11 @@ func (s *Session) dropMessage(m *incoming, f *feed) {
 // message is.
 func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 	s.rest = restPasses
-	if s.vars != s.link.Vars && !s.owed.OwesClient() && !s.owed.Has(pipeline.Settings) && !s.owed.Has(pipeline.Aside) && s.tx != 'E' && !s.unsynced {
+	if s.vars != s.link.Vars && !s.owed.OwesClient() && !s.owed.Has(pipeline.Settings) && !s.owed.Has(pipeline.Aside) && s.tx != 'E' && s.batch == batchNone {
 		f.pass(&o.ToServer)
 		s.replay(o)
 	}
-	if s.pins != 0 && s.link.counted != s.id && s.long == longNone && s.tx == 'I' && !s.unsynced && s.owed.Len() == 0 {
+	if s.pins != 0 && s.link.counted != s.id && s.long == longNone && s.tx == 'I' && s.batch == batchNone && s.owed.Len() == 0 {
 		f.pass(&o.ToServer)
 		s.ownSequences(o) // what it takes from sequences from now on is its own
 	}
@@ -366,7 +366,7 @@ func (s *Session) terminate(o *Out) {
 // hold: a message must wait until all before it has been answered. The backend
 // would answer some of that only after a Sync.
 func (s *Session) hold(o *Out) {
-	if s.unsynced && !s.held {
+	if s.batch != batchNone && !s.held {
 		o.ToServer.keep(wire.AppendFlush(o.ToServer.own()))
 	}
 	s.held = true
@@ -381,7 +381,7 @@ func (s *Session) givesWay(typ byte) bool {
 	default:
 		return false // it may belong to what is under way
 	}
-	return s.phase == Active && s.config.Mode != SessionMode && s.pins == 0 && !s.unsynced &&
+	return s.phase == Active && s.config.Mode != SessionMode && s.pins == 0 && s.batch == batchNone &&
 		s.owed.Last().EndsWithReady() && s.config.Waiting != nil && s.config.Waiting()
 }
 

@@ -91,7 +91,7 @@ func (s *Session) askColumns(st *Statement, o *Out) {
 	o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), st.name))
 	s.pushOp(pipeline.DescribeShared, op{of: s.link.have.all[st], asks: st})
 	s.link.retry = retry{}
-	s.unsynced = true
+	s.batch = max(s.batch, batchPrepares)
 }
 
 // binds notes that a portal of a statement is made, if a Describe of it would say

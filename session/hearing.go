@@ -417,7 +417,7 @@ func (s *Session) tellReady(o *Out) {
 // in which it could not be done any more. What a block with savepoints leaves of
 // the channels, the backend says then.
 func (s *Session) showChannels(o *Out) {
-	if s.x == nil || len(s.x.channels) == 0 || s.isShown() || s.tx != 'I' || s.unsynced || s.owed.Len() > 0 {
+	if s.x == nil || len(s.x.channels) == 0 || s.isShown() || s.tx != 'I' || s.batch != batchNone || s.owed.Len() > 0 {
 		return
 	}
 	s.guarded(s.eachChannel("LISTEN "), o)
@@ -436,7 +436,7 @@ func (s *Session) eachChannel(verb string) (sql []byte) {
 // channels are to be shown.
 func (s *Session) opensBlock(typ byte, message []byte) bool {
 	c := s.config
-	if s.isShown() || s.tx != 'I' || s.unsynced || s.skipping || s.copyIn || c.State == StateOff || c.Mode != TransactionMode || c.Listen != ListenShare {
+	if s.isShown() || s.tx != 'I' || s.batch != batchNone || s.skipping || s.copyIn || c.State == StateOff || c.Mode != TransactionMode || c.Listen != ListenShare {
 		return false
 	}
 	text := message[wire.HeaderLen:]

@@ -71,7 +71,7 @@ func (s *Session) showIdle(typ byte, message []byte, before []byte, o *Out) (don
 	if s.config.State == StateOff || s.skipping || s.copyIn || s.tx == 'E' || s.idleThere {
 		return false
 	}
-	pipelined := s.unsynced || s.owed.OwesClient()
+	pipelined := s.batch != batchNone || s.owed.OwesClient()
 	if typ == 'Q' && pipelined || !s.namesIdle(typ, message) {
 		return false
 	}

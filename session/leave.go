@@ -28,7 +28,7 @@ func (s *Session) Gone(o *Out) {
 // ownOnly tells whether the backend is at work on nothing of the client's, but
 // on what pgweir itself has asked of it, which does not take long.
 func (s *Session) ownOnly() bool {
-	return s.owed.OwesReady() && !s.owed.OwesClient() && s.clientLeft == 0 && !s.skipping && !s.copyIn && !s.unsynced
+	return s.owed.OwesReady() && !s.owed.OwesClient() && s.clientLeft == 0 && !s.skipping && !s.copyIn && s.batch == batchNone
 }
 
 // Rest is called now and then, and gives a backend back that the client keeps
@@ -36,7 +36,7 @@ func (s *Session) ownOnly() bool {
 // Sync, as drivers do that prepare for later. If it has not said anything since
 // the last time, pgweir sends the Sync; what comes next is a new lease's.
 func (s *Session) Rest(o *Out) {
-	if s.phase != Active || !s.unsynced || s.executed || s.tx != 'I' || s.config.Mode == SessionMode {
+	if s.phase != Active || s.batch != batchPrepares || s.tx != 'I' || s.config.Mode == SessionMode {
 		return
 	}
 	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.rest == restGathered || s.draining || s.hearsLater() {
@@ -49,7 +49,7 @@ func (s *Session) Rest(o *Out) {
 	case !s.rested:
 		s.rested = true
 	default:
-		s.rested, s.unsynced, s.unnamedSent = false, false, false
+		s.rested, s.batch, s.unnamedSent = false, batchNone, false
 		s.link.retry, s.resets = retry{}, 0
 		if s.x != nil {
 			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil
@@ -67,7 +67,7 @@ func (s *Session) leave(o *Out) {
 	// left a broken connection for a new one (as pools do that find it in a
 	// transaction) would take it for the old.
 	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
-	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.spoilt || inBlock {
+	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.batch != batchNone || s.spoilt || inBlock {
 		o.Drop, o.Busy = true, s.owed.Len() > 0
 		s.noteChanges(s.hints) // they may have been committed
 		s.end()

@@ -7,15 +7,24 @@ import "pgweir/wire"
 // told that it has succeeded has the backend. Where that cannot be foreseen, the
 // backend is asked before the client is told; see asksFirst.
 
+// place is a client's, of those that max_pinned allows.
+type place uint8
+
+const (
+	placeNone  place = iota
+	placeTaken       // before a statement that pins, or by a pin that its client has been told of
+	placeNew         // by the pin that has begun with the transaction that has just ended
+)
+
 // takePlace takes a place; it is false if there is none.
 func (s *Session) takePlace() bool {
-	if s.place || s.forgotten {
+	if s.place != placeNone || s.forgotten {
 		return true
 	}
 	places := &s.config.Shared.places
 	for n := places.Load(); int(n) < s.config.MaxPinned; n = places.Load() {
 		if places.CompareAndSwap(n, n+1) {
-			s.place = true
+			s.place = placeTaken
 			return true
 		}
 	}
@@ -24,16 +33,23 @@ func (s *Session) takePlace() bool {
 
 // freePlace gives it back.
 func (s *Session) freePlace() {
-	if s.place {
-		s.place = false
+	if s.place != placeNone {
+		s.place = placeNone
 		s.config.Shared.places.Add(-1)
+	}
+}
+
+// keepPlace: a new place is one as any other from now on.
+func (s *Session) keepPlace() {
+	if s.place == placeNew {
+		s.place = placeTaken
 	}
 }
 
 // crowded tells whether the pin that has just begun is one too many: the client
 // has it without a place.
 func (s *Session) crowded() bool {
-	return s.pins != 0 && s.newPin && s.config.MaxPinned > 0 && int(s.config.Shared.places.Load()) > s.config.MaxPinned
+	return s.pins != 0 && s.place == placeNew && s.config.MaxPinned > 0 && int(s.config.Shared.places.Load()) > s.config.MaxPinned
 }
 
 // mayPin tells whether what the transaction has done may pin.

@@ -209,7 +209,7 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 		o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), n.st.name))
 		s.describes(n)
 	}
-	s.unsynced, s.asked = true, false
+	s.batch, s.asked = max(s.batch, batchPrepares), false
 	s.clientLeft = int32(m.total - len(m.message))
 	s.give(o)
 	if !waits {
@@ -252,7 +252,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 	b = append(append(b, n.st.name...), 0)
 	o.ToServer.keep(append(b, rest...))
 	s.owed.Push(pipeline.Bind)
-	s.executed = true
+	s.batch = batchRuns
 	return nil
 }
 
@@ -261,7 +261,7 @@ func (s *Session) refuse(e *wire.Error, message []byte, total int, o *Out) handl
 	o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
 	s.pushOp(pipeline.Refused, op{refusal: e})
 	s.clientLeft, s.rest = int32(total-len(message)), restDropped
-	s.unsynced = true
+	s.batch = max(s.batch, batchPrepares)
 	o.Asked = true
 	return handleDone
 }
@@ -295,7 +295,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 	case !s.parseShared(n, name, body, before, &named{hints: hints, shape: shape, unsure: s.unsure()}, o):
 		return handleHold
 	}
-	s.unsynced, s.asked = true, false
+	s.batch, s.asked = max(s.batch, batchPrepares), false
 	s.give(o)
 	if !waits {
 		o.Asked = true
@@ -335,7 +335,7 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 	o.ToServer.add(before)
 	next.st = st
 	changes := s.config.Shared.changes.Load()
-	if s.tx == 'I' && !s.executed && !s.owed.OwesClientReady() && !next.unsure && s.link.have.fresh(st, changes) {
+	if s.tx == 'I' && s.batch != batchRuns && !s.owed.OwesClientReady() && !next.unsure && s.link.have.fresh(st, changes) {
 		s.rename(name, n, next, pipeline.ParseGiven)
 		return true
 	}
@@ -409,7 +409,7 @@ func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
 	}
 	s.rename(name, s.names[string(cutName(name))], &named{private: true, hints: hints}, pipeline.ParseNamed)
 	s.hints |= wire.HintPrepare
-	s.unsynced, s.asked = true, false
+	s.batch, s.asked = max(s.batch, batchPrepares), false
 	if !waits {
 		o.Asked = true
 	}
@@ -428,7 +428,7 @@ func (s *Session) closePrivate(n *named, name, before, message []byte, o *Out) h
 	o.ToServer.add(before)
 	o.ToServer.keep(append(o.ToServer.own(), message...))
 	s.rename(name, n, nil, pipeline.ParseNamed)
-	s.unsynced, s.asked = true, false
+	s.batch, s.asked = max(s.batch, batchPrepares), false
 	if !waits {
 		o.Asked = true
 	}

@@ -40,7 +40,7 @@ func (s *Session) quickClient(in []byte, o *Out) (n int) {
 		n += total
 	}
 	if n > 0 {
-		s.begun, s.unsynced = true, true
+		s.begun, s.batch = true, max(s.batch, batchPrepares)
 	}
 	return n
 }
@@ -58,7 +58,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 			s.hints |= s.runsUnnamed(message)
 		}
 		o.Binds++
-		s.executed = true
+		s.batch = batchRuns
 		s.link.bound = nil
 		s.owed.Push(pipeline.Bind)
 	case 'D':
@@ -70,7 +70,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		if s.hints&hintsAlone != 0 {
 			return false
 		}
-		s.executed = true
+		s.batch = batchRuns
 		s.owed.Push(pipeline.Execute)
 	case 'P':
 		if len(body) < 2 || body[0] != 0 || len(message) > maxUnnamed || s.long != longNone || s.config.Mode == SessionMode {

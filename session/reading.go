@@ -141,7 +141,7 @@ func readingHint(name string) wire.Hints {
 func (s *Session) unsure() bool {
 	h := s.hints
 	return h&(hintReading|wire.HintDo|wire.HintCall|wire.HintDiscard) != 0 ||
-		h&hintReadingVar != 0 && (s.executed || s.owed.OwesClient())
+		h&hintReadingVar != 0 && (s.batch == batchRuns || s.owed.OwesClient())
 }
 
 // suit has a name stand for the statement that suits the client's settings now:
@@ -246,7 +246,7 @@ func (s *Session) make(st *Statement, o *Out) {
 	}
 	// Ahead of all others a query of its own keeps what follows free of the
 	// transaction that it runs in.
-	alone := s.tx == 'I' && !s.unsynced && !s.owed.OwesClient()
+	alone := s.tx == 'I' && s.batch == batchNone && !s.owed.OwesClient()
 	aside := !alone && s.tx != 'E'
 	switch {
 	case len(there) == 0:
@@ -303,7 +303,7 @@ func (s *Session) aside(sql string, o *Out) {
 // insert is aside ahead of any message of the client's. A Sync follows where the
 // client's own messages do not wait for one; within a block it ends nothing.
 func (s *Session) insert(statements []string, o *Out) {
-	open := s.unsynced || s.owed.MaySkip()
+	open := s.batch != batchNone || s.owed.MaySkip()
 	for _, sql := range statements {
 		s.aside(sql, o)
 	}

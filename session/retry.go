@@ -30,11 +30,11 @@ const maxUnit = 8 << 10
 // begin notes that the messages of a query on n begin at the end of what is
 // being sent, if it stands alone.
 func (s *Session) begin(n *named, o *Out) {
-	if s.link.retry.n == n && s.link.retry.from > 0 && !s.executed {
+	if s.link.retry.n == n && s.link.retry.from > 0 && s.batch != batchRuns {
 		return // its Describe stands ahead of its Bind
 	}
 	s.link.retry = retry{}
-	if s.tx != 'I' || s.executed || s.owed.OwesClient() {
+	if s.tx != 'I' || s.batch == batchRuns || s.owed.OwesClient() {
 		return
 	}
 	s.link.retry = retry{n: n, from: len(o.ToServer.own()) + 1}
@@ -50,7 +50,7 @@ func (s *Session) keepUnit(o *Out) {
 		return
 	}
 	s.link.unit = append(s.link.unit, b...)
-	if s.unsynced {
+	if s.batch != batchNone {
 		s.link.retry.from = 1 // it goes on with the next step
 	} else {
 		s.link.retry.whole = true

@@ -86,13 +86,13 @@ func (s *Session) ownSequences(o *Out) {
 		return
 	}
 	s.link.counted = s.id
-	if s.tx == 'I' && !s.unsynced && s.long == longNone { // a simple query takes the unnamed statement away
+	if s.tx == 'I' && s.batch == batchNone && s.long == longNone { // a simple query takes the unnamed statement away
 		s.guarded([]byte("DISCARD SEQUENCES;"), o)
 		return
 	}
 	s.more().counts = true
 	s.aside(forgetOthers, o)
-	if !s.unsynced {
+	if s.batch == batchNone {
 		s.ownSync(o) // a simple query may be next
 	}
 }

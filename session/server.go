@@ -164,7 +164,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		s.copyIn = !ended
 		s.swallowSyncs(n)
 		if first == pipeline.Execute && !s.owed.Has(pipeline.Sync) {
-			s.unsynced, s.executed = true, true
+			s.batch = batchRuns
 		}
 	case 'W':
 		s.copyIn = true
@@ -366,7 +366,7 @@ func (s *Session) asksFirst() bool {
 	if s.hints&wire.HintListen != 0 && s.config.Listen == ListenShare || s.isShown() && s.mayUnlisten() {
 		return true
 	}
-	return s.config.MaxPinned > 0 && !s.hasLong() && (s.pins != 0 && s.hints != 0 || !s.place && s.mayPin())
+	return s.config.MaxPinned > 0 && !s.hasLong() && (s.pins != 0 && s.hints != 0 || s.place == placeNone && s.mayPin())
 }
 
 // failed: the backend answers with an error, and skips what belongs to it.

@@ -31,6 +31,16 @@ const (
 	Ended
 )
 
+// batch is what extended messages were sent behind the last Sync. With any, the
+// backend has begun a transaction.
+type batch uint8
+
+const (
+	batchNone     batch = iota
+	batchPrepares       // none of them runs anything
+	batchRuns           // a Bind or Execute is among them
+)
+
 // MaxMessage is how long a message may be, in bytes, to be passed on whole:
 // until it has come, it takes no backend. A longer one is passed on as it
 // comes, once that much of it is there.
@@ -196,21 +206,19 @@ type Session struct {
 	skipping    bool   // the backend skips all up to a Sync, which has not been sent
 	copyFed     bool   // CopyData, CopyDone or CopyFail was sent since all was answered
 	copyIn      bool   // the backend reads CopyData
-	unsynced    bool   // extended messages were sent behind the last Sync: the backend has begun a transaction
-	unnamedHere bool   // this backend has the unnamed statement, or none, for it has said so
-	unnamedSent bool   // it will, or else skips all up to the next Sync
-	lastWords   bool   // the server has told the client why it closes the connection
-	draining    bool   // the client said Terminate, or has gone; the last answers are on the way
-	forgotten   bool   // by Forget
+	batch       batch
+	unnamedHere bool // this backend has the unnamed statement, or none, for it has said so
+	unnamedSent bool // it will, or else skips all up to the next Sync
+	lastWords   bool // the server has told the client why it closes the connection
+	draining    bool // the client said Terminate, or has gone; the last answers are on the way
+	forgotten   bool // by Forget
 	replaying   replaying
 	resets      uint8 // the places in wire.Vars that a statement under way may turn back
 	spoilt      bool  // the backend is no longer fit for anybody else
-	executed    bool  // a Bind or Execute was sent behind the last Sync
 	rested      bool  // nothing has come from the client since Rest
 	alone       bool  // nothing is sent before all has been answered
 	held        bool  // and something is there to be sent
-	newPin      bool  // the pin has begun with the transaction that has just ended, without a place
-	place       bool  // it has taken one; see takePlace
+	place       place
 	stays       bool  // a transaction has ended in this lease, and the client has asked for more by then
 	begun       bool  // a message of the client's has been sent in this lease
 	asked       bool  // the backend has been asked since the client's last message
@@ -314,7 +322,7 @@ func (s *Session) Ahead(was bool) bool {
 // InTransaction tells whether a transaction is under way: a block, or an
 // extended query whose Sync has not come.
 func (s *Session) InTransaction() bool {
-	return s.phase == Active && (s.tx != 'I' || s.unsynced || s.skipping)
+	return s.phase == Active && (s.tx != 'I' || s.batch != batchNone || s.skipping)
 }
 
 // Pinned tells whether the client keeps its backend for state that it left there.
@@ -349,7 +357,7 @@ func (s *Session) Lease(l *Link, o *Out) {
 	l.owed.Rewind()
 	l.retry = retry{}
 	s.owed = &l.owed
-	s.unnamedHere, s.unnamedSent, s.unsynced, s.executed, s.rested = false, false, false, false, false
+	s.unnamedHere, s.unnamedSent, s.batch, s.rested = false, false, batchNone, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
 	s.alone, s.held, s.asked, s.begun = false, false, false, false
 	s.replaying, s.stays, s.copyFed = replayNone, false, false
@@ -431,7 +439,7 @@ func (s *Session) unconcerned() bool {
 	}
 	a := s.x.asking
 	return a.hinted == 0 && !s.link.evidence.ask && !s.outdated() && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
-		s.clientLeft == 0 && s.rest != restGathered && !s.unsynced && !s.draining && !s.x.withheld
+		s.clientLeft == 0 && s.rest != restGathered && s.batch == batchNone && !s.draining && !s.x.withheld
 }
 
 // fail ends the conversation because one side broke the protocol.
@@ -492,7 +500,8 @@ func (s *Session) settle(o *Out) {
 			s.overPinned(o)
 			return
 		}
-		s.careful, s.newPin = false, false
+		s.careful = false
+		s.keepPlace()
 		s.tellReady(o)
 	}
 	if s.pins != 0 {
@@ -524,7 +533,7 @@ func (s *Session) end() {
 
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {
-	if s.owed.Len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.unsynced || s.rest == restGathered || !s.begun {
+	if s.owed.Len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.batch != batchNone || s.rest == restGathered || !s.begun {
 		return false
 	}
 	if s.x != nil && s.x.ignoring {

@@ -63,7 +63,7 @@ const nobody = 1 << 30
 func (s *Session) aim(h wire.Hints) uint32 {
 	switch {
 	case h&hintsSignal == 0, s.config.Signal == nil, s.PID == 0, s.link.told == s.PID,
-		s.tx != 'I', s.executed, s.pins != 0, (s.hints|h)&wire.HintBackendPID != 0:
+		s.tx != 'I', s.batch == batchRuns, s.pins != 0, (s.hints|h)&wire.HintBackendPID != 0:
 		return 0
 	case s.link.told == 0:
 		return nobody

@@ -63,7 +63,7 @@ func (s *Session) makeReady(h wire.Hints, o *Out) {
 // showPrepared gives the backend the client's statements under their own names
 // and takes all others away, for a statement that reads what there is.
 func (s *Session) showPrepared(o *Out) {
-	if s.tx == 'E' || s.unsynced && s.tx == 'I' || s.owed.Len() > 0 || !s.sharing() || s.more().showing || len(s.names)+len(s.link.have.all) == 0 {
+	if s.tx == 'E' || s.batch != batchNone && s.tx == 'I' || s.owed.Len() > 0 || !s.sharing() || s.more().showing || len(s.names)+len(s.link.have.all) == 0 {
 		return
 	}
 	for st := s.link.have.oldest(); st != nil; st = s.link.have.oldest() {
@@ -268,7 +268,7 @@ func (s *Session) haveQuietly(st *Statement, o *Out) {
 	if s.usable(st) {
 		return
 	}
-	open := s.unsynced || s.owed.MaySkip()
+	open := s.batch != batchNone || s.owed.MaySkip()
 	s.have(st, o)
 	if !open {
 		s.ownSync(o)

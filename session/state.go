@@ -360,7 +360,8 @@ func (s *Session) sample() bool {
 // overPinned takes away what the client would keep a backend for, since too
 // many do: without a word, the next one to wait would not know why.
 func (s *Session) overPinned(o *Out) {
-	s.newPin, s.x.blind = false, false
+	s.keepPlace()
+	s.x.blind = false
 	s.setPins(s.pins&ReasonLibrary, o)
 	s.link.settings = s.link.base
 	s.dropNames()
@@ -386,8 +387,8 @@ func (s *Session) setPins(pins Reason, o *Out) {
 	switch {
 	case s.pins == 0:
 		s.config.Shared.Pinned.Add(1)
-		if s.newPin = !s.place; s.newPin {
-			s.place = true
+		if s.place == placeNone {
+			s.place = placeNew
 			s.config.Shared.places.Add(1)
 		}
 		s.more().pinStatement = s.x.statement

@@ -66,7 +66,7 @@ func (s *Session) strayReady(first pipeline.Pending) bool {
 	case first == pipeline.Sync: // which of the Syncs it was makes no difference
 	default:
 		s.x.stray--
-		s.skipping, s.unsynced, s.executed, s.unnamedSent = false, false, false, false
+		s.skipping, s.batch, s.unnamedSent = false, batchNone, false
 		s.unit++
 		return true
 	}
@@ -119,7 +119,7 @@ func (s *Session) strayCounted(typ byte, body []byte, o *Out) bool {
 		s.owed.Pop()
 		s.tx, s.x.counting = body[0], false
 		s.forgetStrays()
-		s.skipping, s.unsynced, s.executed, s.unnamedSent = false, false, false, false
+		s.skipping, s.batch, s.unnamedSent = false, batchNone, false
 		s.unit++
 		for range s.x.counted - 1 {
 			o.ToClient.addReady(s.tx)

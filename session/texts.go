@@ -137,7 +137,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	case refusal != nil:
 		o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
 		s.clientLeft, s.rest = int32(total-len(message)), restDropped
-		s.unsynced = true
+		s.batch = max(s.batch, batchPrepares)
 		s.pushOp(pipeline.Refused, op{refusal: refusal})
 		o.Asked = true
 		return handleDone

@@ -24,18 +24,18 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	case 'B':
 		s.trackBind(message, o)
 	case 'D':
-		s.unsynced = true
+		s.batch = max(s.batch, batchPrepares)
 		if bound != nil && describesPortal(message, s.link.portal) {
 			s.describes(bound)
 		} else {
 			s.owed.Push(pipeline.Describe)
 		}
 	case 'E':
-		s.unsynced, s.executed = true, true
+		s.batch = batchRuns
 		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
 		s.owed.Push(pipeline.Execute)
 	case 'C':
-		s.unsynced = true
+		s.batch = max(s.batch, batchPrepares)
 		s.owed.Push(pipeline.Close)
 		if string(message[wire.HeaderLen:]) == "S\x00" {
 			s.unnamed = nil
@@ -64,8 +64,8 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 
 // trackSimple is track for a Query and a FunctionCall.
 func (s *Session) trackSimple(typ byte, message []byte, o *Out) {
-	s.spoilt = s.spoilt || s.unsynced && s.executed // PostgreSQL 18 does not end the transaction then
-	s.unnamedSent, s.unsynced, s.executed = false, false, false
+	s.spoilt = s.spoilt || s.batch == batchRuns // PostgreSQL 18 does not end the transaction then
+	s.unnamedSent, s.batch = false, batchNone
 	s.unit++
 	if typ == 'F' {
 		s.owed.Push(pipeline.Function)
@@ -93,7 +93,7 @@ func (s *Session) trackSync() {
 		s.swallowSyncs(1)
 		return
 	}
-	s.unsynced, s.executed = false, false
+	s.batch = batchNone
 	s.owed.Push(pipeline.Sync)
 }
 
@@ -101,7 +101,7 @@ func (s *Session) trackSync() {
 func (s *Session) trackParse(message []byte, o *Out) {
 	o.Parses++
 	o.ServerParses++
-	s.unsynced = true
+	s.batch = max(s.batch, batchPrepares)
 	if s.refuses(message) {
 		s.pushOp(pipeline.Refused, op{refusal: s.x.refusing})
 		return
@@ -131,6 +131,6 @@ func (s *Session) trackBind(message []byte, o *Out) {
 		s.unlisten(text, s.unnamedHints)
 		s.loads(text, s.unnamedHints)
 	}
-	s.unsynced, s.executed = true, true
+	s.batch = batchRuns
 	s.owed.Push(pipeline.Bind)
 }

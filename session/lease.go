@@ -1,0 +1,206 @@
+package session
+
+import (
+	"pgweir/session/pipeline"
+	"pgweir/wire"
+)
+
+// A lease begins with Lease and ends with settle, or with leave if the client
+// goes. Whatever happens meanwhile, settle is asked after each step whether
+// anything speaks against its end.
+
+// Lease gives the backend that was asked for. The client's messages are fed
+// next, with Client, and go out in the same write as what is put before them
+// here.
+func (s *Session) Lease(l *Link, o *Out) {
+	s.phase, s.link, s.tx = Active, l, 'I'
+	if l.owed.Len() > 0 {
+		panic("bug: a backend that owes answers is lent")
+	}
+	l.owed.Rewind()
+	l.retry = retry{}
+	s.owed = &l.owed
+	s.unnamedHere, s.unnamedSent, s.batch, s.rested = false, false, batchNone, false
+	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
+	s.alone, s.held, s.asked, s.begun = false, false, false, false
+	s.replaying, s.stays, s.copyFed = replayNone, false, false
+	s.idleThere, s.long = false, longNone
+	s.forgetStrays()
+	if s.x != nil {
+		s.x.shown, s.x.listened, s.x.committed = channelsHidden, false, false
+	}
+	l.bound, l.asked = nil, nil
+	l.epoch++
+	if l.last != s.id {
+		l.others = l.last != 0
+		l.last = s.id
+		if l.Notifier.Load() != 0 {
+			l.Notifier.Store(0)
+		}
+	}
+	if l.quiet {
+		l.quiet, l.others = false, false
+	}
+	if s.vars != l.Vars || s.settings != l.settings {
+		s.replay(o)
+	}
+	l.evidence.begin()
+	s.counts(o)
+}
+
+// Refuse answers what the client asked for with an error instead of a backend:
+// everything up to and including the first message that ends with
+// ReadyForQuery. in is what Client was given and did not consume, and the
+// bytes consumed are returned. The client stays.
+func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
+	s.phase = Idle
+	refusal := *e
+	refusal.Severity, refusal.Localized = "ERROR", ""
+	o.ToClient.addError(&refusal)
+	o.Errors++
+	o.Answered = true
+	typ, total := wire.Header(in)
+	n := min(total, len(in))
+	s.clientLeft, s.rest = int32(total-n), restDropped
+	switch typ {
+	case 'Q', 'F':
+		o.ToClient.addReady('I')
+	default:
+		s.skipping = true // up to the Sync, and that is ours to answer
+	}
+	return n
+}
+
+// Lost says that the backend has gone of itself. The client has seen the
+// server's last words, if there were any; it can only go too, as it would
+// have to without a pooler.
+func (s *Session) Lost(o *Out) {
+	unconcerned := s.unconcerned()
+	s.changesCatalog()
+	s.abandon()
+	if unconcerned {
+		s.owed.Clear()
+		s.serverLeft, s.swallowing = 0, false
+		s.endLease()
+		o.Drop = true
+		return
+	}
+	if s.phase == Active && !s.lastWords && !s.draining && !s.MidAnswer() {
+		o.ToClient.addError(wire.Fatalf(wire.CodeConnectionFailure,
+			"server closed the connection unexpectedly"))
+	}
+	s.end()
+	o.Drop, o.EndClient = true, true
+}
+
+// unconcerned tells whether nothing of the client's is known to be on the
+// backend, which was only asked something for the sake of others.
+func (s *Session) unconcerned() bool {
+	asks := s.owed.First() == pipeline.Question && s.owed.Len() == 1 || s.awaits() && s.owed.Len() == 0
+	if s.phase != Active || s.config.Mode == SessionMode || !asks {
+		return false
+	}
+	a := s.x.asking
+	return a.hinted == 0 && !s.link.evidence.ask && !s.outdated() && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
+		s.clientLeft == 0 && s.rest != restGathered && s.batch == batchNone && !s.draining && !s.x.withheld
+}
+
+// fail ends the conversation because one side broke the protocol.
+func (s *Session) fail(e *wire.Error, o *Out) {
+	if s.phase != Resetting && !s.MidAnswer() {
+		o.ToClient.addError(e)
+	}
+	o.Errors++
+	s.changesCatalog()
+	s.abandon()
+	if s.phase == Active || s.phase == Resetting {
+		o.Drop, o.Busy = true, s.owed.Len() > 0
+	}
+	s.end()
+	o.EndClient = true
+}
+
+// settle ends the lease if nothing speaks against it. It is asked whenever all
+// that has come from the server has been dealt with.
+func (s *Session) settle(o *Out) {
+	if s.phase == Resetting && s.owed.Len() == 0 && s.serverLeft == 0 {
+		s.end()
+		clean := s.tx == 'I' && !s.spoilt
+		o.Release, o.Drop = clean, !clean
+	}
+	if s.phase != Active {
+		return
+	}
+	if s.draining && s.serverLeft == 0 && (s.copyIn || !s.owed.OwesReady()) {
+		s.leave(o)
+		o.EndClient = true
+		return
+	}
+	if !s.over() {
+		return
+	}
+	if s.x != nil && s.x.waiting && !s.x.yielded || s.awaits() {
+		return
+	}
+	if s.held && s.x != nil && s.x.shown == channelsAhead {
+		return // the message that needs them comes next
+	}
+	if s.x != nil && s.x.showing {
+		s.hidePrepared(o)
+		return
+	}
+	if kept := s.keepLong(o); s.config.State != StateOff {
+		sampled := s.sample()
+		deferred := kept && (s.x == nil || !s.x.withheld)
+		if !deferred && (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
+			return
+		}
+		if s.isShown() && s.pins&ReasonChannels == 0 {
+			s.unlistenThere(o)
+			return
+		}
+		if s.crowded() {
+			s.overPinned(o)
+			return
+		}
+		s.careful = false
+		s.keepPlace()
+		s.tellReady(o)
+	}
+	if s.pins != 0 {
+		return
+	}
+	if s.link.unsure && !s.spoilt {
+		s.wash(o)
+		return
+	}
+	if s.x != nil && len(s.x.notes) > 0 {
+		s.tellNotes(o)
+	}
+	s.freePlace()
+	s.endLease()
+	o.Release, o.Drop = !s.spoilt, s.spoilt
+}
+
+// endLease is for the end of a lease after which there may be another.
+func (s *Session) endLease() {
+	s.abandon()
+	s.phase, s.link, s.owed = Idle, nil, &pipeline.Nothing
+}
+
+// end is for the end of a lease after which there is none.
+func (s *Session) end() {
+	s.abandon()
+	s.phase, s.owed = Ended, &pipeline.Nothing
+}
+
+// over tells that nothing is under way any more that the lease was for.
+func (s *Session) over() bool {
+	if s.owed.Len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.batch != batchNone || s.rest == restGathered || !s.begun {
+		return false
+	}
+	if s.x != nil && s.x.ignoring {
+		return false
+	}
+	return s.tx == 'I' && s.config.Mode != SessionMode
+}

@@ -164,6 +164,8 @@ func TestTheTreeOnThePageIsThatOfTheCensus(t *testing.T) {
 	b.until("the background processes are there", `["checkpointer", "background writer", "walwriter"].every((kind) => [...document.querySelectorAll("#servers .kind")].some((e) => e.textContent === kind))`)
 	b.until("the pin is in its list", `document.querySelector("#pins tbody")?.textContent.includes("advisory lock")`)
 
+	pinned := eval[string](b, `document.querySelector("#servers [data-wire=pinned] .pid [data-k=pid]").textContent`)
+
 	// A name is text, in the tree, in the details and in the lists.
 	eval[bool](b, `document.querySelector("#servers [data-wire=pinned]").click() ?? true`)
 	b.until("the details are open", `document.getElementById("process").open`)
@@ -179,7 +181,7 @@ func TestTheTreeOnThePageIsThatOfTheCensus(t *testing.T) {
 	// Open details follow their process, and say so when it has gone.
 	must(t, all[2], "select pg_advisory_unlock(1)")
 	b.until("the pin has gone from the details", `!document.getElementById("process-figures").textContent.includes("advisory lock")`)
-	must(t, connect(t, w.Direct()), "select pg_terminate_backend(pid) from pg_stat_activity where application_name <> '' and pid <> pg_backend_pid() and datname = current_database()")
+	must(t, connect(t, w.Direct()), "select pg_terminate_backend("+pinned+")")
 	b.until("the process has ended", `!document.getElementById("process-gone").hidden`)
 }
 

@@ -161,6 +161,9 @@ func TestPreparedStatementsAreReadUnderTheClientsOwnSettings(t *testing.T) {
 
 func playReadings(t *testing.T, w *weir, user string, scene readingScene) {
 	for _, r := range readings {
+		if folded := r.value == "iso_8601" && programs.Major == 14; folded && scene.name == "set locally ahead of the Bind" {
+			continue // 14 has the interval's text in its plan, and keeps that; see docs/limits.md
+		}
 		ways := []string{fmt.Sprintf("set local %s = '%s'", r.name, r.value)}
 		if strings.Contains(scene.name, "locally") {
 			ways = append(ways, fmt.Sprintf("select set_config('%s', '%s', true)", r.name, r.value),

@@ -102,7 +102,7 @@ func (s *Session) unconcerned() bool {
 	}
 	a := s.x.asking
 	return a.hinted == 0 && !s.link.evidence.ask && !s.outdated() && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
-		s.clientLeft == 0 && s.rest != restGathered && s.batch == batchNone && !s.draining && !s.x.withheld
+		s.clientLeft == 0 && s.rest != restGathered && s.batch == batchNone && s.long == longNone && !s.draining && !s.x.withheld
 }
 
 // fail ends the conversation because one side broke the protocol.

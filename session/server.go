@@ -371,7 +371,7 @@ func (s *Session) asksFirst() bool {
 
 // failed: the backend answers with an error, and skips what belongs to it.
 func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out) (swallow bool) {
-	if s.phase == Active && s.over() && s.pins == 0 && s.hints == 0 && !s.mayHaveLeft() && !s.draining && (s.x == nil || !s.x.waiting) {
+	if s.phase == Active && s.over() && s.pins == 0 && s.hints == 0 && s.long == longNone && !s.mayHaveLeft() && !s.draining && (s.x == nil || !s.x.waiting) {
 		// Last words behind the last answer: they are not the client's any more.
 		s.tellReady(o)
 		s.freePlace()

@@ -293,6 +293,9 @@ func (s *Session) unread() (unknown bool) {
 	l, ok := e.later(k, outdated)
 	if !ok {
 		l = *k.Any()
+		// What ran under an older generation was looked up then. A setting of which
+		// nothing was known is taken back by wash, and is no reason for a pin.
+		l.Unknown = l.Unknown && (e.lost || len(e.unread) > 0)
 	}
 	if l.Hints&(wire.HintProcess|wire.HintDblink) != 0 {
 		s.spoilt = true // nothing undoes these

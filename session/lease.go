@@ -94,15 +94,20 @@ func (s *Session) Lost(o *Out) {
 }
 
 // unconcerned tells whether nothing of the client's is known to be on the
-// backend, which was only asked something for the sake of others.
+// backend, which was only asked something for the sake of others, or is being
+// cleaned for them.
 func (s *Session) unconcerned() bool {
-	asks := s.owed.First() == pipeline.Question && s.owed.Len() == 1 || s.awaits() && s.owed.Len() == 0
-	if s.phase != Active || s.config.Mode == SessionMode || !asks {
+	if s.phase != Active || s.config.Mode == SessionMode || s.tx != 'I' || s.pins != 0 || s.hints != 0 || s.clientLeft > 0 ||
+		s.rest == restGathered || s.batch != batchNone || s.long != longNone || s.draining || s.x != nil && s.x.withheld {
 		return false
 	}
-	a := s.x.asking
-	return a.hinted == 0 && !s.link.evidence.ask && !s.outdated() && s.tx == 'I' && s.pins == 0 && s.hints == 0 &&
-		s.clientLeft == 0 && s.rest != restGathered && s.batch == batchNone && s.long == longNone && !s.draining && !s.x.withheld
+	switch e := s.owed.First(); {
+	case e == pipeline.Question && s.owed.Len() == 1, s.awaits() && s.owed.Len() == 0:
+		return s.x.asking.hinted == 0 && !s.link.evidence.ask && !s.outdated()
+	case e == pipeline.Reset && s.owed.Len() == 1:
+		return !s.mayHaveLeft() && (s.x == nil || !s.x.waiting)
+	}
+	return false
 }
 
 // fail ends the conversation because one side broke the protocol.

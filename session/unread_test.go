@@ -147,3 +147,47 @@ func TestWhatRESETALLLeaves(t *testing.T) {
 		}
 	}
 }
+
+// TestABackendThatGoesWhileItIsCleanedTakesNobodyAlong: its client was told that
+// all is done.
+func TestABackendThatGoesWhileItIsCleanedTakesNobodyAlong(t *testing.T) {
+	for _, says := range []string{"", fatal("57P01", "terminating connection due to administrator command")} {
+		d := aDatabase()
+		r := waitingRig(t, d, "answer")
+		for kinds(r.toServer) != "" {
+			question := r.toServer
+			r.toServer = ""
+			r.server(d.answer(question))
+		}
+		mustEqual(t, "to the server", r.toServer, query("RESET ALL"))
+		r.flags()
+		r.toClient = ""
+		r.server(says)
+		r.s.Lost(&r.o)
+		r.took()
+		if got := r.flags(); got != "drop" || r.toClient != "" {
+			t.Errorf("the backend says %s and goes: %s, and the client reads %s", show(says), got, show(r.toClient))
+		}
+	}
+}
+
+// TestAnOlderGenerationIsNoReasonForAPin, as not having read the objects is.
+func TestAnOlderGenerationIsNoReasonForAPin(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		r := catalogRig(t, aDatabase())
+		c := r.s.config.Catalog
+		r.client(query("select 1"))
+		r.lease()
+		e := &r.s.link.evidence
+		e.lost = lost
+		e.ran = append(e.ran[:0], r.s.config.Shared.Shapes.Add(1, []byte("select f(1) /* "+strings.Repeat("x", 200)+" */")))
+		e.generation = c.Generation()
+		c.Due()
+		reading, _ := c.TakeDigest()
+		c.Digested(reading, "2")
+		c.Learn([]proof.Row{{Kind: 'g', Name: "work_mem"}, {Kind: 'f', Name: "composes", Text: "begin perform set_config($1, 'x', false); end"}}, c.Generation())
+		if got := r.s.unread(); got != lost || !r.s.link.unsure {
+			t.Errorf("with texts that are not there %v: a name may be unknown %v, unsure %v", lost, got, r.s.link.unsure)
+		}
+	}
+}

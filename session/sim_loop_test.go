@@ -43,9 +43,13 @@ func (s *sim) sets(flag *bool, value bool) {
 	*flag = value
 }
 
+// advance moves the simulation's clock, which stands still while anybody is at
+// work: nobody waits for it in real time.
+func advance(d time.Duration) { <-time.After(d) }
+
 // settle waits until the pool's goroutines have done all that they can.
 func (s *sim) settle() {
-	time.Sleep(time.Millisecond) // no two backends come back at the same time
+	advance(time.Millisecond) // no two backends come back at the same time
 	synctest.Wait()
 	s.mu.Lock()
 	slices.SortStableFunc(s.letters, func(a, b letter) int { return cmp.Compare(a.key, b.key) })
@@ -73,7 +77,7 @@ func (s *sim) now() time.Duration { return time.Since(s.began) }
 
 // passes has time go by, and does what the proxy does a few times a second.
 func (s *sim) passes(d time.Duration) {
-	time.Sleep(d)
+	advance(d)
 	n := 0
 	for _, c := range s.clients {
 		if !c.closed {

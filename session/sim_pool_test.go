@@ -180,19 +180,27 @@ func (s *sim) drains() {
 	}
 }
 
+// abandonedIn is how long the pool may take to end after a failure, by the
+// simulation's clock.
+const abandonedIn = 2 * time.Minute
+
 // abandon ends the pool's goroutines after a failure.
 func (s *sim) abandon() {
 	close(s.over)
 	s.turnsDown(true)
 	s.pool.Drain()
-	for range 100 {
+	for deadline := s.now() + abandonedIn; !s.pool.Quiet() || len(s.backends) > 0; {
+		if s.now() > deadline {
+			s.t.Errorf("the pool does not end: %+v, %d backends", s.pool.Counts(), len(s.backends))
+			return
+		}
 		for _, b := range slices.Clone(s.backends) {
 			s.discard(b, false)
 		}
 		for _, c := range s.conns {
 			c.hangUp()
 		}
-		time.Sleep(time.Second)
+		advance(time.Second)
 		s.settle()
 	}
 }

@@ -104,9 +104,10 @@ func TestWhatRanUnderAnOlderGenerationIsReadAgain(t *testing.T) {
 	}
 }
 
-// TestNoSettingStaysThatWasSetBeforeTheObjectsWereRead: what is read may be others
-// by then, so that nobody can know the names of those that ran.
-func TestNoSettingStaysThatWasSetBeforeTheObjectsWereRead(t *testing.T) {
+// washingRig is of a client whose statement ran before the objects were read, and
+// whose backend is being cleaned for the next one.
+func washingRig(t *testing.T) *rig {
+	t.Helper()
 	d := aDatabase()
 	r := waitingRig(t, d, "answer")
 	for kinds(r.toServer) != "" {
@@ -116,6 +117,13 @@ func TestNoSettingStaysThatWasSetBeforeTheObjectsWereRead(t *testing.T) {
 	}
 	mustEqual(t, "behind the answer, to the server", r.toServer, query("RESET ALL"))
 	r.toServer = ""
+	return r
+}
+
+// TestNoSettingStaysThatWasSetBeforeTheObjectsWereRead: what is read may be others
+// by then, so that nobody can know the names of those that ran.
+func TestNoSettingStaysThatWasSetBeforeTheObjectsWereRead(t *testing.T) {
+	r := washingRig(t)
 	r.client(query("select 2"))
 	if r.toServer != "" || r.release {
 		t.Errorf("the backend is told %s meanwhile, released: %v", show(r.toServer), r.release)
@@ -152,14 +160,7 @@ func TestWhatRESETALLLeaves(t *testing.T) {
 // all is done.
 func TestABackendThatGoesWhileItIsCleanedTakesNobodyAlong(t *testing.T) {
 	for _, says := range []string{"", fatal("57P01", "terminating connection due to administrator command")} {
-		d := aDatabase()
-		r := waitingRig(t, d, "answer")
-		for kinds(r.toServer) != "" {
-			question := r.toServer
-			r.toServer = ""
-			r.server(d.answer(question))
-		}
-		mustEqual(t, "to the server", r.toServer, query("RESET ALL"))
+		r := washingRig(t)
 		r.flags()
 		r.toClient = ""
 		r.server(says)

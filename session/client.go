@@ -30,7 +30,7 @@ func (f *feed) drop(n int) {
 	f.sent = f.pos
 }
 
-// incoming is a message that the client sends. bytes is all that has come of it, header
+// incoming is a message that has come from either side. bytes is all that has come of it, header
 // included, and total is how long it is.
 type incoming struct {
 	typ   byte
@@ -52,7 +52,7 @@ const (
 	restGathered                  // it is kept until the message has come whole
 )
 
-// course is how Client goes on behind a part of a step.
+// course is how Client, or Server, goes on behind a part of a step.
 type course uint8
 
 const (

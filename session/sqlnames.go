@@ -179,13 +179,18 @@ func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byt
 	}
 	instead = append(instead, text[at:]...)
 	if executed > 0 {
-		instead = append(bytes.Repeat([]byte{' '}, executed), instead...)
-		for i := range x.splices {
-			x.splices[i].at += executed
-		}
-		x.splices = append([]splice{{new: executed}}, x.splices...)
+		instead = x.indent(instead, executed)
 	}
 	return instead
+}
+
+// indent puts n spaces ahead of a text that has been spliced.
+func (x *extra) indent(text []byte, n int) []byte {
+	for i := range x.splices {
+		x.splices[i].at += n
+	}
+	x.splices = append([]splice{{new: n}}, x.splices...)
+	return append(bytes.Repeat([]byte{' '}, n), text...)
 }
 
 // dealloc is a DEALLOCATE under way: of which of the client's names, and what

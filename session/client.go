@@ -30,8 +30,8 @@ func (f *feed) drop(n int) {
 	f.sent = f.pos
 }
 
-// incoming is a message that has come from either side. bytes is all that has come of it, header
-// included, and total is how long it is.
+// incoming is a message that has come from either side. bytes is all that is there
+// of it, header included, and total is how long it is.
 type incoming struct {
 	typ   byte
 	bytes []byte
@@ -253,8 +253,8 @@ func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 	return courseOn
 }
 
-// sendMessage sends a message, what this one needs ahead of it, or something else in
-// its place.
+// sendMessage sends a message, what this one needs ahead of it, or something else
+// in its place.
 func (s *Session) sendMessage(m *incoming, f *feed, o *Out) course {
 	statement := m.typ == 'P' || m.typ == 'B' || m.typ == 'D'
 	if statement || m.typ == 'E' {

@@ -21,8 +21,10 @@ var steeredShapes = []statefulShape{
 	{name: "a custom setting in table_to_xml of another table", setup: tenantInView("create table @t (i int)"),
 		act: steered("select table_to_xml('{}', true, true, '')", "@t", "@v"), look: simple(lookTenant)},
 	{name: "a custom setting in schema_to_xml of another schema",
-		setup: []string{"grant create on schema app to {role}", "create table @t (i int)", "create view @v as select set_config('app.tenant', '42', false) as a where current_setting('app.on', true) = '1'"},
-		act:   deeds(does("begin; select length(schema_to_xml('app', true, true, '')::text) > 0; commit"), steered("begin; set local app.on = '{}'; select length(schema_to_xml('app', true, true, '')::text) > 0; commit", "0", "1")), look: simple(lookTenant), effect: varies},
+		// A schema of its own has no other shape's views, which may fail or take locks.
+		admin: []string{"create schema @s authorization {role}"},
+		setup: []string{"create table @s.t (i int)", "create view @s.v as select set_config('app.tenant', '42', false) as a where current_setting('app.armed', true) = '1'"},
+		act:   deeds(does("begin; select length(schema_to_xml('@s', true, true, '')::text) > 0; commit"), steered("begin; set local app.armed = '{}'; select length(schema_to_xml('@s', true, true, '')::text) > 0; commit", "0", "1")), look: simple(lookTenant)},
 	{name: "a custom setting in domain_in of another domain", setup: tenantInDomain(),
 		act: steered("select 1 where domain_in('1'::cstring, '{}'::regtype::oid, -1) is not null", "@d", "@e"), look: simple(lookTenant)},
 	{name: "a custom setting in array_in of another domain", setup: tenantInDomain(),

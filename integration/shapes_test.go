@@ -173,6 +173,8 @@ func (s *statefulShape) shows(r *shapeRun) error {
 	switch {
 	case before == "" || after == "":
 		return fmt.Errorf("nothing was read")
+	case slices.ContainsFunc(r.lines, func(line string) bool { return strings.HasSuffix(line, ": 42601") }):
+		return fmt.Errorf("a text is no SQL")
 	case s.effect == stays && before == after:
 		return fmt.Errorf("it leaves nothing")
 	case s.effect == vanishes && before != after:

@@ -26,13 +26,25 @@ type Listener struct {
 // the loop's thread.
 func (l *Loop) Listen(fd int, accept func(fd int, peer unix.Sockaddr), failed func(error)) (*Listener, error) {
 	n := &Listener{accept: accept, failed: failed}
-	n.conn.Init(fd, nil)
-	n.conn.accepts = n
+	n.conn.Init(fd, n)
+	n.conn.accepts = true
 	return n, l.Add(&n.conn)
 }
 
 // Close stops accepting.
 func (n *Listener) Close() { n.conn.Close() }
+
+// Drained has nothing to do: nothing is sent.
+func (n *Listener) Drained(*Conn) {}
+
+// Ended: the poller does not watch the descriptor any more.
+func (n *Listener) Ended(_ *Conn, err error) { n.failed(err) }
+
+// Received: somebody waits to be accepted.
+func (n *Listener) Received(*Conn, []byte) int {
+	n.ready()
+	return 0
+}
 
 func (n *Listener) ready() {
 	for range acceptAtOnce {

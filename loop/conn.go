@@ -45,8 +45,8 @@ type Conn struct {
 	in      []byte // received and not consumed; nil if none
 	out     []byte // to be sent from outOff on; nil if nothing is
 	tls     *TLS
-	accepts *Listener // accepts instead of reading
 
+	accepts    bool // its handler, a Listener, does instead of reading
 	paused     bool // by Pause
 	gathering  bool // until the loop's gatherEnd: as if paused
 	streaming  bool // by Streaming
@@ -315,8 +315,8 @@ func (c *Conn) wantsRead() bool { return !c.paused && !c.full && !c.ended && !c.
 // receive reads once and tells the handler. What more there is the poller
 // will say again, so that one busy peer does not keep the others waiting.
 func (c *Conn) receive() {
-	if c.accepts != nil {
-		c.accepts.ready()
+	if c.accepts {
+		c.handler.Received(c, nil)
 		return
 	}
 	if c.tls != nil {

@@ -161,7 +161,7 @@ func (p *Pool) told(v *Variant, key string, w *Welcome, carried []wire.Param, ca
 	p.remember(v)
 	// Others may be waiting for just that; any backend will do for them now.
 	for q := p.line.head; q != nil; q = q.next {
-		if q.Variant == v && q.fresh != nil && q.welcome == key {
+		if q.Variant == v && q.fresh != nil && q.fresh.welcome == key {
 			q.fresh = nil
 		}
 	}

@@ -96,12 +96,16 @@ type Waiter struct {
 
 	next, prev *Waiter
 	since      time.Duration
-	number     uint64 // of this wait; 0 while it is in no line
-	// fresh: no backend that is there will do, one must be opened with just
-	// these parameters, because what the server says to them is not known yet.
-	fresh   []wire.Param
-	welcome string   // the key under which the answer is kept
-	opening *opening // a backend is being opened on its account
+	number     uint64   // of this wait; 0 while it is in no line
+	fresh      *fresh   // no backend that is there will do; nil if any will
+	opening    *opening // a backend is being opened on its account
+}
+
+// fresh has a backend opened with just these parameters, because what the server
+// says to them is not known yet.
+type fresh struct {
+	params  []wire.Param
+	welcome string // the key under which the answer is kept
 }
 
 // cut has w count on its opening no longer.

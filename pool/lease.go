@@ -11,26 +11,26 @@ import (
 // w.Taker hears of it. now is the time since the epoch. If the server has just
 // refused a login and there is no backend at all, the reason comes at once.
 //
-// If fresh is not nil, a backend is opened with these startup parameters, so
+// If params are not nil, a backend is opened with these startup parameters, so
 // that Variant knows the server's answer to them afterwards.
-func (p *Pool) Lease(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend, *wire.Error) {
-	return p.lease(w, fresh, now, false)
+func (p *Pool) Lease(w *Waiter, params []wire.Param, now time.Duration) (*Backend, *wire.Error) {
+	return p.lease(w, params, now, false)
 }
 
 // Relet is Lease for w whose backend has gone before it was of any use to w:
 // so w has had its turn already, and is first in the line.
-func (p *Pool) Relet(w *Waiter, fresh []wire.Param, now time.Duration) (*Backend, *wire.Error) {
-	return p.lease(w, fresh, now, true)
+func (p *Pool) Relet(w *Waiter, params []wire.Param, now time.Duration) (*Backend, *wire.Error) {
+	return p.lease(w, params, now, true)
 }
 
-func (p *Pool) lease(w *Waiter, fresh []wire.Param, now time.Duration, first bool) (*Backend, *wire.Error) {
+func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bool) (*Backend, *wire.Error) {
 	p.mu.Lock()
 	v := w.Variant
 	if p.closed {
 		p.mu.Unlock()
 		return nil, errDrained
 	}
-	if fresh == nil && v.idle > 0 && (first || !p.ahead(v)) {
+	if params == nil && v.idle > 0 && (first || !p.ahead(v)) {
 		b := p.takeLiked(v, w)
 		p.mu.Unlock()
 		return b, nil
@@ -41,10 +41,9 @@ func (p *Pool) lease(w *Waiter, fresh []wire.Param, now time.Duration, first boo
 	}
 	p.waits++
 	w.number, w.since = p.waits, now
-	if fresh != nil {
-		w.fresh = fresh
-		_, wish, _ := split(fresh)
-		w.welcome = wishKey(wish)
+	if params != nil {
+		_, wish, _ := split(params)
+		w.fresh = &fresh{params, wishKey(wish)}
 	}
 	if first {
 		p.line.pushFront(w)

@@ -110,9 +110,9 @@ func (p *Pool) provision() {
 				break
 			}
 			p.madeRoom = 0
-			o := &opening{params: w.fresh, welcome: w.welcome, w: w}
-			if o.params == nil {
-				o.params, o.welcome = w.Variant.params, plainKey
+			o := &opening{params: w.Variant.params, welcome: plainKey, w: w}
+			if w.fresh != nil {
+				o.params, o.welcome = w.fresh.params, w.fresh.welcome
 			}
 			w.opening = o
 			p.opening++

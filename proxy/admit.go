@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"unique"
 
 	"pgweir/pool"
 	"pgweir/session"
@@ -29,7 +30,7 @@ func (l *login) enter() bool {
 	if l.exchange != nil {
 		cp.learn(l.exchange, l.rules, l.ask.user)
 	}
-	c.pool, c.user = cp, l.ask.user
+	c.pool, c.user = cp, unique.Make(l.ask.user)
 	c.replication = l.ask.replication != ""
 	l.params = l.ask.params
 	c.wait.Taker = c

@@ -67,8 +67,8 @@ func (c *client) cancel(done func(), tries int) {
 		c.cancelWait()
 		done()
 	case s != nil && c.sess.Preparing():
-		before := c.later
-		c.later = func() {
+		before := c.more().later
+		c.x.later = func() {
 			if before != nil {
 				before()
 			}
@@ -134,7 +134,7 @@ func (c *client) passOn(w *worker, s *server, done func(), pause time.Duration) 
 // anything of it yet.
 func (c *client) cancelWait() {
 	switch {
-	case c.refusal != nil: // already
+	case c.x != nil && c.x.refusal != nil: // already
 		return
 	case c.server != nil:
 		c.release()
@@ -142,6 +142,6 @@ func (c *client) cancelWait() {
 		c.canceled = true // a backend is on its way, or another refusal
 		return
 	}
-	c.refusal = errCanceled
+	c.more().refusal = errCanceled
 	c.conn.Again()
 }

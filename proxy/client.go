@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"pgweir/loop"
 	"pgweir/pool"
@@ -24,39 +25,60 @@ type client struct {
 	opening, other *pool.Variant
 	server         *server // lent to it
 	login          *login  // nil once it is in
-	// later carries cancel requests out that must wait until the client's
-	// settings are on its backend; nil if there are none.
-	later func()
-	// refusal is why it gets no backend, until its session has been told.
-	refusal *wire.Error
+	x              *extra  // what few clients need; nil until then
 
-	id       uint64
-	user     string
-	why      string        // it was closed, "" if it left of itself
-	since    time.Duration // connected; once closing is set: since then
-	asked    time.Duration // the query under way began
-	pinSince time.Duration // it keeps its backend; 0 if it does not
-	begun    time.Duration // the transaction under way began; 0 if none
-	progress time.Duration // when checkStall last saw it get on
-	moved    uint32        // the connection's Moved then
-	hearing  uint32        // numbers what the session waits for; see whenListened
-	slot     uint32        // in the registry
-	pid      uint32        // that stands for it
-	secret   uint32        // the first bytes of its cancel key
-	peer     peer
-	state    clientState
-	mail     mail
+	id      uint64
+	user    unique.Handle[string]
+	since   time.Duration // connected; once closing is set: since then
+	asked   time.Duration // the query under way began
+	begun   time.Duration // the transaction under way began; 0 if none
+	hearing uint32        // numbers what the session waits for; see whenListened
+	slot    uint32        // in the registry
+	pid     uint32        // that stands for it
+	secret  uint32        // the first bytes of its cancel key
+	peer    peer
+	state   clientState
+	mail    mail
 
 	console     atomic.Pointer[net.Conn] // its connection, if it is a client of the console
 	keyed       atomic.Bool              // it was told its cancel key
 	longKey     bool                     // it was told a long cancel key
 	ownBackend  bool                     // it was told its backend's process ID
 	replication bool
-	pinTold     bool // the log has a line about its pin
 	hears       bool // it has used the pool's listener
 	parting     bool // it has closed its connection behind a NOTIFY that has to wait
 	canceled    bool // its query is, but what came of its place in the line is on its way
 	ahead       bool // not read, because it is far ahead of its answers
+}
+
+// extra is the part of a client that most have not.
+type extra struct {
+	// later carries cancel requests out that must wait until the client's
+	// settings are on its backend; nil if there are none.
+	later func()
+	// refusal is why it gets no backend, until its session has been told.
+	refusal  *wire.Error
+	why      string        // it was closed, "" if it left of itself
+	pinSince time.Duration // it keeps its backend; 0 if it does not
+	pinTold  bool          // the log has a line about its pin
+	stalled  time.Duration // when checkStall last saw it get on; 0 if it does not stand still
+	moved    uint32        // the connection's Moved then
+}
+
+// more is what few clients need.
+func (c *client) more() *extra {
+	if c.x == nil {
+		c.x = &extra{}
+	}
+	return c.x
+}
+
+// userName is as whom it has logged in; "" if it has not.
+func (c *client) userName() string {
+	if c.user == (unique.Handle[string]{}) {
+		return ""
+	}
+	return c.user.Value()
 }
 
 // clientState is how far a client is from its end.
@@ -82,11 +104,11 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 	n := 0
 	for {
 		o.Reset()
-		if c.refusal != nil {
+		if c.x != nil && c.x.refusal != nil {
 			if c.sess.Phase() == session.Waiting {
-				n += c.sess.Refuse(c.refusal, p[n:], o)
+				n += c.sess.Refuse(c.x.refusal, p[n:], o)
 			}
-			c.refusal = nil
+			c.x.refusal = nil
 			c.apply(o)
 			o.Reset()
 		}
@@ -103,7 +125,7 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 			c.choose(o.Strict)
 		}
 		if e := c.acquire(w); e != nil {
-			c.refusal = e
+			c.more().refusal = e
 		} else if c.server == nil {
 			break
 		}
@@ -228,8 +250,8 @@ func (c *client) carryOut(w *worker, o *session.Out) {
 		c.drop(o.Busy)
 	}
 	if o.EndClient {
-		if c.why == "" && o.Errors > 0 {
-			c.why = "an error ended the session"
+		if o.Errors > 0 && c.more().why == "" {
+			c.x.why = "an error ended the session"
 		}
 		c.end()
 	}
@@ -350,11 +372,11 @@ func (c *client) forget() {
 		p.quitPool(c.pool)
 	}
 	if p.rules.Load().config.LogDisconnections && in {
-		why := c.why
-		if why == "" {
-			why = "client left"
+		why := "client left"
+		if c.x != nil && c.x.why != "" {
+			why = c.x.why
 		}
-		p.log.Info("client disconnected", "client", c.id, "user", c.user, "database", c.pool.key.database, "reason", why)
+		p.log.Info("client disconnected", "client", c.id, "user", c.userName(), "database", c.pool.key.database, "reason", why)
 	}
 }
 
@@ -368,14 +390,17 @@ func (c *client) checkStall(now, timeout time.Duration) {
 	stalled := c.sess.MidMessage() && !c.server.conn.Congested()
 	blocked := c.conn.Congested() && c.pool.pool.Waiting()
 	if !stalled && !blocked {
-		c.progress = now
+		if c.x != nil {
+			c.x.stalled = 0
+		}
 		return
 	}
-	if m := c.conn.Moved(); m != c.moved {
-		c.moved, c.progress = m, now
+	x := c.more()
+	if m := c.conn.Moved(); x.stalled == 0 || m != x.moved {
+		x.moved, x.stalled = m, now
 		return
 	}
-	if now-c.progress < timeout {
+	if now-x.stalled < timeout {
 		return
 	}
 	e := wire.Fatalf(wire.CodeProtocolViolation, "the rest of a message did not come within client_message_timeout (%v)", timeout)
@@ -402,7 +427,7 @@ func (c *client) kill(e *wire.Error) {
 		c.login.fail(e)
 		return
 	}
-	c.why = e.Message
+	c.more().why = e.Message
 	if !c.sess.MidAnswer() {
 		c.conn.Send(e.Append(nil))
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net"
 	"os"
+	"unique"
 
 	"pgweir/session"
 	"pgweir/wire"
@@ -26,7 +27,7 @@ func (l *login) enterConsole() bool {
 			"user \"%s\" is neither in admin_users nor in stats_users", l.ask.user))
 		return false
 	}
-	c.user = l.ask.user
+	c.user = unique.Make(l.ask.user)
 	c.pool = p.consolePool(l.ask.database)
 	c.sess.Init(c.pool.conf.Load(), &wire.Vars{wire.VarApplicationName: l.ask.application})
 	c.secret = randomUint32()
@@ -57,7 +58,7 @@ func (c *client) serveConsole(admin bool) {
 	}
 	c.console.Store(&conn)
 	go func() {
-		if err := p.opts.Console.Serve(conn, admin, c.user); err != nil {
+		if err := p.opts.Console.Serve(conn, admin, c.userName()); err != nil {
 			p.log.Info("a client of the console was closed", "client", c.id, "err", err)
 		}
 		conn.Close()

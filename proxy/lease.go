@@ -162,7 +162,7 @@ func (c *client) refuse(e *wire.Error) {
 	case c.login != nil:
 		c.login.fail(e)
 	default:
-		c.refusal = e
+		c.more().refusal = e
 		c.conn.Again()
 	}
 }
@@ -191,7 +191,11 @@ func (c *client) move(said []byte) {
 		return
 	}
 	c.conn.Unread(said)
-	if c.refusal = c.acquire(c.worker.Load()); c.refusal != nil || c.server != nil {
+	e := c.acquire(c.worker.Load())
+	if e != nil {
+		c.more().refusal = e
+	}
+	if e != nil || c.server != nil {
 		c.conn.Again()
 	}
 }
@@ -241,9 +245,9 @@ func (c *client) drop(busy bool) {
 
 func (c *client) unlease(w *worker, s *server) {
 	c.server, c.ahead = nil, false
-	if f := c.later; f != nil {
-		c.later = nil
-		c.post(f) // it will find nothing to cancel
+	if x := c.x; x != nil && x.later != nil {
+		c.post(x.later) // it will find nothing to cancel
+		x.later = nil
 	}
 	c.conn.Resume() // it may have been too fast for this backend
 	s.client.Store(nil)

@@ -77,8 +77,9 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 		c.move(unread)
 		return n
 	}
-	if f := c.later; f != nil && !c.sess.Preparing() {
-		c.later = nil
+	if x := c.x; x != nil && x.later != nil && !c.sess.Preparing() {
+		f := x.later
+		x.later = nil
 		f()
 	}
 	if c.sess.Released() {
@@ -167,7 +168,7 @@ func (s *server) Ended(*loop.Conn, error) {
 	o.Reset()
 	c.sess.Lost(o)
 	if o.EndClient {
-		c.why = "the server closed its connection"
+		c.more().why = "the server closed its connection"
 	}
 	c.apply(o)
 	if c.sess.Released() {

@@ -181,8 +181,8 @@ func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*client
 			for _, name := range r.Names() {
 				q.PinnedBy[name]++
 			}
-			if r != 0 {
-				q.OldestPin = max(q.OldestPin, w.now()-c.pinSince)
+			if r != 0 && c.x != nil {
+				q.OldestPin = max(q.OldestPin, w.now()-c.x.pinSince)
 			}
 		}
 	}
@@ -195,7 +195,7 @@ func (w *worker) listClients(clients []*client, s *status.Snapshot) {
 			continue
 		}
 		row := status.Client{Conn: status.Conn{
-			ID: c.id, User: c.user, State: "active", Addr: c.peer.addr(), Port: int(c.peer.port),
+			ID: c.id, User: c.userName(), State: "active", Addr: c.peer.addr(), Port: int(c.peer.port),
 			ConnectTime: p.started.Add(c.since), Replication: "none",
 		}}
 		if c.pool != nil {

@@ -23,15 +23,16 @@ const longPin = time.Minute
 func (c *client) notePins(w *worker) {
 	r, statement := c.sess.Pins()
 	log := w.proxy.log.Debug
+	x := c.more()
 	switch {
-	case r == 0 && c.pinSince == 0:
+	case r == 0 && x.pinSince == 0:
 		return
 	case r == 0:
 		log("client gives its backend back", "client", c.id)
-		c.pinSince, c.pinTold = 0, false
+		x.pinSince, x.pinTold = 0, false
 		return
-	case c.pinSince == 0:
-		c.pinSince = w.now()
+	case x.pinSince == 0:
+		x.pinSince = w.now()
 	}
 	backend := uint64(0)
 	if c.server != nil {
@@ -42,12 +43,13 @@ func (c *client) notePins(w *worker) {
 
 // checkPin says, once, that a client has kept its backend for long.
 func (c *client) checkPin(w *worker) {
-	if c.pinSince == 0 || c.pinTold || w.now()-c.pinSince < longPin || c.server == nil {
+	x := c.x
+	if x == nil || x.pinSince == 0 || x.pinTold || w.now()-x.pinSince < longPin || c.server == nil {
 		return
 	}
-	c.pinTold = true
+	x.pinTold = true
 	r, statement := c.sess.Pins()
-	w.proxy.log.Info("client has kept its backend for a minute", "client", c.id, "user", c.user, "database", c.pool.key.database,
+	w.proxy.log.Info("client has kept its backend for a minute", "client", c.id, "user", c.userName(), "database", c.pool.key.database,
 		"backend", c.server.b.ID, "for", r.String(), "statement", shown(statement))
 }
 
@@ -204,7 +206,7 @@ type leaks struct {
 // noteLeak puts on record what a check has found.
 func (c *client) noteLeak(w *worker, o *session.Out) {
 	statement := shown(c.sess.Statement())
-	w.proxy.log.Warn("a transaction left something behind that no hint had told of", "client", c.id, "user", c.user,
+	w.proxy.log.Warn("a transaction left something behind that no hint had told of", "client", c.id, "user", c.userName(),
 		"database", c.pool.key.database, "what", o.Leak.String(), "statement", statement)
 	l := &c.pool.leaks
 	l.Lock()
@@ -266,12 +268,12 @@ func (cp *clientPool) listState(s *status.Snapshot) {
 // pinStatus is the row of a client that keeps its backend.
 func (c *client) pinStatus(w *worker, row *status.Client) *status.Pin {
 	r, statement := c.sess.Pins()
-	if r == 0 || c.server == nil {
+	if r == 0 || c.server == nil || c.x == nil {
 		return nil
 	}
 	return &status.Pin{
 		Database: row.Database, User: row.User, Client: c.id, Server: c.server.b.ID, RemotePID: int(c.server.b.PID),
-		Reasons: r.Names(), Since: w.proxy.started.Add(c.pinSince), Statement: shown(statement),
+		Reasons: r.Names(), Since: w.proxy.started.Add(c.x.pinSince), Statement: shown(statement),
 		ApplicationName: row.ApplicationName, Addr: row.Addr,
 	}
 }

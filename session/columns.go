@@ -123,7 +123,7 @@ func (s *Session) asksColumns() bool {
 
 // described: it has come.
 func (s *Session) described(typ byte, body []byte, whole bool) {
-	o := s.ops[0]
+	o := s.link.ops[0]
 	columns := columnsHash(typ, body, whole)
 	if o.of != nil {
 		o.of.columns = columns

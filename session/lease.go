@@ -17,8 +17,14 @@ func (s *Session) Lease(l *Link, o *Out) {
 	if l.owed.Len() > 0 {
 		panic("bug: a backend that owes answers is lent")
 	}
+	if len(l.ops) > 0 {
+		panic("bug: a backend that has changes to confirm is lent")
+	}
 	l.owed.Rewind()
 	l.retry = retry{}
+	if cap(l.ops) > keepOps {
+		l.ops = nil
+	}
 	s.owed = &l.owed
 	s.unnamedHere, s.unnamedSent, s.batch, s.rested = false, false, batchNone, false
 	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
@@ -196,6 +202,7 @@ func (s *Session) endLease() {
 // end is for the end of a lease after which there is none.
 func (s *Session) end() {
 	s.abandon()
+	s.dropOps()
 	s.phase, s.owed = Ended, &pipeline.Nothing
 }
 

@@ -13,8 +13,8 @@ func (s *Session) restoreNames(body []byte) []byte {
 			}
 		}
 	}
-	for i := range s.ops {
-		if o := &s.ops[i]; o.full != "" && o.prev != nil && o.prev.st != nil {
+	for i := range s.link.ops {
+		if o := &s.link.ops[i]; o.full != "" && o.prev != nil && o.prev.st != nil {
 			out = replaceName(out, o.prev.st.name, o.full)
 		}
 	}
@@ -23,9 +23,9 @@ func (s *Session) restoreNames(body []byte) []byte {
 			out = replaceName(out, n.st.name, name)
 		}
 	}
-	for i := range s.ops {
-		if p := s.ops[i].prev; p != nil && p.st != nil {
-			out = replaceName(out, p.st.name, s.ops[i].name)
+	for i := range s.link.ops {
+		if p := s.link.ops[i].prev; p != nil && p.st != nil {
+			out = replaceName(out, p.st.name, s.link.ops[i].name)
 		}
 	}
 	return out

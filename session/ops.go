@@ -24,12 +24,15 @@ type op struct {
 	told       *named      // to whom, by the client's name; nil if it was not asked for by the client
 }
 
+// keepOps is how many changes a backend's list without any keeps room for.
+const keepOps = 64
+
 // unsettled tells whether it is not certain yet that the backend has a
 // statement, or has it no more: messages behind the next Sync must not count on
 // what may come to nothing.
 func (s *Session) unsettled(st *Statement) bool {
-	for i := range s.ops {
-		if o := &s.ops[i]; (o.added == st || o.removed != nil && o.removed.st == st) && o.unit != s.unit {
+	for i := range s.link.ops {
+		if o := &s.link.ops[i]; (o.added == st || o.removed != nil && o.removed.st == st) && o.unit != s.unit {
 			return true
 		}
 	}
@@ -37,7 +40,7 @@ func (s *Session) unsettled(st *Statement) bool {
 }
 
 // inDoubt is unsettled for any statement that a text may name.
-func (s *Session) inDoubt() bool { return len(s.ops) > 0 && s.ops[0].unit != s.unit }
+func (s *Session) inDoubt() bool { return len(s.link.ops) > 0 && s.link.ops[0].unit != s.unit }
 
 // rename has a name stand for next from now on.
 func (s *Session) rename(name []byte, prev, next *named, e pipeline.Pending) {
@@ -66,7 +69,7 @@ func (s *Session) giveUp(n *named) {
 func (s *Session) pushOp(e pipeline.Pending, o op) {
 	o.unit = s.unit
 	s.owed.Push(e)
-	s.ops = append(s.ops, o)
+	s.link.ops = append(s.link.ops, o)
 }
 
 // give sends the answers that are pgweir's own to give and are due now.
@@ -87,11 +90,11 @@ func (s *Session) give(o *Out) {
 // done: the first pipeline.Pending has been answered; what it stood for is so.
 func (s *Session) done() {
 	s.owed.Pop()
-	o := s.ops[0]
-	if len(s.ops) == 1 {
-		s.ops = s.ops[:0]
+	o := s.link.ops[0]
+	if len(s.link.ops) == 1 {
+		s.link.ops = s.link.ops[:0]
 	} else {
-		s.ops = s.ops[1:]
+		s.link.ops = s.link.ops[1:]
 	}
 	if o.next == nil || o.next == o.prev {
 		return
@@ -114,12 +117,12 @@ func (s *Session) done() {
 // undo takes back what the first n ops did.
 func (s *Session) undo(n int) {
 	for i := n - 1; i >= 0; i-- {
-		o := &s.ops[i]
+		o := &s.link.ops[i]
 		if o.added != nil {
 			s.link.have.remove(o.added)
-			for k := n; k < len(s.ops); k++ {
-				if r := s.ops[k].removed; r != nil && r.st == o.added {
-					s.ops[k].removed = nil // there was nothing to remove
+			for k := n; k < len(s.link.ops); k++ {
+				if r := s.link.ops[k].removed; r != nil && r.st == o.added {
+					s.link.ops[k].removed = nil // there was nothing to remove
 				}
 			}
 		}
@@ -138,7 +141,21 @@ func (s *Session) undo(n int) {
 		}
 		s.giveUp(o.next)
 	}
-	s.ops = s.ops[:copy(s.ops, s.ops[n:])]
+	s.link.ops = s.link.ops[:copy(s.link.ops, s.link.ops[n:])]
+}
+
+// dropOps gives up what the names stood for before changes that the backend will
+// not confirm any more.
+func (s *Session) dropOps() {
+	if s.link == nil {
+		return
+	}
+	for i := range s.link.ops {
+		if o := &s.link.ops[i]; o.prev != nil && o.prev != o.next {
+			s.giveUp(o.prev)
+		}
+	}
+	s.link.ops = nil
 }
 
 // forgetNames gives all of the client's named statements up.

@@ -350,7 +350,7 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 		s.link.have.ring.next.taint = s.link.epoch
 	}
 	s.rename(name, n, next, pipeline.ParseNamed)
-	s.ops[len(s.ops)-1].added = st
+	s.link.ops[len(s.link.ops)-1].added = st
 	return true
 }
 

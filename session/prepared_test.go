@@ -315,7 +315,7 @@ func TestManyNamesInTurnTakeNoMemory(t *testing.T) {
 	if n := r.s.config.Shared.Statements.Len(); n > maxUnused {
 		t.Errorf("the pool keeps %d statements", n)
 	}
-	if len(r.s.names) != 0 || len(r.s.ops) != 0 || cap(r.s.ops) > 1000 {
-		t.Errorf("the client has %d names, and %d changes are under way, in a list of %d", len(r.s.names), len(r.s.ops), cap(r.s.ops))
+	if len(r.s.names) != 0 || len(r.link.ops) != 0 || cap(r.link.ops) > 1000 {
+		t.Errorf("the client has %d names, and %d changes are under way, in a list of %d", len(r.s.names), len(r.link.ops), cap(r.link.ops))
 	}
 }

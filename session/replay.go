@@ -196,7 +196,7 @@ const codeInvalidName = "42602"
 // move gives the backend up, and has the client say again elsewhere what it has
 // said here. Nothing of it has been run.
 func (s *Session) move(o *Out) {
-	s.undo(len(s.ops))
+	s.undo(len(s.link.ops))
 	s.owed.Clear()
 	if s.x != nil {
 		s.x.unheard, s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil, nil

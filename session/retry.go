@@ -103,7 +103,7 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 		return false
 	}
 	s.owed.Clear()
-	s.ops = s.ops[:0]
+	s.link.ops = s.link.ops[:0]
 	s.owed.Push(pipeline.OwnSync)
 	s.evict(st, o)
 	s.have(st, o)

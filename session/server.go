@@ -431,7 +431,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed bool) (alone bool) {
 	var making *Statement
 	if first == pipeline.ParseShared {
-		making = s.ops[0].added
+		making = s.link.ops[0].added
 	}
 	aside := first == pipeline.Aside
 	s.link.scratched = s.link.scratched || aside

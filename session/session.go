@@ -117,6 +117,7 @@ type Link struct {
 	retry    retry          // the query under way, if it could be run again
 	share    float64        // of a leak check; see Session.sample
 	have     onBackend      // the shared statements that it has
+	ops      []op           // the changes to them, and to the client's names, that it has not confirmed
 	last     uint64         // the session that was there last
 	counted  uint64         // the only one that has been there since the backend forgot its sequences; see sequences.go
 	epoch    uint64         // counts the leases, and the transactions in them that have hints
@@ -178,28 +179,33 @@ type Session struct {
 	owed *pipeline.Queue
 	// settings are what the client has set besides.
 	settings *Settings
-	base     *Settings // what it had at its login
-	// names are the client's named statements, and ops the changes to them
-	// that the backend has not confirmed; see prepared.go.
-	names map[string]*named
-	ops   []op
-	x     *extra // what few sessions need; nil until then
-	// PID is the process ID that the client was told, 0 if it is a backend's.
-	PID uint32
-
+	base     *Settings         // what it had at its login
+	names    map[string]*named // the client's named statements; see prepared.go
+	x        *extra            // what few sessions need; nil until then
 	// unnamed is the Parse message that made the client's unnamed statement,
 	// nil if there is none, so that it can be made again on another backend.
 	unnamed []byte
 
-	clientLeft int32     // bytes still to come of a client's message that has come in part
-	rest       remainder // what becomes of them
-	serverLeft int32     // the same of the server's
-	hints      wire.Hints
+	hints wire.Hints // of the transaction under way
 	// unnamedHints and unnamedShape are those of the unnamed statement.
 	unnamedHints wire.Hints
 	unnamedShape wire.Shape
+	id           uint64
+
+	PID        uint32 // the process ID that the client was told, 0 if it is a backend's
+	clientLeft int32  // bytes still to come of a client's message that has come in part
+	serverLeft int32  // the same of the server's
+	idle       int32  // the client's idle_session_timeout, in milliseconds
+	loginIdle  int32  // what that was at its login
+	private    int32  // named statements that the backend has under the client's own names
+	longUnit   uint32 // Session.unit when long's Parse was sent
+	unit       uint32
+	parses     uint32 // of named statements
+	namedBytes uint32 // what the client's names take; see maxNamedBytes
 
 	phase       Phase
+	rest        remainder // what becomes of the rest of a client's message
+	long        longUnnamed
 	tx          byte   // transaction status of the last ReadyForQuery
 	pins        Reason // why the client keeps its backend
 	swallowing  bool   // serverLeft is not passed on
@@ -219,21 +225,12 @@ type Session struct {
 	alone       bool  // nothing is sent before all has been answered
 	held        bool  // and something is there to be sent
 	place       place
-	stays       bool  // a transaction has ended in this lease, and the client has asked for more by then
-	begun       bool  // a message of the client's has been sent in this lease
-	asked       bool  // the backend has been asked since the client's last message
-	careful     bool  // the transaction has hints, so that command tags are read
-	idleThere   bool  // idle was set on the backend, or more than that
-	sqlNames    bool  // the client has statements of SQL's PREPARE on the backend
-	idle        int32 // the client's idle_session_timeout, in milliseconds
-	loginIdle   int32 // what that was at its login
-	private     int32 // named statements that the backend has under the client's own names
-	long        longUnnamed
-	longUnit    uint32 // Session.unit when its Parse was sent
-	unit        uint32
-	parses      uint32 // of named statements
-	namedBytes  uint32 // what the client's names take; see maxNamedBytes
-	id          uint64
+	stays       bool // a transaction has ended in this lease, and the client has asked for more by then
+	begun       bool // a message of the client's has been sent in this lease
+	asked       bool // the backend has been asked since the client's last message
+	careful     bool // the transaction has hints, so that command tags are read
+	idleThere   bool // idle was set on the backend, or more than that
+	sqlNames    bool // the client has statements of SQL's PREPARE on the backend
 }
 
 // Init makes s the conversation of a client whose settings are vars.
@@ -269,12 +266,6 @@ func (s *Session) Forget() {
 		return // the last answers may be about the rest
 	}
 	if s.config != nil && s.config.Shared != nil {
-		for i := range s.ops {
-			if p := s.ops[i].prev; p != nil && p != s.ops[i].next {
-				s.giveUp(p)
-			}
-		}
-		s.ops = nil
 		s.forgetNames()
 	}
 }

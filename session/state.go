@@ -446,7 +446,7 @@ func deallocatesAll(tag []byte) bool {
 // have not been looked at. Messages that stand behind it may have been sent.
 func (s *Session) lostAll() {
 	s.link.have.doubt()
-	if s.owed.Len() <= 1 && len(s.ops) == 0 {
+	if s.owed.Len() <= 1 && len(s.link.ops) == 0 {
 		s.forgetNames()
 	}
 }

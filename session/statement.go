@@ -108,7 +108,7 @@ func (s *Session) refuses(message []byte) bool {
 func (s *Session) refusal(first pipeline.Pending) *wire.Error {
 	switch {
 	case first == pipeline.Refused:
-		return s.ops[0].refusal
+		return s.link.ops[0].refusal
 	case s.x != nil && first == pipeline.Query:
 		return s.x.refusing
 	}

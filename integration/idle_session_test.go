@@ -20,18 +20,18 @@ func ended(t *testing.T, conn *pgx.Conn) string {
 func TestAnIdleSessionTimeoutIsTheClientsAndNotItsBackends(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ params, role, database, sql string }{
-		"SET":                   {sql: "set idle_session_timeout = '60ms'"},
-		"set_config":            {sql: "select set_config('idle_session_timeout', '60ms', false)"},
-		"DO":                    {sql: "do $$ begin set idle_session_timeout = 60; end $$"},
-		"a startup parameter":   {params: "idle_session_timeout=60ms"},
-		"options":               {params: "options='-c idle_session_timeout=60'"},
-		"options and a setting": {params: "options='-c idle_session_timeout=60ms -c work_mem=5MB'"},
-		"ALTER ROLE":            {role: "60ms"},
-		"ALTER DATABASE":        {database: "60ms"},
-		"the role's counts":     {role: "0.06s", database: "1h"},
-		"RESET":                 {role: "60ms", sql: "reset idle_session_timeout"},
-		"RESET ALL":             {params: "options='-c idle_session_timeout=60'", sql: "reset all"},
-		"DISCARD ALL":           {database: "60ms", sql: "discard all"},
+		"SET":                   {sql: "set idle_session_timeout = '1s'"},
+		"set_config":            {sql: "select set_config('idle_session_timeout', '1s', false)"},
+		"DO":                    {sql: "do $$ begin set idle_session_timeout = 1000; end $$"},
+		"a startup parameter":   {params: "idle_session_timeout=1s"},
+		"options":               {params: "options='-c idle_session_timeout=1000'"},
+		"options and a setting": {params: "options='-c idle_session_timeout=1s -c work_mem=5MB'"},
+		"ALTER ROLE":            {role: "1s"},
+		"ALTER DATABASE":        {database: "1s"},
+		"the role's counts":     {role: "1.2s", database: "1h"},
+		"RESET":                 {role: "1s", sql: "reset idle_session_timeout"},
+		"RESET ALL":             {params: "options='-c idle_session_timeout=1000'", sql: "reset all"},
+		"DISCARD ALL":           {database: "1s", sql: "discard all"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,11 +117,11 @@ func TestAnIdleSessionTimeoutIsShownAsPostgreSQLDoes(t *testing.T) {
 func TestAClientInATransactionIsNotIdle(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{Database: "pool_size = 2"})
-	busy := connect(t, w.DSN("idle_session_timeout=50ms"))
+	busy := connect(t, w.DSN("idle_session_timeout=500ms"))
 	must(t, busy, "begin")
 	// Twice as long as that, at least.
 	for range 2 {
-		if got := ended(t, connect(t, w.DSN("idle_session_timeout=50ms"))); got != "57P05" {
+		if got := ended(t, connect(t, w.DSN("idle_session_timeout=500ms"))); got != "57P05" {
 			t.Errorf("ended with %q", got)
 		}
 	}

@@ -273,7 +273,7 @@ func transactionScripts() []script {
 			"begin", "declare h cursor with hold for select id from items order by id", "commit", "fetch 2 from h", "select 1", "fetch 2 from h",
 			"close h", "fetch 1 from h", "declare h2 cursor with hold for select 1", "close all", "select 1")},
 		// Long enough for all but the sleeps.
-		{name: "statement timeouts", modes: "stp", startup: []string{"statement_timeout", "1s"}, steps: append(sqls(
+		{name: "statement timeouts", modes: "stp", startup: []string{"statement_timeout", "2s"}, steps: append(sqls(
 			"select pg_sleep(60)", "select 1", "show statement_timeout"), talk(append(extended("select pg_sleep(60)"), sync_)...), sql("select 2"))},
 		{name: "statement timeouts of a transaction", steps: sqls(
 			"begin", "set local statement_timeout = 50", "select pg_sleep(5)", "rollback", "show statement_timeout", "select pg_sleep(0.1)")},

@@ -48,20 +48,20 @@ func (d *database) answer(question string) string {
 	return says(rows...)
 }
 
-// kinds names what questions are about, one letter each: d for the digest, o for
+// topics names what questions are about, one letter each: d for the digest, o for
 // the objects, h for the hash of the settings, s for their list, l for the rest.
-func kinds(questions string) (kinds string) {
+func topics(questions string) (topics string) {
 	all, _ := frames(questions)
 	for _, q := range all {
 		for _, k := range []struct{ letter, text string }{
 			{"o", "pg_get_ruledef"}, {"d", "SELECT 'd'"}, {"h", "SELECT 'e'"}, {"s", "CASE WHEN context"}, {"l", "pg_locks"},
 		} {
 			if strings.Contains(q, k.text) {
-				kinds += k.letter
+				topics += k.letter
 			}
 		}
 	}
-	return kinds
+	return topics
 }
 
 // catalogRig is a client of a pool with a catalog, in which the settings of a new
@@ -124,8 +124,8 @@ func (r *rig) answersAll(d *database) (asked string) {
 		question := r.toServer
 		r.toServer = ""
 		switch {
-		case kinds(question) != "":
-			asked += kinds(question)
+		case topics(question) != "":
+			asked += topics(question)
 			r.server(d.answer(question))
 		case question != "":
 			r.server(complete("DISCARD ALL") + ready('I'))
@@ -297,7 +297,7 @@ func TestDDLMakesAllUnprovenUntilTheDigest(t *testing.T) {
 		r.lease()
 		r.toServer = ""
 		r.server(complete("CREATE FUNCTION") + ready('I'))
-		if r.s.config.Catalog.Certain() || !strings.Contains(kinds(r.toServer), "d") {
+		if r.s.config.Catalog.Certain() || !strings.Contains(topics(r.toServer), "d") {
 			t.Fatal("DDL changes nothing")
 		}
 		// Another client asks for a digest of its own, and awaits what comes of it.
@@ -374,7 +374,7 @@ func waitingRig(t *testing.T, d *database, stage string) *rig {
 func (r *rig) reach(d *database, stage string) {
 	r.t.Helper()
 	for _, s := range []struct{ stage, asked string }{{"digest", "d"}, {"objects", "o"}, {"catalog", ""}, {"answer", "hl"}} {
-		if got := kinds(r.toServer); got != s.asked {
+		if got := topics(r.toServer); got != s.asked {
 			r.t.Fatalf("while it waits for the %s, the backend is asked about %q", s.stage, got)
 		}
 		if s.stage == stage {
@@ -415,7 +415,7 @@ func TestABackendThatGoesWhileItIsAskedForOthers(t *testing.T) {
 	r.prove(d, "select f(1)")
 	r.s.config.Catalog.Due()
 	r.calls()
-	if got := kinds(r.toServer); got != "dhl" {
+	if got := topics(r.toServer); got != "dhl" {
 		t.Fatalf("asked about %q", got)
 	}
 	r.s.Lost(&r.o)
@@ -534,7 +534,7 @@ func TestSettingsOfExtensionsAreRemembered(t *testing.T) {
 	d.digest, d.objects = "2", d.objects[:2]
 	r.s.config.Catalog.Due()
 	r.calls()
-	for kinds(r.toServer) != "hl" {
+	for topics(r.toServer) != "hl" {
 		question := r.toServer
 		r.toServer = ""
 		if question == "" {
@@ -571,7 +571,7 @@ func TestTwoClientsAtTheBeginning(t *testing.T) {
 	a, b := newMember(t, &config), newMember(t, &config)
 	for _, r := range []*rig{a, b} {
 		r.calls()
-		if got := kinds(r.toServer); got != "d" {
+		if got := topics(r.toServer); got != "d" {
 			t.Fatalf("asked about %q", got)
 		}
 	}
@@ -580,8 +580,8 @@ func TestTwoClientsAtTheBeginning(t *testing.T) {
 		r.toServer = ""
 		r.server(d.answer(question))
 	}
-	if kinds(a.toServer) != "o" || b.toServer != "" || !b.await || !b.s.awaits() {
-		t.Fatalf("the first one's backend is asked about %q, the other's %q", kinds(a.toServer), kinds(b.toServer))
+	if topics(a.toServer) != "o" || b.toServer != "" || !b.await || !b.s.awaits() {
+		t.Fatalf("the first one's backend is asked about %q, the other's %q", topics(a.toServer), topics(b.toServer))
 	}
 	b.s.CatalogKnown(&b.o) // it is told too early
 	if b.took(); b.toServer != "" || !b.s.awaits() {

@@ -16,31 +16,36 @@ type extra struct {
 	customs       []string   // settings of extensions' that the client may have set
 	statement     string     // the last one with a hint, cut
 	pinStatement  string     // the one that the pin began with
-	splices       []splice   // in the text under way
-	deallocs      []dealloc  // under way
-	unmade        []unmade   // ahead of what is under way
 	keeping       int        // how many statements the text being spliced needs so far
 	gathered      []byte     // a message of which the rest is restGathered
 	turned        bool       // the transaction has a RESET
 	role          bool       // the client has chosen roles
 	showing       bool       // see showPrepared
-	loading       []string   // the libraries of what is under way
 	preparedHints wire.Hints // of the statements of SQL's PREPARE
 	unknown       bool       // a setting was set whose name is not known
 	blind         bool       // and that holds
 	passes        bool       // a text is read as it passes, with rest
 	rest          wire.Passing
-	counts        bool        // the client has asked in a block for what nextval has given
-	signaled      bool        // a warning of a process ID was swallowed; see warned
-	stray         int         // Syncs that were sent within a copy; see stray.go
-	strays        bool        // which has failed
-	byQuery       bool        // that was a simple query, whose ReadyForQuery has not come
-	counting      bool        // which of them the backend answers is being found out
-	counted       int         // how many it has
-	ignoring      bool        // see ignores
-	answering     bool        // the first pipeline.Pending's answer has begun to come, since that
-	refusing      *wire.Error // why a statement under way is not run
+	counts        bool // the client has asked in a block for what nextval has given
+	signaled      bool // a warning of a process ID was swallowed; see warned
+	stray         int  // Syncs that were sent within a copy; see stray.go
+	strays        bool // which has failed
+	byQuery       bool // that was a simple query, whose ReadyForQuery has not come
+	counting      bool // which of them the backend answers is being found out
+	counted       int  // how many it has
+	ignoring      bool // see ignores
+	answering     bool // the first pipeline.Pending's answer has begun to come, since that
+	underWay
 	hearing
+}
+
+// underWay is about the statements that have not been answered yet.
+type underWay struct {
+	splices  []splice // in the text
+	deallocs []dealloc
+	unmade   []unmade    // ahead of them
+	loading  []string    // the libraries
+	refusing *wire.Error // why one is not run
 }
 
 // maxStatement is how much of a statement is kept to be shown, in bytes.

@@ -39,6 +39,60 @@ const (
 // known as long as nothing is on its way that another client may have notified
 // there: Link.Notifier.
 
+var channelsKind = kind{
+	reason: ReasonChannels, follows: true,
+	makes: wire.HintListen, ends: wire.HintUnlisten,
+	alone: wire.HintListen | wire.HintUnlisten | wire.HintShowsChannels,
+	asks: func(s *Session, h wire.Hints) Reason {
+		if h&wire.HintUnlisten != 0 && s.isShown() {
+			return ReasonChannels
+		}
+		return 0
+	},
+	noted: wire.HintUnlisten | wire.HintDo, note: (*Session).unlisten,
+	ready: wire.HintShowsChannels, ahead: (*Session).showChannels,
+	completed: (*Session).channelsCompleted,
+	failed: func(s *Session, o *Out) {
+		s.goesOn(o)
+		if s.x != nil {
+			s.x.unheard = nil
+		}
+	},
+	answered: func(s *Session, a *asking, o *Out) {
+		if a.Parts&ReasonChannels == 0 || !s.isShown() {
+			return
+		}
+		a.Found = a.Found&^ReasonChannels | s.pins&ReasonChannels
+		if !s.draining {
+			s.tellLeft(a.Channels, o)
+		}
+	},
+	keeps: func(s *Session, a *asking, pins Reason, o *Out) Reason {
+		if a.Found&^s.pins&ReasonChannels == 0 || s.config.Listen != ListenShare || s.draining {
+			return pins
+		}
+		s.listen(a.Channels, o)
+		return pins &^ ReasonChannels
+	},
+}
+
+// channelsCompleted is for the commands that take channels away.
+func (s *Session) channelsCompleted(tag []byte, o *Out) {
+	s.chains(tag, o)
+	x := s.x
+	if x == nil {
+		return
+	}
+	switch string(tag) {
+	case tagDiscardAll:
+		x.committed, x.listened = false, false
+		x.discarded = len(x.channels) > 0
+	case "ROLLBACK\x00":
+		x.listened = false
+		x.unheard = nil // to a savepoint, perhaps: then they may hold, and are lost
+	}
+}
+
 // hearing is what a session knows of its channels.
 type hearing struct {
 	channels  []string    // that the client listens to, in order
@@ -80,13 +134,13 @@ func (s *Session) hearsLater() bool { return s.x != nil && (s.x.waiting || s.x.w
 // behind a COMMIT that has made a LISTEN hold: with AND CHAIN, or in the same
 // text. The client has been told of that LISTEN, and may not miss what is notified
 // until the listening backend hears it, nor hear it twice. So it keeps its own.
-func (s *Session) chains(tag string, o *Out) {
+func (s *Session) chains(tag []byte, o *Out) {
 	if s.hints&wire.HintListen == 0 || s.config.Listen != ListenShare {
 		return
 	}
 	x := s.more()
 	s.goesOn(o)
-	switch tag {
+	switch string(tag) {
 	case "LISTEN\x00":
 		x.listened = true
 	case "COMMIT\x00":
@@ -115,7 +169,7 @@ func (s *Session) listen(channels []string, o *Out) {
 // unlisten notes the channels of the UNLISTENs in a text that is to be run; they
 // hold when the transaction commits.
 func (s *Session) unlisten(text []byte, h wire.Hints) {
-	if h&(wire.HintUnlisten|wire.HintDo) == 0 || s.x == nil || len(s.x.channels) == 0 {
+	if s.x == nil || len(s.x.channels) == 0 {
 		return
 	}
 	note := func(n wire.Name) {

@@ -14,6 +14,28 @@ import (
 // whoever owns the session keeps to it. Where a statement names it, it is set
 // ahead of that, for SHOW; and what the question finds of it is taken away.
 
+var idleKind = kind{
+	completed: func(s *Session, tag []byte, o *Out) {
+		if string(tag) == tagDiscardAll {
+			s.setIdle(s.loginIdle, o)
+		}
+	},
+	failed: func(s *Session, _ *Out) { s.idleThere = false },
+	asks: func(s *Session, h wire.Hints) Reason {
+		if h&(wire.HintReset|wire.HintDiscard) != 0 && s.idle != s.loginIdle {
+			return partSettings
+		}
+		return 0
+	},
+	answered: func(s *Session, a *asking, _ *Out) { s.takeIdle(a) },
+	keeps: func(s *Session, a *asking, pins Reason, o *Out) Reason {
+		if a.Parts&partSettings != 0 && s.followIdle(a.idle, o) {
+			a.differs = true
+		}
+		return pins
+	},
+}
+
 const nameIdleTimeout = "idle_session_timeout"
 
 // IdleTimeout is how long the client may be idle outside of a transaction; 0 for
@@ -30,20 +52,18 @@ func (s *Session) setIdle(ms int32, o *Out) {
 // idleNotTold is in place of a value that the backend has not said.
 const idleNotTold = -1
 
-// takeIdle takes what the backend says of it out of an answer, in milliseconds.
-func (s *Session) takeIdle(a *asking) (ms int32) {
-	ms = idleNotTold
+// takeIdle takes what the backend says of it out of an answer.
+func (s *Session) takeIdle(a *asking) {
+	a.idle = idleNotTold
 	a.Settings = slices.DeleteFunc(a.Settings, func(v wire.Param) bool {
 		if v.Name != nameIdleTimeout {
 			return false
 		}
 		if n, err := strconv.ParseInt(v.Value, 10, 32); err == nil {
-			ms = int32(n)
+			a.idle = int32(n)
 		}
-		a.idle = ms > 0
 		return true
 	})
-	return ms
 }
 
 // followIdle takes in what an answer says of it, and tells whether it is another

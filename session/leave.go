@@ -52,7 +52,7 @@ func (s *Session) Rest(o *Out) {
 		s.rested, s.batch, s.unnamedSent = false, batchNone, false
 		s.link.retry, s.resets = retry{}, 0
 		if s.x != nil {
-			s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil
+			s.x.underWay = underWay{}
 		}
 		s.unit++
 		s.ownSync(o)

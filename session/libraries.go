@@ -13,6 +13,25 @@ import (
 // if a function of its had been called. LOAD is carried out at once, whatever
 // becomes of its transaction.
 
+var librariesKind = kind{
+	reason: ReasonLibrary, follows: true,
+	blind: wire.HintProcess | wire.HintDblink, // nothing undoes these
+	noted: wire.HintLoad, note: (*Session).loads,
+	completed: func(s *Session, tag []byte, _ *Out) {
+		if string(tag) == "LOAD\x00" {
+			s.loaded()
+		}
+	},
+	failed: func(s *Session, _ *Out) {
+		if s.x != nil {
+			s.x.loading = nil
+		}
+	},
+	answered: func(s *Session, a *asking, _ *Out) {
+		s.spoilt = s.spoilt || a.Found&ReasonLibrary != 0
+	},
+}
+
 // maxLibraries bounds the libraries that follow a client.
 const maxLibraries = 64
 
@@ -59,8 +78,8 @@ func (s *Settings) alike(there *Settings, loaded []string) bool {
 
 // loads notes the libraries that a text is about to load, or the statement that a
 // Bind is about to run.
-func (s *Session) loads(text []byte, h wire.Hints) {
-	if h&wire.HintLoad == 0 || s.config.State == StateOff {
+func (s *Session) loads(text []byte, _ wire.Hints) {
+	if s.config.State == StateOff {
 		return
 	}
 	x := s.more()

@@ -1,7 +1,5 @@
 package session
 
-import "pgweir/wire"
-
 // With max_pinned, a client takes a place before a statement is sent that pins,
 // and gives it back if the statement has pinned nothing in the end: whoever is
 // told that it has succeeded has the backend. Where that cannot be foreseen, the
@@ -54,7 +52,6 @@ func (s *Session) crowded() bool {
 
 // mayPin tells whether what the transaction has done may pin.
 func (s *Session) mayPin() bool {
-	const blind = wire.HintProcess | wire.HintDblink | wire.HintSequence
-	return s.hints&^hintsCheap != 0 && (s.config.State == StatePin || s.hints&blind != 0 ||
+	return s.hints&^hintsCheap != 0 && (s.config.State == StatePin || s.hints&hintsBlind != 0 ||
 		s.x != nil && s.x.unknown || s.parts(s.hints)&^partSettings != 0)
 }

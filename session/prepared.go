@@ -12,6 +12,54 @@ import (
 // stands for a Statement of the pool's; a backend that has not got that yet is
 // given it ahead of the message that needs it, in the same write.
 
+var preparedKind = kind{
+	reason: ReasonPrepared,
+	makes:  wire.HintPrepare, ends: wire.HintDeallocate | wire.HintDiscard,
+	alone: wire.HintPrepare | wire.HintDeallocate | wire.HintDiscard | wire.HintShowsPrepared,
+	asks: func(s *Session, h wire.Hints) Reason {
+		if h&wire.HintFunction != 0 && h&(wire.HintDeallocate|wire.HintDiscard) != 0 {
+			return ReasonPrepared
+		}
+		return 0
+	},
+	ready: wire.HintShowsPrepared, ahead: (*Session).showPrepared,
+	completed: func(s *Session, tag []byte, _ *Out) {
+		switch string(tag) {
+		case tagDiscardAll, tagDeallocateAll:
+			s.dropNames()
+		case "DEALLOCATE\x00":
+			s.deallocated()
+		case "PREPARE\x00":
+			s.sqlNames = true // also behind a DEALLOCATE ALL in the same text
+		}
+	},
+	answered: func(s *Session, a *asking, _ *Out) {
+		if a.Parts&ReasonPrepared != 0 {
+			s.countShared(a.Answer.Shared)
+		}
+	},
+	keeps: func(s *Session, a *asking, pins Reason, _ *Out) Reason {
+		if s.private > 0 || s.hasLong() {
+			pins |= ReasonPrepared
+		}
+		s.sqlNames = pins&ReasonPrepared != 0 && (a.Found&ReasonPrepared != 0 || s.sqlNames && a.Parts&ReasonPrepared == 0)
+		return pins
+	},
+}
+
+// countShared compares the shared statements that the backend has with those
+// that it is believed to have. If all are gone, the client has deallocated them.
+func (s *Session) countShared(n int) {
+	sound := s.link.have.sound()
+	switch {
+	case n == len(s.link.have.all):
+	case n == 0 && sound > 0:
+		s.dropNames()
+	case n < sound:
+		s.link.have.doubt()
+	}
+}
+
 // named is what a name of the client's stands for.
 type named struct {
 	st *Statement // nil: nothing; the Close is under way
@@ -230,8 +278,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 		if e := s.forbidden(n.st.text(), h); e != nil {
 			return e
 		}
-		s.unlisten(n.st.text(), h)
-		s.loads(n.st.text(), h)
+		s.noteText(n.st.text(), h)
 		s.makeReady(h, o)
 	}
 	if hints != 0 || s.config.LeakCheck > 0 {

@@ -2,7 +2,6 @@ package session
 
 import (
 	"slices"
-	"strings"
 
 	"pgweir/session/pipeline"
 	"pgweir/session/proof"
@@ -31,7 +30,8 @@ type asking struct {
 	role    bool   // the client had chosen roles
 	listing bool   // the rest is known; the settings differ from what was expected, and are listed
 	hash    uint64 // of the settings, then
-	idle    bool   // idle_session_timeout is among them, which no backend keeps
+	idle    int32  // the idle_session_timeout among them, in milliseconds, which no backend keeps; or idleNotTold
+	differs bool   // the client's settings are others than before
 	reading proof.Reading
 	known   *proof.Knowledge // what was, when it was asked
 	// generation is that of the catalog that is read.
@@ -243,40 +243,27 @@ func (s *Session) expectation() uint64 {
 
 // conclude makes the client's state of an answer.
 func (s *Session) conclude(a *asking, o *Out) {
-	if a.Parts&ReasonPrepared != 0 {
-		s.countShared(a.Answer.Shared)
-	}
-	if a.Found&ReasonLibrary != 0 {
-		s.spoilt = true // nothing undoes it
-	}
 	before := s.pins
-	if a.Parts&ReasonChannels != 0 && s.isShown() {
-		a.Found = a.Found&^ReasonChannels | before&ReasonChannels
-		if !s.draining {
-			s.tellLeft(a.Channels, o)
+	for i := range kinds {
+		if k := &kinds[i]; k.answered != nil {
+			k.answered(s, a, o)
 		}
 	}
-	pins := s.pins&^(a.Parts|ReasonUnknown) | a.Found
-	if s.private > 0 || s.hasLong() {
-		pins |= ReasonPrepared
+	pins := before&^(a.Parts|ReasonUnknown) | a.Found
+	for i := range kinds {
+		if k := &kinds[i]; k.keeps != nil {
+			pins = k.keeps(s, a, pins, o)
+		}
 	}
 	if s.long == longOver {
 		s.long = longNone
 	}
-	s.sqlNames = pins&ReasonPrepared != 0 && (a.Found&ReasonPrepared != 0 || s.sqlNames && a.Parts&ReasonPrepared == 0)
-	found := a.Found
-	if a.Parts&(partSettings|proof.PartHash) != 0 {
-		if a.Parts&partSettings != 0 && s.takeSettings(a, o) {
-			found |= ReasonSetting
-		}
-		pins = pins&^ReasonSetting | a.Found&ReasonSetting
-		s.x.blind = s.x.blind || s.unread()
-		if s.x.blind || s.settings != nil && s.config.State == StatePin {
-			pins |= ReasonSetting
-		}
-	}
-	if a.listing && a.Found&ReasonSetting == 0 && !a.idle {
+	if a.listing && a.Found&ReasonSetting == 0 && a.idle <= 0 {
 		s.config.Shared.Expected.Set(s.expectation(), a.hash)
+	}
+	found := a.Found
+	if a.differs {
+		found |= ReasonSetting
 	}
 	if a.leak && found != 0 {
 		// The client keeps what it has; but a backend on which something was
@@ -285,94 +272,8 @@ func (s *Session) conclude(a *asking, o *Out) {
 		o.Leak = found
 	}
 	s.judge(found&^before, a, o)
-	if a.Found&^before&ReasonChannels != 0 && s.config.Listen == ListenShare && !s.draining {
-		pins &^= ReasonChannels
-		s.listen(a.Channels, o)
-	}
 	s.setPins(pins, o)
 	if s.pins == 0 {
 		s.freePlace()
 	}
-}
-
-// countShared compares the shared statements that the backend has with those
-// that it is believed to have. If all are gone, the client has deallocated them.
-func (s *Session) countShared(n int) {
-	sound := s.link.have.sound()
-	switch {
-	case n == len(s.link.have.all):
-	case n == 0 && sound > 0:
-		s.dropNames()
-	case n < sound:
-		s.link.have.doubt()
-	}
-}
-
-// takeSettings makes the client's settings of the list, and tells whether they
-// are others than before.
-func (s *Session) takeSettings(a *asking, o *Out) (differs bool) {
-	for _, name := range a.Library {
-		librarySettings.Store(name, nil)
-	}
-	idle := s.takeIdle(a)
-	next := s.readSettings(a)
-	for _, v := range next.all() {
-		s.noteCustom(v.Name) // the database may know it no more the next time
-	}
-	if next.equal(s.settings) {
-		next = s.settings
-	} else {
-		differs = !next.without(emptyCustom).equal(s.settings.without(emptyCustom))
-	}
-	s.link.settings = next
-	if s.base != nil {
-		s.link.settings = s.thereIs(a)
-	}
-	s.settings = next
-	return s.followIdle(idle, o) || differs
-}
-
-// readSettings makes a set of what the backend has said.
-func (s *Session) readSettings(a *asking) *Settings {
-	back := s.x != nil && s.x.turned
-	list := slices.DeleteFunc(slices.Clone(a.Settings), func(v wire.Param) bool {
-		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
-			return true // as RESET leaves a setting of an extension's
-		}
-		return v.Name == nameRole && (v.Value == s.link.role || s.link.role == "" && v.Value == "none") && !a.role ||
-			v.Name == nameAuthorization && v.Value == s.config.User ||
-			wire.VarIndex([]byte(v.Name)) >= 0 || s.notSet(v)
-	})
-	for _, v := range s.base.all() {
-		// What is not set any more is back at the client's startup parameters.
-		if !slices.ContainsFunc(list, func(w wire.Param) bool { return w.Name == v.Name }) {
-			list = append(list, v)
-		}
-	}
-	return NewSettings(list).loading(s.settings.Libraries())
-}
-
-// notSet tells whether a setting of an extension is one that only occurs in the
-// database, and that nobody has set.
-func (s *Session) notSet(v wire.Param) bool {
-	if s.config.Catalog == nil || !strings.Contains(v.Name, ".") || slices.Contains(s.x.customs, v.Name) {
-		return false
-	}
-	if _, has := s.settings.get(v.Name); has {
-		return false
-	}
-	k := s.config.Catalog.Knowledge()
-	return k != nil && slices.Contains(k.Customs, v.Name) && !k.Set(v)
-}
-
-// thereIs is what the backend has, where the client has more.
-func (s *Session) thereIs(a *asking) *Settings {
-	base := s.base
-	s.base = s.link.base
-	there := s.readSettings(a)
-	s.base = base
-	if there.equal(s.settings) {
-		return s.settings
-	}
-	return there
 }

@@ -199,7 +199,7 @@ func (s *Session) move(o *Out) {
 	s.undo(len(s.link.ops))
 	s.owed.Clear()
 	if s.x != nil {
-		s.x.unheard, s.x.deallocs, s.x.refusing, s.x.splices, s.x.unmade = nil, nil, nil, nil, nil
+		s.x.underWay, s.x.unheard = underWay{}, nil
 		s.x.waiting, s.x.syncing = false, false
 	}
 	s.unnamed = append(s.unnamed[:0], s.link.unnamed...)

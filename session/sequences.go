@@ -22,6 +22,18 @@ import "pgweir/wire"
 // its sequences before a temporary object is made, and ahead of the first message
 // that is sent while the client keeps it.
 
+var sequencesKind = kind{
+	reason: ReasonSequence,
+	blind:  wire.HintSequence,
+	alone:  wire.HintSequence,
+	ready:  hintsCounting, ahead: (*Session).ownSequences,
+	completed: func(s *Session, tag []byte, o *Out) {
+		if string(tag) == "DISCARD SEQUENCES\x00" {
+			s.setPins(s.pins&^ReasonSequence, o)
+		}
+	},
+}
+
 // hintsCounting are those of statements that may ask for what nextval has given.
 // Temporary objects have the client keep the backend.
 const hintsCounting = wire.HintSequence | wire.HintDo | wire.HintCall | wire.HintTemp

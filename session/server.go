@@ -330,7 +330,7 @@ func (s *Session) withholds(o *Out) bool {
 		x.committed, x.listened = false, false
 	}
 	if s.owed.Len() == 0 {
-		x.deallocs, x.refusing, x.splices, x.unmade, x.loading = nil, nil, nil, nil, nil
+		x.underWay = underWay{}
 		if x.showing {
 			s.hidePrepared(o)
 		}
@@ -401,12 +401,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 		shown = s.restoreNames(shown)
 	}
 	o.Errors++
-	s.goesOn(o)
-	s.link.evidence.void = true
-	s.resets, s.idleThere = 0, false
-	if s.x != nil {
-		s.x.unheard, s.x.loading = nil, nil
-	}
+	s.commandFailed(o)
 	if first != pipeline.Query && first != pipeline.Function && first != pipeline.Sync && first != 0 && s.skipsRest(first, body, whole, strayed) {
 		return true // what is behind it will say what is missing
 	}

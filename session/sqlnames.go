@@ -23,15 +23,6 @@ import (
 // hintsSQLNames are those of texts in which such a name may stand.
 const hintsSQLNames = wire.HintPrepare | wire.HintExecute | wire.HintDeallocate
 
-// hintsAlone are those of statements that wait until all before them has been
-// answered, and let nothing follow before they are: they change what messages
-// behind them mean.
-const hintsAlone = wire.HintPrepare | wire.HintDeallocate | wire.HintDiscard | wire.HintListen |
-	wire.HintUnlisten | wire.HintShowsChannels | wire.HintShowsPrepared | wire.HintSequence
-
-// hintsReady are those of statements that makeReady does something for.
-const hintsReady = hintsCounting | wire.HintShowsChannels | wire.HintShowsPrepared
-
 // sqlStatement looks at the text of a Query, or of a Parse of the client's own
 // on the backend, before it is sent. It may put other messages ahead, or return
 // another text. A refusal says that it must not be run.
@@ -44,20 +35,6 @@ func (s *Session) sqlStatement(text []byte, h wire.Hints, extended bool, o *Out)
 		instead = s.spliceNames(text, extended, o)
 	}
 	return instead, nil
-}
-
-// makeReady has the backend look as if it were the client's own, for a
-// statement with these hints.
-func (s *Session) makeReady(h wire.Hints, o *Out) {
-	if h&hintsCounting != 0 {
-		s.ownSequences(o)
-	}
-	if h&wire.HintShowsChannels != 0 {
-		s.showChannels(o)
-	}
-	if h&wire.HintShowsPrepared != 0 {
-		s.showPrepared(o)
-	}
 }
 
 // showPrepared gives the backend the client's statements under their own names
@@ -344,7 +321,7 @@ func (s *Session) forbidden(text []byte, h wire.Hints) *wire.Error {
 		e.Hint = `Set listen = "share" or pool_mode = "session" for this database or user.`
 		return e
 	}
-	pinning := wire.HintAdvisoryLock | wire.HintTemp | wire.HintHold | wire.HintPrepare | wire.HintProcess | wire.HintDblink | wire.HintSequence
+	pinning := hintsPinning
 	if c.Listen == ListenPin {
 		pinning |= wire.HintListen
 	}

@@ -47,49 +47,6 @@ const (
 	partsAll     = proof.PartsAll
 )
 
-// parts are the questions that hints lead to.
-func (s *Session) parts(h wire.Hints) (p Reason) {
-	on := func(hints wire.Hints, parts Reason) {
-		if h&hints != 0 {
-			p |= parts
-		}
-	}
-	on(wire.HintDo|wire.HintCall, partsAll)
-	on(wire.HintSet|wire.HintSetConfig, partSettings)
-	on(wire.HintAdvisoryLock, ReasonLock)
-	on(wire.HintTemp, ReasonTemp)
-	on(wire.HintHold, ReasonCursor)
-	on(wire.HintPrepare, ReasonPrepared)
-	on(wire.HintListen, ReasonChannels)
-	if s.isShown() {
-		on(wire.HintUnlisten, ReasonChannels)
-	}
-	if h&wire.HintFunction != 0 {
-		on(wire.HintDeallocate|wire.HintDiscard, ReasonPrepared)
-	}
-	if s.settings != nil || s.idle != s.loginIdle {
-		on(wire.HintReset|wire.HintDiscard, partSettings)
-	}
-	// What may end a pin asks for what there is.
-	var free Reason
-	for _, f := range [...]struct {
-		hint   wire.Hints
-		reason Reason
-	}{
-		{wire.HintReset, ReasonSetting}, {wire.HintAdvisoryUnlock, ReasonLock}, {wire.HintDrop, ReasonTemp},
-		{wire.HintClose, ReasonCursor}, {wire.HintDeallocate, ReasonPrepared}, {wire.HintUnlisten, ReasonChannels},
-		{wire.HintDiscard, ReasonTemp | ReasonSetting | ReasonPrepared},
-	} {
-		if h&f.hint != 0 {
-			free |= f.reason
-		}
-	}
-	if s.pins&(free|ReasonUnknown) != 0 || s.long == longOver {
-		p |= partsAll // if the pin ends, all that has come meanwhile must be known
-	}
-	return p
-}
-
 // scan looks for hints in the words of a statement, and makes its shape. types
 // are those of its parameters, as a Parse message has them.
 func (s *Session) scan(text, types []byte) (wire.Hints, wire.Shape) {
@@ -287,16 +244,10 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 		s.link.told = s.PID
 	}
 	s.noteChanges(h)
-	blind := Reason(0)
-	if h&(wire.HintProcess|wire.HintDblink) != 0 {
-		s.spoilt = true // nothing undoes these
-		blind |= ReasonLibrary
-	}
+	blind := blinded(h)
+	s.spoilt = s.spoilt || blind&ReasonLibrary != 0 // nothing undoes it
 	if s.x != nil {
 		s.x.turned = h&(wire.HintReset|wire.HintDiscard) != 0 || h&wire.HintSet != 0 && containsFold([]byte(s.x.statement), "default")
-	}
-	if h&wire.HintSequence != 0 {
-		blind |= ReasonSequence
 	}
 	if s.x != nil && s.x.unknown {
 		s.x.unknown = false
@@ -400,46 +351,10 @@ func (s *Session) setPins(pins Reason, o *Out) {
 	o.PinsChanged = true
 }
 
-// completed reads a command's tag, for those that end what was there before.
-// Nothing was sent behind them: see Session.alone.
-func (s *Session) completed(tag []byte, o *Out) {
-	s.chains(string(tag), o)
-	switch string(tag) {
-	case "DISCARD ALL\x00":
-		s.setPins(s.pins&ReasonLibrary, o)
-		s.hints &= wire.HintProcess | wire.HintDblink | wire.HintCatalog | wire.HintDrop
-		s.settings, s.link.settings = s.base.loading(s.settings.Libraries()), s.link.base
-		s.setIdle(s.loginIdle, o)
-		if s.x != nil {
-			s.x.blind, s.x.unknown, s.x.role = false, false, false
-			s.x.discarded = len(s.x.channels) > 0
-			if len(s.x.customs) > 0 {
-				s.hints |= wire.HintSet // they are empty now, but there
-			}
-		}
-		s.dropNames()
-	case "DEALLOCATE ALL\x00":
-		s.dropNames()
-	case "DISCARD SEQUENCES\x00":
-		s.setPins(s.pins&^ReasonSequence, o)
-	case "ROLLBACK\x00":
-		if s.x != nil {
-			s.x.listened = false
-			s.x.unheard = nil // to a savepoint, perhaps: then they may hold, and are lost
-		}
-	case "LOAD\x00":
-		s.loaded()
-	case "DEALLOCATE\x00":
-		s.deallocated()
-	case "PREPARE\x00":
-		s.sqlNames = true // also behind a DEALLOCATE ALL in the same text
-	}
-}
-
 // deallocatesAll tells the command tags after which a backend has no prepared
 // statements any more.
 func deallocatesAll(tag []byte) bool {
-	return len(tag) > 0 && tag[0] == 'D' && (string(tag) == "DISCARD ALL\x00" || string(tag) == "DEALLOCATE ALL\x00")
+	return len(tag) > 0 && tag[0] == 'D' && (string(tag) == tagDiscardAll || string(tag) == tagDeallocateAll)
 }
 
 // lostAll: the backend has lost its prepared statements by a text whose words

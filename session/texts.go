@@ -81,8 +81,7 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 	if !whole {
 		text = message[wire.HeaderLen:]
 	}
-	s.unlisten(text, h)
-	s.loads(text, h)
+	s.noteText(text, h)
 	instead, refusal := s.sqlStatement(text, h, false, o)
 	if instead == nil && whole {
 		instead = s.aimText(text, h)

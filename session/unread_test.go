@@ -110,7 +110,7 @@ func washingRig(t *testing.T) *rig {
 	t.Helper()
 	d := aDatabase()
 	r := waitingRig(t, d, "answer")
-	for kinds(r.toServer) != "" {
+	for topics(r.toServer) != "" {
 		question := r.toServer
 		r.toServer = ""
 		r.server(d.answer(question))

@@ -1,0 +1,124 @@
+package session
+
+import (
+	"slices"
+	"strings"
+
+	"pgweir/session/proof"
+	"pgweir/wire"
+)
+
+// Settings follow the client: what it has set is set anew wherever it runs next
+// (replay.go). What the words of its statements and the backend's reports do not
+// tell, the backend is asked for.
+
+var settingsKind = kind{
+	reason: ReasonSetting, part: partSettings, follows: true,
+	makes: wire.HintSet | wire.HintSetConfig, ends: wire.HintReset | wire.HintDiscard,
+	asks: func(s *Session, h wire.Hints) Reason {
+		if h&(wire.HintReset|wire.HintDiscard) != 0 && s.settings != nil {
+			return partSettings
+		}
+		return 0
+	},
+	completed: func(s *Session, tag []byte, _ *Out) {
+		if string(tag) == tagDiscardAll {
+			s.settingsDiscarded()
+		}
+	},
+	failed: func(s *Session, _ *Out) { s.resets = 0 },
+	keeps: func(s *Session, a *asking, pins Reason, _ *Out) Reason {
+		if a.Parts&(partSettings|proof.PartHash) == 0 {
+			return pins
+		}
+		if a.Parts&partSettings != 0 {
+			a.differs = s.takeSettings(a)
+		}
+		pins = pins&^ReasonSetting | a.Found&ReasonSetting
+		s.x.blind = s.x.blind || s.unread()
+		if s.x.blind || s.settings != nil && s.config.State == StatePin {
+			pins |= ReasonSetting
+		}
+		return pins
+	},
+}
+
+// settingsDiscarded: DISCARD ALL has succeeded.
+func (s *Session) settingsDiscarded() {
+	s.settings, s.link.settings = s.base.loading(s.settings.Libraries()), s.link.base
+	if s.x == nil {
+		return
+	}
+	s.x.blind, s.x.unknown, s.x.role = false, false, false
+	if len(s.x.customs) > 0 {
+		s.hints |= wire.HintSet // they are empty now, but there
+	}
+}
+
+// takeSettings makes the client's settings of the list, and tells whether they
+// are others than before.
+func (s *Session) takeSettings(a *asking) (differs bool) {
+	for _, name := range a.Library {
+		librarySettings.Store(name, nil)
+	}
+	next := s.readSettings(a)
+	for _, v := range next.all() {
+		s.noteCustom(v.Name) // the database may know it no more the next time
+	}
+	if next.equal(s.settings) {
+		next = s.settings
+	} else {
+		differs = !next.without(emptyCustom).equal(s.settings.without(emptyCustom))
+	}
+	s.link.settings = next
+	if s.base != nil {
+		s.link.settings = s.thereIs(a)
+	}
+	s.settings = next
+	return differs
+}
+
+// readSettings makes a set of what the backend has said.
+func (s *Session) readSettings(a *asking) *Settings {
+	back := s.x != nil && s.x.turned
+	list := slices.DeleteFunc(slices.Clone(a.Settings), func(v wire.Param) bool {
+		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
+			return true // as RESET leaves a setting of an extension's
+		}
+		return v.Name == nameRole && (v.Value == s.link.role || s.link.role == "" && v.Value == "none") && !a.role ||
+			v.Name == nameAuthorization && v.Value == s.config.User ||
+			wire.VarIndex([]byte(v.Name)) >= 0 || s.notSet(v)
+	})
+	for _, v := range s.base.all() {
+		// What is not set any more is back at the client's startup parameters.
+		if !slices.ContainsFunc(list, func(w wire.Param) bool { return w.Name == v.Name }) {
+			list = append(list, v)
+		}
+	}
+	return NewSettings(list).loading(s.settings.Libraries())
+}
+
+// notSet tells whether a setting of an extension is one that only occurs in the
+// database, and that nobody has set.
+func (s *Session) notSet(v wire.Param) bool {
+	if s.config.Catalog == nil || !strings.Contains(v.Name, ".") || slices.Contains(s.x.customs, v.Name) {
+		return false
+	}
+	if _, has := s.settings.get(v.Name); has {
+		return false
+	}
+	k := s.config.Catalog.Knowledge()
+	return k != nil && slices.Contains(k.Customs, v.Name) && !k.Set(v)
+}
+
+// thereIs is what the backend has, where the client has more.
+func (s *Session) thereIs(a *asking) *Settings {
+	base := s.base
+	s.base = s.link.base
+	there := s.readSettings(a)
+	s.base = base
+	if there.equal(s.settings) {
+		return s.settings
+	}
+	return there
+}

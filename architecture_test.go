@@ -38,12 +38,13 @@ var imports = map[string][]string{
 	"cluster/child":    {},
 	"auth":             {"wire"},
 	"pool":             {"wire"},
-	"session":          {"session/pipeline", "session/proof", "wire"},
+	"session":          {"session/follow", "session/pipeline", "session/proof", "wire"},
+	"session/follow":   {"wire"},
 	"session/pipeline": {},
 	"session/proof":    {"wire"},
 	"console":          {"wire", "status"},
 	"web":              {"status"},
-	"proxy":            {"auth", "config", "loop", "pool", "proctable", "session", "sizing", "status", "wire"},
+	"proxy":            {"auth", "config", "loop", "pool", "proctable", "session", "session/follow", "sizing", "status", "wire"},
 	"proctable":        {},
 	"health":           {"status"},
 	"sizing":           {"config", "status"},
@@ -67,7 +68,7 @@ var blackBox = []string{".", "integration", "bench"}
 // pure are the packages that do no I/O, start no goroutine and read no clock,
 // and forbidden is what they could do it with.
 var (
-	pure      = []string{"wire", "session", "session/pipeline", "session/proof", "auth", "status", "health", "sizing"}
+	pure      = []string{"wire", "session", "session/follow", "session/pipeline", "session/proof", "auth", "status", "health", "sizing"}
 	forbidden = []string{"bufio", "context", "io", "log", "net", "os", "runtime", "syscall", "golang.org/x/sys"}
 )
 

@@ -9,6 +9,7 @@ import (
 
 	"pgweir/pool"
 	"pgweir/session"
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -122,7 +123,7 @@ func (l *login) admit() {
 	c.sess.Init(conf, l.welcome.Vars)
 	carried, carries := l.carried(own)
 	l.takesAny(carries)
-	c.sess.Begin(session.NewSettings(carried), session.NewSettings(l.welcome.Begun.Over(carried)), l.welcome.Begun.IdleTimeout)
+	c.sess.Begin(follow.NewSettings(carried), follow.NewSettings(l.welcome.Begun.Over(carried)), l.welcome.Begun.IdleTimeout)
 	c.secret = randomUint32()
 	c.longKey = l.ask.minor >= 2
 	c.ownBackend = own

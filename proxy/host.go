@@ -7,6 +7,7 @@ import (
 	"pgweir/loop"
 	"pgweir/pool"
 	"pgweir/session"
+	"pgweir/session/follow"
 )
 
 // Adopt puts a backend that has logged in on a loop, parked for whoever is
@@ -17,7 +18,7 @@ func (p *Proxy) Adopt(b *pool.Backend) error {
 	if b.Carried == nil {
 		unlike = b.Variant().Key()
 	}
-	s.link.Begin(session.NewSettings(b.Carried), session.NewSettings(b.Begun.Over(b.Carried)), b.Begun.Role, unlike)
+	s.link.Begin(follow.NewSettings(b.Carried), follow.NewSettings(b.Begun.Over(b.Carried)), b.Begun.Role, unlike)
 	s.park = s.parks
 	encrypted, isTLS := b.Conn.(*loop.TLS)
 	var fd int

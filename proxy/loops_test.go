@@ -13,7 +13,7 @@ import (
 
 	"pgweir/config"
 	"pgweir/loop"
-	"pgweir/session"
+	"pgweir/session/follow"
 	"pgweir/status"
 	"pgweir/wire"
 )
@@ -180,7 +180,7 @@ func TestABackendThatIsParkedIsShownAsItWasLeft(t *testing.T) {
 	defer unix.Close(fds[1])
 	s.conn.Init(fds[0], s)
 	here, there := p.workers[0], p.workers[1]
-	set := session.NewSettings([]wire.Param{{Name: "work_mem", Value: "1MB"}})
+	set := follow.NewSettings([]wire.Param{{Name: "work_mem", Value: "1MB"}})
 	here.do(func() {
 		if err := here.loop.Add(&s.conn); err != nil {
 			t.Error(err)

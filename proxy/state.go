@@ -7,6 +7,7 @@ import (
 
 	"pgweir/pool"
 	"pgweir/session"
+	"pgweir/session/follow"
 	"pgweir/status"
 	"pgweir/wire"
 )
@@ -279,7 +280,7 @@ func (c *client) pinStatus(w *worker, row *status.Client) *status.Pin {
 }
 
 // fingerprint is how a set of settings is shown.
-func fingerprint(s *session.Settings) string {
+func fingerprint(s *follow.Settings) string {
 	if s == nil {
 		return ""
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -204,7 +205,7 @@ func (b *backend) set(name, value string) {
 		return
 	}
 	b.settings[name] = value
-	if name == nameRole && value == "none" {
+	if name == follow.NameRole && value == "none" {
 		delete(b.settings, name)
 	}
 }
@@ -216,12 +217,12 @@ func (b *backend) unset(name string) {
 	case strings.EqualFold(name, "all"):
 		b.vars = b.reset
 		for name := range b.settings {
-			if !isIdentity(name) {
+			if !follow.IsIdentity(name) {
 				b.unset(name)
 			}
 		}
 	case strings.EqualFold(name, "session authorization"):
-		delete(b.settings, nameAuthorization)
+		delete(b.settings, follow.NameAuthorization)
 	case i >= 0:
 		b.vars[i] = b.reset[i]
 	case strings.Contains(name, "."):
@@ -432,8 +433,8 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 		}
 		b.end(true)
 		b.unset("all")
-		delete(b.settings, nameRole)
-		delete(b.settings, nameAuthorization)
+		delete(b.settings, follow.NameRole)
+		delete(b.settings, follow.NameAuthorization)
 		clear(b.state)
 		clear(b.locks)
 		b.dropNamed()
@@ -605,7 +606,7 @@ func (b *backend) answerQuestion(text string) (rows []string) {
 		for _, name := range strings.Split(m[1], ",") {
 			name = strings.Trim(name, `"`)
 			value, ok := b.settings[name]
-			if !ok && name == nameRole {
+			if !ok && name == follow.NameRole {
 				value = "none"
 			}
 			values += "|" + value
@@ -617,10 +618,10 @@ func (b *backend) answerQuestion(text string) (rows []string) {
 		rows = append(rows, b.world.digest())
 	}
 	if strings.Contains(text, "pg_settings") {
-		identity := map[string]string{nameRole: "none", nameAuthorization: "postgres"}
+		identity := map[string]string{follow.NameRole: "none", follow.NameAuthorization: "postgres"}
 		for _, name := range slices.Sorted(maps.Keys(b.settings)) {
 			switch {
-			case isIdentity(name):
+			case follow.IsIdentity(name):
 				identity[name] = b.settings[name]
 			case name == nameForbidden:
 				rows = append(rows, row("w", name, b.settings[name]))
@@ -628,7 +629,7 @@ func (b *backend) answerQuestion(text string) (rows []string) {
 				rows = append(rows, setting(name, b.settings[name]))
 			}
 		}
-		rows = append(rows, who(identity[nameRole], identity[nameAuthorization]))
+		rows = append(rows, who(identity[follow.NameRole], identity[follow.NameAuthorization]))
 		for _, m := range customPattern.FindAllStringSubmatch(text, -1) {
 			if value, ok := b.settings[m[1]]; ok {
 				rows = append(rows, row("k", m[1], value))
@@ -650,7 +651,7 @@ func (b *backend) answerQuestion(text string) (rows []string) {
 		sql, shared := false, 0
 		for name, s := range b.stmts {
 			sql = sql || s.fromSQL
-			if strings.HasPrefix(name, namePrefix) {
+			if strings.HasPrefix(name, follow.NamePrefix) {
 				shared++
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -500,7 +501,7 @@ func (b *backend) dirty() string {
 		}
 	}
 	for name := range b.stmts {
-		if name != "" && !strings.HasPrefix(name, namePrefix) {
+		if name != "" && !strings.HasPrefix(name, follow.NamePrefix) {
 			left = append(left, "the statement "+name)
 		}
 	}

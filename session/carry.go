@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"pgweir/session/follow"
 	"pgweir/session/proof"
 	"pgweir/wire"
 )
@@ -45,7 +46,7 @@ var settingsKind = kind{
 
 // settingsDiscarded: DISCARD ALL has succeeded.
 func (s *Session) settingsDiscarded() {
-	s.settings, s.link.settings = s.base.loading(s.settings.Libraries()), s.link.base
+	s.settings, s.link.settings = s.base.Loading(s.settings.Libraries()), s.link.base
 	if s.x == nil {
 		return
 	}
@@ -59,16 +60,16 @@ func (s *Session) settingsDiscarded() {
 // are others than before.
 func (s *Session) takeSettings(a *asking) (differs bool) {
 	for _, name := range a.Library {
-		librarySettings.Store(name, nil)
+		follow.LibrarySettings.Store(name, nil)
 	}
 	next := s.readSettings(a)
-	for _, v := range next.all() {
+	for _, v := range next.All() {
 		s.noteCustom(v.Name) // the database may know it no more the next time
 	}
-	if next.equal(s.settings) {
+	if next.Equal(s.settings) {
 		next = s.settings
 	} else {
-		differs = !next.without(emptyCustom).equal(s.settings.without(emptyCustom))
+		differs = !next.Without(follow.EmptyCustom).Equal(s.settings.Without(follow.EmptyCustom))
 	}
 	s.link.settings = next
 	if s.base != nil {
@@ -79,23 +80,23 @@ func (s *Session) takeSettings(a *asking) (differs bool) {
 }
 
 // readSettings makes a set of what the backend has said.
-func (s *Session) readSettings(a *asking) *Settings {
+func (s *Session) readSettings(a *asking) *follow.Settings {
 	back := s.x != nil && s.x.turned
 	list := slices.DeleteFunc(slices.Clone(a.Settings), func(v wire.Param) bool {
-		if _, begun := s.base.get(v.Name); begun && back && v.Value == "" {
+		if _, begun := s.base.Get(v.Name); begun && back && v.Value == "" {
 			return true // as RESET leaves a setting of an extension's
 		}
-		return v.Name == nameRole && (v.Value == s.link.role || s.link.role == "" && v.Value == "none") && !a.role ||
-			v.Name == nameAuthorization && v.Value == s.config.User ||
+		return v.Name == follow.NameRole && (v.Value == s.link.role || s.link.role == "" && v.Value == "none") && !a.role ||
+			v.Name == follow.NameAuthorization && v.Value == s.config.User ||
 			wire.VarIndex([]byte(v.Name)) >= 0 || s.notSet(v)
 	})
-	for _, v := range s.base.all() {
+	for _, v := range s.base.All() {
 		// What is not set any more is back at the client's startup parameters.
 		if !slices.ContainsFunc(list, func(w wire.Param) bool { return w.Name == v.Name }) {
 			list = append(list, v)
 		}
 	}
-	return NewSettings(list).loading(s.settings.Libraries())
+	return follow.NewSettings(list).Loading(s.settings.Libraries())
 }
 
 // notSet tells whether a setting of an extension is one that only occurs in the
@@ -104,7 +105,7 @@ func (s *Session) notSet(v wire.Param) bool {
 	if s.config.Catalog == nil || !strings.Contains(v.Name, ".") || slices.Contains(s.x.customs, v.Name) {
 		return false
 	}
-	if _, has := s.settings.get(v.Name); has {
+	if _, has := s.settings.Get(v.Name); has {
 		return false
 	}
 	k := s.config.Catalog.Knowledge()
@@ -112,12 +113,12 @@ func (s *Session) notSet(v wire.Param) bool {
 }
 
 // thereIs is what the backend has, where the client has more.
-func (s *Session) thereIs(a *asking) *Settings {
+func (s *Session) thereIs(a *asking) *follow.Settings {
 	base := s.base
 	s.base = s.link.base
 	there := s.readSettings(a)
 	s.base = base
-	if there.equal(s.settings) {
+	if there.Equal(s.settings) {
 		return s.settings
 	}
 	return there

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
@@ -59,7 +60,7 @@ func (s *Session) mayDiffer(n *named, portal, behind []byte) bool {
 	if n.columns <= noColumns {
 		return false
 	}
-	if h := s.link.have.all[n.st]; h != nil && h.columns == n.columns && !h.stale && (h.taint == 0 || h.taint == s.link.epoch) {
+	if h := s.link.have.Of(n.st); h != nil && h.Columns == n.columns && !h.Stale && (h.Taint == 0 || h.Taint == s.link.epoch) {
 		return false
 	}
 	// In a block that has failed it fails anyway; and what makeReady does wants
@@ -83,13 +84,13 @@ func describesPortal(messages, portal []byte) bool {
 
 // askColumns has the backend prepare a statement, which it may have from before
 // a migration, and say what columns that has.
-func (s *Session) askColumns(st *Statement, o *Out) {
-	if s.link.have.use(st) {
+func (s *Session) askColumns(st *follow.Statement, o *Out) {
+	if s.link.have.Use(st) {
 		s.evict(st, o)
 	}
 	s.have(st, o)
-	o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), st.name))
-	s.pushOp(pipeline.DescribeShared, op{of: s.link.have.all[st], asks: st})
+	o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), st.Name))
+	s.pushOp(pipeline.DescribeShared, op{of: s.link.have.Of(st), asks: st})
 	s.link.retry = retry{}
 	s.batch = max(s.batch, batchPrepares)
 }
@@ -99,15 +100,15 @@ func (s *Session) askColumns(st *Statement, o *Out) {
 func (s *Session) binds(n *named, portal []byte) {
 	l := s.link
 	l.bound = nil
-	if h := l.have.ring.next; n.columns == 0 || n.columns != h.columns {
+	if h := l.have.Last(); n.columns == 0 || n.columns != h.Columns {
 		l.bound, l.portal = n, append(l.portal[:0], portal...)
 	}
 }
 
 // describes: a Describe of a statement, or of a portal of it, is being sent.
 func (s *Session) describes(n *named) {
-	h := s.link.have.all[n.st]
-	if h != nil && n.columns != 0 && n.columns == h.columns {
+	h := s.link.have.Of(n.st)
+	if h != nil && n.columns != 0 && n.columns == h.Columns {
 		s.owed.Push(pipeline.Describe) // its answer says nothing new
 		return
 	}
@@ -126,7 +127,7 @@ func (s *Session) described(typ byte, body []byte, whole bool) {
 	o := s.link.ops[0]
 	columns := columnsHash(typ, body, whole)
 	if o.of != nil {
-		o.of.columns = columns
+		o.of.Columns = columns
 	}
 	if o.told != nil {
 		o.told.columns = columns

@@ -2,7 +2,7 @@
 // machine: bytes in, bytes out, 'I need a backend', 'I am done with it'. It
 // does no I/O, starts no goroutine and reads no clock, so that it can be
 // tested, fuzzed and simulated without a socket; and it imports only wire
-// and its own rooms, session/pipeline and session/proof.
+// and its own rooms, session/follow, session/pipeline and session/proof.
 //
 // It knows the protocol from the end of the login on. It must not know what a
 // pool is, which client this is, or where bytes come from.
@@ -25,10 +25,12 @@
 // nowhere.
 //
 // What a client has made of its session is kept here as well, so that it can
-// follow it to other backends: settings (settings.go, reset.go), prepared
-// statements (registry.go, prepared.go, ops.go, sqlnames.go, retry.go), channels
-// (hearing.go). What a transaction has left behind is asked for, unless all
-// that ran is proven to leave nothing (evidence.go, state.go, question.go; package
-// proof). Shared is what the sessions of one
-// pool have in common, and the only thing here that has a lock.
+// follow it to other backends, or keeps it on its own. There is a table with a row
+// for each kind of it (kinds.go): settings (carry.go, replay.go, reset.go), the idle
+// timeout (idle.go), prepared statements (prepared.go, ops.go, sqlnames.go,
+// retry.go), channels (hearing.go), sequences (sequences.go), libraries
+// (libraries.go); what they consist of is in package follow. What a transaction has
+// left behind is asked for, unless all that ran is proven to leave nothing
+// (evidence.go, state.go, question.go; package proof). Shared is what the sessions of
+// one pool have in common, and the only thing here that has a lock.
 package session

@@ -147,7 +147,7 @@ func (s *Session) runsNamed(n *named, bind []byte, total int) wire.Hints {
 	if s.config.Catalog == nil || s.config.State == StateOff {
 		return 0
 	}
-	return s.known(shape, n.hints, n.st.text(), bind, true)
+	return s.known(shape, n.hints, n.st.Text(), bind, true)
 }
 
 // ranShape counts a run.
@@ -178,7 +178,7 @@ func (s *Session) ranShape(sh *proof.Shape, generation uint64, h wire.Hints) {
 func (s *Session) context() uint64 {
 	e := &s.link.evidence
 	if e.context == 0 {
-		h := wire.MixShape(s.settings.namesHash(), s.link.variant)
+		h := wire.MixShape(s.settings.NamesHash(), s.link.variant)
 		if s.nonconforming() {
 			h++
 		}
@@ -339,7 +339,7 @@ func (e *evidence) later(k *proof.Knowledge, outdated bool) (all proof.Learned, 
 func (s *Session) wash(o *Out) {
 	l := s.link
 	l.unsure = false
-	l.settings = l.settings.afterReset(l.base)
+	l.settings = l.settings.AfterReset(l.base)
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "RESET ALL"))
 	s.unnamedHere = false
 	s.owed.Push(pipeline.Reset)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"pgweir/session/follow"
 	"pgweir/session/proof"
 	"pgweir/wire"
 )
@@ -23,7 +24,7 @@ type database struct {
 func aDatabase() *database {
 	return &database{
 		settings: "as at first", list: []string{nobodyElse()}, digest: "1",
-		objects: []string{row("g", "work_mem", ""), row("g", nameRole, "")},
+		objects: []string{row("g", "work_mem", ""), row("g", follow.NameRole, "")},
 	}
 }
 
@@ -250,9 +251,9 @@ func TestTheRoleOfAnotherClientIsAnotherContext(t *testing.T) {
 	r := catalogRig(t, d)
 	r.prove(d, "select f(1)")
 	r.flags()
-	for _, v := range []wire.Param{{Name: nameRole, Value: "joe"}, {Name: "search_path", Value: "a"}, {Name: "row_security", Value: "off"}} {
+	for _, v := range []wire.Param{{Name: follow.NameRole, Value: "joe"}, {Name: "search_path", Value: "a"}, {Name: "row_security", Value: "off"}} {
 		other := r.member()
-		other.s.settings = NewSettings([]wire.Param{v})
+		other.s.settings = follow.NewSettings([]wire.Param{v})
 		other.link.settings = other.s.settings
 		d.list = []string{nobodyElse(), setting(v.Name, v.Value)}
 		if !other.asksAgain(d, "select f(1)") {
@@ -261,7 +262,7 @@ func TestTheRoleOfAnotherClientIsAnotherContext(t *testing.T) {
 	}
 	d.list = []string{nobodyElse(), setting("work_mem", "1")}
 	other := r.member()
-	other.s.settings = NewSettings([]wire.Param{{Name: "work_mem", Value: "1"}})
+	other.s.settings = follow.NewSettings([]wire.Param{{Name: "work_mem", Value: "1"}})
 	other.link.settings = other.s.settings
 	if other.asksAgain(d, "select f(1)") {
 		t.Error("a setting that has to do with no name makes a difference")
@@ -469,8 +470,8 @@ func TestSettingsThatAreNotAsExpectedAreListed(t *testing.T) {
 		t.Errorf("asked about %q", got)
 	}
 	r.ended("release")
-	if v, _ := r.s.Settings().get("work_mem"); v != "64" {
-		t.Errorf("the client has %v", r.s.Settings().all())
+	if v, _ := r.s.Settings().Get("work_mem"); v != "64" {
+		t.Errorf("the client has %v", r.s.Settings().All())
 	}
 	sh := r.s.config.Shared.Shapes.All()
 	if !slices.ContainsFunc(sh, func(s *proof.Shape) bool { return s.Text() == "select f(1)" && s.Standing() == proof.Leaves }) {
@@ -525,11 +526,11 @@ func TestSettingsOfExtensionsAreRemembered(t *testing.T) {
 	d.settings, d.list = "others", []string{nobodyElse(), row("k", "my.x", "1")}
 	r.runs(d, "select f(1)")
 	r.flags()
-	if v, _ := r.s.Settings().get("my.x"); v != "1" {
-		t.Fatalf("the client has %v", r.s.Settings().all())
+	if v, _ := r.s.Settings().Get("my.x"); v != "1" {
+		t.Fatalf("the client has %v", r.s.Settings().All())
 	}
 	r.s.x.customs = []string{"my.own"}
-	r.s.settings = NewSettings(append(r.s.settings.all(), wire.Param{Name: "my.own", Value: "2"}))
+	r.s.settings = follow.NewSettings(append(r.s.settings.All(), wire.Param{Name: "my.own", Value: "2"}))
 	r.link.settings = r.s.settings
 	d.digest, d.objects = "2", d.objects[:2]
 	r.s.config.Catalog.Due()

@@ -1,6 +1,9 @@
 package session
 
-import "pgweir/wire"
+import (
+	"pgweir/session/follow"
+	"pgweir/wire"
+)
 
 // more is what few sessions need.
 func (s *Session) more() *extra {
@@ -79,7 +82,7 @@ func (s *Session) Statement() string {
 }
 
 // Settings are what the client has set beyond Vars.
-func (s *Session) Settings() *Settings { return s.settings }
+func (s *Session) Settings() *follow.Settings { return s.settings }
 
 // Prepared is how many named statements the client has.
 func (s *Session) Prepared() int { return len(s.names) }

@@ -69,7 +69,7 @@ func knownCatalog() *Catalog {
 func vouch(s *Session, o *Out) {
 	for s.owed.First() == pipeline.Question {
 		o.Reset()
-		s.Server([]byte(says(row("e", "", "4MB"), row("d", "", "digest"), nobodyElse(), row("n", strconv.Itoa(len(s.link.have.all)), ""))), o)
+		s.Server([]byte(says(row("e", "", "4MB"), row("d", "", "digest"), nobodyElse(), row("n", strconv.Itoa(s.link.have.Len()), ""))), o)
 	}
 }
 

@@ -229,7 +229,7 @@ func FuzzServer(f *testing.F) {
 			r.lease()
 		}
 		if r.s.sharing() {
-			st := r.s.config.Shared.Statements.get(r.s.reading(), r.s.reading(), []byte("select 3\x00\x00\x00"))
+			st := r.s.config.Shared.Statements.Get(r.s.reading(), r.s.reading(), []byte("select 3\x00\x00\x00"))
 			r.s.names = map[string]*named{"told": {st: st, columns: 99}}
 		}
 		r.client(questions[int(asked/4)%len(questions)])

@@ -506,7 +506,7 @@ func (s *Session) opensBlock(typ byte, message []byte) bool {
 		n := s.names[string(cutName(name))]
 		switch {
 		case len(name) > 0 && n != nil && n.st != nil:
-			text = n.st.text()
+			text = n.st.Text()
 		case len(name) == 0 && len(s.unnamed) > wire.HeaderLen:
 			text = s.unnamed[wire.HeaderLen+1:]
 		default:

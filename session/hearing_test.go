@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -461,12 +462,12 @@ func TestANotifyWaitsForWhatOthersHaveNotified(t *testing.T) {
 		{"a named one", transactionMode, steps(
 			known(7),
 			client(parse("s", "select pg_notify('a', '')"), syncing).then("need"),
-			leased().asks(parse(namePrefix+"1", "select pg_notify('a', '')"), syncing),
+			leased().asks(parse(follow.NamePrefix+"1", "select pg_notify('a', '')"), syncing),
 			server(parsed, ready('I')).tells(parsed, ready('I')).then("release"),
 			afterOthers(),
 			client(bind("", "s"), execute("", 0), syncing).then("need"),
 			leased().then("sync"),
-			listened(nil).asks(parse(namePrefix+"1", "select pg_notify('a', '')"), bind("", namePrefix+"1"), execute("", 0), syncing),
+			listened(nil).asks(parse(follow.NamePrefix+"1", "select pg_notify('a', '')"), bind("", follow.NamePrefix+"1"), execute("", 0), syncing),
 			signed(7),
 		)},
 		{"if the client goes meanwhile", transactionMode, steps(

@@ -118,7 +118,7 @@ func (s *Session) namesIdle(typ byte, message []byte) bool {
 			return containsFold(s.unnamed, nameIdleTimeout)
 		}
 		n := s.names[string(name)]
-		return n != nil && n.st != nil && containsFold(n.st.parse, nameIdleTimeout)
+		return n != nil && n.st != nil && containsFold(n.st.Parse, nameIdleTimeout)
 	}
 	return false
 }

@@ -330,7 +330,7 @@ func TestTheClientIsForgottenBeforeItsLastAnswers(t *testing.T) {
 			anyLease(), forget,
 			answers(parsed, bound, row("1"), complete("SELECT 1"), ready('I')).then("release end"), forget,
 			check("it has given them up", func(s *Session) bool {
-				return s.Prepared() == 0 && s.config.Shared.Statements.unusedCount == 1
+				return s.Prepared() == 0 && s.config.Shared.Statements.Unused() == 1
 			}))},
 		{"and has a lock", transactionMode, steps(
 			asked(lock, ReasonLock, says(left("l")), "pinned: advisory lock"),

@@ -77,11 +77,11 @@ func (s *Session) leave(o *Out) {
 	switch {
 	case s.config.Mode == SessionMode:
 		reset = s.config.ResetQuery
-		s.link.have.doubt() // from before a reload of the pool's mode
+		s.link.have.Doubt() // from before a reload of the pool's mode
 	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing || s.isShown()), s.mayHaveLeft(), s.awaits(), s.link.unsure:
 		reset, s.link.unsure = "DISCARD ALL", false
 		s.link.settings = s.link.base
-		s.link.have.clear()
+		s.link.have.Clear()
 		s.link.counted = 0
 	}
 	b := o.ToServer.own()

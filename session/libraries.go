@@ -1,9 +1,9 @@
 package session
 
 import (
-	"hash/fnv"
 	"slices"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -35,47 +35,6 @@ var librariesKind = kind{
 // maxLibraries bounds the libraries that follow a client.
 const maxLibraries = 64
 
-// Libraries are those that the client has loaded, in order.
-func (s *Settings) Libraries() []string {
-	if s == nil {
-		return nil
-	}
-	return s.libraries
-}
-
-// loading is s with these libraries, and no others.
-func (s *Settings) loading(libraries []string) *Settings {
-	if len(libraries) == 0 && len(s.Libraries()) == 0 {
-		return s
-	}
-	with := Settings{plain: true}
-	if s != nil {
-		with = *s
-	}
-	with.libraries = libraries
-	h := fnv.New64a()
-	for _, v := range with.list {
-		h.Write([]byte(v.Name + "\x00" + v.Value + "\x00"))
-	}
-	for _, library := range libraries {
-		h.Write([]byte(library + "\x00"))
-		with.plain = with.plain && isASCII(library)
-	}
-	with.Fingerprint = h.Sum64()
-	return &with
-}
-
-// alike tells whether a backend with other settings, and with some libraries
-// loaded, is as if it had these.
-func (s *Settings) alike(there *Settings, loaded []string) bool {
-	for _, library := range s.Libraries() {
-		if !slices.Contains(loaded, library) {
-			return false
-		}
-	}
-	return slices.Equal(s.all(), there.all())
-}
-
 // loads notes the libraries that a text is about to load, or the statement that a
 // Bind is about to run.
 func (s *Session) loads(text []byte, _ wire.Hints) {
@@ -103,13 +62,13 @@ func (s *Session) loaded() {
 	switch {
 	case slices.Contains(has, library):
 		return
-	case library == "", len(has) == maxLibraries, s.config.State == StatePin, x.role, s.settings != nil && s.settings.identity:
+	case library == "", len(has) == maxLibraries, s.config.State == StatePin, x.role, s.settings.HasIdentity():
 		// A role's rights are not the login's, under which it is loaded again.
 		s.hints |= wire.HintProcess
 		return
 	}
 	was := s.settings
-	s.settings = was.loading(append(slices.Clip(has), library))
+	s.settings = was.Loading(append(slices.Clip(has), library))
 	if s.link.settings == was {
 		s.link.settings = s.settings
 	}
@@ -117,7 +76,7 @@ func (s *Session) loaded() {
 }
 
 // load notes that the backend has what a client has loaded.
-func (l *Link) load(s *Settings) {
+func (l *Link) load(s *follow.Settings) {
 	for _, library := range s.Libraries() {
 		if !slices.Contains(l.loaded, library) {
 			l.loaded = append(l.loaded, library)

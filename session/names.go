@@ -9,23 +9,23 @@ func (s *Session) restoreNames(body []byte) []byte {
 	if s.x != nil {
 		for _, p := range s.x.splices {
 			if p.st != nil {
-				out = replaceName(out, p.st.name, p.own)
+				out = replaceName(out, p.st.Name, p.own)
 			}
 		}
 	}
 	for i := range s.link.ops {
 		if o := &s.link.ops[i]; o.full != "" && o.prev != nil && o.prev.st != nil {
-			out = replaceName(out, o.prev.st.name, o.full)
+			out = replaceName(out, o.prev.st.Name, o.full)
 		}
 	}
 	for name, n := range s.names {
 		if n.st != nil {
-			out = replaceName(out, n.st.name, name)
+			out = replaceName(out, n.st.Name, name)
 		}
 	}
 	for i := range s.link.ops {
 		if p := s.link.ops[i].prev; p != nil && p.st != nil {
-			out = replaceName(out, p.st.name, s.link.ops[i].name)
+			out = replaceName(out, p.st.Name, s.link.ops[i].name)
 		}
 	}
 	return out

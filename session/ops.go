@@ -1,6 +1,7 @@
 package session
 
 import (
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
@@ -13,15 +14,15 @@ import (
 // op is a change that the backend has not confirmed.
 type op struct {
 	name       string
-	full       string      // the name as the client gave it, if it is taken
-	unit       uint32      // Session.unit when it was sent
-	prev, next *named      // the name stood for prev, and is to stand for next; nil for nothing
-	added      *Statement  // the backend is to have this one
-	removed    *held       // and this one no more
-	refusal    *wire.Error // what the client is to read
-	of         *held       // whose columns are answered; nil if it is gone
-	asks       *Statement  // see askColumns
-	told       *named      // to whom, by the client's name; nil if it was not asked for by the client
+	full       string            // the name as the client gave it, if it is taken
+	unit       uint32            // Session.unit when it was sent
+	prev, next *named            // the name stood for prev, and is to stand for next; nil for nothing
+	added      *follow.Statement // the backend is to have this one
+	removed    *follow.Held      // and this one no more
+	refusal    *wire.Error       // what the client is to read
+	of         *follow.Held      // whose columns are answered; nil if it is gone
+	asks       *follow.Statement // see askColumns
+	told       *named            // to whom, by the client's name; nil if it was not asked for by the client
 }
 
 // keepOps is how many changes a backend's list without any keeps room for.
@@ -30,9 +31,9 @@ const keepOps = 64
 // unsettled tells whether it is not certain yet that the backend has a
 // statement, or has it no more: messages behind the next Sync must not count on
 // what may come to nothing.
-func (s *Session) unsettled(st *Statement) bool {
+func (s *Session) unsettled(st *follow.Statement) bool {
 	for i := range s.link.ops {
-		if o := &s.link.ops[i]; (o.added == st || o.removed != nil && o.removed.st == st) && o.unit != s.unit {
+		if o := &s.link.ops[i]; (o.added == st || o.removed != nil && o.removed.Statement == st) && o.unit != s.unit {
 			return true
 		}
 	}
@@ -62,7 +63,7 @@ func (s *Session) rename(name []byte, prev, next *named, e pipeline.Pending) {
 func (s *Session) giveUp(n *named) {
 	s.namedBytes -= n.bytes()
 	if n.st != nil {
-		s.config.Shared.Statements.put(n.st)
+		s.config.Shared.Statements.Put(n.st)
 	}
 }
 
@@ -119,15 +120,15 @@ func (s *Session) undo(n int) {
 	for i := n - 1; i >= 0; i-- {
 		o := &s.link.ops[i]
 		if o.added != nil {
-			s.link.have.remove(o.added)
+			s.link.have.Remove(o.added)
 			for k := n; k < len(s.link.ops); k++ {
-				if r := s.link.ops[k].removed; r != nil && r.st == o.added {
+				if r := s.link.ops[k].removed; r != nil && r.Statement == o.added {
 					s.link.ops[k].removed = nil // there was nothing to remove
 				}
 			}
 		}
 		if o.removed != nil {
-			s.link.have.putBack(o.removed)
+			s.link.have.PutBack(o.removed)
 		}
 		if o.next == nil || o.next == o.prev {
 			continue

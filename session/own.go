@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
@@ -47,8 +48,8 @@ const (
 
 // appendUnguard ends what guard begins.
 func (s *Session) appendUnguard(sql []byte) []byte {
-	if value, ok := s.settings.get(exitOnError); ok {
-		return appendSet(sql, wire.Param{Name: exitOnError, Value: value})
+	if value, ok := s.settings.Get(exitOnError); ok {
+		return follow.AppendSet(sql, wire.Param{Name: exitOnError, Value: value})
 	}
 	return append(sql, unguard...)
 }

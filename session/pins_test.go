@@ -4,20 +4,21 @@ import (
 	"strings"
 	"testing"
 
+	"pgweir/session/follow"
 	"pgweir/session/proof"
 	"pgweir/wire"
 )
 
 // question is the text that asks the backend about some parts, as a Query.
 func question(parts Reason, customs ...string) string {
-	q := proof.Question{Parts: parts, Customs: customs, Prefix: namePrefix, User: "postgres"}
+	q := proof.Question{Parts: parts, Customs: customs, Prefix: follow.NamePrefix, User: "postgres"}
 	return query(string(q.Append(nil)))
 }
 
 // questionAgain is question after it was canceled: under settings of pgweir's
 // own.
 func questionAgain(parts Reason) string {
-	q := proof.Question{Parts: parts, Prefix: namePrefix, Guarded: true, User: "postgres"}
+	q := proof.Question{Parts: parts, Prefix: follow.NamePrefix, Guarded: true, User: "postgres"}
 	return query(string(q.Append(nil)))
 }
 
@@ -70,7 +71,7 @@ func asksAbout(parts Reason, s step) step {
 	s.do = func(r *rig) {
 		do(r)
 		for part := Reason(1); part != 0; part <<= 1 {
-			q := proof.Question{Parts: parts & part, Prefix: namePrefix, User: "postgres"}
+			q := proof.Question{Parts: parts & part, Prefix: follow.NamePrefix, User: "postgres"}
 			if !strings.Contains(r.toServer, string(q.Append(nil))) {
 				r.t.Fatalf("the backend is not asked about %b, but told %s", parts, show(r.toServer))
 			}

@@ -243,12 +243,12 @@ func TestWhatIsOnABackendIsKnownWhateverIsSkipped(t *testing.T) {
 		mustEqual(t, "to the client", r.toClient, want)
 		r.toClient = ""
 		for name := range b.stmts {
-			if name != "" && r.link.have.oldest().name != name || len(r.link.have.all) > 1 {
-				t.Fatalf("the backend has %s, and is believed to have %v", name, r.link.have.all)
+			if name != "" && r.link.have.Oldest().Name != name || r.link.have.Len() > 1 {
+				t.Fatalf("the backend has %s, and is believed to have %d", name, r.link.have.Len())
 			}
 		}
 		if len(b.stmts) == 0 && r.link.Prepared() > 0 {
-			t.Fatalf("the backend has nothing, and is believed to have %v", r.link.have.oldest().name)
+			t.Fatalf("the backend has nothing, and is believed to have %v", r.link.have.Oldest().Name)
 		}
 	}
 	b.bare = true

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"unicode/utf8"
 
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
@@ -50,19 +51,19 @@ var preparedKind = kind{
 // countShared compares the shared statements that the backend has with those
 // that it is believed to have. If all are gone, the client has deallocated them.
 func (s *Session) countShared(n int) {
-	sound := s.link.have.sound()
+	sound := s.link.have.Sound()
 	switch {
-	case n == len(s.link.have.all):
+	case n == s.link.have.Len():
 	case n == 0 && sound > 0:
 		s.dropNames()
 	case n < sound:
-		s.link.have.doubt()
+		s.link.have.Doubt()
 	}
 }
 
 // named is what a name of the client's stands for.
 type named struct {
-	st *Statement // nil: nothing; the Close is under way
+	st *follow.Statement // nil: nothing; the Close is under way
 	// private: the backend has it under the client's own name, and the client
 	// keeps the backend as long as that is so.
 	private bool
@@ -88,7 +89,7 @@ const (
 func (n *named) bytes() uint32 {
 	switch {
 	case n.st != nil:
-		return namedOverhead + uint32(len(n.st.body()))
+		return namedOverhead + uint32(len(n.st.Body()))
 	case n.private:
 		return namedOverhead
 	}
@@ -254,7 +255,7 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 	case 'D':
 		s.have(n.st, o)
 		s.begin(n, o)
-		o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), n.st.name))
+		o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), n.st.Name))
 		s.describes(n)
 	}
 	s.batch, s.asked = max(s.batch, batchPrepares), false
@@ -275,14 +276,14 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 	}
 	if h := hints; h != 0 {
 		s.hints |= s.lasting(h)
-		if e := s.forbidden(n.st.text(), h); e != nil {
+		if e := s.forbidden(n.st.Text(), h); e != nil {
 			return e
 		}
-		s.noteText(n.st.text(), h)
+		s.noteText(n.st.Text(), h)
 		s.makeReady(h, o)
 	}
 	if hints != 0 || s.config.LeakCheck > 0 {
-		s.more().keepStatement(n.st.text())
+		s.more().keepStatement(n.st.Text())
 	}
 	s.careful = s.careful || s.hints&^hintsCheap != 0
 	s.have(n.st, o)
@@ -294,9 +295,9 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 		total += len(rest) - len(m.rest)
 	}
 	b := append(o.ToServer.own(), 'B')
-	b = binary.BigEndian.AppendUint32(b, uint32(total-1-len(m.name)+len(n.st.name)))
+	b = binary.BigEndian.AppendUint32(b, uint32(total-1-len(m.name)+len(n.st.Name)))
 	b = append(append(b, m.portal...), 0)
-	b = append(append(b, n.st.name...), 0)
+	b = append(append(b, n.st.Name...), 0)
 	o.ToServer.keep(append(b, rest...))
 	s.owed.Push(pipeline.Bind)
 	s.batch = batchRuns
@@ -323,7 +324,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 	case !ok, s.sqlNames && !taken:
 		// PostgreSQL complains; or it must judge itself, because the client has
 		// names there from SQL.
-		return s.parseOwn(name, before, appendNamed(nil, string(name), body), o)
+		return s.parseOwn(name, before, wire.AppendParseBody(nil, string(name), body), o)
 	}
 	s.noticeDatabases(text, o)
 	hints, shape := s.scan(text, parameterTypes(types))
@@ -337,7 +338,7 @@ func (s *Session) parseNamed(n *named, name, body, before []byte, o *Out) handli
 		s.parseTaken(name, body, o)
 	case n != nil && n.private:
 		o.ToServer.add(before)
-		o.ToServer.keep(appendNamed(o.ToServer.own(), string(name), body))
+		o.ToServer.keep(wire.AppendParseBody(o.ToServer.own(), string(name), body))
 		s.pushOp(pipeline.ParseNamed, op{name: string(cutName(name)), full: string(name), prev: n, next: n})
 	case !s.parseShared(n, name, body, before, &named{hints: hints, shape: shape, unsure: s.unsure()}, o):
 		return handleHold
@@ -362,7 +363,7 @@ func (s *Session) parseSpliced(name, body, before []byte, hints wire.Hints, o *O
 	if instead != nil {
 		body = append(append(instead, 0), types...)
 	}
-	h := s.parseOwn(name, nil, appendNamed(nil, string(name), body), o)
+	h := s.parseOwn(name, nil, wire.AppendParseBody(nil, string(name), body), o)
 	if instead != nil {
 		splices := s.x.splices
 		s.names[string(cutName(name))].splices = &splices
@@ -374,27 +375,27 @@ func (s *Session) parseSpliced(name, body, before []byte, hints wire.Hints, o *O
 // is given if it has not got it. It is false if the message has to wait.
 func (s *Session) parseShared(n *named, name, body, before []byte, next *named, o *Out) bool {
 	now := s.reading()
-	st := s.config.Shared.Statements.get(now, now, body)
+	st := s.config.Shared.Statements.Get(now, now, body)
 	if s.unsettled(st) {
-		s.config.Shared.Statements.put(st)
+		s.config.Shared.Statements.Put(st)
 		return false
 	}
 	o.ToServer.add(before)
 	next.st = st
 	changes := s.config.Shared.changes.Load()
-	if s.tx == 'I' && s.batch != batchRuns && !s.owed.OwesClientReady() && !next.unsure && s.link.have.fresh(st, changes) {
+	if s.tx == 'I' && s.batch != batchRuns && !s.owed.OwesClientReady() && !next.unsure && s.link.have.Fresh(st, changes) {
 		s.rename(name, n, next, pipeline.ParseGiven)
 		return true
 	}
-	if s.link.have.use(st) {
+	if s.link.have.Use(st) {
 		s.evict(st, o)
 	}
 	s.makeRoom(o)
 	o.ServerParses++
-	o.ToServer.keep(append(o.ToServer.own(), st.parse...))
-	s.link.have.add(st, changes)
+	o.ToServer.keep(append(o.ToServer.own(), st.Parse...))
+	s.link.have.Add(st, changes)
 	if next.unsure {
-		s.link.have.ring.next.taint = s.link.epoch
+		s.link.have.Last().Taint = s.link.epoch
 	}
 	s.rename(name, n, next, pipeline.ParseNamed)
 	s.link.ops[len(s.link.ops)-1].added = st
@@ -402,13 +403,13 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 }
 
 // scratchName is what a text is parsed under that is to be looked at only.
-var scratchName = namePrefix + "scratch"
+var scratchName = follow.NamePrefix + "scratch"
 
 // parseTaken answers the Parse of a name that is taken. PostgreSQL says so only
 // after it has looked at the text, so that is parsed; but never under the
 // statement's own name, which all share.
 func (s *Session) parseTaken(name, body []byte, o *Out) {
-	b := appendNamed(o.ToServer.own(), scratchName, body)
+	b := wire.AppendParseBody(o.ToServer.own(), scratchName, body)
 	b = wire.AppendCloseStatement(b, scratchName)
 	o.ToServer.keep(wire.AppendBind(b, "", refusedName))
 	s.owed.Push(pipeline.Shown)
@@ -483,11 +484,11 @@ func (s *Session) closePrivate(n *named, name, before, message []byte, o *Out) h
 }
 
 // have puts a statement on the backend, if it is not there.
-func (s *Session) have(st *Statement, o *Out) {
+func (s *Session) have(st *follow.Statement, o *Out) {
 	if s.usable(st) {
 		return
 	}
-	if s.link.have.use(st) {
+	if s.link.have.Use(st) {
 		s.evict(st, o)
 	}
 	s.makeRoom(o)
@@ -501,20 +502,12 @@ func (s *Session) makeRoom(o *Out) {
 	if s.x != nil {
 		most = max(most, s.x.keeping+1)
 	}
-	for len(s.link.have.all) >= most {
-		s.evict(s.link.have.oldest(), o)
+	for s.link.have.Len() >= most {
+		s.evict(s.link.have.Oldest(), o)
 	}
 }
 
-func (s *Session) evict(st *Statement, o *Out) {
-	o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), st.name))
-	s.pushOp(pipeline.CloseShared, op{removed: s.link.have.remove(st)})
-}
-
-// appendNamed appends a Parse; body is what follows its name.
-func appendNamed(dst []byte, name string, body []byte) []byte {
-	dst = append(dst, 'P')
-	dst = binary.BigEndian.AppendUint32(dst, uint32(4+len(name)+1+len(body)))
-	dst = append(append(dst, name...), 0)
-	return append(dst, body...)
+func (s *Session) evict(st *follow.Statement, o *Out) {
+	o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), st.Name))
+	s.pushOp(pipeline.CloseShared, op{removed: s.link.have.Remove(st)})
 }

@@ -5,11 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
 // shared is the name of the n-th statement of a pool.
-func shared(n int) string { return namePrefix + strconv.FormatInt(int64(n), 36) }
+func shared(n int) string { return follow.NamePrefix + strconv.FormatInt(int64(n), 36) }
 
 // few is transactionMode with room for so many statements on a backend.
 func few(n int) Config {
@@ -294,7 +295,7 @@ func TestStatementsAreSharedByClients(t *testing.T) {
 func TestManyNamesInTurnTakeNoMemory(t *testing.T) {
 	c := few(10)
 	r := newRig(t, &c)
-	for i := range 3 * maxUnused {
+	for i := range 3 * follow.MaxUnused {
 		name := "s" + strconv.Itoa(i)
 		r.client(parse(name, "select "+name) + closing("S", name) + syncing)
 		r.lease()
@@ -312,10 +313,42 @@ func TestManyNamesInTurnTakeNoMemory(t *testing.T) {
 	if n := r.link.Prepared(); n != 10 {
 		t.Errorf("the backend has %d statements, and may have 10", n)
 	}
-	if n := r.s.config.Shared.Statements.Len(); n > maxUnused {
+	if n := r.s.config.Shared.Statements.Len(); n > follow.MaxUnused {
 		t.Errorf("the pool keeps %d statements", n)
 	}
 	if len(r.s.names) != 0 || len(r.link.ops) != 0 || cap(r.link.ops) > 1000 {
 		t.Errorf("the client has %d names, and %d changes are under way, in a list of %d", len(r.s.names), len(r.link.ops), cap(r.link.ops))
+	}
+}
+
+func TestNamesGiveTheirUsesBack(t *testing.T) {
+	r := newRig(t, &transactionMode)
+	r.client(parse("a", "select 1") + parse("b", "select 1") + parse("c", "select 2") + parse("a", "select 3") + syncing + closing("S", "c") + syncing)
+	r.flags()
+	r.lease()
+	reg := &r.s.config.Shared.Statements
+	uses := func(want string) {
+		t.Helper()
+		got := ""
+		for _, text := range []string{"select 1", "select 2"} {
+			got += strconv.Itoa(reg.Uses(text))
+		}
+		if got != want {
+			t.Fatalf("the statements have %s uses, want %s", got, want)
+		}
+	}
+	uses("21")
+	r.server(parsed + parsed + parsed + failure("42P05", "taken") + ready('I'))
+	r.flags()
+	r.lease()
+	r.server(ready('I'))
+	uses("20")
+	if r.s.Prepared() != 2 {
+		t.Fatalf("the client has %d names", r.s.Prepared())
+	}
+	r.s.Forget()
+	uses("00")
+	if r.s.Prepared() != 0 {
+		t.Fatal("a client that is gone has names")
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"slices"
 
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/session/proof"
 	"pgweir/wire"
@@ -88,7 +89,7 @@ func (s *Session) pose(a *asking, o *Out) {
 	}
 	if k != nil && !s.more().unknown && a.hinted&partSettings == 0 {
 		a.Parts = a.Parts&^partSettings | proof.PartHash
-		a.Names = k.With(s.settings.customs())
+		a.Names = k.With(s.settings.Customs())
 	}
 	s.send(a, o)
 }
@@ -103,7 +104,7 @@ func (s *Session) send(a *asking, o *Out) {
 	if a.Guarded && a.Parts&proof.PartHash != 0 { // the hash would be that of other timeouts
 		a.Parts = a.Parts&^proof.PartHash | partSettings
 	}
-	a.Prefix, a.User = namePrefix, s.config.User
+	a.Prefix, a.User = follow.NamePrefix, s.config.User
 	a.role = x.role
 	if a.Parts&partSettings != 0 {
 		// What was turned back must be told from what was set to the same.
@@ -237,7 +238,7 @@ func (s *Session) list(a *asking, o *Out) {
 // expectation names what the hash of all settings depends on.
 func (s *Session) expectation() uint64 {
 	l := s.link
-	h := wire.MixShape(s.settings.hash(), l.base.hash())
+	h := wire.MixShape(s.settings.Hash(), l.base.Hash())
 	return wire.MixShape(wire.MixShape(h, l.variant), s.config.Catalog.Generation())
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -33,7 +34,7 @@ func TestWhatIsAskedAfterWhichHints(t *testing.T) {
 		r := newRig(t, &transactionMode)
 		r.s.pins = c.pins
 		if c.set {
-			r.s.settings = NewSettings([]wire.Param{{Name: "a", Value: "b"}})
+			r.s.settings = follow.NewSettings([]wire.Param{{Name: "a", Value: "b"}})
 		}
 		if got := r.s.parts(c.hints); got != c.want {
 			t.Errorf("after %b, with pins %q: %b, want %b", c.hints, c.pins, got, c.want)
@@ -68,7 +69,7 @@ func TestLongRowsOfAnAnswer(t *testing.T) {
 			t.Fatalf("%d bytes are held back", len(r.fromServer))
 		}
 	}
-	if got, _ := r.s.Settings().get("my.x"); got != value {
+	if got, _ := r.s.Settings().Get("my.x"); got != value {
 		t.Errorf("the setting has %d bytes, want %d", len(got), len(value))
 	}
 	if r.flags() != "need release" {

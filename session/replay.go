@@ -40,7 +40,7 @@ func (s *Session) replay(o *Out) {
 	if *s.vars == *s.link.Vars {
 		s.link.Vars = s.vars // found equal faster the next time
 	}
-	if s.settings.alike(s.link.settings, s.link.loaded) {
+	if s.settings.Alike(s.link.settings, s.link.loaded) {
 		s.link.settings = s.settings
 	}
 	if s.tx != 'I' {
@@ -62,13 +62,13 @@ func (s *Session) replay(o *Out) {
 	}
 	bare := len(sql)
 	sql = s.vars.AppendSet(sql, s.link.Vars)
-	if len(sql) > bare && s.settings != s.link.settings && !s.settings.isPlain() {
+	if len(sql) > bare && s.settings != s.link.settings && !s.settings.IsPlain() {
 		// The encoding must be in force before what is written in it is read.
 		s.set(sql, how, o)
 		sql = sql[:bare]
 	}
 	if s.settings != s.link.settings {
-		sql = s.settings.appendReplay(sql, s.link.settings, s.link.loaded)
+		sql = s.settings.AppendReplay(sql, s.link.settings, s.link.loaded)
 	}
 	if len(sql) > bare {
 		s.set(sql, how, o)
@@ -108,7 +108,7 @@ func (s *Session) set(sql []byte, how replaying, o *Out) {
 // statements that take no time, even before the guard is up.
 func (s *Session) mayTimeOut() bool {
 	for _, name := range [...]string{"statement_timeout", "transaction_timeout"} {
-		if ms, ok := s.link.settings.get(name); ok && len(ms) < len("1000") && ms != "0" {
+		if ms, ok := s.link.settings.Get(name); ok && len(ms) < len("1000") && ms != "0" {
 			return true
 		}
 	}
@@ -169,7 +169,7 @@ func (s *Session) mayMove(e *wire.Error) bool {
 		return false // the guard was not up yet
 	}
 	ends := strings.HasPrefix(e.Code, classShutdown)
-	return ends || !s.link.settings.equal(s.link.base)
+	return ends || !s.link.settings.Equal(s.link.base)
 }
 
 // classShutdown are the errors with which a backend is ended from outside.
@@ -182,7 +182,7 @@ func (s *Session) forgetReserved(e *wire.Error) (forgot bool) {
 	if e.Code != codeInvalidName && e.Code != wire.CodeUndefinedObject {
 		return false
 	}
-	left := s.settings.without(func(v wire.Param) bool {
+	left := s.settings.Without(func(v wire.Param) bool {
 		return strings.Contains(v.Name, ".") && strings.Contains(e.Message, `"`+v.Name+`"`)
 	})
 	forgot = left != s.settings

@@ -4,13 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
 // othersSetting: another client has left a setting on the backend.
 func othersSetting(name, value string) step {
 	return step{do: func(r *rig) {
-		r.link.settings = NewSettings([]wire.Param{{Name: name, Value: value}})
+		r.link.settings = follow.NewSettings([]wire.Param{{Name: name, Value: value}})
 	}}
 }
 
@@ -139,7 +140,7 @@ func TestWhatCannotBeSaidAgainWaits(t *testing.T) {
 // TestAClientsOwnGuardStays: a client may want any error to end its connection.
 func TestAClientsOwnGuardStays(t *testing.T) {
 	r := newRig(t, &transactionMode)
-	r.s.settings = NewSettings([]wire.Param{{Name: exitOnError, Value: "on"}, {Name: "work_mem", Value: "1"}})
+	r.s.settings = follow.NewSettings([]wire.Param{{Name: exitOnError, Value: "on"}, {Name: "work_mem", Value: "1"}})
 	r.client(query("select 1"))
 	r.lease()
 	want := query(guard+`SET "exit_on_error" = 'on';SET "work_mem" = '1';SET "exit_on_error" = 'on';`) + query("select 1")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
@@ -67,7 +68,7 @@ func changedResult(body []byte) bool {
 // shared statement.
 func (s *Session) lostStatement(body []byte) bool {
 	return bytes.Contains(body, []byte("\x00C"+wire.CodeInvalidStatementName+"\x00")) &&
-		bytes.Contains(body, []byte(namePrefix)) && (s.x == nil || len(s.x.unmade) == 0)
+		bytes.Contains(body, []byte(follow.NamePrefix)) && (s.x == nil || len(s.x.unmade) == 0)
 }
 
 // again runs the query again that has just failed, if it can be. The backend
@@ -78,7 +79,7 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 	if !lost && (!prepared || !changedResult(body)) {
 		return false
 	}
-	s.link.have.doubt()
+	s.link.have.Doubt()
 	r := s.link.retry
 	s.link.retry = retry{}
 	unit := slices.Clone(s.owed.All())
@@ -95,10 +96,10 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 		}
 	}
 	st := r.n.st
-	if !s.link.have.use(st) {
+	if !s.link.have.Use(st) {
 		return false
 	}
-	same := lost && (r.n.columns <= noColumns || s.link.have.ring.next.at == s.config.Shared.changes.Load())
+	same := lost && (r.n.columns <= noColumns || s.link.have.Last().At == s.config.Shared.changes.Load())
 	if describes != 1 && !same {
 		return false
 	}
@@ -109,7 +110,7 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 	s.have(st, o)
 	for _, e := range unit {
 		if e == pipeline.Describe || e == pipeline.DescribeNoted {
-			s.pushOp(pipeline.DescribeNoted, op{told: r.n, of: s.link.have.all[st]})
+			s.pushOp(pipeline.DescribeNoted, op{told: r.n, of: s.link.have.Of(st)})
 		} else {
 			s.owed.Push(e)
 		}

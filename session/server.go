@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
@@ -397,7 +398,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 			shown = s.restorePosition(body)
 		}
 	}
-	if whole && bytes.Contains(shown, []byte(namePrefix)) {
+	if whole && bytes.Contains(shown, []byte(follow.NamePrefix)) {
 		shown = s.restoreNames(shown)
 	}
 	o.Errors++
@@ -424,7 +425,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 // skipsRest: the backend skips all up to a Sync. It is true if the error is about a
 // message of pgweir's own that stands alone.
 func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed bool) (alone bool) {
-	var making *Statement
+	var making *follow.Statement
 	if first == pipeline.ParseShared {
 		making = s.link.ops[0].added
 	}

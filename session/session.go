@@ -3,6 +3,7 @@ package session
 import (
 	"sync/atomic"
 
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
@@ -105,32 +106,32 @@ type Link struct {
 	quiet    bool   // no notifications are on their way from there
 	others   bool   // those of other clients may be than the one that has it
 
-	signed   bool           // a NOTIFY was sent; see Notified
-	settings *Settings      // what is set there beyond Vars
-	loaded   []string       // the libraries that clients have loaded there
-	base     *Settings      // what its startup parameters have set
-	begun    *Settings      // what was there when its login was over
-	role     string         // the one that its login has, "" for none
-	variant  uint64         // a hash of the startup parameters that others do not have
-	evidence evidence       // of the lease
-	owed     pipeline.Queue // what the backend owes
-	retry    retry          // the query under way, if it could be run again
-	share    float64        // of a leak check; see Session.sample
-	have     onBackend      // the shared statements that it has
-	ops      []op           // the changes to them, and to the client's names, that it has not confirmed
-	last     uint64         // the session that was there last
-	counted  uint64         // the only one that has been there since the backend forgot its sequences; see sequences.go
-	epoch    uint64         // counts the leases, and the transactions in them that have hints
-	unit     []byte         // of Session.retry
+	signed   bool             // a NOTIFY was sent; see Notified
+	settings *follow.Settings // what is set there beyond Vars
+	loaded   []string         // the libraries that clients have loaded there
+	base     *follow.Settings // what its startup parameters have set
+	begun    *follow.Settings // what was there when its login was over
+	role     string           // the one that its login has, "" for none
+	variant  uint64           // a hash of the startup parameters that others do not have
+	evidence evidence         // of the lease
+	owed     pipeline.Queue   // what the backend owes
+	retry    retry            // the query under way, if it could be run again
+	share    float64          // of a leak check; see Session.sample
+	have     follow.OnBackend // the shared statements that it has
+	ops      []op             // the changes to them, and to the client's names, that it has not confirmed
+	last     uint64           // the session that was there last
+	counted  uint64           // the only one that has been there since the backend forgot its sequences; see sequences.go
+	epoch    uint64           // counts the leases, and the transactions in them that have hints
+	unit     []byte           // of Session.retry
 	// said is what the client has said in this lease, while Session.replaying
 	// wants it kept, and unnamed and unnamedHints the Session's before that.
 	said, unnamed []byte
 	unnamedHints  wire.Hints
 	unnamedShape  wire.Shape
-	bound         *named     // the statement of the portal that the last message has made, if that is to be noted
-	portal        []byte     // and its name
-	scratched     bool       // a statement of aside may be left there, since it has failed
-	asked         *Statement // whose columns Session.askColumns has been told, for the Bind that waits
+	bound         *named            // the statement of the portal that the last message has made, if that is to be noted
+	portal        []byte            // and its name
+	scratched     bool              // a statement of aside may be left there, since it has failed
+	asked         *follow.Statement // whose columns Session.askColumns has been told, for the Bind that waits
 }
 
 // Heard says that all has been told that was notified there.
@@ -143,7 +144,7 @@ func (l *Link) Heard() {
 // when its login was over, login event triggers having had their say, and what
 // current_setting('role') was then. variant is what the startup parameters are,
 // if it is not known what they set.
-func (l *Link) Begin(base, begun *Settings, role, variant string) {
+func (l *Link) Begin(base, begun *follow.Settings, role, variant string) {
 	l.base, l.begun, l.settings, l.role = base, begun, begun, role
 	if variant != "" {
 		l.variant = wire.HashExactly([]byte(variant))
@@ -154,7 +155,7 @@ func (l *Link) Begin(base, begun *Settings, role, variant string) {
 }
 
 // Begun are the settings beyond Vars that were there when its login was over.
-func (l *Link) Begun() *Settings { return l.begun }
+func (l *Link) Begun() *follow.Settings { return l.begun }
 
 // Notified tells, once, that a NOTIFY was sent in the lease that has ended.
 func (l *Link) Notified() bool {
@@ -164,10 +165,10 @@ func (l *Link) Notified() bool {
 }
 
 // Prepared is how many shared statements the backend has.
-func (l *Link) Prepared() int { return len(l.have.all) }
+func (l *Link) Prepared() int { return l.have.Len() }
 
 // Settings are what is set there beyond Vars.
-func (l *Link) Settings() *Settings { return l.settings }
+func (l *Link) Settings() *follow.Settings { return l.settings }
 
 // Session is the conversation. The zero value is not ready; see Init.
 type Session struct {
@@ -178,8 +179,8 @@ type Session struct {
 	// owed is what the backend owes: the Link's, or pipeline.Nothing.
 	owed *pipeline.Queue
 	// settings are what the client has set besides.
-	settings *Settings
-	base     *Settings         // what it had at its login
+	settings *follow.Settings
+	base     *follow.Settings  // what it had at its login
 	names    map[string]*named // the client's named statements; see prepared.go
 	x        *extra            // what few sessions need; nil until then
 	// unnamed is the Parse message that made the client's unnamed statement,
@@ -245,10 +246,10 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 // Begin says what the client has set by its startup parameters beyond Vars, if
 // its backends are opened without them, and what is set when its login is over,
 // as Link.Begin has it; idle is its idle_session_timeout, in milliseconds.
-func (s *Session) Begin(base, begun *Settings, idle int32) {
+func (s *Session) Begin(base, begun *follow.Settings, idle int32) {
 	s.base, s.settings, s.idle, s.loginIdle = base, begun, idle, idle
-	for _, v := range begun.all() {
-		if _, ok := base.get(v.Name); !ok {
+	for _, v := range begun.All() {
+		if _, ok := base.Get(v.Name); !ok {
 			s.noteCustom(v.Name)
 		}
 	}

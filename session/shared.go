@@ -3,6 +3,7 @@ package session
 import (
 	"sync/atomic"
 
+	"pgweir/session/follow"
 	"pgweir/session/proof"
 )
 
@@ -10,7 +11,7 @@ import (
 // client has prepared another need not prepare again, and what is learned from
 // one's statements holds for all. Its zero value is ready.
 type Shared struct {
-	Statements Statements
+	Statements follow.Statements
 	// Pinned is how many clients keep a backend for themselves.
 	Pinned atomic.Int32
 	// places are taken by clients that keep one, or may be about to.

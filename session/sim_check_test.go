@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -18,8 +19,8 @@ func (s *sim) checkBelief(b *simBackend) {
 			has[name] = value
 		}
 	}
-	for _, v := range b.link.settings.all() {
-		if (v.Value != "" || !strings.Contains(v.Name, ".")) && v != (wire.Param{Name: nameRole, Value: "none"}) {
+	for _, v := range b.link.settings.All() {
+		if (v.Value != "" || !strings.Contains(v.Name, ".")) && v != (wire.Param{Name: follow.NameRole, Value: "none"}) {
 			believed[v.Name] = v.Value
 		}
 	}
@@ -31,8 +32,8 @@ func (s *sim) checkBelief(b *simBackend) {
 			has["statement "+name] = ""
 		}
 	}
-	for st := range b.link.have.all {
-		believed["statement "+st.name] = ""
+	for h := range b.link.have.All {
+		believed["statement "+h.Statement.Name] = ""
 	}
 	if !maps.Equal(has, believed) {
 		s.t.Fatalf("backend %d is released with %v, and is believed to have %v", b.id, has, believed)
@@ -45,7 +46,7 @@ func (s *sim) checkBelief(b *simBackend) {
 func (s *sim) checkPrepared(b *simBackend) {
 	n := 0
 	for name := range b.stmts {
-		if strings.HasPrefix(name, namePrefix) && name != scratchName {
+		if strings.HasPrefix(name, follow.NamePrefix) && name != scratchName {
 			n++
 		}
 	}
@@ -81,7 +82,7 @@ func (s *sim) finish() {
 	if n := h.Pinned.Load(); n != 0 {
 		s.t.Fatalf("%d clients are pinned, and all have gone", n)
 	}
-	if used := h.Statements.Len() - h.Statements.unusedCount; used != 0 {
+	if used := h.Statements.Len() - h.Statements.Unused(); used != 0 {
 		s.t.Fatalf("%d statements are used, and all clients have gone", used)
 	}
 }

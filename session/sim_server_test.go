@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"pgweir/pool"
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -168,7 +169,7 @@ func (s *sim) Adopt(p *pool.Backend) error {
 	// Login is left open: RESET turns back to what all backends begin with, and the
 	// clients' connections of their own as well.
 	b.link = &Link{Vars: p.Vars, Params: p.Params, PID: p.PID}
-	b.link.Begin(NewSettings(nil), NewSettings(nil), "", p.Variant().Key())
+	b.link.Begin(follow.NewSettings(nil), follow.NewSettings(nil), "", p.Variant().Key())
 	b.verdict = func(token string) verdict { return s.decided[token] }
 	b.refuses = func() bool { return s.rng.IntN(10) == 0 }
 	b.fails, b.rng = s.fails, s.rng.IntN

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -203,7 +204,7 @@ func (w *world) learn() (rows []string) {
 	for _, r := range w.due {
 		functions[r.number] = r.with
 	}
-	for _, name := range []string{"work_mem", "search_path", "log_min_messages", "lock_timeout", nameRole, nameAuthorization} {
+	for _, name := range []string{"work_mem", "search_path", "log_min_messages", "lock_timeout", follow.NameRole, follow.NameAuthorization} {
 		rows = append(rows, row("g", name, ""))
 	}
 	for i, f := range functions {

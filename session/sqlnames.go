@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
@@ -40,10 +41,10 @@ func (s *Session) sqlStatement(text []byte, h wire.Hints, extended bool, o *Out)
 // showPrepared gives the backend the client's statements under their own names
 // and takes all others away, for a statement that reads what there is.
 func (s *Session) showPrepared(o *Out) {
-	if s.tx == 'E' || s.batch != batchNone && s.tx == 'I' || s.owed.Len() > 0 || !s.sharing() || s.more().showing || len(s.names)+len(s.link.have.all) == 0 {
+	if s.tx == 'E' || s.batch != batchNone && s.tx == 'I' || s.owed.Len() > 0 || !s.sharing() || s.more().showing || len(s.names)+s.link.have.Len() == 0 {
 		return
 	}
-	for st := s.link.have.oldest(); st != nil; st = s.link.have.oldest() {
+	for st := s.link.have.Oldest(); st != nil; st = s.link.have.Oldest() {
 		s.evict(st, o)
 	}
 	s.ownSync(o)
@@ -54,13 +55,13 @@ func (s *Session) showPrepared(o *Out) {
 		if n.st == nil {
 			continue
 		}
-		_, body, _ := wire.CString(n.st.parse[wire.HeaderLen:])
+		_, body, _ := wire.CString(n.st.Parse[wire.HeaderLen:])
 		// One that is not possible any more must not abort the client's block;
 		// that a statement is there is not undone with a savepoint.
 		if s.tx != 'I' {
 			s.aside("SAVEPOINT pgweir", o)
 		}
-		o.ToServer.keep(appendNamed(o.ToServer.own(), name, body))
+		o.ToServer.keep(wire.AppendParseBody(o.ToServer.own(), name, body))
 		s.owed.Push(pipeline.Shown)
 		s.ownSync(o)
 		if s.tx != 'I' {
@@ -101,26 +102,26 @@ func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byt
 		long     int // how long instead is, in characters
 		executed int // how long the longest statement is that may be mistaken for what is behind its name
 		allGone  bool
-		standIns map[string]*Statement // nil for a name that has none any more
+		standIns map[string]*follow.Statement // nil for a name that has none any more
 	)
 	wire.Names(text, s.vars[wire.VarStandardConformingStrings] == "off", func(n wire.Name) {
 		stood, before := standIns[n.Text]
 		own := s.names[n.Text]
 		shared := own != nil && own.st != nil && !allGone && (stood != nil || !before)
-		var st *Statement
+		var st *follow.Statement
 		switch n.Kind {
 		case wire.NameExecute:
 			if shared {
 				s.suit(own)
 				st = own.st
-				s.hints |= own.hints | s.known(0, own.hints, st.text(), nil, true)
+				s.hints |= own.hints | s.known(0, own.hints, st.Text(), nil, true)
 			}
 		case wire.NamePrepare, wire.NameDeallocate:
 			if standIns == nil {
-				standIns = map[string]*Statement{}
+				standIns = map[string]*follow.Statement{}
 			}
 			if st = stood; shared && st == nil {
-				st = standIn(len(standIns))
+				st = follow.StandIn(len(standIns))
 			}
 			standIns[n.Text] = st
 			if n.Kind == wire.NameDeallocate {
@@ -141,13 +142,13 @@ func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byt
 		x.keeping++
 		instead = append(instead, text[at:n.Start]...)
 		long += utf8.RuneCount(text[at:n.Start])
-		put := splice{at: long, old: utf8.RuneCount(text[n.Start:n.End]), new: len(st.name) + len(`""`), own: n.Text, st: st}
+		put := splice{at: long, old: utf8.RuneCount(text[n.Start:n.End]), new: len(st.Name) + len(`""`), own: n.Text, st: st}
 		x.splices = append(x.splices, put)
-		instead = append(append(append(instead, '"'), st.name...), '"')
+		instead = append(append(append(instead, '"'), st.Name...), '"')
 		long += put.new
 		at = n.End
-		if n.Kind == wire.NameExecute && st.chars > long && len(bytes.TrimLeft(text[n.End:], " \t\r\n;")) > 0 {
-			executed = max(executed, st.chars)
+		if n.Kind == wire.NameExecute && st.Chars > long && len(bytes.TrimLeft(text[n.End:], " \t\r\n;")) > 0 {
+			executed = max(executed, st.Chars)
 		}
 	})
 	x.keeping = 0
@@ -174,7 +175,7 @@ func (x *extra) indent(text []byte, n int) []byte {
 // stands in its place; nil if it stands there itself.
 type dealloc struct {
 	name    string
-	standIn *Statement
+	standIn *follow.Statement
 }
 
 // haveSpliced sees to it that the backend has what a statement executes whose
@@ -188,9 +189,9 @@ func (s *Session) haveSpliced(splices []splice, o *Out) {
 			continue
 		}
 		switch {
-		case n.st == p.st, bytes.Equal(n.st.body(), p.st.body()):
+		case n.st == p.st, bytes.Equal(n.st.Body(), p.st.Body()):
 			s.have(p.st, o)
-		case p.st.standsIn():
+		case p.st.StandsIn():
 			s.have(p.st, o)
 			x.deallocs = append(x.deallocs, dealloc{p.own, p.st})
 		}
@@ -204,7 +205,7 @@ func (s *Session) respliceUnnamed(o *Out) {
 	text, types, _ := wire.CString(body)
 	message := s.unnamed
 	if instead := s.spliceNames(text, true, o); instead != nil {
-		message = appendNamed(nil, "", append(append(instead, 0), types...))
+		message = wire.AppendParseBody(nil, "", append(append(instead, 0), types...))
 	}
 	o.ToServer.keep(append(o.ToServer.own(), message...))
 	s.owed.Push(pipeline.ParseAgain)
@@ -213,10 +214,10 @@ func (s *Session) respliceUnnamed(o *Out) {
 // splice is what was put in place of something else in a text: a name for a
 // name, or blanks at its start. Lengths and places are in characters.
 type splice struct {
-	at       int        // where, in the new text
-	old, new int        // how long
-	own      string     // the client's name
-	st       *Statement // whose name stands there now; nil for blanks
+	at       int               // where, in the new text
+	old, new int               // how long
+	own      string            // the client's name
+	st       *follow.Statement // whose name stands there now; nil for blanks
 }
 
 // restorePosition has the position in an error's text point where it would in
@@ -246,7 +247,7 @@ func (s *Session) restorePosition(body []byte) []byte {
 
 // haveQuietly is have ahead of a simple query: a failure is not the client's,
 // who will be told when it is used.
-func (s *Session) haveQuietly(st *Statement, o *Out) {
+func (s *Session) haveQuietly(st *follow.Statement, o *Out) {
 	if s.usable(st) {
 		return
 	}
@@ -260,7 +261,7 @@ func (s *Session) haveQuietly(st *Statement, o *Out) {
 // unmade is a statement that could not be made on the backend, or something else
 // that pgweir has put ahead, and the error.
 type unmade struct {
-	st  *Statement // nil for something else
+	st  *follow.Statement // nil for something else
 	why []byte
 }
 
@@ -280,7 +281,7 @@ func (s *Session) whyUnmade(body []byte) (why []byte) {
 		return nil
 	}
 	for _, u := range s.x.unmade {
-		if u.st != nil && len(replaceName(body, u.st.name, "")) < len(body) {
+		if u.st != nil && len(replaceName(body, u.st.Name, "")) < len(body) {
 			return u.why
 		}
 	}
@@ -300,7 +301,7 @@ func (s *Session) deallocated() {
 	d := s.x.deallocs[0]
 	s.x.deallocs = s.x.deallocs[1:]
 	if d.standIn != nil {
-		s.link.have.remove(d.standIn)
+		s.link.have.Remove(d.standIn)
 	}
 	n := s.names[d.name]
 	if n == nil {

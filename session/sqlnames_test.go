@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -14,7 +15,7 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 		answers(parsed, ready('I')).then("release"),
 	)
 	quoted := `"` + shared(1) + `"`
-	standIn := namePrefix + "stand_in_0"
+	standIn := follow.NamePrefix + "stand_in_0"
 	gone := check("the client has none", func(s *Session) bool { return s.Prepared() == 0 })
 	play(t, []transcript{
 		{"DEALLOCATE of one", transactionMode, steps(

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"pgweir/session/follow"
 	"pgweir/session/pipeline"
 	"pgweir/session/proof"
 	"pgweir/wire"
@@ -172,7 +173,7 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 				followed = false
 			}
 			s.noteCustom(n.Text)
-			s.more().role = s.x.role || n.Text == nameRole
+			s.more().role = s.x.role || n.Text == follow.NameRole
 		case wire.NameSetConfig:
 			s.noteCustom(n.Text)
 		case wire.NameSetConfigUnknown:
@@ -360,7 +361,7 @@ func deallocatesAll(tag []byte) bool {
 // lostAll: the backend has lost its prepared statements by a text whose words
 // have not been looked at. Messages that stand behind it may have been sent.
 func (s *Session) lostAll() {
-	s.link.have.doubt()
+	s.link.have.Doubt()
 	if s.owed.Len() <= 1 && len(s.link.ops) == 0 {
 		s.forgetNames()
 	}
@@ -370,7 +371,7 @@ func (s *Session) lostAll() {
 // none either.
 func (s *Session) dropNames() {
 	s.forgetNames()
-	s.link.have.clear()
+	s.link.have.Clear()
 	s.sqlNames = false
 	if s.x != nil {
 		s.x.preparedHints = 0

@@ -96,7 +96,7 @@ func (s *Session) countsStrays(typ byte) bool {
 var strayProbe = [...]pipeline.Pending{pipeline.OwnSync, pipeline.Shown, pipeline.Shown, pipeline.OwnSync}
 
 func (s *Session) countStrays(o *Out) {
-	b := appendNamed(wire.AppendSync(o.ToServer.own()), scratchName, []byte{0, 0, 0})
+	b := wire.AppendParseBody(wire.AppendSync(o.ToServer.own()), scratchName, []byte{0, 0, 0})
 	o.ToServer.keep(wire.AppendSync(wire.AppendCloseStatement(b, scratchName)))
 	for _, e := range strayProbe {
 		s.owed.Push(e)

@@ -142,7 +142,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 		return handleDone
 	case instead != nil && whole:
 		b := append(append([]byte(nil), instead...), 0)
-		message = appendNamed(nil, "", append(b, types...))
+		message = wire.AppendParseBody(nil, "", append(b, types...))
 		total = len(message)
 	}
 	s.statement('P', given, nil, o) // keeps it

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"pgweir/session/follow"
 	"pgweir/session/proof"
 	"pgweir/wire"
 )
@@ -141,17 +142,17 @@ func TestNoSettingStaysThatWasSetBeforeTheObjectsWereRead(t *testing.T) {
 }
 
 func TestWhatRESETALLLeaves(t *testing.T) {
-	role, memory, path := wire.Param{Name: nameRole, Value: "joe"}, wire.Param{Name: "work_mem", Value: "1"}, wire.Param{Name: "search_path", Value: "a"}
-	base := NewSettings([]wire.Param{path})
-	for _, c := range []struct{ of, base, want *Settings }{
+	role, memory, path := wire.Param{Name: follow.NameRole, Value: "joe"}, wire.Param{Name: "work_mem", Value: "1"}, wire.Param{Name: "search_path", Value: "a"}
+	base := follow.NewSettings([]wire.Param{path})
+	for _, c := range []struct{ of, base, want *follow.Settings }{
 		{nil, nil, nil},
-		{NewSettings([]wire.Param{memory}), nil, nil},
-		{NewSettings([]wire.Param{memory, role}), nil, NewSettings([]wire.Param{role})},
-		{NewSettings([]wire.Param{memory, role}), base, NewSettings([]wire.Param{path, role})},
-		{NewSettings([]wire.Param{memory}), base, base},
+		{follow.NewSettings([]wire.Param{memory}), nil, nil},
+		{follow.NewSettings([]wire.Param{memory, role}), nil, follow.NewSettings([]wire.Param{role})},
+		{follow.NewSettings([]wire.Param{memory, role}), base, follow.NewSettings([]wire.Param{path, role})},
+		{follow.NewSettings([]wire.Param{memory}), base, base},
 	} {
-		if got := c.of.afterReset(c.base); !got.equal(c.want) {
-			t.Errorf("%v over %v leaves %v, want %v", c.of.all(), c.base.all(), got.all(), c.want.all())
+		if got := c.of.AfterReset(c.base); !got.Equal(c.want) {
+			t.Errorf("%v over %v leaves %v, want %v", c.of.All(), c.base.All(), got.All(), c.want.All())
 		}
 	}
 }

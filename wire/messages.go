@@ -85,6 +85,14 @@ func AppendParse(dst []byte, name, sql string) []byte {
 	return must((&pgproto3.Parse{Name: noNUL(name), Query: noNUL(sql)}).Encode(dst))
 }
 
+// AppendParseBody appends a Parse of which body is what follows the name.
+func AppendParseBody(dst []byte, name string, body []byte) []byte {
+	dst = append(dst, 'P')
+	dst = binary.BigEndian.AppendUint32(dst, uint32(4+len(name)+1+len(body)))
+	dst = append(append(dst, name...), 0)
+	return append(dst, body...)
+}
+
 // AppendBind appends a Bind with no parameters and all formats text.
 func AppendBind(dst []byte, portal, statement string) []byte {
 	return must((&pgproto3.Bind{

@@ -16,6 +16,7 @@ func (s *Session) more() *extra {
 // extra is the part of a session that most have not.
 type extra struct {
 	asking        *asking
+	outOfTime     bool       // the last question was canceled too often
 	customs       []string   // settings of extensions' that the client may have set
 	statement     string     // the last one with a hint, cut
 	pinStatement  string     // the one that the pin began with

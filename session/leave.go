@@ -32,10 +32,17 @@ func (s *Session) ownOnly() bool {
 }
 
 // Rest is called now and then, and gives a backend back that the client keeps
-// for nothing: it has prepared statements, and neither run anything nor sent a
+// for nothing. A client may keep one because the question was canceled again and
+// again, as a short statement_timeout does on a busy machine: it is asked anew. Or it
+// has prepared statements, and neither run anything nor sent a
 // Sync, as drivers do that prepare for later. If it has not said anything since
 // the last time, pgweir sends the Sync; what comes next is a new lease's.
 func (s *Session) Rest(o *Out) {
+	if s.phase == Active && s.x != nil && s.x.outOfTime && s.over() && !s.draining && !s.hearsLater() && !s.awaits() {
+		s.x.outOfTime, s.asked = false, false
+		s.settle(o)
+		return
+	}
 	if s.phase != Active || s.batch != batchPrepares || s.tx != 'I' || s.config.Mode == SessionMode {
 		return
 	}

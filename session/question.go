@@ -187,6 +187,7 @@ func (s *Session) answered(o *Out) {
 	}
 	switch {
 	case a.Failed:
+		s.x.outOfTime = a.Canceled
 		s.setPins(s.pins|ReasonUnknown, o)
 	case a.Parts&proof.PartHash != 0 && !s.config.Shared.Expected.Is(s.expectation(), a.Hash):
 		s.list(a, o)
@@ -245,6 +246,7 @@ func (s *Session) expectation() uint64 {
 // conclude makes the client's state of an answer.
 func (s *Session) conclude(a *asking, o *Out) {
 	before := s.pins
+	s.x.outOfTime = false
 	for i := range kinds {
 		if k := &kinds[i]; k.answered != nil {
 			k.answered(s, a, o)

@@ -27,7 +27,7 @@ func allShapes() (all []statefulShape) {
 			all = append(all, ways[i].shapes(&turn)...)
 		}
 	}
-	all = append(append(all, oddShapes...), steeredShapes...)
+	all = slices.Concat(all, oddShapes, steeredShapes, proofShapes)
 	for i := range all {
 		all[i].late = i%4 == 2
 	}

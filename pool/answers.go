@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"pgweir/wire"
 )
@@ -142,11 +143,13 @@ func (w *Welcome) agrees(o *Welcome) bool {
 		w.Begun.IdleTimeout == o.Begun.IdleTimeout && slices.Equal(w.Begun.Session, o.Begun.Session)
 }
 
-// learn remembers what the server said to a wish when a backend was opened.
-func (p *Pool) learn(v *Variant, key string, b *Backend, w *Welcome) {
+// learn remembers what the server said to a wish when a backend was opened; not if
+// the database has been left meanwhile (Vacate), for it may be gone. vacations is
+// Pool.vacations when the login began.
+func (p *Pool) learn(v *Variant, key string, b *Backend, w *Welcome, vacations uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b.stamp == p.generation {
+	if b.stamp == p.generation && vacations == p.vacations && !p.vacates(time.Since(p.epoch)) {
 		p.told(v, key, w, b.Carried, b.carries)
 	}
 }

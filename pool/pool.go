@@ -65,6 +65,7 @@ type Pool struct {
 	kills                        int // logins in a row that were killed
 	closed                       bool
 	vacated                      time.Duration // until then the database is left when no client uses the pool; see Vacate
+	vacations                    uint64        // calls of Vacate
 	madeRoom                     time.Duration // when a backend was put out for another's sake; 0 once a slot has been taken since
 	logins                       int64
 }

@@ -233,7 +233,7 @@ func (p *Pool) firstFor(v *Variant) *Waiter {
 func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	o := ctx.Value(openingKey{}).(*opening)
 	p.mu.Lock()
-	s, stamp := p.settings, p.generation
+	s, stamp, vacations := p.settings, p.generation, p.vacations
 	s.Credentials = p.credentials()
 	p.mu.Unlock()
 	b, failed, err := login(&s, o.params, &p.transport)
@@ -249,7 +249,7 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 		o.failed = b.Conn
 		return nil, err
 	}
-	p.learn(v, o.welcome, b, w)
+	p.learn(v, o.welcome, b, w, vacations)
 	o.b = b
 	return b, nil
 }

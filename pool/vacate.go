@@ -17,6 +17,7 @@ func (p *Pool) Vacate() {
 	var evict []*Backend
 	p.mu.Lock()
 	p.vacated = now + vacancy
+	p.vacations++
 	for _, v := range p.variants {
 		clear(v.welcomes) // whether the database lets anybody in is asked anew
 		evict = p.expired(v, evict, now)

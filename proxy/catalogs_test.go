@@ -103,13 +103,13 @@ func TestAPoolShowsWhatItKnows(t *testing.T) {
 		s.Renew(1, nil)
 		for range key {
 			if !s.Run() {
-				proof.Acquit([]*proof.Shape{s}, 1)
+				proof.Acquit([]*proof.Shape{s}, nil, 1)
 			}
 		}
 	}
 	table.Add(5000, []byte("old"))
-	proof.Convict([]*proof.Shape{table.Get(3)})
-	proof.Convict([]*proof.Shape{table.Get(4), table.Get(5)})
+	proof.Convict([]*proof.Shape{table.Get(3)}, nil)
+	proof.Convict([]*proof.Shape{table.Get(4), table.Get(5)}, nil)
 	cp.shared.Counts.Unproven.Store(12)
 
 	s := p.Snapshot(status.WithShapes)

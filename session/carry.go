@@ -27,7 +27,11 @@ var settingsKind = kind{
 			s.settingsDiscarded()
 		}
 	},
-	failed: func(s *Session, _ *Out) { s.resets = 0 },
+	failed: func(s *Session, _ *Out) {
+		if !s.owed.OwesReadyBefore() { // else a message behind may turn some back
+			s.resets = 0
+		}
+	},
 	keeps: func(s *Session, a *asking, pins Reason, _ *Out) Reason {
 		if a.Parts&(partSettings|proof.PartHash) == 0 {
 			return pins
@@ -62,7 +66,11 @@ func (s *Session) takeSettings(a *asking) (differs bool) {
 	for _, name := range a.Library {
 		follow.LibrarySettings.Store(name, nil)
 	}
-	next := s.readSettings(a)
+	next := s.readSettings(a, s.base)
+	if next.Size() > maxCarried {
+		s.x.blind = true
+		return true
+	}
 	for _, v := range next.All() {
 		s.noteCustom(v.Name) // the database may know it no more the next time
 	}
@@ -71,27 +79,33 @@ func (s *Session) takeSettings(a *asking) (differs bool) {
 	} else {
 		differs = !next.Without(follow.EmptyCustom).Equal(s.settings.Without(follow.EmptyCustom))
 	}
-	s.link.settings = next
-	if s.base != nil {
-		s.link.settings = s.thereIs(a)
+	there := next
+	if s.base != nil { // the client may have more than the backend
+		if there = s.readSettings(a, s.link.base); there.Equal(next) {
+			there = next
+		}
 	}
-	s.settings = next
+	s.settings, s.link.settings = next, there
 	return differs
 }
 
-// readSettings makes a set of what the backend has said.
-func (s *Session) readSettings(a *asking) *follow.Settings {
+// maxCarried is how much memory the settings of a client may take, in bytes. One
+// with more keeps its backend.
+const maxCarried = 256 << 10
+
+// readSettings makes a set of what the backend has said. What is not listed is back
+// at base.
+func (s *Session) readSettings(a *asking, base *follow.Settings) *follow.Settings {
 	back := s.x != nil && s.x.turned
 	list := slices.DeleteFunc(slices.Clone(a.Settings), func(v wire.Param) bool {
-		if _, begun := s.base.Get(v.Name); begun && back && v.Value == "" {
+		if _, begun := base.Get(v.Name); begun && back && v.Value == "" {
 			return true // as RESET leaves a setting of an extension's
 		}
 		return v.Name == follow.NameRole && (v.Value == s.link.role || s.link.role == "" && v.Value == "none") && !a.role ||
 			v.Name == follow.NameAuthorization && v.Value == s.config.User ||
 			wire.VarIndex([]byte(v.Name)) >= 0 || s.notSet(v)
 	})
-	for _, v := range s.base.All() {
-		// What is not set any more is back at the client's startup parameters.
+	for _, v := range base.All() {
 		if !slices.ContainsFunc(list, func(w wire.Param) bool { return w.Name == v.Name }) {
 			list = append(list, v)
 		}
@@ -110,16 +124,4 @@ func (s *Session) notSet(v wire.Param) bool {
 	}
 	k := s.config.Catalog.Knowledge()
 	return k != nil && slices.Contains(k.Customs, v.Name) && !k.Set(v)
-}
-
-// thereIs is what the backend has, where the client has more.
-func (s *Session) thereIs(a *asking) *follow.Settings {
-	base := s.base
-	s.base = s.link.base
-	there := s.readSettings(a)
-	s.base = base
-	if there.Equal(s.settings) {
-		return s.settings
-	}
-	return there
 }

@@ -231,7 +231,8 @@ func (s *Session) dropMessage(m *incoming, f *feed) {
 // message is.
 func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 	s.rest = restPasses
-	if s.vars != s.link.Vars && !s.owed.OwesClient() && !s.owed.Has(pipeline.Settings) && !s.owed.Has(pipeline.Aside) && s.tx != 'E' && s.batch == batchNone {
+	differs := s.vars != s.link.Vars || s.settings != s.link.settings && s.tx == 'I'
+	if differs && !s.owed.OwesClient() && !s.owed.Has(pipeline.Settings) && !s.owed.Has(pipeline.Aside) && s.tx != 'E' && s.batch == batchNone {
 		f.pass(&o.ToServer)
 		s.replay(o)
 	}
@@ -312,7 +313,7 @@ func (s *Session) runGathered(o *Out) bool {
 		switch s.special(message[0], message, len(message), nil, nil, o) {
 		case handleHold, handleAsked:
 			return false
-		case handleNot:
+		case handleNot, handleAhead:
 			o.ToServer.add(message)
 			s.track(message[0], message, o)
 		}

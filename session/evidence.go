@@ -23,7 +23,12 @@ type evidence struct {
 	// generation is that of the catalog when the first of ran was looked up.
 	generation uint64
 	ran        []*proof.Shape
-	ask        bool   // something ran that is not proven
+	course     uint64 // a hash of the keys of ran, in their order
+	judged     uint64 // the course for which asks was found out
+	asks       bool   // see Session.unprovenRan
+	unproven   bool   // something ran that is not proven by itself
+	ask        bool   // something ran of which nothing can be proven
+	moved      bool   // the context is another than the client's settings make it
 	fresh      bool   // something ran for the first time
 	void       bool   // the answer proves nothing: something failed, or names meant something else
 	blind      bool   // the context is not known
@@ -42,9 +47,14 @@ func (e *evidence) begin() {
 	*e = evidence{ran: e.ran[:0]}
 }
 
-// transactionEnds: what the transaction has changed of the context is over.
-func (e *evidence) transactionEnds() {
-	e.context, e.path, e.blind = 0, 0, false
+// transactionEnds: what the transaction has changed of the context is over, unless
+// something has been sent behind it, for which more may have changed.
+func (e *evidence) transactionEnds(last bool) {
+	if last {
+		e.context, e.path, e.blind, e.moved = 0, 0, false, false
+	} else if e.moved {
+		e.blind = true
+	}
 }
 
 // voidHints are of statements after which names may mean something that they do
@@ -55,64 +65,100 @@ const voidHints = wire.HintDo | wire.HintCall | wire.HintDiscard | wire.HintTemp
 // not show.
 const blindHints = wire.HintDo | wire.HintCall | wire.HintDiscard
 
-// known looks a statement up: by its shape, and its text for the case that the
-// shape is not known. It returns the hints that the names in the statement give.
-// bind is the Bind message that runs it, nil for a simple query. runs says that
-// it is run now.
-func (s *Session) known(shape wire.Shape, h wire.Hints, text, bind []byte, runs bool) wire.Hints {
+// lookup is what is known of a statement that is about to run.
+type lookup struct {
+	sh            *proof.Shape // nil: it has none, or the database's objects are not known
+	known         bool         // false: nobody keeps evidence
+	exact         uint64       // see Session.exactly
+	generation    uint64       // of the catalog, when it was looked up
+	words, names  wire.Hints   // of its words, and of the names in them
+	text          []byte
+	later, tokens bool // text is to be read later; and its tokens are sure
+}
+
+// lookUp looks a statement up: by its shape, and its text for the case that the
+// shape is not known. bind is the Bind message that runs it, nil for a simple
+// query. runs says that it is about to run, which ran notes when it is sent.
+func (s *Session) lookUp(shape wire.Shape, h wire.Hints, text, bind []byte, runs bool) (l lookup) {
 	c := s.config.Catalog
 	if c == nil || s.config.State == StateOff {
-		return 0
+		return l
 	}
-	e := &s.link.evidence
-	generation := c.Generation() // before the knowledge, or that may be of the generation before
+	// The generation is read before the knowledge, or that may be of the generation before.
+	l = lookup{known: true, words: h, text: text, generation: c.Generation()}
 	knowledge := c.Knowledge()
 	if shape == 0 || knowledge == nil {
-		l := s.learned(knowledge.Of(s.readable(text), s.nonconforming()))
-		if s.mayMisread(text) {
+		l.names = s.learned(knowledge.Of(s.readable(text), s.nonconforming()))
+		misread := s.mayMisread(text)
+		if misread {
 			for _, nonconforming := range [...]bool{false, true} {
-				l |= s.learned(knowledge.Of(text, nonconforming)) | s.learned(knowledge.Of(withoutTrails(text), nonconforming))
+				l.names |= s.learned(knowledge.Of(text, nonconforming)) | s.learned(knowledge.Of(withoutTrails(text), nonconforming))
 			}
 		}
-		if runs {
-			e.ask, e.void = true, true
-			if knowledge == nil {
-				e.keep(text, shape != 0 && !s.mayMisread(text) && !s.nonconforming())
-			}
-			s.changesMeaning(h, l, 0)
-		}
+		l.later, l.tokens = knowledge == nil, shape != 0 && !misread && !s.nonconforming()
 		return l
 	}
 	key := proof.Key(shape, s.context())
-	exact := uint64(0)
 	if h&wire.HintMeaning != 0 {
-		exact = s.exactly(text, bind)
-		key = wire.MixShape(key, exact)
+		l.exact = s.exactly(text, bind)
+		key = wire.MixShape(key, l.exact)
 	}
 	if h&wire.HintFetch != 0 {
-		key = wire.MixShape(key, e.path)
+		key = wire.MixShape(key, s.link.evidence.path)
 	}
 	shapes := &s.config.Shared.Shapes
-	sh := shapes.Get(key)
-	if sh == nil {
-		sh = shapes.Add(key, text)
+	if l.sh = shapes.Get(key); l.sh == nil {
+		l.sh = shapes.Add(key, text)
 	}
-	if !sh.Current(generation) {
-		sh.Renew(generation, knowledge.Of(s.readable(text), s.nonconforming()))
-		e.fresh = true
+	if !l.sh.Current(l.generation) {
+		l.sh.Renew(l.generation, knowledge.Of(s.readable(text), s.nonconforming()))
+		s.noteFresh(shape, &l)
 	}
-	l := s.learned(sh.Learned())
-	if runs {
-		if l&wire.HintDo != 0 && h&wire.HintDo == 0 {
-			l |= s.readStrings(s.readable(text), s.nonconforming(), true) // it may execute them
-		}
-		s.ranShape(sh, generation, h|l)
-		if h&wire.HintFetch == 0 {
-			e.path = wire.MixShape(e.path, key)
-		}
-		s.changesMeaning(h, l, exact)
+	l.names = s.learned(l.sh.Learned())
+	if runs && l.names&wire.HintDo != 0 && h&wire.HintDo == 0 {
+		l.names |= s.readStrings(s.readable(text), s.nonconforming(), true) // it may execute them
 	}
 	return l
+}
+
+// noteFresh notes that a statement runs for the first time, if it does whatever the
+// client has set.
+func (s *Session) noteFresh(shape wire.Shape, l *lookup) {
+	sh := l.sh
+	if s.settings != nil {
+		shapes, key := &s.config.Shared.Shapes, proof.Key(shape, s.namesContext())
+		if sh = shapes.Get(key); sh == nil {
+			sh = shapes.Add(key, l.text)
+		}
+		if sh.Current(l.generation) {
+			return
+		}
+		sh.Renew(l.generation, l.sh.Learned())
+	}
+	s.link.evidence.fresh = true
+}
+
+// ran notes that a statement which was looked up is sent to be run.
+func (s *Session) ran(l *lookup) {
+	if !l.known {
+		return
+	}
+	e := &s.link.evidence
+	if e.moved && s.owed.OwesClientReady() {
+		e.blind = true // the transaction that has changed the context may be over by then
+	}
+	if l.sh == nil {
+		e.ask, e.void = true, true
+		if l.later {
+			e.keep(l.text, l.tokens)
+		}
+	} else {
+		s.ranShape(l.sh, l.generation, l.words|l.names)
+		if l.words&wire.HintFetch == 0 {
+			e.path = wire.MixShape(e.path, l.sh.Key())
+		}
+	}
+	s.changesMeaning(l.words, l.names, l.exact)
 }
 
 // runsUnnamed looks the unnamed statement up, which a Bind is about to run.
@@ -134,73 +180,144 @@ func (s *Session) runsUnnamed(bind []byte) wire.Hints {
 			shape = 0
 		}
 	}
-	return s.known(shape, h, text, bind, true)
+	l := s.lookUp(shape, h, text, bind, true)
+	s.ran(&l)
+	return l.names
 }
 
-// runsNamed looks a shared statement up, which a Bind of total bytes is about to
+// lookUpNamed looks a shared statement up, which a Bind of total bytes is about to
 // run.
-func (s *Session) runsNamed(n *named, bind []byte, total int) wire.Hints {
+func (s *Session) lookUpNamed(n *named, bind []byte, total int) lookup {
 	shape := n.shape
 	if n.hints&wire.HintMeaning != 0 && len(bind) < total {
 		shape = 0
 	}
-	if s.config.Catalog == nil || s.config.State == StateOff {
-		return 0
-	}
-	return s.known(shape, n.hints, n.st.Text(), bind, true)
+	return s.lookUp(shape, n.hints, n.st.Text(), bind, true)
 }
 
 // ranShape counts a run.
 func (s *Session) ranShape(sh *proof.Shape, generation uint64, h wire.Hints) {
 	e := &s.link.evidence
-	if !sh.Run() {
-		e.ask = true
+	proven := sh.Run()
+	if sh.Transparent() {
+		return
 	}
+	e.unproven = e.unproven || !proven
 	if (h|s.hints)&voidHints != 0 || e.blind {
 		e.ask, e.void = true, true
 	}
 	if sh.RollsBack() || s.pins != 0 {
 		e.void = true
 	}
-	switch n := len(e.ran); {
-	case n == 0:
+	n := len(e.ran)
+	if n > 0 && e.ran[n-1] == sh {
+		return
+	}
+	e.course = wire.MixShape(e.course, sh.Key())
+	switch n {
+	case 0:
 		e.generation = generation
 		e.ran = append(e.ran, sh)
-	case e.ran[n-1] == sh:
-	case n == maxRan:
+	case maxRan:
 		e.void = true
 	default:
 		e.ran = append(e.ran, sh)
 	}
 }
 
-// context is that of the transaction under way.
+// unprovenRan tells whether the backend is to be asked for the sake of what ran and
+// is not proven by itself: the course of the lease is not proven either, and no
+// other client is asking about the same.
+func (s *Session) unprovenRan() bool {
+	e := &s.link.evidence
+	if !e.unproven {
+		return false
+	}
+	if e.judged != e.course {
+		e.judged, e.asks = e.course, s.claims()
+	}
+	return e.asks
+}
+
+// claims is unprovenRan, asked once.
+func (s *Session) claims() bool {
+	e := &s.link.evidence
+	if e.void {
+		return true
+	}
+	for _, sh := range e.ran {
+		if sh.Standing() != proof.Unproven {
+			return true
+		}
+	}
+	if len(e.ran) == 1 {
+		return e.ran[0].Claim()
+	}
+	course := s.course()
+	return !course.Run() && course.Claim()
+}
+
+// course is what is known of all that ran in the lease, in this order. A statement
+// may undo what one before it has left, so what is proven by an answer is that
+// these, one after the other, leave nothing.
+func (s *Session) course() *proof.Shape {
+	e := &s.link.evidence
+	shapes := &s.config.Shared.Shapes
+	key := proof.Key(wire.Shape(e.course), courseContext)
+	sh := shapes.Get(key)
+	if sh == nil {
+		var text []byte
+		for i, sh := range e.ran {
+			if i > 0 {
+				text = append(text, "; "...)
+			}
+			text = append(text, sh.Text()...)
+		}
+		sh = shapes.Add(key, text)
+	}
+	if !sh.Current(e.generation) {
+		sh.Renew(e.generation, nil)
+	}
+	return sh
+}
+
+// courseContext tells the keys of courses from those of statements.
+const courseContext = 0x636f75727365
+
+// context is that of the transaction under way. All that the client has set is in
+// it: what sets the same again does not show.
 func (s *Session) context() uint64 {
 	e := &s.link.evidence
 	if e.context == 0 {
-		h := wire.MixShape(s.settings.NamesHash(), s.link.variant)
-		if s.nonconforming() {
-			h++
-		}
-		e.context = max(h, 1)
+		e.context = s.contextOf(s.settings.Hash())
 	}
 	return e.context
 }
 
+// namesContext is what of it says what names mean.
+func (s *Session) namesContext() uint64 { return s.contextOf(s.settings.NamesHash()) }
+
+func (s *Session) contextOf(settings uint64) uint64 {
+	h := wire.MixShape(settings, s.link.variant)
+	if s.nonconforming() {
+		h++
+	}
+	return max(h, 1)
+}
+
 // exactly is a hash of what decides how a statement changes what names mean: its
-// text, and the parameters that it gives to such settings.
+// text, and the parameters that it gives to such settings. It is 0 if something else
+// decides, a table for instance.
 func (s *Session) exactly(text, bind []byte) uint64 {
 	h := wire.HashExactly(text)
-	if bind == nil {
-		return max(h, 1)
-	}
-	body := bind[wire.HeaderLen:]
 	known := wire.MeaningParameters(s.readable(text), s.nonconforming(), func(number int) {
-		value, _ := wire.BindParameter(body, number)
-		h = wire.MixShape(h, wire.HashExactly(value))
+		if bind != nil {
+			value, _ := wire.BindParameter(bind[wire.HeaderLen:], number)
+			h = wire.MixShape(h, wire.HashExactly(value))
+		}
 	})
 	if !known {
-		h = wire.MixShape(h, wire.HashExactly(body))
+		return 0
 	}
 	return max(h, 1)
 }
@@ -214,7 +331,7 @@ func (s *Session) changesMeaning(words, names wire.Hints, exact uint64) {
 	case words&wire.HintMeaning != 0 && exact == 0:
 		e.blind = true
 	case words&wire.HintMeaning != 0:
-		e.context = wire.MixShape(s.context(), exact)
+		e.context, e.moved = wire.MixShape(s.context(), exact), true
 	}
 }
 
@@ -256,7 +373,7 @@ func (s *Session) doubtful() bool {
 // nothing behind, and of which the backend has not been asked yet.
 func (s *Session) mayHaveLeft() bool {
 	c, e := s.config.Catalog, &s.link.evidence
-	return c != nil && (e.ask || s.outdated() || len(e.ran) > 0 && !c.Certain())
+	return c != nil && (e.ask || s.outdated() || len(e.ran) > 0 && !c.Certain() || s.unprovenRan())
 }
 
 // outdated tells whether what ran was looked up under another generation than
@@ -357,12 +474,16 @@ func (s *Session) judge(found Reason, a *asking, o *Out) {
 		explained |= ReasonSetting
 	}
 	all := a.Parts&proof.PartsOthers == proof.PartsOthers && a.Parts&(partSettings|proof.PartHash) != 0
+	var course *proof.Shape
+	if e.unproven && len(e.ran) > 1 {
+		course = s.course()
+	}
 	switch {
 	case found&^explained != 0:
-		proof.Convict(e.ran)
+		proof.Convict(e.ran, course)
 		s.config.Shared.Counts.Found.Add(1)
 	case found == 0 && all && !e.void && e.generation == s.config.Catalog.Generation():
-		proof.Acquit(e.ran, e.generation)
+		proof.Acquit(e.ran, course, e.generation)
 	}
 	e.begin()
 }

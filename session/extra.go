@@ -22,7 +22,10 @@ type extra struct {
 	pinStatement  string     // the one that the pin began with
 	keeping       int        // how many statements the text being spliced needs so far
 	gathered      []byte     // a message of which the rest is restGathered
-	turned        bool       // the transaction has a RESET
+	turns         bool       // the transaction has a RESET, or something like it
+	turnsIdle     bool       // which may be one of idle_session_timeout
+	turned        bool       // turns, of what the backend is being asked about
+	turnedIdle    bool       // the same of turnsIdle
 	role          bool       // the client has chosen roles
 	showing       bool       // see showPrepared
 	preparedHints wire.Hints // of the statements of SQL's PREPARE
@@ -55,7 +58,15 @@ type underWay struct {
 // maxStatement is how much of a statement is kept to be shown, in bytes.
 const maxStatement = 200
 
-func (x *extra) keepStatement(text []byte) {
+// keepStatement keeps the start of a statement with hints, and whether it turns
+// settings back.
+func (s *Session) keepStatement(text []byte, h wire.Hints) {
+	x := s.more()
+	if h&(wire.HintReset|wire.HintDiscard|wire.HintSet) != 0 {
+		turns := h&(wire.HintReset|wire.HintDiscard) != 0 || containsFold(text, "default")
+		x.turns = x.turns || turns
+		x.turnsIdle = x.turnsIdle || turns && (containsFold(text, nameIdleTimeout) || containsFold(text, "all"))
+	}
 	text = text[:min(len(text), maxStatement)]
 	if x.statement != string(text) {
 		x.statement = string(text)

@@ -73,7 +73,7 @@ func (s *Session) followIdle(ms int32, o *Out) (differs bool) {
 	switch {
 	case ms != idleNotTold:
 		s.setIdle(ms, o)
-	case s.x.turned && (containsFold([]byte(s.x.statement), nameIdleTimeout) || containsFold([]byte(s.x.statement), "all")):
+	case s.x.turnedIdle:
 		s.setIdle(s.loginIdle, o)
 	}
 	s.idleThere = false

@@ -109,7 +109,7 @@ func (s *Session) unconcerned() bool {
 	}
 	switch e := s.owed.First(); {
 	case e == pipeline.Question && s.owed.Len() == 1, s.awaits() && s.owed.Len() == 0:
-		return s.x.asking.hinted == 0 && !s.link.evidence.ask && !s.outdated()
+		return s.x.asking.hinted == 0 && !s.link.evidence.ask && !s.unprovenRan() && !s.outdated()
 	case e == pipeline.Reset && s.owed.Len() == 1:
 		return !s.mayHaveLeft() && (s.x == nil || !s.x.waiting)
 	}
@@ -161,9 +161,8 @@ func (s *Session) settle(o *Out) {
 		return
 	}
 	if kept := s.keepLong(o); s.config.State != StateOff {
-		sampled := s.sample()
 		deferred := kept && (s.x == nil || !s.x.withheld)
-		if !deferred && (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || sampled || s.doubtful()) && !s.clean(sampled, o) {
+		if !deferred && (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || s.doubtful() || s.config.LeakCheck > 0) && !s.clean(o) {
 			return
 		}
 		if s.isShown() && s.pins&ReasonChannels == 0 {

@@ -84,6 +84,9 @@ func (s *Session) leave(o *Out) {
 	switch {
 	case s.config.Mode == SessionMode:
 		reset = s.config.ResetQuery
+		if containsFold([]byte(reset), "discard all") || containsFold([]byte(reset), "reset all") {
+			s.link.settings = s.link.base // what a login event trigger has set is gone
+		}
 		s.link.have.Doubt() // from before a reload of the pool's mode
 	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing || s.isShown()), s.mayHaveLeft(), s.awaits(), s.link.unsure:
 		reset, s.link.unsure = "DISCARD ALL", false

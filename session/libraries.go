@@ -42,6 +42,9 @@ func (s *Session) loads(text []byte, _ wire.Hints) {
 		return
 	}
 	x := s.more()
+	for i := range x.loading {
+		x.loading[i] = "" // which of several statements has run, no tag tells
+	}
 	wire.Names(text, s.nonconforming(), func(n wire.Name) {
 		if n.Kind == wire.NameLoad {
 			x.loading = append(x.loading, n.Text)

@@ -28,10 +28,17 @@ type op struct {
 // keepOps is how many changes a backend's list without any keeps room for.
 const keepOps = 64
 
+// maxUnsettled is how many changes may not have been confirmed yet for a message
+// behind another Sync to be sent.
+const maxUnsettled = 256
+
 // unsettled tells whether it is not certain yet that the backend has a
 // statement, or has it no more: messages behind the next Sync must not count on
 // what may come to nothing.
 func (s *Session) unsettled(st *follow.Statement) bool {
+	if len(s.link.ops) > maxUnsettled && s.inDoubt() {
+		return true // no message looks through more of them
+	}
 	for i := range s.link.ops {
 		if o := &s.link.ops[i]; (o.added == st || o.removed != nil && o.removed.Statement == st) && o.unit != s.unit {
 			return true

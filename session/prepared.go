@@ -210,6 +210,7 @@ func (s *Session) bindPrivate(n *named, m *namedMessage, o *Out) handling {
 	}
 	s.hints |= n.hints
 	s.careful = true
+	s.link.evidence.ask, s.link.evidence.void = true, true // it has no shape
 	if n.splices == nil {
 		return handleNot
 	}
@@ -224,8 +225,10 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 		s.suit(n)
 	}
 	hints := n.hints
+	var found lookup
 	if m.typ == 'B' {
-		hints |= s.runsNamed(n, m.message, m.total)
+		found = s.lookUpNamed(n, m.message, m.total)
+		hints |= found.names
 	}
 	hints = s.ofOthers(hints)
 	if m.typ == 'B' && hints&^hintsCheap != 0 && s.waits(hints) || s.unsettled(n.st) {
@@ -249,6 +252,7 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 	case 'C':
 		s.rename(m.name, n, nil, pipeline.CloseGiven)
 	case 'B':
+		s.ran(&found)
 		if e := s.bindShared(n, m, hints, differs, o); e != nil {
 			return s.refuse(e, m.message, m.total, o)
 		}
@@ -274,6 +278,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 	if differs {
 		return errChangedResult
 	}
+	s.noticeReset(n.st.Text())
 	if h := hints; h != 0 {
 		s.hints |= s.lasting(h)
 		if e := s.forbidden(n.st.Text(), h); e != nil {
@@ -283,7 +288,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 		s.makeReady(h, o)
 	}
 	if hints != 0 || s.config.LeakCheck > 0 {
-		s.more().keepStatement(n.st.Text())
+		s.keepStatement(n.st.Text(), hints)
 	}
 	s.careful = s.careful || s.hints&^hintsCheap != 0
 	s.have(n.st, o)
@@ -414,7 +419,11 @@ func (s *Session) parseTaken(name, body []byte, o *Out) {
 	o.ToServer.keep(wire.AppendBind(b, "", refusedName))
 	s.owed.Push(pipeline.Shown)
 	s.owed.Push(pipeline.Shown)
-	s.pushOp(pipeline.Refused, op{refusal: wire.Errorf(wire.CodeDuplicatePreparedStatement, "prepared statement \"%s\" already exists", name)})
+	s.pushOp(pipeline.Refused, op{refusal: errTaken(name)})
+}
+
+func errTaken(name []byte) *wire.Error {
+	return wire.Errorf(wire.CodeDuplicatePreparedStatement, "prepared statement \"%s\" already exists", name)
 }
 
 // parsePrivate passes a Parse on that is too long to be kept: the backend has
@@ -431,9 +440,9 @@ func (s *Session) parsePrivate(body []byte, left int, before, message []byte, o 
 	switch {
 	case n != nil && n.pending && n.unit != s.unit:
 		return handleHold
-	case n != nil && n.st != nil:
-		// The name is taken, but not on this backend.
-		s.have(n.st, o)
+	case n != nil && n.st != nil: // taken, but not on this backend
+		o.ToServer.add(before)
+		return s.refuse(errTaken(name), message, len(message)+left, o)
 	}
 	o.Parses++
 	h := s.parseOwn(name, before, message, o)
@@ -450,7 +459,7 @@ func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
 	_, text, _ := wire.CString(message[wire.HeaderLen:])
 	text, _, whole := wire.CString(text)
 	hints, _ := s.scan(text, nil)
-	hints |= wire.HintPrepare
+	hints |= wire.HintPrepare | s.lookUp(0, hints, text, nil, false).names
 	if !whole {
 		hints |= wire.HintDo // it goes on, unseen
 		s.passing(text)

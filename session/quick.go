@@ -18,7 +18,7 @@ import (
 // length of those at the beginning of in for which the general way need not be
 // taken; they are to be passed on.
 func (s *Session) quickClient(in []byte, o *Out) (n int) {
-	if first := s.owed.First(); first == 0 || first.Ours() || s.skipping || s.alone || s.hearsLater() {
+	if first := s.owed.First(); first == 0 || first.Ours() || s.skipping || s.alone || s.idle != 0 || s.hearsLater() {
 		return 0
 	}
 	plain := false // s.unnamed is the last Parse, and there was nothing in it
@@ -78,10 +78,12 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		}
 		if s.config.State != StateOff {
 			earlier := s.hints
-			if s.unnamedHints = s.watch(body[1:], false); s.unnamedHints&^hintsCheap != 0 {
+			w := s.watch(body[1:], false)
+			if w.hints&^hintsCheap != 0 {
 				s.hints = earlier // it is looked at once more
 				return false
 			}
+			s.unnamedHints, s.unnamedShape = w.hints, w.shape
 		}
 		o.Parses++
 		o.ServerParses++

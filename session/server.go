@@ -297,12 +297,15 @@ func (s *Session) ready(first pipeline.Pending, body []byte, o *Out) (swallow bo
 // readyForClient: what the client has asked for has been done. It is true if the
 // client is to be told later.
 func (s *Session) readyForClient(o *Out) (withheld bool) {
-	if s.resets != 0 {
+	if s.resets != 0 && s.owed.Len() == 0 { // else it may be a message behind that turns them back
 		s.correctResets(o)
 	}
 	o.Queries++
 	if s.tx == 'I' {
-		s.link.evidence.transactionEnds()
+		s.link.evidence.transactionEnds(s.owed.Len() == 0)
+		if s.owed.Len() > 0 {
+			s.changesCatalog() // what is behind may take long
+		}
 		o.Transactions++
 		s.stays = true
 	} else if s.config.Mode == StatementMode {

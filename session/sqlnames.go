@@ -114,7 +114,9 @@ func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byt
 			if shared {
 				s.suit(own)
 				st = own.st
-				s.hints |= own.hints | s.known(0, own.hints, st.Text(), nil, true)
+				l := s.lookUp(0, own.hints, st.Text(), nil, true)
+				s.ran(&l)
+				s.hints |= own.hints | l.names
 			}
 		case wire.NamePrepare, wire.NameDeallocate:
 			if standIns == nil {

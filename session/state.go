@@ -97,9 +97,16 @@ func parameterTypes(rest []byte) []byte {
 	return rest[2:]
 }
 
+// watched is what watch has found.
+type watched struct {
+	hints wire.Hints
+	shape wire.Shape
+	lookup
+}
+
 // watch looks for hints in the text of a Query, or of a Parse behind its name;
-// runs says that it is run as well.
-func (s *Session) watch(text []byte, runs bool) wire.Hints {
+// runs says that it is to run as well, which ran notes when it is sent.
+func (s *Session) watch(text []byte, runs bool) (w watched) {
 	end := bytes.IndexByte(text, 0)
 	whole := end >= 0
 	var types []byte
@@ -115,10 +122,8 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 			s.passing(text)
 		}
 	}
-	h |= s.known(shape, h, text, nil, runs)
-	if !runs {
-		s.unnamedShape = shape
-	}
+	w.shape, w.lookup = shape, s.lookUp(shape, h, text, nil, runs)
+	h |= w.names
 	if h&wire.HintPrepare != 0 {
 		// What a prepared statement does comes when it is executed.
 		s.more().preparedHints |= h &^ (wire.HintPrepare | hintsAlone)
@@ -127,9 +132,10 @@ func (s *Session) watch(text []byte, runs bool) wire.Hints {
 	}
 	s.hints |= s.lasting(h)
 	if h&^hintsCheap != 0 || s.config.LeakCheck > 0 {
-		s.more().keepStatement(text)
+		s.keepStatement(text, h)
 	}
-	return h
+	w.hints = h
+	return w
 }
 
 // passing begins to look for settings of extensions in a text that is passed on as
@@ -234,9 +240,8 @@ func (s *Session) noteCustom(name string) {
 }
 
 // clean decides what the hints of the transaction mean for the lease. It is
-// false if the backend had to be asked, and the answer is on its way. sampled
-// asks for a check (leak_check).
-func (s *Session) clean(sampled bool, o *Out) bool {
+// false if the backend had to be asked, and the answer is on its way.
+func (s *Session) clean(o *Out) bool {
 	s.changesCatalog()
 	h := s.hints
 	s.hints = 0
@@ -248,7 +253,8 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	blind := blinded(h)
 	s.spoilt = s.spoilt || blind&ReasonLibrary != 0 // nothing undoes it
 	if s.x != nil {
-		s.x.turned = h&(wire.HintReset|wire.HintDiscard) != 0 || h&wire.HintSet != 0 && containsFold([]byte(s.x.statement), "default")
+		s.x.turned, s.x.turnedIdle = s.x.turns || h&(wire.HintReset|wire.HintDiscard) != 0, s.x.turnsIdle
+		s.x.turns, s.x.turnsIdle = false, false
 	}
 	if s.x != nil && s.x.unknown {
 		s.x.unknown = false
@@ -261,7 +267,7 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	switch {
 	case s.doubtful():
 		parts |= partsAll
-	case hinted == 0 && sampled:
+	case hinted == 0 && s.sample():
 		s.config.Shared.Counts.Sampled.Add(1)
 		s.ask(partsAll, 0, true, o)
 		return false
@@ -275,7 +281,7 @@ func (s *Session) clean(sampled bool, o *Out) bool {
 	switch counts := &s.config.Shared.Counts; {
 	case hinted != 0:
 		counts.Hinted.Add(1)
-	case s.link.evidence.ask:
+	case s.link.evidence.ask, s.unprovenRan():
 		counts.Unproven.Add(1)
 	default:
 		counts.Catalog.Add(1)

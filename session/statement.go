@@ -87,6 +87,14 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 	return sendBehind
 }
 
+// forgetUnnamed: the client has no unnamed statement any more, though the backend
+// may have one.
+func (s *Session) forgetUnnamed() {
+	s.unnamed, s.unnamedHints, s.unnamedShape = nil, 0, 0
+	s.unnamedHere, s.unnamedSent = false, false
+	s.endLong()
+}
+
 // refuses tells whether a Parse, or what has come of it, is refused for the
 // name of its statement.
 func (s *Session) refuses(message []byte) bool {

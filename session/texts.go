@@ -1,7 +1,6 @@
 package session
 
 import (
-	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
 
@@ -64,18 +63,21 @@ func (s *Session) waits(h wire.Hints) bool {
 // queryText deals with the text of a Query.
 func (s *Session) queryText(message []byte, total int, before []byte, o *Out) handling {
 	earlier := s.hints
-	h := s.ofOthers(s.watch(message[wire.HeaderLen:], true))
+	w := s.watch(message[wire.HeaderLen:], true)
+	h := s.ofOthers(w.hints)
 	if h&^hintsCheap == 0 {
 		if h&wire.HintNotify != 0 && !s.sign(o) {
 			s.hints = earlier
 			return handleHold
 		}
+		s.ran(&w.lookup)
 		return handleNot
 	}
 	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.Len() > 0 && !s.copyIn || h&wire.HintNotify != 0 && !s.sign(o) {
 		s.hints = earlier
 		return handleHold
 	}
+	s.ran(&w.lookup)
 	o.ToServer.add(before)
 	text, _, whole := wire.CString(message[wire.HeaderLen:])
 	if !whole {
@@ -112,9 +114,10 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	}
 	body := message[wire.HeaderLen+1:]
 	earlier := s.hints
-	s.unnamedHints = s.watch(body, false)
-	h := s.ofOthers(s.unnamedHints)
+	w := s.watch(body, false)
+	h := s.ofOthers(w.hints)
 	if h&^hintsCheap == 0 {
+		s.unnamedHints, s.unnamedShape = w.hints, w.shape
 		return handleNot
 	}
 	if s.waits(h) || h&hintsSQLNames != 0 && s.inDoubt() {
@@ -125,6 +128,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	if !whole {
 		text = body
 	}
+	s.unnamedHints, s.unnamedShape = w.hints, w.shape
 	o.ToServer.add(before)
 	instead, refusal := s.sqlStatement(text, h, true, o)
 	if instead == nil && whole {
@@ -134,12 +138,8 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	given := message
 	switch {
 	case refusal != nil:
-		o.ToServer.keep(wire.AppendBind(o.ToServer.own(), "", refusedName))
-		s.clientLeft, s.rest = int32(total-len(message)), restDropped
-		s.batch = max(s.batch, batchPrepares)
-		s.pushOp(pipeline.Refused, op{refusal: refusal})
-		o.Asked = true
-		return handleDone
+		s.forgetUnnamed() // a Parse takes it away, also if it fails
+		return s.refuse(refusal, message, total, o)
 	case instead != nil && whole:
 		b := append(append([]byte(nil), instead...), 0)
 		message = wire.AppendParseBody(nil, "", append(b, types...))

@@ -128,6 +128,7 @@ func (s *Session) trackBind(message []byte, o *Out) {
 	s.careful = s.careful || s.hints&^hintsCheap != 0
 	if len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
 		text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
+		s.noticeReset(text) // its Parse may have had a Sync of its own
 		s.noteText(text, s.unnamedHints)
 	}
 	s.batch = batchRuns

@@ -186,6 +186,14 @@ func (s *Settings) HasIdentity() bool { return s != nil && s.identity }
 // IsPlain tells whether all is ASCII.
 func (s *Settings) IsPlain() bool { return s == nil || s.plain }
 
+// Size is how much memory their names and values take, in bytes.
+func (s *Settings) Size() (n int) {
+	for _, v := range s.All() {
+		n += len(v.Name) + len(v.Value)
+	}
+	return n
+}
+
 // Get finds a value.
 func (s *Settings) Get(name string) (value string, ok bool) {
 	for _, v := range s.All() {

@@ -13,7 +13,7 @@ func TestTransactionControlIsNeverConvicted(t *testing.T) {
 		return all
 	}
 	ran := shapes("begin", "insert into t values (1)", "COMMIT ;")
-	Convict(ran)
+	Convict(ran, nil)
 	for i, want := range []Standing{Unproven, Leaves, Unproven} {
 		if got := ran[i].Standing(); got != want {
 			t.Errorf("%q: %v, want %v", ran[i].Text(), got, want)

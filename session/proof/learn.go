@@ -151,7 +151,7 @@ var steered = map[string]Learned{
 func init() {
 	for _, name := range strings.Fields(`table_to_xml table_to_xml_and_xmlschema schema_to_xml schema_to_xml_and_xmlschema
  database_to_xml database_to_xml_and_xmlschema domain_in domain_recv array_in array_recv record_in record_recv range_in range_recv
- multirange_in multirange_recv pg_input_is_valid pg_input_error_info brin_summarize_new_values brin_summarize_range`) {
+ multirange_in multirange_recv pg_input_is_valid pg_input_error_info brin_summarize_new_values brin_summarize_range satisfies_hash_partition`) {
 		steered[name] = Learned{Hints: wire.HintDo}
 	}
 }
@@ -205,6 +205,9 @@ func (b *builder) row(r Row) {
 		n.function, n.defines = true, n.defines || definition.MatchString(r.Text)
 	case rowCode:
 		b.node(r.Name).Hints |= wire.HintDo
+		b.node(r.Name).function = true
+	case rowSets:
+		b.node(r.Name).add(&Learned{Hints: wire.HintSetConfig | wire.HintMeaning, Names: []string{""}, Unknown: true})
 		b.node(r.Name).function = true
 	case rowOther:
 		l := foreignBody(r.Text)

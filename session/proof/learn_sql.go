@@ -9,6 +9,7 @@ const (
 	rowBody    = 'f' // a function in SQL or PL/pgSQL, and its body
 	rowOther   = 'o' // a function in another language, and its body
 	rowCode    = 'C' // a function in C that may do other things with other arguments
+	rowSets    = 'S' // another name of set_config
 	rowText    = 'x' // an object, and the expression of it that calls a function of PostgreSQL's which leaves something
 	rowUses    = 'u' // an object, and another one that it uses
 	rowDblink  = 'D' // the function dblink_get_connections, by its whole name
@@ -39,6 +40,12 @@ var digestQuestion = func() string {
 		"pg_event_trigger x",
 		"pg_inherits x" + class + "inhrelid",
 		"pg_namespace x WHERE x.oid" + lasting,
+		"pg_attribute x" + class + "attrelid",
+		"pg_statistic_ext x WHERE x.stxnamespace" + lasting,
+		"pg_opclass x",
+		"pg_amop x",
+		"pg_amproc x",
+		"pg_auth_members x",
 		"pg_db_role_setting x",
 		"pg_index x" + class + "indexrelid WHERE x.indexprs IS NOT NULL OR x.indpred IS NOT NULL",
 	} {
@@ -51,10 +58,9 @@ var digestQuestion = func() string {
 	}
 	// These are touched by much that changes no meaning.
 	return sql + `,
- (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.oid, x.relname, x.relnamespace, x.relkind, x.relrowsecurity, x.relforcerowsecurity, x.relispartition)))
+ (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.oid, x.relname, x.relnamespace, x.relkind, x.relrowsecurity, x.relforcerowsecurity, x.relispartition, x.relowner, x.reloptions)))
  FROM pg_catalog.pg_class x WHERE x.relpersistence OPERATOR(pg_catalog.<>) 't' AND x.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'v', 'p', 'f', 'm']::pg_catalog."char"[])),
- (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.attrelid, x.attnum, x.atttypid)))
- FROM pg_catalog.pg_attribute x` + class + `attrelid WHERE x.atttypid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND x.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2))`
+ (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.oid, x.rolname, x.rolsuper, x.rolinherit, x.rolbypassrls))) FROM pg_catalog.pg_roles x))`
 }()
 
 // learnQuestion reads what statements may leave by the objects that they use:
@@ -71,10 +77,12 @@ const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE c
  WHERE d.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) AND strpos(split_part(s, '=', 1), '.') > 0
  UNION ALL SELECT CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN 'f' ELSE 'o' END, p.proname::text, COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc)
  FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
- WHERE l.lanname NOT IN ('c', 'internal') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT starts_with(n.nspname::text, 'pg_temp_')
- UNION ALL SELECT DISTINCT 'C', p.proname::text, '' FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
- WHERE l.lanname = 'c' AND n.nspname <> 'pg_catalog' AND p.pronargs > 0 AND 'internal'::regtype <> ALL (p.proargtypes::oid[]) AND p.prorettype <> 'trigger'::regtype
+ WHERE l.lanname NOT IN ('c', 'internal') AND p.oid >= 16384 AND NOT starts_with(n.nspname::text, 'pg_temp_')
+ UNION ALL SELECT DISTINCT 'C', p.proname::text, '' FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+ WHERE l.lanname IN ('c', 'internal') AND p.oid >= 16384 AND p.pronargs > 0 AND 'internal'::regtype <> ALL (p.proargtypes::oid[]) AND p.prorettype <> 'trigger'::regtype
  AND (p.provolatile = 'v' OR p.proname ~ '^(crosstab|connectby|xpath_table)')
+ UNION ALL SELECT DISTINCT 'S', p.proname::text, '' FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+ WHERE l.lanname = 'internal' AND p.oid >= 16384 AND p.prosrc = 'set_config_by_name'
  UNION ALL SELECT 'x', x.name, x.body FROM (
   SELECT '(:funcid|:opfuncid|:aggfnoid|:winfnoid) (' || string_agg(oid::text, '|') || ') ' AS calls, array_agg(oid) AS oids FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN (
    'set_config', 'lastval', 'currval', 'setseed', 'pg_notify', 'pg_listening_channels',
@@ -122,6 +130,7 @@ const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE c
  WHERE (d.refobjid >= 16384 OR d.refobjid = 'pg_settings'::regclass) AND a.name <> b.name
  UNION ALL SELECT DISTINCT 'u', u.relname::text, r.relname::text FROM pg_constraint k JOIN pg_class u ON u.oid = k.confrelid JOIN pg_class r ON r.oid = k.conrelid WHERE k.contype = 'f'
  UNION ALL SELECT DISTINCT 'u', p.relname::text, c.relname::text FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
+ UNION ALL SELECT DISTINCT 'u', c.relname::text, p.relname::text FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relispartition
  UNION ALL SELECT DISTINCT 'u', c.relname::text, t.typname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
  WHERE a.atttypid >= 16384 AND a.attnum > 0 AND c.relpersistence <> 't'
  UNION ALL SELECT DISTINCT 'u', t.typname::text, b.typname::text FROM pg_type t JOIN pg_type b ON b.oid IN (t.typbasetype, t.typelem) WHERE b.oid >= 16384

@@ -71,7 +71,7 @@ const settingsList = `SELECT CASE WHEN context OPERATOR(pg_catalog.=) 'user' OR 
 // of an extension that is not set is as good as one without a value. Some are not
 // for everybody to read; the whole question fails for others that are not.
 const (
-	settingsHash = `SELECT 'e', '', pg_catalog.string_agg(COALESCE(pg_catalog.current_setting(n, true), ''), '|')
+	settingsHash = `SELECT 'e', '', pg_catalog.array_agg(COALESCE(pg_catalog.current_setting(n, true), ''))::pg_catalog.text
  FROM pg_catalog.unnest(`
 	settingsHashEnd = `::pg_catalog.text[]) n WHERE (SELECT pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE'))
  OR n OPERATOR(pg_catalog.<>) ALL (ARRAY['dynamic_library_path','session_preload_libraries','extension_control_path','extension_destdir','output_plugin_libraries'])`
@@ -263,7 +263,7 @@ func (a *Answer) row(body []byte) {
 	case 'c':
 		a.Found |= ReasonChannels
 		a.Channels = append(a.Channels, name)
-	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowText, rowUses, rowEvent:
+	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowSets, rowText, rowUses, rowEvent:
 		if a.size += len(body); a.size > maxRows {
 			a.Failed, a.Learned = true, nil
 			return

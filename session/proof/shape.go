@@ -57,19 +57,25 @@ const oneAsks = 16
 // Run counts one run. It is true if nothing has to be asked about it. The caller
 // has seen that the shape is Current, or has renewed it.
 func (s *Shape) Run() (proven bool) {
-	n := s.runs.Add(1)
-	due := s.due.Load()
-	switch {
-	case s.standing.Load() != uint32(Unproven):
-		return false
-	case n < due:
-		return true
-	case n < oneAsks:
-		return false
-	}
-	// If its answer does not come, the next question does soon.
-	return !s.due.CompareAndSwap(due, due+due/4)
+	return s.runs.Add(1) < s.due.Load() && s.Standing() == Unproven
 }
+
+// Claim tells whether a lease in which it ran, and was not proven, is to be asked
+// about. Of many that run at the same time one asks for all.
+func (s *Shape) Claim() bool {
+	n, due := s.runs.Load(), s.due.Load()
+	switch {
+	case s.Standing() != Unproven, n < oneAsks:
+		return true
+	case n < due:
+		return false // the answer of another one has come meanwhile
+	}
+	// If the answer does not come, the next question does soon.
+	return s.due.CompareAndSwap(due, due+max(due/4, 1))
+}
+
+// Key is what it has in a Table.
+func (s *Shape) Key() uint64 { return s.key }
 
 // Current tells whether what is known holds under a generation.
 func (s *Shape) Current(generation uint64) bool { return s.generation.Load() == generation+1 }
@@ -99,6 +105,10 @@ func (s *Shape) Whole() bool { return len(s.text) < maxText }
 
 // RollsBack tells whether it may undo what ran before.
 func (s *Shape) RollsBack() bool { return s.rollsBack }
+
+// Transparent tells whether it changes nothing about what the statements around it
+// leave behind.
+func (s *Shape) Transparent() bool { return s.control && !s.rollsBack }
 
 // controls tells whether a text is nothing but transaction control.
 func controls(text []byte) bool {
@@ -159,28 +169,28 @@ func (s *Shape) State(generation uint64) string {
 	return s.Standing().String()
 }
 
-// Acquit notes a clean answer after a lease in which all of these ran, under a
-// generation.
-func Acquit(ran []*Shape, generation uint64) {
+// Acquit notes a clean answer after a lease in which all of these ran, in this
+// order, under a generation. It proves the only one, which has left nothing by
+// itself. Of several, one may have undone what another has left; so it proves their
+// course, and none of them.
+func Acquit(ran []*Shape, course *Shape, generation uint64) {
+	var suspect *Shape
 	suspects := 0
 	for _, s := range ran {
-		if s.Standing() != Unproven {
+		if s.Standing() != Unproven && s != suspect {
+			suspect = s
 			suspects++
 		}
 	}
-	for _, s := range ran {
-		if !s.Current(generation) {
-			continue
-		}
-		switch s.Standing() {
-		case Unproven:
-			s.double()
-		case Suspect:
-			if suspects == 1 && s.clean.Add(1) >= acquitted {
-				s.standing.Store(uint32(Unproven))
-				s.double()
-			}
-		}
+	if suspects == 1 && suspect.Standing() == Suspect && suspect.Current(generation) && suspect.clean.Add(1) >= acquitted {
+		suspect.standing.Store(uint32(Unproven))
+	}
+	subject := course
+	if len(ran) == 1 {
+		subject = ran[0]
+	}
+	if subject != nil && subject.Standing() == Unproven && subject.Current(generation) {
+		subject.double()
 	}
 }
 
@@ -196,8 +206,8 @@ func (s *Shape) double() {
 }
 
 // Convict notes that a lease in which all of these ran has left something that
-// no hint had told of.
-func Convict(ran []*Shape) {
+// no hint had told of. course is theirs, if it is known.
+func Convict(ran []*Shape, course *Shape) {
 	suspects := 0
 	for _, s := range ran {
 		if !s.control {
@@ -212,7 +222,11 @@ func Convict(ran []*Shape) {
 		if !s.control && s.Standing() != Leaves {
 			s.standing.Store(uint32(standing))
 			s.clean.Store(0)
+			s.due.Store(1) // what was proven before is not any more
 		}
+	}
+	if course != nil {
+		course.due.Store(1)
 	}
 }
 

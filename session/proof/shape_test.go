@@ -25,7 +25,7 @@ func TestTheQuestionComesBackAsTheRunsDouble(t *testing.T) {
 			t.Fatalf("run %d is not asked about", s.Runs())
 		}
 		asked = append(asked, s.Runs())
-		Acquit([]*Shape{s}, 0)
+		Acquit([]*Shape{s}, nil, 0)
 		if next := s.due.Load(); next > s.Runs()+1 {
 			if !s.Proven() || !s.Run() {
 				t.Fatalf("run %d is asked about, and the next question is due at %d", s.Runs(), next)
@@ -54,11 +54,11 @@ func TestNothingIsProvenWithoutAnAnswer(t *testing.T) {
 			t.Fatalf("run %d is proven, and nothing was answered", s.Runs())
 		}
 	}
-	Acquit([]*Shape{s}, 0)
+	Acquit([]*Shape{s}, nil, 0)
 	if n := s.due.Load(); n != 200 {
 		t.Errorf("the next question is due at %d, want 200", n)
 	}
-	Acquit([]*Shape{s}, 0) // of another client, who ran it before
+	Acquit([]*Shape{s}, nil, 0) // of another client, who ran it before
 	if n := s.due.Load(); n != 200 {
 		t.Errorf("two answers have doubled twice, to %d", n)
 	}
@@ -72,11 +72,11 @@ func TestAnAnswerSpeaksForItsGenerationOnly(t *testing.T) {
 		t.Fatal("the shape is not that of the new generation")
 	}
 	s.Run()
-	Acquit([]*Shape{s}, 0)
+	Acquit([]*Shape{s}, nil, 0)
 	if s.due.Load() != 1 {
 		t.Error("an answer of the old generation counts")
 	}
-	Convict([]*Shape{s})
+	Convict([]*Shape{s}, nil)
 	if s.Renew(2, nil); s.Standing() != Unproven || s.Learned() != nil {
 		t.Error("a new generation begins with what was known")
 	}
@@ -85,7 +85,7 @@ func TestAnAnswerSpeaksForItsGenerationOnly(t *testing.T) {
 func TestWhatLeavesSomethingAloneIsAskedAboutAlways(t *testing.T) {
 	s := newShape()
 	s.Run()
-	Convict([]*Shape{s})
+	Convict([]*Shape{s}, nil)
 	if s.Standing() != Leaves {
 		t.Fatalf("it is %s", s.Standing())
 	}
@@ -93,12 +93,12 @@ func TestWhatLeavesSomethingAloneIsAskedAboutAlways(t *testing.T) {
 		if s.Run() {
 			t.Fatal("a run is not asked about")
 		}
-		Acquit([]*Shape{s}, 0)
+		Acquit([]*Shape{s}, nil, 0)
 	}
 	if s.Standing() != Leaves || s.Proven() {
 		t.Error("it has been acquitted")
 	}
-	Convict([]*Shape{s, newShape()})
+	Convict([]*Shape{s, newShape()}, nil)
 	if s.Standing() != Leaves {
 		t.Error("it is only a suspect")
 	}
@@ -106,10 +106,10 @@ func TestWhatLeavesSomethingAloneIsAskedAboutAlways(t *testing.T) {
 
 func TestSuspectsAreAcquittedOneByOne(t *testing.T) {
 	a, b, c := newShape(), newShape(), newShape()
-	Acquit([]*Shape{a, b, c}, 0)
-	Convict([]*Shape{a, b})
+	Acquit([]*Shape{a, b, c}, nil, 0)
+	Convict([]*Shape{a, b}, nil)
 	for range 2 * acquitted {
-		Acquit([]*Shape{a, b}, 0)
+		Acquit([]*Shape{a, b}, nil, 0)
 	}
 	if a.Standing() != Suspect || b.Standing() != Suspect {
 		t.Fatal("two suspects speak for each other")
@@ -118,22 +118,25 @@ func TestSuspectsAreAcquittedOneByOne(t *testing.T) {
 		if a.Run() || a.Standing() != Suspect {
 			t.Fatalf("it is cleared by %d answers", i)
 		}
-		Acquit([]*Shape{a, c}, 0)
+		Acquit([]*Shape{a, c}, nil, 0)
 	}
 	if a.Standing() != Unproven {
 		t.Fatalf("it is %s after %d answers", a.Standing(), acquitted)
 	}
-	if a.Run(); !a.Proven() && a.due.Load() <= a.Runs() {
-		t.Error("the question comes back before the runs have doubled")
+	if a.Run() || a.Proven() {
+		t.Error("it is proven by answers that are about another as well")
+	}
+	if Acquit([]*Shape{a}, nil, 0); !a.Proven() {
+		t.Error("it is not proven by an answer about itself")
 	}
 	if b.Standing() != Suspect {
 		t.Error("the other one is cleared as well")
 	}
 	for range acquitted - 1 {
-		Acquit([]*Shape{b}, 0)
+		Acquit([]*Shape{b}, nil, 0)
 	}
-	Convict([]*Shape{b, c}) // and again: the answers have to come in a row
-	Acquit([]*Shape{b}, 0)
+	Convict([]*Shape{b, c}, nil) // and again: the answers have to come in a row
+	Acquit([]*Shape{b}, nil, 0)
 	if b.Standing() != Suspect {
 		t.Error("answers from before it was convicted count")
 	}
@@ -200,9 +203,9 @@ func TestTableIsUsedByMany(t *testing.T) {
 					s.Renew(0, nil)
 				}
 				s.Run()
-				Acquit([]*Shape{s}, 0)
+				Acquit([]*Shape{s}, nil, 0)
 				if i%100 == 0 {
-					Convict([]*Shape{s})
+					Convict([]*Shape{s}, nil)
 					table.All()
 				}
 			}
@@ -238,5 +241,23 @@ func TestExpectedIsWhatWasSetLast(t *testing.T) {
 	e.Set(maxExpected, 1)
 	if e.Is(0, 1) || !e.Is(maxExpected, 1) || len(e.all) != 1 {
 		t.Error("a full set does not begin anew")
+	}
+}
+
+// TestWhatAnotherUndoesIsNotProven: of several that ran one after the other, an
+// answer proves the course, and none by itself.
+func TestWhatAnotherUndoesIsNotProven(t *testing.T) {
+	leaves, undoes, course := newShape(), newShape(), newShape()
+	for range 5 {
+		leaves.Run()
+		undoes.Run()
+		course.Run()
+		Acquit([]*Shape{leaves, undoes}, course, 0)
+	}
+	if leaves.Proven() || undoes.Proven() || !course.Proven() {
+		t.Errorf("proven are: %v, %v, and both together: %v", leaves.Proven(), undoes.Proven(), course.Proven())
+	}
+	if Convict([]*Shape{leaves, undoes}, course); course.Proven() {
+		t.Error("a course that has left something is proven")
 	}
 }

@@ -16,7 +16,7 @@ func ran(t *Table, text string, generation uint64, runs int) *Shape {
 	}
 	for range runs {
 		if !s.Run() {
-			Acquit([]*Shape{s}, generation)
+			Acquit([]*Shape{s}, nil, generation)
 		}
 	}
 	return s
@@ -46,11 +46,11 @@ func TestTheStateOfAShapeSaysWhetherTheNextRunIsAskedAbout(t *testing.T) {
 		}
 	}
 	one, other := ran(&table, "select g", 7, 100), ran(&table, "select h", 7, 100)
-	Convict([]*Shape{one, other})
+	Convict([]*Shape{one, other}, nil)
 	if one.State(7) != "suspect" || one.NextQuestion() != 101 {
 		t.Errorf("one of two that left something is %s, the next question at run %d", one.State(7), one.NextQuestion())
 	}
-	Convict([]*Shape{other})
+	Convict([]*Shape{other}, nil)
 	if other.State(7) != "leaves state" || other.NextQuestion() != 101 {
 		t.Errorf("the only one that left something is %s, the next question at run %d", other.State(7), other.NextQuestion())
 	}

@@ -82,3 +82,23 @@ func TestSettingsAreCarriedOver(t *testing.T) {
 		)},
 	})
 }
+
+// TestAPinnedClientHasItsStartupParametersBehindAReset: they were set on its backend
+// like other settings, which RESET takes back.
+func TestAPinnedClientHasItsStartupParametersBehindAReset(t *testing.T) {
+	r := newRig(t, &transactionMode)
+	base := follow.NewSettings([]wire.Param{{Name: "search_path", Value: "app"}})
+	r.s.Begin(base, base, 0)
+	r.client(query("select pg_advisory_lock(1)"))
+	r.lease()
+	r.server(complete("SET") + complete("SET") + complete("RESET") + ready('I'))
+	r.server(columns + row("1") + complete("SELECT 1") + ready('I'))
+	r.server(says(left("l"), setting("search_path", "app"), nobodyElse()))
+	r.client(query("reset search_path"))
+	r.server(complete("RESET") + ready('I'))
+	r.server(says(left("l"), nobodyElse()))
+	r.toServer = ""
+	r.client(query("select * from t"))
+	mustEqual(t, "the backend is told", r.toServer,
+		query(guard+`SELECT pg_catalog.set_config('search_path','app',false);`+unguard)+query("select * from t"))
+}

@@ -658,3 +658,90 @@ func TestLeakCheckOfWhatIsProven(t *testing.T) {
 		t.Errorf("%v has leaked", r.leak)
 	}
 }
+
+// TestAPipelineDoesNotBlurWhatNamesMean: a statement behind the end of a block, in
+// the same write, runs under another search_path than the block.
+func TestAPipelineDoesNotBlurWhatNamesMean(t *testing.T) {
+	d := aDatabase()
+	r := catalogRig(t, d)
+	for range 4 {
+		r.runs(d, "begin", "set local search_path = b", "select g()", "commit")
+		r.flags()
+	}
+	r.client(query("begin") + query("set local search_path = b") + query("commit") + query("select g()"))
+	r.lease()
+	r.toServer = ""
+	r.server(complete("BEGIN") + ready('T') + complete("SET") + ready('T') + complete("COMMIT") + ready('I') + complete("SELECT 1") + ready('I'))
+	if topics(r.toServer) == "" {
+		t.Error("nothing is asked")
+	}
+}
+
+// TestARefusedParseTakesTheUnnamedStatementAway: what is bound behind it is not the
+// one before, under the other one's name.
+func TestARefusedParseTakesTheUnnamedStatementAway(t *testing.T) {
+	d := aDatabase()
+	r := catalogRig(t, d, func(c *Config) { c.Listen = ListenReject })
+	r.client(parse("", "set search_path = x") + syncing)
+	r.lease()
+	r.server(parsed + ready('I'))
+	r.answersAll(d)
+	r.flags()
+	r.client(parse("", "listen a") + syncing)
+	r.lease()
+	r.server(failure("26000", `prepared statement "`+refusedName+`" does not exist`) + ready('I'))
+	r.answersAll(d)
+	r.flags()
+	r.toServer = ""
+	r.client(bind("", "") + execute("", 0) + syncing)
+	r.lease()
+	mustEqual(t, "the backend is told", r.toServer, closing("S", "")+bind("", "")+execute("", 0)+syncing)
+}
+
+// TestAStatementUnderTheClientsOwnNameIsNoEvidence: it has no shape.
+func TestAStatementUnderTheClientsOwnNameIsNoEvidence(t *testing.T) {
+	d := aDatabase()
+	r := catalogRig(t, d)
+	for i := range 5 {
+		r.toServer = ""
+		r.client(query("begin"))
+		r.lease()
+		r.server(complete("BEGIN") + ready('T'))
+		r.client(query("prepare p as select 1"))
+		r.server(complete("PREPARE") + ready('T'))
+		r.client(parse("a", "select anything()") + bind("", "a") + execute("", 0) + closing("S", "a") + syncing)
+		r.server(parsed + bound + row("1") + complete("SELECT 1"))
+		r.server(closed + ready('T'))
+		r.client(query("deallocate p"))
+		r.server(complete("DEALLOCATE") + ready('T'))
+		r.client(query("commit"))
+		r.toServer = ""
+		r.server(complete("COMMIT") + ready('I'))
+		if got := topics(r.toServer); !strings.Contains(got, "hl") {
+			t.Errorf("run %d: asked about %q", i+1, got)
+		}
+		r.answersAll(d)
+		r.flags()
+	}
+}
+
+// TestWhatIsHeldHasNotRun: a question that comes ahead of it says nothing about it.
+func TestWhatIsHeldHasNotRun(t *testing.T) {
+	d := aDatabase()
+	r := catalogRig(t, d)
+	r.runs(d, "select f(0)")
+	r.flags()
+	r.client(parse("a", "select f(1)") + syncing + bind("", "a") + execute("", 0) + syncing)
+	r.lease()
+	runs := func() uint64 {
+		for _, sh := range r.s.config.Shared.Shapes.All() {
+			if sh.Text() == "select f(0)" {
+				return sh.Runs()
+			}
+		}
+		return 0
+	}
+	if n := runs(); n != 1 {
+		t.Errorf("the Bind waits, and %d runs are counted", n)
+	}
+}

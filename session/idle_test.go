@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -69,4 +70,35 @@ func TestAnIdleSessionTimeoutIsTheClients(t *testing.T) {
 			is(9*time.Second),
 		)},
 	})
+}
+
+// TestTheClientsTimeoutIsThereInAPipeline: what stands behind other messages of the
+// extended protocol is dealt with in another way.
+func TestTheClientsTimeoutIsThereInAPipeline(t *testing.T) {
+	r := newRig(t, &transactionMode)
+	r.s.idle = 9000
+	r.client(parse("", "select 1") + bind("", "") + execute("", 0) + parse("", "show idle_session_timeout") + bind("", "") + execute("", 0) + syncing)
+	r.lease()
+	if !strings.Contains(r.toServer, "SET idle_session_timeout = 9000") {
+		t.Errorf("the backend is told %s", show(r.toServer))
+	}
+}
+
+// TestAResetOfTheTimeoutIsSeenAheadOfOtherStatements of the same transaction.
+func TestAResetOfTheTimeoutIsSeenAheadOfOtherStatements(t *testing.T) {
+	r := newRig(t, &transactionMode)
+	r.s.idle = 9000
+	r.client(query("begin"))
+	r.lease()
+	r.server(complete("BEGIN") + ready('T'))
+	r.client(query("reset idle_session_timeout"))
+	r.server(wasInserted("SET") + ready('T') + complete("RESET") + ready('T'))
+	r.client(query("set work_mem = '5MB'"))
+	r.server(complete("SET") + ready('T'))
+	r.client(query("commit"))
+	r.server(complete("COMMIT") + ready('I'))
+	r.server(says(setting("work_mem", "5120"), nobodyElse()))
+	if r.s.IdleTimeout() != 0 {
+		t.Errorf("the client is ended after %v", r.s.IdleTimeout())
+	}
 }

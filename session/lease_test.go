@@ -3,6 +3,7 @@ package session
 import (
 	"testing"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -370,4 +371,25 @@ func TestTheServerGoes(t *testing.T) {
 			lost().tells(broken).then("drop end"),
 			client("xyz"))},
 	})
+}
+
+// TestASessionBeginsWithWhatALoginEventTriggerHasSet, though the reset query takes
+// that from the backend.
+func TestASessionBeginsWithWhatALoginEventTriggerHasSet(t *testing.T) {
+	begun := follow.NewSettings([]wire.Param{{Name: "search_path", Value: "trigger"}})
+	r := newRig(t, &sessionMode)
+	r.link.Begin(nil, begun, "none", "")
+	r.s.Begin(nil, begun, 0)
+	r.s.Lease(r.link, &r.o)
+	r.took()
+	mustEqual(t, "the first client's backend is told", r.toServer, "")
+	r.s.Gone(&r.o)
+	r.took()
+	r.server(complete("DISCARD ALL") + ready('I'))
+	next := r.member()
+	next.link = r.link
+	next.s.Begin(nil, begun, 0)
+	next.s.Lease(next.link, &next.o)
+	next.took()
+	mustEqual(t, "the next one's is told", next.toServer, query(guard+`SELECT pg_catalog.set_config('search_path','trigger',false);`+unguard))
 }

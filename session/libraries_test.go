@@ -77,3 +77,15 @@ func TestALibraryFollowsItsClient(t *testing.T) {
 			loads)},
 	})
 }
+
+// TestWhichOfSeveralLibrariesIsLoadedIsNotGuessed: one LOAD is bound, and another
+// one is run.
+func TestWhichOfSeveralLibrariesIsLoadedIsNotGuessed(t *testing.T) {
+	r := newRig(t, &transactionMode)
+	r.client(parse("", "load 'a'") + bind("", "") + parse("", "load 'b'") + bind("", "") + execute("", 0) + syncing)
+	r.lease()
+	r.server(parsed + bound + parsed + bound + complete("LOAD") + ready('I'))
+	if got := r.s.Settings().Libraries(); len(got) > 0 || r.s.pins&ReasonLibrary == 0 {
+		t.Errorf("%q follow the client, and it keeps its backend for %v", got, r.s.pins)
+	}
+}

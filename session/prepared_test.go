@@ -352,3 +352,29 @@ func TestNamesGiveTheirUsesBack(t *testing.T) {
 		t.Fatal("a client that is gone has names")
 	}
 }
+
+// TestALongParseOfATakenNameIsRefusedInItsPlace: it is not kept, and the statement of
+// that name may not be on this backend.
+func TestALongParseOfATakenNameIsRefusedInItsPlace(t *testing.T) {
+	r := newRig(t, &transactionMode)
+	r.client(parse("a", "select 1") + syncing)
+	r.lease()
+	r.server(parsed + ready('I'))
+	r.flags()
+	r.link = newLink()
+	r.toServer, r.toClient = "", ""
+	long := parse("a", "select '"+strings.Repeat("x", maxGathered)+"'")
+	r.client(parse("", "select 2") + bind("", "") + execute("", 0) + long[:maxGathered/2])
+	r.lease()
+	r.client(long[maxGathered/2:] + syncing)
+	r.toClient = ""
+	r.server(parsed + bound + row("2") + complete("SELECT 1") + failure("26000", `prepared statement "`+refusedName+`" does not exist`) + ready('I'))
+	all, _ := frames(r.toClient)
+	types := ""
+	for _, m := range all {
+		types += m[:1]
+	}
+	if types != "12DCEZ" || !strings.Contains(r.toClient, "42P05") {
+		t.Errorf("the client is told %s", show(r.toClient))
+	}
+}

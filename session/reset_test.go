@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strings"
 	"testing"
 
 	"pgweir/wire"
@@ -77,4 +78,32 @@ func TestResetTurnsBackToTheClientsOwnLogin(t *testing.T) {
 			clientHas(wire.VarTimeZone, "Europe/Berlin"),
 		)},
 	})
+}
+
+// TestEveryWayOfRunningAResetTurnsBackToTheClientsOwnLogin: also where its text is
+// in another message than what runs it, or behind another answer.
+func TestEveryWayOfRunningAResetTurnsBackToTheClientsOwnLogin(t *testing.T) {
+	berlin := reported("TimeZone", "Europe/Berlin")
+	for name, c := range map[string]struct{ first, second, answer string }{
+		"a named statement": {parse("s", "RESET TimeZone") + syncing, bind("", "s") + execute("", 0) + syncing, bound + complete("RESET") + berlin + ready('I')},
+		"an unnamed one":    {parse("", "RESET TimeZone") + syncing, bind("", "") + execute("", 0) + syncing, parsed + bound + complete("RESET") + berlin + ready('I')},
+		"a pipeline": {"", query("select 1") + query("RESET TimeZone"),
+			columns + row("1") + complete("SELECT 1") + ready('I') + complete("RESET") + berlin + ready('I')},
+	} {
+		r := newRig(t, &transactionMode)
+		openedInBerlin().do(r)
+		if c.first != "" {
+			r.client(c.first)
+			r.lease()
+			r.server(parsed + ready('I'))
+			r.flags()
+		}
+		r.client(c.second)
+		r.lease()
+		r.toClient = ""
+		r.server(c.answer)
+		if zone := r.s.Vars()[wire.VarTimeZone]; zone != "UTC" || strings.Contains(r.toClient, "Berlin") {
+			t.Errorf("%s: the client has %s, and is told %s", name, zone, show(r.toClient))
+		}
+	}
 }

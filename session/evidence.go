@@ -124,10 +124,10 @@ func (s *Session) lookUp(shape wire.Shape, h wire.Hints, text, bind []byte, runs
 // noteFresh notes that a statement runs for the first time, if it does whatever the
 // client has set.
 func (s *Session) noteFresh(shape wire.Shape, l *lookup) {
-	sh := l.sh
 	if s.settings != nil {
 		shapes, key := &s.config.Shared.Shapes, proof.Key(shape, s.namesContext())
-		if sh = shapes.Get(key); sh == nil {
+		sh := shapes.Get(key)
+		if sh == nil {
 			sh = shapes.Add(key, l.text)
 		}
 		if sh.Current(l.generation) {

@@ -32,5 +32,6 @@
 // (libraries.go); what they consist of is in package follow. What a transaction has
 // left behind is asked for, unless all that ran is proven to leave nothing
 // (evidence.go, state.go, question.go; package proof). Shared is what the sessions of
-// one pool have in common, and the only thing here that has a lock.
+// one pool have in common; it and the Catalog, which pools of one database have in
+// common, are all that has a lock.
 package session

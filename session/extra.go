@@ -41,7 +41,7 @@ type extra struct {
 	counting      bool // which of them the backend answers is being found out
 	counted       int  // how many it has
 	ignoring      bool // see ignores
-	answering     bool // the first pipeline.Pending's answer has begun to come, since that
+	answering     bool // what is owed first has begun to be answered, since that
 	underWay
 	hearing
 }

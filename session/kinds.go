@@ -8,8 +8,9 @@ import (
 
 // kind is one kind of state that a client makes of its session. Its row says what
 // hints at it, what the backend is asked about it, and what it does as the
-// conversation goes on; the rest of the package goes through all rows and knows
-// none of them. What a row has no use for is left out.
+// conversation goes on. What runs, succeeds, fails or is answered goes through all
+// rows. What a kind does at the beginning of a lease, or ahead of whatever message
+// comes next, stands in Lease and sendAhead. What a row has no use for is left out.
 type kind struct {
 	// reason is why a client keeps its backend that has some of it there, and part
 	// what of a question finds it; 0: reason.

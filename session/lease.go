@@ -131,8 +131,8 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 	o.EndClient = true
 }
 
-// settle ends the lease if nothing speaks against it. It is asked whenever all
-// that has come from the server has been dealt with.
+// settle ends the lease if nothing speaks against it. Each step in which something
+// has been answered, sent or told ends with it.
 func (s *Session) settle(o *Out) {
 	if s.phase == Resetting && s.owed.Len() == 0 && s.serverLeft == 0 {
 		s.end()

@@ -95,7 +95,7 @@ func (s *Session) give(o *Out) {
 	}
 }
 
-// done: the first pipeline.Pending has been answered; what it stood for is so.
+// done: what was owed first has been answered; the change that it stood for holds.
 func (s *Session) done() {
 	s.owed.Pop()
 	o := s.link.ops[0]

@@ -469,7 +469,7 @@ func (s *Session) reported(body []byte) (hide bool) {
 	case s.turnedBack(i):
 		return true
 	case s.vars[i] == string(value):
-		// A block has been undone in which it was turned aside (asMade).
+		// A block has been undone in which it was turned aside (follow.ReadAs).
 		if *s.vars == *s.link.Vars {
 			s.vars = s.link.Vars
 		}

@@ -13,11 +13,11 @@ import (
 )
 
 // A transaction may leave state behind in its backend: settings, locks,
-// temporary tables, channels. Whether one did is PostgreSQL's to say. The
-// words of the statements only hint at it; after a hint, the backend is asked
-// before it is let go of. If only settings are left, they are remembered and
-// set anew wherever the client runs next; if it is more, the client keeps the
-// backend (a pin) until that is gone.
+// temporary tables, channels. Whether one did is PostgreSQL's to say. The backend
+// is asked before it is let go of, unless all that ran is proven to leave nothing
+// (evidence.go); the words of the statements hint at what to ask for. If only
+// settings are left, they are remembered and set anew wherever the client runs
+// next; if it is more, the client keeps the backend (a pin) until that is gone.
 
 // State says what is done about what a transaction leaves behind
 // (session_state).

@@ -28,7 +28,7 @@ func (s *Session) copied() {
 // copyFailed tells whether a copy has failed that had Syncs within.
 func (s *Session) copyFailed() bool { return s.x != nil && s.x.stray > 0 && s.x.strays }
 
-// failCopy: an error has come about the first pipeline.Pending, which may be a copy. synced
+// failCopy: an error has come about what is owed first, which may be a copy. synced
 // tells that it was one that failed before the backend has read anything of what
 // is behind it, so that a Sync there is none of the copy's.
 func (s *Session) failCopy(first pipeline.Pending) (synced bool) {
@@ -40,7 +40,7 @@ func (s *Session) failCopy(first pipeline.Pending) (synced bool) {
 	return !s.copyFed
 }
 
-// heardOf notes a message of the server's that is about the first pipeline.Pending.
+// heardOf notes a message of the server's that is about what is owed first.
 func (s *Session) heardOf(typ byte, first pipeline.Pending) {
 	switch typ {
 	case 'S', 'N', 'A', 'Z':

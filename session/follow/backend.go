@@ -13,7 +13,7 @@ type Held struct {
 	Statement *Statement
 	At        uint64 // how often the database's objects had changed when it was prepared there
 	Stale     bool   // it must be prepared anew
-	Taint     uint64 // the lease in which settings may have been others than its own; 0: never
+	Taint     uint64 // the Link.epoch of package session in which settings may have been others than its own; 0: never
 	Columns   uint64 // a hash of those that it has there; 0: not known
 
 	doubts     uint32 // OnBackend.doubts when it was removed

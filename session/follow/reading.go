@@ -32,7 +32,7 @@ func (r Reading) Same(q Reading) bool {
 		r.Vars[wire.VarClientEncoding] == q.Vars[wire.VarClientEncoding]
 }
 
-// hash adds to h what same compares.
+// hash adds to h what Same compares.
 func (r Reading) hash(h *maphash.Hash) {
 	for i, v := range r.Vars {
 		if i != wire.VarApplicationName {

@@ -93,6 +93,7 @@ func (s *Settings) NamesHash() uint64 {
 	return s.names
 }
 
+// IsASCII tells whether no byte is 128 or more.
 func IsASCII[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {

@@ -107,9 +107,9 @@ func number(t *testing.T, text string) int {
 // client does not see it, and from then on it is asked about.
 func testATriggerThatSets(t *testing.T, pg *cluster.Cluster) {
 	w := startWeir(t, weirOptions{Cluster: pg, Top: evidenceTop, Role: ordinaryRole, Database: "pool_size = 1"})
-	execSQL(t, dsn(pg.Port, w.DB), "create function quiet_setting(text, text, boolean) returns text language internal as 'set_config_by_name'")
+	execSQL(t, dsn(pg.Port, w.DB), "create function quiet_setting(int) returns int language plpgsql as $$ begin perform set_config('work_mem', '9MB', false); return $1; end $$; create operator <+> (rightarg = int, function = quiet_setting)")
 	execSQL(t, w.Direct(), `create table watched (a int);
-create function on_watched() returns trigger language plpgsql as $$ begin perform quiet_setting('work_mem', '9MB', false); return new; end $$;
+create function on_watched() returns trigger language plpgsql as $$ begin perform <+>-1; return new; end $$;
 create trigger on_watched before insert on watched for each row execute function on_watched()`)
 	console, setter, other := connect(t, w.Console(simpleProtocol)), connect(t, w.DSN(simpleProtocol)), connect(t, w.DSN(simpleProtocol))
 	must(t, other, "select 1") // what there is in the database is known
@@ -141,6 +141,7 @@ create trigger on_watched before insert on watched for each row execute function
 	before := w.asked(t, "unproven")
 	for range 5 {
 		must(t, other, "insert into watched values (2)")
+		must(t, other, "reset work_mem") // with what it sets itself it is another shape
 	}
 	if n := w.asked(t, "unproven") - before; n != 5 {
 		t.Errorf("asked %v times about 5 runs", n)

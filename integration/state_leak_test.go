@@ -7,14 +7,16 @@ import (
 )
 
 // leakSchema are statements that leave something behind only once the table mood
-// says so, which no change of the database's objects tells. What they leave cannot
-// be read anywhere: functions of PostgreSQL's own have other names here.
+// says so, which no change of the database's objects tells. Nor does a text: "<+>-1"
+// is the operator <+> of -1 for PostgreSQL, and <+>- of 1 for pgweir.
 const leakSchema = `
 create table mood (bad boolean); insert into mood values (false);
-create function quiet_setting(text, text, boolean) returns text language internal as 'set_config_by_name';
-create function quiet_lock(bigint) returns void language internal as 'pg_advisory_lock_int8';
-create function moody_setting() returns void language plpgsql as $$ begin if (select bad from mood) then perform quiet_setting('work_mem', '9MB', false); end if; end $$;
-create function moody_lock() returns void language plpgsql as $$ begin if (select bad from mood) then perform quiet_lock(77); end if; end $$;
+create function quiet_setting(int) returns int language plpgsql as $$ begin perform set_config('work_mem', '9MB', false); return $1; end $$;
+create function quiet_lock(int) returns int language plpgsql as $$ begin perform pg_advisory_lock(77); return $1; end $$;
+create operator <+> (rightarg = int, function = quiet_setting);
+create operator <=> (rightarg = int, function = quiet_lock);
+create function moody_setting() returns void language plpgsql as $$ begin if (select bad from mood) then perform <+>-1; end if; end $$;
+create function moody_lock() returns void language plpgsql as $$ begin if (select bad from mood) then perform <=>-1; end if; end $$;
 create table watched (a int);
 create function on_watched() returns trigger language plpgsql as $$ begin perform moody_setting(); return new; end $$;
 create trigger on_watched before insert on watched for each row execute function on_watched()`

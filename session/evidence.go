@@ -144,6 +144,9 @@ func (s *Session) ran(l *lookup) {
 		return
 	}
 	e := &s.link.evidence
+	if l.words&wire.HintMeaning != 0 && l.exact == 0 {
+		e.ask, e.void = true, true // what decides it is not known, for what is behind it in the same text either
+	}
 	if e.moved && s.owed.OwesClientReady() {
 		e.blind = true // the transaction that has changed the context may be over by then
 	}

@@ -77,7 +77,12 @@ func TestABackendThatIsTerminatedWhileIdleIsNoticedByNobody(t *testing.T) {
 		done.Go(func() { _ = runSQL(t.Context(), c, "select pg_sleep(0.1)") })
 	}
 	done.Wait()
+	console := connect(t, w.Console(simpleProtocol))
 	for range 10 {
+		// A backend that is asked what a client has left in it is not idle.
+		eventually(t, "nothing is under way", func() bool {
+			return rowOf(t, show(t, console, "show pools"), "database", w.DB)["sv_active"] == "0"
+		})
 		eventually(t, "they are gone", func() bool { // one may just be on its way
 			must(t, direct, `select pg_terminate_backend(pid) from pg_stat_activity
 				where datname = current_database() and pid <> pg_backend_pid()`)

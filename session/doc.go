@@ -27,11 +27,11 @@
 // What a client has made of its session is kept here as well, so that it can
 // follow it to other backends, or keeps it on its own. There is a table with a row
 // for each kind of it (kinds.go): settings (carry.go, replay.go, reset.go), the idle
-// timeout (idle.go), prepared statements (prepared.go, ops.go, sqlnames.go,
-// retry.go), channels (hearing.go), sequences (sequences.go), libraries
+// timeout (idle.go), prepared statements (prepared.go, parse.go, ops.go,
+// sqlnames.go, retry.go), channels (channels.go, hearing.go), sequences (sequences.go), libraries
 // (libraries.go); what they consist of is in package follow. What a transaction has
 // left behind is asked for, unless all that ran is proven to leave nothing
-// (evidence.go, state.go, question.go; package proof). Shared is what the sessions of
+// (lookup.go, evidence.go, state.go, question.go; package proof). Shared is what the sessions of
 // one pool have in common; it and the Catalog, which pools of one database have in
 // common, are all that has a lock.
 package session

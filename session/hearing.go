@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 
@@ -38,60 +37,6 @@ const (
 // A notification bears the process ID of a backend. Whose client it is from is
 // known as long as nothing is on its way that another client may have notified
 // there: Link.Notifier.
-
-var channelsKind = kind{
-	reason: ReasonChannels, follows: true,
-	makes: wire.HintListen, ends: wire.HintUnlisten,
-	alone: wire.HintListen | wire.HintUnlisten | wire.HintShowsChannels,
-	asks: func(s *Session, h wire.Hints) Reason {
-		if h&wire.HintUnlisten != 0 && s.isShown() {
-			return ReasonChannels
-		}
-		return 0
-	},
-	noted: wire.HintUnlisten | wire.HintDo, note: (*Session).unlisten,
-	ready: wire.HintShowsChannels, ahead: (*Session).showChannels,
-	completed: (*Session).channelsCompleted,
-	failed: func(s *Session, o *Out) {
-		s.goesOn(o)
-		if s.x != nil {
-			s.x.unheard = nil
-		}
-	},
-	answered: func(s *Session, a *asking, o *Out) {
-		if a.Parts&ReasonChannels == 0 || !s.isShown() {
-			return
-		}
-		a.Found = a.Found&^ReasonChannels | s.pins&ReasonChannels
-		if !s.draining {
-			s.tellLeft(a.Channels, o)
-		}
-	},
-	keeps: func(s *Session, a *asking, pins Reason, o *Out) Reason {
-		if a.Found&^s.pins&ReasonChannels == 0 || s.config.Listen != ListenShare || s.draining {
-			return pins
-		}
-		s.listen(a.Channels, o)
-		return pins &^ ReasonChannels
-	},
-}
-
-// channelsCompleted is for the commands that take channels away.
-func (s *Session) channelsCompleted(tag []byte, o *Out) {
-	s.chains(tag, o)
-	x := s.x
-	if x == nil {
-		return
-	}
-	switch string(tag) {
-	case tagDiscardAll:
-		x.committed, x.listened = false, false
-		x.discarded = len(x.channels) > 0
-	case "ROLLBACK\x00":
-		x.listened = false
-		x.unheard = nil // to a savepoint, perhaps: then they may hold, and are lost
-	}
-}
 
 // hearing is what a session knows of its channels.
 type hearing struct {
@@ -464,77 +409,4 @@ func (s *Session) tellReady(o *Out) {
 		o.ToClient.addReady('I')
 		o.Answered = true
 	}
-}
-
-// showChannels makes the backend listen to what the client hears, until the end
-// of the transaction: for a statement that asks for that, and ahead of a block,
-// in which it could not be done any more. What a block with savepoints leaves of
-// the channels, the backend says then.
-func (s *Session) showChannels(o *Out) {
-	if s.x == nil || len(s.x.channels) == 0 || s.isShown() || s.tx != 'I' || s.batch != batchNone || s.owed.Len() > 0 {
-		return
-	}
-	s.guarded(s.eachChannel("LISTEN "), o)
-	s.x.shown = channelsAhead
-}
-
-// eachChannel is a statement for each channel that the client hears.
-func (s *Session) eachChannel(verb string) (sql []byte) {
-	for _, c := range s.x.channels {
-		sql = append(wire.QuoteIdent(append(sql, verb...), c), ';')
-	}
-	return sql
-}
-
-// opensBlock tells whether a message opens a block ahead of which the client's
-// channels are to be shown.
-func (s *Session) opensBlock(typ byte, message []byte) bool {
-	c := s.config
-	if s.isShown() || s.tx != 'I' || s.batch != batchNone || s.skipping || s.copyIn || c.State == StateOff || c.Mode != TransactionMode || c.Listen != ListenShare {
-		return false
-	}
-	text := message[wire.HeaderLen:]
-	switch typ {
-	case 'Q':
-	case 'P':
-		if len(text) == 0 || text[0] != 0 {
-			return false
-		}
-		text = text[1:]
-	case 'B':
-		name, _ := wire.BindStatement(text)
-		n := s.names[string(cutName(name))]
-		switch {
-		case len(name) > 0 && n != nil && n.st != nil:
-			text = n.st.Text()
-		case len(name) == 0 && len(s.unnamed) > wire.HeaderLen:
-			text = s.unnamed[wire.HeaderLen+1:]
-		default:
-			return false
-		}
-	default:
-		return false
-	}
-	text, _, _ = bytes.Cut(text, []byte{0})
-	return wire.Scan(text)&wire.HintExplicit != 0
-}
-
-// tellLeft takes the channels that the backend listens to at the end of a
-// transaction in which it was made to listen to all of the client's.
-func (s *Session) tellLeft(channels []string, o *Out) {
-	x := s.x
-	slices.Sort(channels)
-	added := slices.ContainsFunc(channels, func(c string) bool { return !slices.Contains(x.channels, c) })
-	switch {
-	case s.pins&ReasonChannels != 0:
-		// Those that are new are heard there, and nowhere else.
-		channels = slices.DeleteFunc(slices.Clone(x.channels), func(c string) bool { return !slices.Contains(channels, c) })
-	case added:
-		x.wanted, x.waiting, o.Listen = channels, true, true
-		return
-	default:
-		defer s.unlistenThere(o)
-	}
-	o.Unlisten = o.Unlisten || len(channels) != len(x.channels)
-	s.hear(channels)
 }

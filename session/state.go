@@ -242,7 +242,6 @@ func (s *Session) noteCustom(name string) {
 // clean decides what the hints of the transaction mean for the lease. It is
 // false if the backend had to be asked, and the answer is on its way.
 func (s *Session) clean(o *Out) bool {
-	s.changesCatalog()
 	h := s.hints
 	s.hints = 0
 	s.link.epoch++

@@ -34,12 +34,12 @@ var channelsKind = kind{
 			return
 		}
 		a.Found = a.Found&^ReasonChannels | s.pins&ReasonChannels
-		if !s.draining {
+		if !s.isLeaving() {
 			s.tellLeft(a.Channels, o)
 		}
 	},
 	keeps: func(s *Session, a *asking, pins Reason, o *Out) Reason {
-		if a.Found&^s.pins&ReasonChannels == 0 || s.config.Listen != ListenShare || s.draining {
+		if a.Found&^s.pins&ReasonChannels == 0 || s.config.Listen != ListenShare || s.isLeaving() {
 			return pins
 		}
 		s.listen(a.Channels, o)
@@ -88,7 +88,7 @@ func (s *Session) eachChannel(verb string) (sql []byte) {
 // channels are to be shown.
 func (s *Session) opensBlock(typ byte, message []byte) bool {
 	c := s.config
-	if s.isShown() || s.tx != 'I' || s.batch != batchNone || s.skipping || s.copyIn || c.State == StateOff || c.Mode != TransactionMode || c.Listen != ListenShare {
+	if s.isShown() || s.tx != 'I' || s.batch != batchNone || s.reads != readsMessages || c.State == StateOff || c.Mode != TransactionMode || c.Listen != ListenShare {
 		return false
 	}
 	text := message[wire.HeaderLen:]

@@ -66,7 +66,7 @@ const (
 // before, and returns how much of it is consumed. Messages are consumed whole
 // or, if they are longer than MaxMessage, in parts.
 func (s *Session) Client(in []byte, o *Out) int {
-	if s.draining {
+	if s.isLeaving() {
 		return len(in) // said after Terminate
 	}
 	s.held, s.rested = false, false
@@ -162,7 +162,7 @@ func (s *Session) nextMessage(f *feed, o *Out) (m incoming, c course) {
 		return m, courseOver
 	}
 	m.bytes = in[:min(m.total, len(in))]
-	if !m.whole() && len(m.bytes) < MaxMessage && !(m.typ == 'd' && s.copyIn) {
+	if !m.whole() && len(m.bytes) < MaxMessage && !(m.typ == 'd' && s.reads == readsCopy) {
 		return m, courseStop
 	}
 	return m, courseOn
@@ -175,7 +175,7 @@ func (s *Session) staysAlone(typ byte) bool {
 		s.alone = false
 		return false
 	}
-	if s.copyIn {
+	if s.reads == readsCopy {
 		return false // whatever it is, the backend reads it in the copy
 	}
 	switch typ {
@@ -271,7 +271,7 @@ func (s *Session) sendMessage(m *incoming, f *feed, o *Out) course {
 		s.clientLeft, s.rest = m.left(), restGathered
 		return courseNext
 	}
-	if s.config.Mode != SessionMode && !s.skipping {
+	if s.config.Mode != SessionMode && s.reads != skipsToSync {
 		switch s.special(m.typ, m.bytes, m.total, f.unsent(), f.left()[len(m.bytes):], o) {
 		case handleDone:
 			s.begun = true
@@ -309,7 +309,7 @@ func (s *Session) sendMessage(m *incoming, f *feed, o *Out) course {
 // wait.
 func (s *Session) runGathered(o *Out) bool {
 	message := s.x.gathered
-	if !s.skipping {
+	if s.reads != skipsToSync {
 		switch s.special(message[0], message, len(message), nil, nil, o) {
 		case handleHold, handleAsked:
 			return false
@@ -336,12 +336,12 @@ func (s *Session) local(typ byte, message []byte, total int, o *Out) bool {
 	case typ == 'X':
 		s.phase = Ended
 		o.EndClient = true
-	case typ == 'S' && (total == wire.HeaderLen || s.skipping):
+	case typ == 'S' && (total == wire.HeaderLen || s.reads == skipsToSync):
 		// The end of a pipeline that was refused, or of nothing at all. One that
 		// has a body is for PostgreSQL to complain about.
-		s.skipping = false
+		s.reads = readsMessages
 		o.ToClient.addReady('I')
-	case s.skipping:
+	case s.reads == skipsToSync:
 	case typ == 'H', typ == 'c', typ == 'f', typ == 'd':
 		// Flush has nothing to flush, and PostgreSQL ignores the rest of a
 		// copy that has failed.
@@ -357,8 +357,8 @@ func (s *Session) local(typ byte, message []byte, total int, o *Out) bool {
 // terminate: the client has said good-bye. What it asked for before is still
 // carried out, as PostgreSQL would. A COPY that waits for its data cannot be.
 func (s *Session) terminate(o *Out) {
-	if s.owed.OwesReady() && !s.copyIn {
-		s.draining = true
+	if s.owed.OwesReady() && s.reads != readsCopy {
+		s.leaving = leavingDrains
 		return
 	}
 	s.Gone(o)

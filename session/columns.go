@@ -65,7 +65,7 @@ func (s *Session) mayDiffer(n *named, portal, behind []byte) bool {
 	}
 	// In a block that has failed it fails anyway; and what makeReady does wants
 	// nothing to have been sent before.
-	return s.owed.Has(pipeline.DescribeShared) || s.tx != 'E' && !s.copyIn && n.hints&hintsReady == 0 && !describesPortal(behind, portal)
+	return s.owed.Has(pipeline.DescribeShared) || s.tx != 'E' && s.reads != readsCopy && n.hints&hintsReady == 0 && !describesPortal(behind, portal)
 }
 
 // describesPortal tells whether the first of some messages is the Describe of a

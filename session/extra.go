@@ -35,13 +35,7 @@ type extra struct {
 	rest          wire.Passing
 	counts        bool // the client has asked in a block for what nextval has given
 	signaled      bool // a warning of a process ID was swallowed; see warned
-	stray         int  // Syncs that were sent within a copy; see stray.go
-	strays        bool // which has failed
-	byQuery       bool // that was a simple query, whose ReadyForQuery has not come
-	counting      bool // which of them the backend answers is being found out
-	counted       int  // how many it has
-	ignoring      bool // see ignores
-	answering     bool // what is owed first has begun to be answered, since that
+	copyStrays
 	underWay
 	hearing
 }
@@ -76,7 +70,7 @@ func (s *Session) keepStatement(text []byte, h wire.Hints) {
 // Pins are the reasons for which the client keeps its backend, and the
 // statement with which that began.
 func (s *Session) Pins() (r Reason, statement string) {
-	if s.forgotten {
+	if s.leaving == leavingForgotten {
 		return 0, ""
 	}
 	if s.pins != 0 && s.x != nil {

@@ -184,7 +184,7 @@ func FuzzClient(f *testing.F) {
 		ends := r.o.Release || r.o.Drop
 		r.release, r.drop = false, false
 		r.took()
-		if before == Active && !ends && r.s.Phase() != Resetting && !r.s.draining {
+		if before == Active && !ends && r.s.Phase() != Resetting && !r.s.isLeaving() {
 			t.Fatal("a client has gone and kept its backend")
 		}
 	})

@@ -88,7 +88,7 @@ func (s *Session) followIdle(ms int32, o *Out) (differs bool) {
 // showIdle sets the client's value on the backend, if a message needs it there
 // and it can be done. What follows asks for it, and so takes it away again.
 func (s *Session) showIdle(typ byte, message []byte, before []byte, o *Out) (done bool) {
-	if s.config.State == StateOff || s.skipping || s.copyIn || s.tx == 'E' || s.idleThere {
+	if s.config.State == StateOff || s.reads != readsMessages || s.tx == 'E' || s.idleThere {
 		return false
 	}
 	pipelined := s.batch != batchNone || s.owed.OwesClient()

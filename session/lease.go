@@ -13,44 +13,16 @@ import (
 // next, with Client, and go out in the same write as what is put before them
 // here.
 func (s *Session) Lease(l *Link, o *Out) {
-	s.phase, s.link, s.tx = Active, l, 'I'
-	if l.owed.Len() > 0 {
-		panic("bug: a backend that owes answers is lent")
-	}
-	if len(l.ops) > 0 {
-		panic("bug: a backend that has changes to confirm is lent")
-	}
-	l.owed.Rewind()
-	l.retry = retry{}
-	if cap(l.ops) > keepOps {
-		l.ops = nil
-	}
-	s.owed = &l.owed
-	s.unnamedHere, s.unnamedSent, s.batch, s.rested = false, false, batchNone, false
-	s.hints, s.resets, s.spoilt, s.careful = 0, 0, false, false
-	s.alone, s.held, s.asked, s.begun = false, false, false, false
-	s.replaying, s.stays, s.copyFed = replayNone, false, false
-	s.idleThere, s.long = false, longNone
+	l.begin(s.id)
+	s.phase, s.link, s.owed, s.tx = Active, l, &l.owed, 'I'
+	s.lease, s.rested = lease{}, false
 	s.forgetStrays()
 	if s.x != nil {
 		s.x.shown, s.x.listened, s.x.committed = channelsHidden, false, false
 	}
-	l.bound, l.asked = nil, nil
-	l.epoch++
-	if l.last != s.id {
-		l.others = l.last != 0
-		l.last = s.id
-		if l.Notifier.Load() != 0 {
-			l.Notifier.Store(0)
-		}
-	}
-	if l.quiet {
-		l.quiet, l.others = false, false
-	}
 	if s.vars != l.Vars || s.settings != l.settings {
 		s.replay(o)
 	}
-	l.evidence.begin()
 	s.counts(o)
 }
 
@@ -72,7 +44,7 @@ func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
 	case 'Q', 'F':
 		o.ToClient.addReady('I')
 	default:
-		s.skipping = true // up to the Sync, and that is ours to answer
+		s.reads = skipsToSync // up to the Sync, and that is ours to answer
 	}
 	return n
 }
@@ -91,7 +63,7 @@ func (s *Session) Lost(o *Out) {
 		o.Drop = true
 		return
 	}
-	if s.phase == Active && !s.lastWords && !s.draining && !s.MidAnswer() {
+	if s.phase == Active && !s.lastWords && !s.isLeaving() && !s.MidAnswer() {
 		o.ToClient.addError(wire.Fatalf(wire.CodeConnectionFailure,
 			"server closed the connection unexpectedly"))
 	}
@@ -104,7 +76,7 @@ func (s *Session) Lost(o *Out) {
 // cleaned for them.
 func (s *Session) unconcerned() bool {
 	if s.phase != Active || s.config.Mode == SessionMode || s.tx != 'I' || s.pins != 0 || s.hints != 0 || s.clientLeft > 0 ||
-		s.rest == restGathered || s.batch != batchNone || s.long != longNone || s.draining || s.x != nil && s.x.withheld {
+		s.rest == restGathered || s.batch != batchNone || s.long != longNone || s.isLeaving() || s.x != nil && s.x.withheld {
 		return false
 	}
 	switch e := s.owed.First(); {
@@ -142,7 +114,7 @@ func (s *Session) settle(o *Out) {
 	if s.phase != Active {
 		return
 	}
-	if s.draining && s.serverLeft == 0 && (s.copyIn || !s.owed.OwesReady()) {
+	if s.isLeaving() && s.serverLeft == 0 && (s.reads == readsCopy || !s.owed.OwesReady()) {
 		s.leave(o)
 		o.EndClient = true
 		return
@@ -207,7 +179,7 @@ func (s *Session) end() {
 
 // over tells that nothing is under way any more that the lease was for.
 func (s *Session) over() bool {
-	if s.owed.Len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.skipping || s.copyIn || s.batch != batchNone || s.rest == restGathered || !s.begun {
+	if s.owed.Len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.reads != readsMessages || s.batch != batchNone || s.rest == restGathered || !s.begun {
 		return false
 	}
 	if s.x != nil && s.x.ignoring {

@@ -9,11 +9,11 @@ import (
 func (s *Session) Gone(o *Out) {
 	switch s.phase {
 	case Active:
-		if s.draining && s.owed.OwesReady() {
+		if s.isLeaving() && s.owed.OwesReady() {
 			return // it said so before, and what it asked for is carried out
 		}
 		if s.ownOnly() {
-			s.draining, s.held = true, false // the answer leads to leave
+			s.leaving, s.held = max(s.leaving, leavingDrains), false // the answer leads to leave
 		} else {
 			s.leave(o)
 		}
@@ -28,7 +28,7 @@ func (s *Session) Gone(o *Out) {
 // ownOnly tells whether the backend is at work on nothing of the client's, but
 // on what pgweir itself has asked of it, which does not take long.
 func (s *Session) ownOnly() bool {
-	return s.owed.OwesReady() && !s.owed.OwesClient() && s.clientLeft == 0 && !s.skipping && !s.copyIn && s.batch == batchNone
+	return s.owed.OwesReady() && !s.owed.OwesClient() && s.clientLeft == 0 && s.reads == readsMessages && s.batch == batchNone
 }
 
 // Rest is called now and then, and gives a backend back that the client keeps
@@ -38,7 +38,7 @@ func (s *Session) ownOnly() bool {
 // Sync, as drivers do that prepare for later. If it has not said anything since
 // the last time, pgweir sends the Sync; what comes next is a new lease's.
 func (s *Session) Rest(o *Out) {
-	if s.phase == Active && s.x != nil && s.x.outOfTime && s.over() && !s.draining && !s.hearsLater() && !s.awaits() {
+	if s.phase == Active && s.x != nil && s.x.outOfTime && s.over() && !s.isLeaving() && !s.hearsLater() && !s.awaits() {
 		s.x.outOfTime, s.asked = false, false
 		s.settle(o)
 		return
@@ -46,7 +46,7 @@ func (s *Session) Rest(o *Out) {
 	if s.phase != Active || s.batch != batchPrepares || s.tx != 'I' || s.config.Mode == SessionMode {
 		return
 	}
-	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.rest == restGathered || s.draining || s.hearsLater() {
+	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.reads != readsMessages || s.rest == restGathered || s.isLeaving() || s.hearsLater() {
 		return
 	}
 	switch {
@@ -74,7 +74,7 @@ func (s *Session) leave(o *Out) {
 	// left a broken connection for a new one (as pools do that find it in a
 	// transaction) would take it for the old.
 	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
-	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.skipping || s.copyIn || s.batch != batchNone || s.spoilt || inBlock {
+	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.reads != readsMessages || s.batch != batchNone || s.spoilt || inBlock {
 		o.Drop, o.Busy = true, s.owed.Len() > 0
 		s.noteChanges(s.hints) // they may have been committed
 		s.end()

@@ -62,7 +62,7 @@ func (s *Session) restful() bool {
 	case Idle, Waiting:
 		return s.clientLeft == 0
 	case Active:
-		return s.tx == 'I' && !s.owed.OwesClient() && s.serverLeft == 0 && s.batch == batchNone && !s.skipping && !s.copyIn &&
+		return s.tx == 'I' && !s.owed.OwesClient() && s.serverLeft == 0 && s.batch == batchNone && s.reads == readsMessages &&
 			(s.x == nil || !s.x.withheld || !s.x.catching && !s.mayUnlisten()) // an UNLISTEN decides what it is to hear of these
 	}
 	return false

@@ -16,7 +16,7 @@ const (
 
 // takePlace takes a place; it is false if there is none.
 func (s *Session) takePlace() bool {
-	if s.place != placeNone || s.forgotten {
+	if s.place != placeNone || s.leaving == leavingForgotten {
 		return true
 	}
 	places := &s.config.Shared.places

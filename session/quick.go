@@ -18,7 +18,7 @@ import (
 // length of those at the beginning of in for which the general way need not be
 // taken; they are to be passed on.
 func (s *Session) quickClient(in []byte, o *Out) (n int) {
-	if first := s.owed.First(); first == 0 || first.Ours() || s.skipping || s.alone || s.idle != 0 || s.hearsLater() {
+	if first := s.owed.First(); first == 0 || first.Ours() || s.reads == skipsToSync || s.alone || s.idle != 0 || s.hearsLater() {
 		return 0
 	}
 	plain := false // s.unnamed is the last Parse, and there was nothing in it

@@ -163,7 +163,7 @@ func (l *Link) forgetSaid() {
 // another backend.
 func (s *Session) mayMove(e *wire.Error) bool {
 	switch {
-	case s.replaying < replayGuarded, s.config.Mode == SessionMode, s.draining && !s.owed.OwesClient():
+	case s.replaying < replayGuarded, s.config.Mode == SessionMode, s.isLeaving() && !s.owed.OwesClient():
 		return false
 	case s.replaying == replayGuarded && e.Severity != "FATAL":
 		return false // the guard was not up yet
@@ -204,12 +204,12 @@ func (s *Session) move(o *Out) {
 	}
 	s.unnamed = append(s.unnamed[:0], s.link.unnamed...)
 	s.unnamedHints, s.unnamedShape = s.link.unnamedHints, s.link.unnamedShape
-	if s.draining { // what it has asked for before its Terminate is still run
-		s.draining = false
+	if s.leaving == leavingDrains { // what it has asked for before its Terminate is still run
+		s.leaving = leavingNot
 		s.link.said = wire.AppendTerminate(s.link.said)
 	}
 	s.link.retry = retry{}
-	s.skipping, s.copyIn, s.held = false, false, false
+	s.reads, s.held = readsMessages, false
 	s.replaying = replayNone
 	s.unit++
 	o.Unread = s.link.said

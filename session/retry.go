@@ -83,7 +83,7 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 	r := s.link.retry
 	s.link.retry = retry{}
 	unit := slices.Clone(s.owed.All())
-	if !prepared || r.n == nil || !r.whole || s.skipping || unit[len(unit)-1] != pipeline.Sync || slices.Index(unit, pipeline.Sync) != len(unit)-1 {
+	if !prepared || r.n == nil || !r.whole || s.reads == skipsToSync || unit[len(unit)-1] != pipeline.Sync || slices.Index(unit, pipeline.Sync) != len(unit)-1 {
 		return false
 	}
 	describes := 0

@@ -162,13 +162,15 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		return s.commandDone(typ, first, body, whole, o) || own
 	case 'G':
 		n, ended := s.owed.SwallowSyncs()
-		s.copyIn = !ended
+		if s.endCopy(); !ended {
+			s.reads = readsCopy
+		}
 		s.swallowSyncs(n)
 		if first == pipeline.Execute && !s.owed.Has(pipeline.Sync) {
 			s.batch = batchRuns
 		}
 	case 'W':
-		s.copyIn = true
+		s.reads = readsCopy
 	case 'E':
 		return s.failed(first, body, whole, o)
 	case 'Z':
@@ -278,7 +280,7 @@ func (s *Session) ready(first pipeline.Pending, body []byte, o *Out) (swallow bo
 		return true
 	}
 	s.tx = body[0]
-	s.copyIn = false
+	s.endCopy()
 	if first != 0 {
 		s.owed.Pop()
 	}
@@ -375,7 +377,7 @@ func (s *Session) asksFirst() bool {
 
 // failed: the backend answers with an error, and skips what belongs to it.
 func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out) (swallow bool) {
-	if s.phase == Active && s.over() && s.pins == 0 && s.hints == 0 && s.long == longNone && !s.mayHaveLeft() && !s.draining && (s.x == nil || !s.x.waiting) {
+	if s.phase == Active && s.over() && s.pins == 0 && s.hints == 0 && s.long == longNone && !s.mayHaveLeft() && !s.isLeaving() && (s.x == nil || !s.x.waiting) {
 		// Last words behind the last answer: they are not the client's any more.
 		s.tellReady(o)
 		s.freePlace()
@@ -383,7 +385,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 		o.Drop = true
 		return true
 	}
-	s.copyIn = false
+	s.endCopy()
 	if s.ownFailed(first, body, o) {
 		return true
 	}
@@ -446,7 +448,9 @@ func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed 
 		}
 		return true
 	}
-	s.skipping = !synced
+	if s.reads = readsMessages; !synced {
+		s.reads = skipsToSync
+	}
 	if parse && !s.owed.Has(pipeline.Parse) {
 		s.endLong()
 		s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here

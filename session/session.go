@@ -101,37 +101,69 @@ type Link struct {
 	// lent the backend before they have come, see Heard.
 	Notifier atomic.Uint32
 	PID      uint32 // the backend's process
-	told     uint32 // the process ID of the client that has last asked for PID; 0 if none has
-	unsure   bool   // a setting may be there whose name nobody knows; see Session.wash
-	quiet    bool   // no notifications are on their way from there
-	others   bool   // those of other clients may be than the one that has it
 
-	signed   bool             // a NOTIFY was sent; see Notified
-	settings *follow.Settings // what is set there beyond Vars
-	loaded   []string         // the libraries that clients have loaded there
-	base     *follow.Settings // what its startup parameters have set
-	begun    *follow.Settings // what was there when its login was over
-	role     string           // the one that its login has, "" for none
-	variant  uint64           // a hash of the startup parameters that others do not have
-	evidence evidence         // of the lease
-	owed     pipeline.Queue   // what the backend owes
-	retry    retry            // the query under way, if it could be run again
-	share    float64          // of a leak check; see Session.sample
-	have     follow.OnBackend // the shared statements that it has
-	ops      []op             // the changes to them, and to the client's names, that it has not confirmed
-	last     uint64           // the session that was there last
-	counted  uint64           // the only one that has been there since the backend forgot its sequences; see sequences.go
-	epoch    uint64           // counts the leases, and the transactions in them that have hints
-	unit     []byte           // of Session.retry
-	// said is what the client has said in this lease, while Session.replaying
-	// wants it kept, and unnamed and unnamedHints the Session's before that.
+	// What is there, from lease to lease.
+
+	told      uint32           // the process ID of the client that has last asked for PID; 0 if none has
+	unsure    bool             // a setting may be there whose name nobody knows; see Session.wash
+	quiet     bool             // no notifications are on their way from there
+	others    bool             // those of other clients may be than the one that has it
+	signed    bool             // a NOTIFY was sent; see Notified
+	scratched bool             // a statement of aside may be left there, since it has failed
+	settings  *follow.Settings // what is set there beyond Vars
+	loaded    []string         // the libraries that clients have loaded there
+	base      *follow.Settings // what its startup parameters have set
+	begun     *follow.Settings // what was there when its login was over
+	role      string           // the one that its login has, "" for none
+	variant   uint64           // a hash of the startup parameters that others do not have
+	share     float64          // of a leak check; see Session.sample
+	have      follow.OnBackend // the shared statements that it has
+	last      uint64           // the session that was there last
+	counted   uint64           // the only one that has been there since the backend forgot its sequences; see sequences.go
+	epoch     uint64           // counts the leases, and the transactions in them that have hints
+
+	// What a lease needs, lent to whose it is; see begin.
+
+	owed     pipeline.Queue // what the backend owes
+	ops      []op           // the changes to have, and to the client's names, that it has not confirmed
+	evidence evidence
+	retry    retry  // the query under way, if it could be run again
+	unit     []byte // of Session.retry
+	// said is what the client has said, while Session.replaying wants it kept, and
+	// unnamed and unnamedHints the Session's before that.
 	said, unnamed []byte
 	unnamedHints  wire.Hints
 	unnamedShape  wire.Shape
 	bound         *named            // the statement of the portal that the last message has made, if that is to be noted
 	portal        []byte            // and its name
-	scratched     bool              // a statement of aside may be left there, since it has failed
 	asked         *follow.Statement // whose columns Session.askColumns has been told, for the Bind that waits
+}
+
+// begin makes l ready for a lease to the session with that id.
+func (l *Link) begin(id uint64) {
+	switch {
+	case l.owed.Len() > 0:
+		panic("bug: a backend that owes answers is lent")
+	case len(l.ops) > 0:
+		panic("bug: a backend that has changes to confirm is lent")
+	}
+	l.owed.Rewind()
+	if cap(l.ops) > keepOps {
+		l.ops = nil
+	}
+	l.evidence.begin()
+	l.retry, l.bound, l.asked = retry{}, nil, nil
+	l.epoch++
+	if l.last != id {
+		l.others = l.last != 0
+		l.last = id
+		if l.Notifier.Load() != 0 {
+			l.Notifier.Store(0)
+		}
+	}
+	if l.quiet {
+		l.quiet, l.others = false, false
+	}
 }
 
 // Heard says that all has been told that was notified there.
@@ -187,7 +219,6 @@ type Session struct {
 	// nil if there is none, so that it can be made again on another backend.
 	unnamed []byte
 
-	hints wire.Hints // of the transaction under way
 	// unnamedHints and unnamedShape are those of the unnamed statement.
 	unnamedHints wire.Hints
 	unnamedShape wire.Shape
@@ -204,35 +235,69 @@ type Session struct {
 	parses     uint32 // of named statements
 	namedBytes uint32 // what the client's names take; see maxNamedBytes
 
-	phase       Phase
-	rest        remainder // what becomes of the rest of a client's message
-	long        longUnnamed
-	tx          byte   // transaction status of the last ReadyForQuery
-	pins        Reason // why the client keeps its backend
-	swallowing  bool   // serverLeft is not passed on
-	skipping    bool   // the backend skips all up to a Sync, which has not been sent
-	copyFed     bool   // CopyData, CopyDone or CopyFail was sent since all was answered
-	copyIn      bool   // the backend reads CopyData
+	phase      Phase
+	rest       remainder // what becomes of the rest of a client's message
+	tx         byte      // transaction status of the last ReadyForQuery
+	pins       Reason    // why the client keeps its backend
+	place      place
+	reads      reads
+	leaving    leaving
+	swallowing bool // serverLeft is not passed on
+	lastWords  bool // the server has told the client why it closes the connection
+	rested     bool // nothing has come from the client since Rest
+	sqlNames   bool // the client has statements of SQL's PREPARE on the backend
+
+	lease
+}
+
+// lease is what begins anew with each lease of a backend.
+type lease struct {
+	hints       wire.Hints // of the transaction under way
 	batch       batch
-	unnamedHere bool // this backend has the unnamed statement, or none, for it has said so
-	unnamedSent bool // it will, or else skips all up to the next Sync
-	lastWords   bool // the server has told the client why it closes the connection
-	draining    bool // the client said Terminate, or has gone; the last answers are on the way
-	forgotten   bool // by Forget
+	long        longUnnamed
 	replaying   replaying
 	resets      uint8 // the places in wire.Vars that a statement under way may turn back
+	begun       bool  // a message of the client's has been sent
+	stays       bool  // a transaction has ended, and the client had asked for more by then
+	asked       bool  // the backend has been asked since the client's last message
+	careful     bool  // the transaction has hints, so that command tags are read
 	spoilt      bool  // the backend is no longer fit for anybody else
-	rested      bool  // nothing has come from the client since Rest
 	alone       bool  // nothing is sent before all has been answered
 	held        bool  // and something is there to be sent
-	place       place
-	stays       bool // a transaction has ended in this lease, and the client has asked for more by then
-	begun       bool // a message of the client's has been sent in this lease
-	asked       bool // the backend has been asked since the client's last message
-	careful     bool // the transaction has hints, so that command tags are read
-	idleThere   bool // idle was set on the backend, or more than that
-	sqlNames    bool // the client has statements of SQL's PREPARE on the backend
+	copyFed     bool  // CopyData, CopyDone or CopyFail was sent since all was answered
+	unnamedHere bool  // this backend has the unnamed statement, or none, for it has said so
+	unnamedSent bool  // it will, or else skips all up to the next Sync
+	idleThere   bool  // idle was set on the backend, or more than that
 }
+
+// reads is what the backend, or pgweir in its place, does with the client's next
+// message.
+type reads uint8
+
+const (
+	readsMessages reads = iota
+	readsCopy           // it reads CopyData
+	skipsToSync         // it skips all up to a Sync, which has not been sent
+)
+
+// endCopy: the backend reads no CopyData any more.
+func (s *Session) endCopy() {
+	if s.reads == readsCopy {
+		s.reads = readsMessages
+	}
+}
+
+// leaving is how far a client is on its way out.
+type leaving uint8
+
+const (
+	leavingNot       leaving = iota
+	leavingDrains            // it said Terminate, or has gone; the last answers are on the way
+	leavingForgotten         // by Forget
+)
+
+// isLeaving tells whether nobody reads what is told to the client any more.
+func (s *Session) isLeaving() bool { return s.leaving != leavingNot }
 
 // Init makes s the conversation of a client whose settings are vars.
 func (s *Session) Init(c *Config, vars *wire.Vars) {
@@ -258,11 +323,11 @@ func (s *Session) Begin(base, begun *follow.Settings, idle int32) {
 // Forget gives up what the session has of the pool's, when the client is gone.
 // If it still has a backend, Forget is to be called again when it has not.
 func (s *Session) Forget() {
-	if s.pins != 0 && !s.forgotten {
+	if s.pins != 0 && s.leaving != leavingForgotten {
 		s.config.Shared.Pinned.Add(-1)
 	}
 	s.freePlace()
-	s.forgotten = true
+	s.leaving = leavingForgotten
 	if s.phase == Active {
 		return // the last answers may be about the rest
 	}
@@ -314,7 +379,7 @@ func (s *Session) Ahead(was bool) bool {
 // InTransaction tells whether a transaction is under way: a block, or an
 // extended query whose Sync has not come.
 func (s *Session) InTransaction() bool {
-	return s.phase == Active && (s.tx != 'I' || s.batch != batchNone || s.skipping)
+	return s.phase == Active && (s.tx != 'I' || s.batch != batchNone || s.reads == skipsToSync)
 }
 
 // Pinned tells whether the client keeps its backend for state that it left there.
@@ -322,7 +387,7 @@ func (s *Session) Pinned() bool { return s.pins != 0 }
 
 // Released tells, once, that messages that were held back can be fed again.
 func (s *Session) Released() bool {
-	if !s.held || s.owed.Len() > 0 && !s.copyIn || s.x != nil && (s.x.waiting || s.x.withheld) || s.awaits() {
+	if !s.held || s.owed.Len() > 0 && s.reads != readsCopy || s.x != nil && (s.x.waiting || s.x.withheld) || s.awaits() {
 		return false
 	}
 	s.held = false
@@ -332,7 +397,9 @@ func (s *Session) Released() bool {
 // MidMessage tells whether a message of the client's has been passed on in
 // part, and the rest has not come yet. In a COPY that is nothing unusual, and
 // does not count.
-func (s *Session) MidMessage() bool { return s.clientLeft > 0 && s.rest != restDropped && !s.copyIn }
+func (s *Session) MidMessage() bool {
+	return s.clientLeft > 0 && s.rest != restDropped && s.reads != readsCopy
+}
 
 // MidAnswer tells whether a message of the server's has been passed on to the
 // client in part: nothing else can be said to it now.

@@ -161,7 +161,7 @@ func (s *sim) clientEvents(c *simClient, add func(int, func())) {
 	if len(c.rig.catchUps) > 0 {
 		add(10, c.caughtUp)
 	}
-	if r := &c.rig.s; c.lease != nil && r.batch == batchPrepares && !r.skipping && r.owed.Len() == 0 {
+	if r := &c.rig.s; c.lease != nil && r.batch == batchPrepares && r.reads != skipsToSync && r.owed.Len() == 0 {
 		add(5, c.rest)
 	}
 	if !s.calm {

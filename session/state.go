@@ -337,7 +337,7 @@ func (s *Session) overPinned(o *Out) {
 
 // setPins sets the reasons for which the client keeps its backend.
 func (s *Session) setPins(pins Reason, o *Out) {
-	if pins == s.pins || s.forgotten {
+	if pins == s.pins || s.leaving == leavingForgotten {
 		s.pins = pins // of a client that has gone it is not counted
 		return
 	}

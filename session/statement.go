@@ -28,7 +28,7 @@ const (
 // the backend is not the client's own. before is what comes before the
 // message and has not been added to o.ToServer yet.
 func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
-	if s.config.Mode == SessionMode || s.skipping {
+	if s.config.Mode == SessionMode || s.reads == skipsToSync {
 		return sendAlong
 	}
 	body := message[wire.HeaderLen:]

@@ -10,6 +10,17 @@ import (
 // answers tell. So a ReadyForQuery more than is owed is taken for a stray Sync's
 // answer, and the backend serves nobody else.
 
+// copyStrays is what is known of such Syncs.
+type copyStrays struct {
+	stray     int  // how many were sent within a copy
+	strays    bool // which has failed
+	byQuery   bool // that was a simple query, whose ReadyForQuery has not come
+	answering bool // what is owed first has begun to be answered, since that
+	counting  bool // which of them the backend answers is being found out
+	counted   int  // how many it has
+	ignoring  bool // see ignores
+}
+
 // swallowSyncs notes Syncs that the backend ignores, if it comes to read them in
 // its copy.
 func (s *Session) swallowSyncs(n int) {
@@ -66,7 +77,7 @@ func (s *Session) strayReady(first pipeline.Pending) bool {
 	case first == pipeline.Sync: // which of the Syncs it was makes no difference
 	default:
 		s.x.stray--
-		s.skipping, s.batch, s.unnamedSent = false, batchNone, false
+		s.reads, s.batch, s.unnamedSent = readsMessages, batchNone, false
 		s.unit++
 		return true
 	}
@@ -75,8 +86,7 @@ func (s *Session) strayReady(first pipeline.Pending) bool {
 
 func (s *Session) forgetStrays() {
 	if s.x != nil {
-		s.x.stray, s.x.strays, s.x.answering, s.x.byQuery = 0, false, false, false
-		s.x.ignoring = false
+		s.x.copyStrays = copyStrays{}
 	}
 }
 
@@ -87,7 +97,7 @@ func (s *Session) forgetStrays() {
 func (s *Session) countsStrays(typ byte) bool {
 	switch typ {
 	case 'Q', 'F', 'P', 'B', 'D', 'E', 'C':
-		return s.skipping && s.copyFailed() && s.owed.Len() == 0
+		return s.reads == skipsToSync && s.copyFailed() && s.owed.Len() == 0
 	}
 	return false
 }
@@ -117,14 +127,15 @@ func (s *Session) strayCounted(typ byte, body []byte, o *Out) bool {
 		s.x.counted++
 	case typ == 'Z' && len(body) == 1:
 		s.owed.Pop()
-		s.tx, s.x.counting = body[0], false
+		s.tx = body[0]
+		counted := s.x.counted
 		s.forgetStrays()
-		s.skipping, s.batch, s.unnamedSent = false, batchNone, false
+		s.reads, s.batch, s.unnamedSent = readsMessages, batchNone, false
 		s.unit++
-		for range s.x.counted - 1 {
+		for range counted - 1 {
 			o.ToClient.addReady(s.tx)
 		}
-		s.x.ignoring = s.x.counted == 1
+		s.x.ignoring = counted == 1
 	default:
 		return false
 	}

@@ -57,7 +57,7 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 // waits tells whether a text is one that must be sent alone, and cannot yet.
 func (s *Session) waits(h wire.Hints) bool {
 	alone := h&hintsAlone != 0 || h&hintsCounting != 0 && s.link.counted != s.id
-	return alone && s.owed.Len() > 0 && !s.copyIn
+	return alone && s.owed.Len() > 0 && s.reads != readsCopy
 }
 
 // queryText deals with the text of a Query.
@@ -73,7 +73,7 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 		s.ran(&w.lookup)
 		return handleNot
 	}
-	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.Len() > 0 && !s.copyIn || h&wire.HintNotify != 0 && !s.sign(o) {
+	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.Len() > 0 && s.reads != readsCopy || h&wire.HintNotify != 0 && !s.sign(o) {
 		s.hints = earlier
 		return handleHold
 	}

@@ -7,7 +7,7 @@ import (
 
 // track notes what the backend will owe for a message that is being sent.
 func (s *Session) track(typ byte, message []byte, o *Out) {
-	if s.skipping && typ != 'S' {
+	if s.reads == skipsToSync && typ != 'S' {
 		return // the backend does not look at it
 	}
 	waits := s.owed.OwesClient()
@@ -45,8 +45,8 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.copyFed = true
 	case 'c', 'f':
 		s.copyFed = true
-		if s.copyIn {
-			s.copyIn = false
+		if s.reads == readsCopy {
+			s.reads = readsMessages
 		} else if s.owed.Len() > 0 {
 			s.owed.Push(pipeline.CopyEnd)
 		}
@@ -85,11 +85,13 @@ func (s *Session) trackSimple(typ byte, message []byte, o *Out) {
 
 // trackSync is track for a Sync.
 func (s *Session) trackSync() {
-	s.skipping = false
+	if s.reads == skipsToSync {
+		s.reads = readsMessages
+	}
 	s.unnamedSent = false
 	s.unit++
 	s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode || s.unlistens()
-	if s.copyIn {
+	if s.reads == readsCopy {
 		s.swallowSyncs(1)
 		return
 	}

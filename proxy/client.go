@@ -116,13 +116,13 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 			c.sess.Lease(&c.server.link, o)
 		}
 		n += c.sess.Client(p[n:], o)
-		need := o.NeedBackend
+		need, own := o.WantsBackend(), o.Wants(session.EffectNeedOwnBackend)
 		c.apply(o)
 		if !need {
 			break
 		}
 		if c.opening != nil {
-			c.choose(o.Strict)
+			c.choose(own)
 		}
 		if e := c.acquire(w); e != nil {
 			c.more().refusal = e
@@ -190,23 +190,14 @@ func (c *client) leave() {
 	c.apply(o)
 }
 
-// apply does what a step of the session wants done.
+// apply does what a step of the session wants done, but for putting the client in
+// the waiting line.
 func (c *client) apply(o *session.Out) {
 	w, s := c.worker.Load(), c.server
 	if w.applying {
 		panic("bug: a step of a session within another's")
 	}
 	w.applying = true
-	c.carryOut(w, o)
-	if c.state == clientOpen && (o.Listen || o.Unlisten || o.SyncNotes) {
-		c.hear(w, s, o)
-	}
-	w.applying = false
-}
-
-// carryOut is apply but for what the client is to hear.
-func (c *client) carryOut(w *worker, o *session.Out) {
-	s := c.server
 	if b := o.ToServer.Bytes(); len(b) > 0 && s != nil {
 		s.conn.Send(b)
 		c.ahead = c.sess.Ahead(c.ahead)
@@ -222,64 +213,56 @@ func (c *client) carryOut(w *worker, o *session.Out) {
 		}
 	}
 	c.count(w, o)
-	if o.CatchUp != 0 {
-		c.catchUp(o.CatchUp)
-	}
-	if o.Vacate != nil {
-		c.vacate(w, o.Vacate)
-	}
-	if o.IdleTimeout {
-		c.noteIdle(w)
-	}
-	if o.PinsChanged {
-		c.notePins(w)
-	}
-	if o.Leak != 0 {
-		c.noteLeak(w, o)
-	}
-	if o.Learn != nil {
-		go o.Learn.Learn()
-	}
-	if o.Await {
-		c.sess.Catalog().Await(c.catalogKnown)
-	}
-	if o.Release {
-		c.release()
-	}
-	if o.Drop {
-		c.drop(o.Busy)
-	}
-	if o.EndClient {
-		if o.Errors > 0 && c.more().why == "" {
-			c.x.why = "an error ended the session"
-		}
-		c.end()
+	for _, e := range o.Effects {
+		c.carryOut(w, o, e)
 	}
 	if c.state == clientOpen && c.sess.Phase() == session.Idle && c.conn.Congested() {
 		c.conn.Pause() // nothing more is done for it before it has read this
 	}
+	w.applying = false
 }
 
-// hear sees to the channels and notifications that a step has asked for; s is
-// the backend that the client had in it.
-func (c *client) hear(w *worker, s *server, o *session.Out) {
-	listen, syncNotes := o.Listen, o.SyncNotes
-	if o.Unlisten {
-		c.listen(nil)
-	}
-	if listen {
-		if s != nil && c.server == s && !c.pool.pool.Listener().Connected() {
-			o.Reset()
-			c.sess.Yield(o)
-			c.carryOut(w, o)
+// carryOut does one thing that a step wants done.
+func (c *client) carryOut(w *worker, o *session.Out, e session.Effect) {
+	switch e {
+	case session.EffectRelease:
+		c.release()
+	case session.EffectDrop, session.EffectDropBusy:
+		c.drop(e == session.EffectDropBusy)
+	case session.EffectEndClient:
+		if o.Errors > 0 && c.more().why == "" {
+			c.x.why = "an error ended the session"
 		}
+		c.end()
+	case session.EffectIdleTimeout:
+		c.noteIdle(w)
+	case session.EffectPins:
+		c.notePins(w)
+	case session.EffectLeak:
+		c.noteLeak(w, o)
+	case session.EffectLearn:
+		go o.Learn.Learn()
+	case session.EffectAwait:
+		c.sess.Catalog().Await(c.catalogKnown)
+	case session.EffectListen:
 		c.listen(c.whenListened())
+	case session.EffectUnlisten:
+		c.listen(nil)
+	case session.EffectCatchUp:
+		c.catchUp(o.CatchUp)
+	case session.EffectSyncNotes:
+		c.syncNotes(w)
+	case session.EffectVacate:
+		c.vacate(w, o.Vacate)
 	}
-	if syncNotes {
-		synced := c.whenListened()
-		if !w.proxy.syncNotes(c.pool.pool, func() { synced(nil) }) {
-			synced(nil)
-		}
+}
+
+// syncNotes tells the session when the client has been told what has been notified
+// up to now on the pool's server.
+func (c *client) syncNotes(w *worker) {
+	synced := c.whenListened()
+	if !w.proxy.syncNotes(c.pool.pool, func() { synced(nil) }) {
+		synced(nil)
 	}
 }
 

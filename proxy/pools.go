@@ -159,6 +159,7 @@ func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, p *Pro
 		ResetQuery: c.ServerResetQuery, Shared: cp.shared, Catalog: &cp.catalog.Catalog, User: user,
 		Signal:      func(sig session.Signal) bool { return p.signal(cp, sig) },
 		Waiting:     func() bool { return cp.pool.Waiting() },
+		Listening:   func() bool { return cp.pool.Listener().Connected() },
 		MaxPrepared: c.MaxPreparedStatementsFor(db), MaxPinned: c.MaxPinnedFor(db, user), LeakCheck: c.LeakCheckFor(db),
 	}
 	switch c.PoolModeFor(db, user) {

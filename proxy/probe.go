@@ -78,17 +78,17 @@ func (l *login) probed(p []byte) int {
 	var o session.Out
 	n := c.sess.Server(p, &o)
 	l.readProbe(o.ToClient.Bytes())
-	if l.probing.aborted && !o.Release && !o.Drop && c.sess.Phase() == session.Active && !c.sess.Owes() {
+	if l.probing.aborted && len(o.Effects) == 0 && c.sess.Phase() == session.Active && !c.sess.Owes() {
 		l.probing.aborted = false
 		c.sess.Client(wire.AppendQuery(nil, "ROLLBACK"), &o)
 	}
 	s.conn.Send(o.ToServer.Bytes())
 	switch {
-	case o.Drop, o.EndClient:
-		c.drop(o.Busy)
+	case o.Wants(session.EffectDropBusy), o.Wants(session.EffectDrop):
+		c.drop(o.Wants(session.EffectDropBusy))
 		l.lostProbe()
 		return len(p)
-	case o.Release:
+	case o.Wants(session.EffectRelease):
 		c.release()
 		c.wait.Likes = nil
 	default:

@@ -71,7 +71,7 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	if c.sess.Owes() && o.Queries == 0 {
 		s.conn.Streaming() // nothing has ended in it
 	}
-	need, unread := o.NeedBackend, o.Unread
+	need, unread := o.WantsBackend(), o.Unread
 	c.apply(o)
 	if need {
 		c.move(unread)
@@ -167,7 +167,7 @@ func (s *server) Ended(*loop.Conn, error) {
 	o := &c.worker.Load().out
 	o.Reset()
 	c.sess.Lost(o)
-	if o.EndClient {
+	if o.Wants(session.EffectEndClient) {
 		c.more().why = "the server closed its connection"
 	}
 	c.apply(o)

@@ -61,6 +61,9 @@ func shown(statement string) string { return statement[:min(len(statement), maxS
 
 // listen has the client hear what its session wants; done is called when it does.
 func (c *client) listen(done func(*wire.Error)) {
+	if c.state != clientOpen {
+		return
+	}
 	c.hears = true
 	wanted := c.sess.Wanted()
 	c.pool.pool.Listener().Listen(c, wanted, done)

@@ -128,11 +128,14 @@ func (s *Session) tellLeft(channels []string, o *Out) {
 		// Those that are new are heard there, and nowhere else.
 		channels = slices.DeleteFunc(slices.Clone(x.channels), func(c string) bool { return !slices.Contains(channels, c) })
 	case added:
-		x.wanted, x.waiting, o.Listen = channels, true, true
+		x.wanted, x.waiting = channels, true
+		o.do(EffectListen)
 		return
 	default:
 		defer s.unlistenThere(o)
 	}
-	o.Unlisten = o.Unlisten || len(channels) != len(x.channels)
+	if len(channels) != len(x.channels) {
+		o.once(EffectUnlisten)
+	}
 	s.hear(channels)
 }

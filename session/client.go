@@ -335,7 +335,7 @@ func (s *Session) local(typ byte, message []byte, total int, o *Out) bool {
 	switch {
 	case typ == 'X':
 		s.phase = Ended
-		o.EndClient = true
+		o.do(EffectEndClient)
 	case typ == 'S' && (total == wire.HeaderLen || s.reads == skipsToSync):
 		// The end of a pipeline that was refused, or of nothing at all. One that
 		// has a body is for PostgreSQL to complain about.
@@ -347,8 +347,12 @@ func (s *Session) local(typ byte, message []byte, total int, o *Out) bool {
 		// copy that has failed.
 	default:
 		s.phase = Waiting
-		o.NeedBackend, o.Asked = true, true
-		o.Strict = s.base != nil && s.turnsBack(typ, message)
+		o.Asked = true
+		if s.base != nil && s.turnsBack(typ, message) {
+			o.do(EffectNeedOwnBackend)
+		} else {
+			o.do(EffectNeedBackend)
+		}
 		return false
 	}
 	return true

@@ -10,5 +10,6 @@ func (s *Session) noticeDatabases(text []byte, o *Out) {
 	nonconforming := s.vars[wire.VarStandardConformingStrings] == "off"
 	if names := wire.Databases(text, nonconforming); names != nil {
 		o.Vacate = append(o.Vacate, names...)
+		o.once(EffectVacate)
 	}
 }

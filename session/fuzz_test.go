@@ -181,7 +181,7 @@ func FuzzClient(f *testing.F) {
 		}
 		before := r.s.Phase()
 		r.s.Gone(&r.o)
-		ends := r.o.Release || r.o.Drop
+		ends := r.o.Wants(EffectRelease) || r.o.Wants(EffectDrop) || r.o.Wants(EffectDropBusy)
 		r.release, r.drop = false, false
 		r.took()
 		if before == Active && !ends && r.s.Phase() != Resetting && !r.s.isLeaving() {

@@ -48,7 +48,7 @@ type hearing struct {
 	missed    bool        // there were more than may wait
 	discarded bool        // DISCARD ALL has unlistened all
 	waiting   bool        // for Listened
-	yielded   bool        // the backend is given back meanwhile; see Yield
+	yielded   bool        // the backend is given back meanwhile; see yield
 	syncing   bool        // and that only for notifications that are on their way
 	withheld  bool        // ReadyForQuery, until then
 	catching  bool        // waiting is for the listening backend to have caught up
@@ -108,7 +108,7 @@ func (s *Session) listen(channels []string, o *Out) {
 	slices.Sort(all)
 	x.wanted = slices.Compact(all)
 	x.waiting = true
-	o.Listen = true
+	o.do(EffectListen)
 }
 
 // unlisten notes the channels of the UNLISTENs in a text that is to be run; they
@@ -167,7 +167,9 @@ func (s *Session) applyUnlisten(o *Out) {
 		return
 	}
 	left := s.left()
-	o.Unlisten = o.Unlisten || len(left) != len(s.x.channels)
+	if len(left) != len(s.x.channels) {
+		o.once(EffectUnlisten)
+	}
 	s.hear(left)
 }
 
@@ -216,7 +218,7 @@ func (s *Session) hearsElsewhere(body []byte) bool {
 func (s *Session) sync(o *Out) {
 	x := s.more()
 	x.waiting, x.syncing = true, true
-	o.SyncNotes = true
+	o.do(EffectSyncNotes)
 }
 
 // catchUp is called when a message is sent that ends with ReadyForQuery. In a
@@ -226,9 +228,15 @@ func (s *Session) catchUp(o *Out) {
 	x := s.x
 	x.needs = x.begun + 1
 	if s.tx == 'I' && !s.owed.OwesReadyBefore() {
-		x.begun++
-		o.CatchUp = x.begun
+		s.beginCatchUp(o)
 	}
+}
+
+// beginCatchUp has the listening backend asked.
+func (s *Session) beginCatchUp(o *Out) {
+	s.x.begun++
+	o.CatchUp = s.x.begun
+	o.once(EffectCatchUp)
 }
 
 // lags tells whether the end of a transaction has to wait until the listening
@@ -239,8 +247,7 @@ func (s *Session) lags(o *Out) bool {
 		return false
 	}
 	if x.begun < x.needs {
-		x.begun++
-		o.CatchUp = x.begun
+		s.beginCatchUp(o)
 	}
 	x.waiting, x.withheld, x.catching = true, true, true
 	return true
@@ -390,10 +397,10 @@ func (s *Session) unlistenThere(o *Out) {
 	s.owed.Push(pipeline.Reset)
 }
 
-// Yield gives the backend back before Listened: the pool has no listening
-// backend yet, and may have no room for one as long as its clients keep theirs.
-func (s *Session) Yield(o *Out) {
-	if s.phase != Active || s.x == nil || !s.x.waiting || s.x.syncing || s.pins != 0 || s.owed.Len() > 0 {
+// yield gives the backend back before Listened, if the pool has no listening
+// backend yet: it may have no room for one as long as its clients keep theirs.
+func (s *Session) yield(o *Out) {
+	if !s.x.waiting || s.x.syncing || s.pins != 0 || s.owed.Len() > 0 || s.config.Listening == nil || s.config.Listening() {
 		return
 	}
 	s.x.yielded = true

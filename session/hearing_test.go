@@ -562,6 +562,13 @@ func TestWhatWaitsForTheListeningBackendCanBeCanceled(t *testing.T) {
 			server(says(left("c", channel))).then("listen"),
 		)
 	}
+	alone := transactionMode
+	alone.Listening = func() bool { return false }
+	yields := steps(
+		begin(query("listen a")),
+		server(complete("LISTEN"), ready('I')).tells(complete("LISTEN")).asks(question(ReasonChannels)),
+		server(says(left("c", "a"))).then("listen").asks(query("UNLISTEN *")),
+	)
 	unlistens := steps(
 		begin(query("unlisten a")), givesUp(false),
 		server(complete("UNLISTEN"), ready('I')).tells(complete("UNLISTEN")).then("sync"),
@@ -575,17 +582,17 @@ func TestWhatWaitsForTheListeningBackendCanBeCanceled(t *testing.T) {
 			notify(one),
 			listening("listen a", "a"),
 		)},
-		{"a LISTEN that has given its backend back", transactionMode, steps(
-			listens("listen a", "a"),
-			yielded().asks(query("UNLISTEN *")),
+		{"a LISTEN that has given its backend back", alone, steps(
+			yields,
 			server(complete("UNLISTEN"), ready('I')).then("release"),
 			givesUp(true).tells(gone, ready('I')),
 			listensTo(), wants(), givesUp(false),
-			listening("listen a", "a"),
+			yields,
+			server(complete("UNLISTEN"), ready('I')).then("release"),
+			listened(nil).tells(ready('I')), listensTo("a"),
 		)},
-		{"a LISTEN that is about to", transactionMode, steps(
-			listens("listen a", "a"),
-			yielded().asks(query("UNLISTEN *")),
+		{"a LISTEN that is about to", alone, steps(
+			yields,
 			givesUp(true).tells(gone, ready('I')),
 			server(complete("UNLISTEN"), ready('I')).then("release"),
 			listensTo(),

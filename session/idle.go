@@ -39,13 +39,14 @@ var idleKind = kind{
 const nameIdleTimeout = "idle_session_timeout"
 
 // IdleTimeout is how long the client may be idle outside of a transaction; 0 for
-// ever. If it is another, Out.IdleTimeout says so.
+// ever. If it is another, EffectIdleTimeout says so.
 func (s *Session) IdleTimeout() time.Duration { return time.Duration(s.idle) * time.Millisecond }
 
 // setIdle sets it, in milliseconds.
 func (s *Session) setIdle(ms int32, o *Out) {
 	if s.idle != ms {
-		s.idle, o.IdleTimeout = ms, true
+		s.idle = ms
+		o.once(EffectIdleTimeout)
 	}
 }
 

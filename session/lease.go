@@ -60,7 +60,7 @@ func (s *Session) Lost(o *Out) {
 		s.owed.Clear()
 		s.serverLeft, s.swallowing = 0, false
 		s.endLease()
-		o.Drop = true
+		o.do(EffectDrop)
 		return
 	}
 	if s.phase == Active && !s.lastWords && !s.isLeaving() && !s.MidAnswer() {
@@ -68,7 +68,8 @@ func (s *Session) Lost(o *Out) {
 			"server closed the connection unexpectedly"))
 	}
 	s.end()
-	o.Drop, o.EndClient = true, true
+	o.do(EffectDrop)
+	o.do(EffectEndClient)
 }
 
 // unconcerned tells whether nothing of the client's is known to be on the
@@ -97,10 +98,10 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 	s.changesCatalog()
 	s.abandon()
 	if s.phase == Active || s.phase == Resetting {
-		o.Drop, o.Busy = true, s.owed.Len() > 0
+		o.drop(s.owed.Len() > 0)
 	}
 	s.end()
-	o.EndClient = true
+	o.do(EffectEndClient)
 }
 
 // settle ends the lease if nothing speaks against it. Each step in which something
@@ -109,14 +110,14 @@ func (s *Session) settle(o *Out) {
 	if s.phase == Resetting && s.owed.Len() == 0 && s.serverLeft == 0 {
 		s.end()
 		clean := s.tx == 'I' && !s.spoilt
-		o.Release, o.Drop = clean, !clean
+		o.release(clean)
 	}
 	if s.phase != Active {
 		return
 	}
 	if s.isLeaving() && s.serverLeft == 0 && (s.reads == readsCopy || !s.owed.OwesReady()) {
 		s.leave(o)
-		o.EndClient = true
+		o.do(EffectEndClient)
 		return
 	}
 	if !s.over() {
@@ -161,7 +162,7 @@ func (s *Session) settle(o *Out) {
 	}
 	s.freePlace()
 	s.endLease()
-	o.Release, o.Drop = !s.spoilt, s.spoilt
+	o.release(!s.spoilt)
 }
 
 // endLease is for the end of a lease after which there may be another.

@@ -22,7 +22,7 @@ func (s *Session) Gone(o *Out) {
 	default:
 		s.phase = Ended
 	}
-	o.EndClient = true
+	o.do(EffectEndClient)
 }
 
 // ownOnly tells whether the backend is at work on nothing of the client's, but
@@ -75,7 +75,7 @@ func (s *Session) leave(o *Out) {
 	// transaction) would take it for the old.
 	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
 	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.reads != readsMessages || s.batch != batchNone || s.spoilt || inBlock {
-		o.Drop, o.Busy = true, s.owed.Len() > 0
+		o.drop(s.owed.Len() > 0)
 		s.noteChanges(s.hints) // they may have been committed
 		s.end()
 		return
@@ -107,7 +107,7 @@ func (s *Session) leave(o *Out) {
 	o.ToServer.keep(b)
 	if s.owed.Len() == 0 {
 		s.end()
-		o.Release = true
+		o.do(EffectRelease)
 		return
 	}
 	s.phase = Resetting

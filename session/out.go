@@ -1,26 +1,69 @@
 package session
 
-import "pgweir/wire"
+import (
+	"slices"
+
+	"pgweir/wire"
+)
+
+// Effect is one thing that a step of a session wants done by its owner.
+type Effect uint8
+
+const (
+	// EffectNeedBackend puts the client in the waiting line. What it has said and
+	// Client has consumed already, Out.Unread, is to be fed again, ahead of all
+	// else, when it has a backend. EffectNeedOwnBackend is the same for one that
+	// should have been opened with the client's own startup parameters.
+	EffectNeedBackend Effect = iota
+	EffectNeedOwnBackend
+	// EffectRelease: the lease has ended, and the backend is clean.
+	EffectRelease
+	// EffectDrop: the lease has ended, and the backend must be closed. With
+	// EffectDropBusy it is still working.
+	EffectDrop
+	EffectDropBusy
+	// EffectEndClient closes the client when Out.ToClient has been sent.
+	EffectEndClient
+	// EffectIdleTimeout: Session.IdleTimeout is another now.
+	EffectIdleTimeout
+	// EffectPins: Session.Pins says something else now.
+	EffectPins
+	// EffectLeak puts on record that a check has found Out.Leak, which no hint had
+	// told of.
+	EffectLeak
+	// EffectLearn has the database's objects, Out.Learn, taken in off the loop.
+	EffectLearn
+	// EffectAwait: CatalogKnown is to be called when the catalog is.
+	EffectAwait
+	// EffectListen has the client hear the channels that are Session.Wanted, and
+	// then Listened called. EffectUnlisten has it hear no more than those.
+	EffectListen
+	EffectUnlisten
+	// EffectCatchUp has CaughtUp called with Out.CatchUp when the client has been
+	// told what has been notified up to now on channels that it hears.
+	EffectCatchUp
+	// EffectSyncNotes has Listened called then.
+	EffectSyncNotes
+	// EffectVacate: a statement that is being sent needs the databases
+	// Out.Vacate for itself, so that no backend may stay there that nobody uses.
+	EffectVacate
+)
 
 // Out is what one step of a session wants done. Its owner sends ToServer and
-// ToClient and then does what the flags say, in their order here; then the Out
-// can be used for the next step. The bytes may be those that were fed in, so
-// they are good only until the feeder's buffer is used again.
+// ToClient and then does what Effects say, in their order, with no way back into
+// any session before the last; then the Out can be used for the next step. The
+// bytes may be those that were fed in, so they are good only until the feeder's
+// buffer is used again.
 type Out struct {
 	ToServer, ToClient gather
+	Effects            []Effect
 
-	// NeedBackend: put the client in the waiting line.
-	NeedBackend bool
-	// Unread: what the client has said and Client has consumed is to be fed
-	// again, ahead of all else, when it has a backend. It is the caller's.
-	Unread []byte
-	// Strict: it should be one with the client's own startup parameters.
-	Strict bool
-	// Release: the lease has ended and the backend is clean. Drop: it has
-	// ended, and the backend must be closed; if Busy, it is still working.
-	Release, Drop, Busy bool
-	// EndClient: close the client when ToClient has been sent.
-	EndClient bool
+	// What the effects are about; see there. Unread is the caller's to keep.
+	Unread  []byte
+	Leak    Reason
+	Learn   *Objects
+	CatchUp uint64
+	Vacate  []string
 
 	// What happened, for the statistics.
 	Queries, Transactions, Errors, Parses, Binds int64
@@ -31,36 +74,50 @@ type Out struct {
 	// client's settings were set on it, Questions how often it was asked what
 	// state is left.
 	ServerParses, Replays, Questions int64
-	// IdleTimeout: Session.IdleTimeout is another now.
-	IdleTimeout bool
-	// PinsChanged: Pins says something else now.
-	PinsChanged bool
-	// Leak is what a check has found that no hint had told of.
-	Leak Reason
-	// Learn has the database's objects taken in, off the loop.
-	Learn *Objects
-	// Await: say CatalogKnown when the catalog is.
-	Await bool
-	// Listen: have the client hear the channels that are Wanted, and say so
-	// with Listened.
-	Listen bool
-	// Unlisten: the client is to hear no more than the channels that are Wanted.
-	Unlisten bool
-	// Vacate: a statement that is being sent needs these databases for itself,
-	// so that no backend may stay there that nobody uses.
-	Vacate []string
-	// CatchUp: say CaughtUp with this number, if it is not 0, when the client has
-	// been told what has been notified up to now on channels that it hears.
-	CatchUp uint64
-	// SyncNotes: tell it what has been notified up to now, and then Listened.
-	SyncNotes bool
 }
 
 // Reset makes o ready for the next step.
 func (o *Out) Reset() {
-	server, client := o.ToServer.copied, o.ToClient.copied
-	*o = Out{}
+	server, client, effects := o.ToServer.copied, o.ToClient.copied, o.Effects[:0]
+	*o = Out{Effects: effects}
 	o.ToServer.copied, o.ToClient.copied = emptied(server), emptied(client)
+}
+
+// do adds an effect.
+func (o *Out) do(e Effect) { o.Effects = append(o.Effects, e) }
+
+// once adds an effect that is there already, if it is to be carried out, with what
+// all steps up to then have made of the session.
+func (o *Out) once(e Effect) {
+	if !o.Wants(e) {
+		o.do(e)
+	}
+}
+
+// Wants tells whether an effect is among them.
+func (o *Out) Wants(e Effect) bool { return slices.Contains(o.Effects, e) }
+
+// WantsBackend tells whether the client is to be put in the waiting line.
+func (o *Out) WantsBackend() bool {
+	return o.Wants(EffectNeedBackend) || o.Wants(EffectNeedOwnBackend)
+}
+
+// release ends the lease of a backend that is clean, or is to be closed.
+func (o *Out) release(clean bool) {
+	if clean {
+		o.do(EffectRelease)
+	} else {
+		o.do(EffectDrop)
+	}
+}
+
+// drop ends the lease of a backend that is to be closed.
+func (o *Out) drop(busy bool) {
+	if busy {
+		o.do(EffectDropBusy)
+	} else {
+		o.do(EffectDrop)
+	}
 }
 
 // emptied is b to be filled anew, unless it has grown so large that it is

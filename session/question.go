@@ -121,7 +121,7 @@ func (s *Session) send(a *asking, o *Out) {
 func (s *Session) await(a *asking, o *Out) {
 	a.state = askingCatalog
 	s.more().asking = a
-	o.Await = true
+	o.do(EffectAwait)
 }
 
 // CatalogKnown says that the catalog's objects are known, or cannot be.
@@ -172,6 +172,7 @@ func (s *Session) answered(o *Out) {
 		if !a.Failed {
 			o.Learn.Rows = a.Learned
 		}
+		o.do(EffectLearn)
 		s.await(a, o)
 		return
 	case s.config.Catalog != nil && a.wanted&partsAll == partsAll && a.Parts&(partSettings|proof.PartHash) != 0 && a.known != s.config.Catalog.Knowledge():
@@ -273,10 +274,12 @@ func (s *Session) conclude(a *asking, o *Out) {
 		// left unseen is nobody else's any more.
 		s.spoilt = true
 		o.Leak = found
+		o.do(EffectLeak)
 	}
 	s.judge(found&^before, a, o)
 	s.setPins(pins, o)
 	if s.pins == 0 {
 		s.freePlace()
 	}
+	s.yield(o)
 }

@@ -217,5 +217,6 @@ func (s *Session) move(o *Out) {
 	s.freePlace()
 	s.endLease()
 	s.phase = Waiting
-	o.Drop, o.NeedBackend = true, true
+	o.do(EffectDrop)
+	o.do(EffectNeedBackend)
 }

@@ -21,7 +21,7 @@ type rig struct {
 	toClient, toServer     string
 
 	need, release, drop, busy, end bool
-	pinned                         string // what PinsChanged has told of
+	pinned                         string // what EffectPins has told of
 	listen, unlisten, syncNotes    bool
 	unread                         string
 	leak                           Reason
@@ -79,35 +79,59 @@ var cuttings = []struct {
 	}},
 }
 
-// took collects what one step has said.
-func (r *rig) took() {
+// carriesOut notes one thing that a step wants done.
+func (r *rig) carriesOut(e Effect) {
 	o := &r.o
-	r.toServer += string(o.ToServer.Bytes())
-	r.toClient += string(o.ToClient.Bytes())
-	if o.Release && o.Drop || (o.Release || o.Drop) && (r.release || r.drop) {
-		r.t.Fatal("a lease ended twice")
-	}
-	if o.NeedBackend && (r.need || r.s.Phase() != Waiting) {
-		r.t.Fatal("a backend was asked for twice, or not waited for")
-	}
-	r.need = r.need || o.NeedBackend
-	r.release = r.release || o.Release
-	r.drop = r.drop || o.Drop
-	r.busy = r.busy || o.Busy
-	r.end = r.end || o.EndClient
-	if o.PinsChanged {
+	ended := r.release || r.drop
+	switch e {
+	case EffectNeedBackend, EffectNeedOwnBackend:
+		if r.need || r.s.Phase() != Waiting {
+			r.t.Fatal("a backend was asked for twice, or not waited for")
+		}
+		r.need = true
+	case EffectRelease:
+		r.release = true
+	case EffectDrop, EffectDropBusy:
+		r.drop, r.busy = true, e == EffectDropBusy
+	case EffectEndClient:
+		r.end = true
+	case EffectPins:
 		reason, _ := r.s.Pins()
 		r.pinned = "pinned: " + reason.String()
 		if reason == 0 {
 			r.pinned = "unpinned"
 		}
+	case EffectListen:
+		r.listen = true
+	case EffectUnlisten:
+		r.unlisten = true
+	case EffectSyncNotes:
+		r.syncNotes = true
+	case EffectLeak:
+		r.leak |= o.Leak
+	case EffectLearn:
+		r.learn = append(r.learn, o.Learn)
+	case EffectAwait:
+		r.await = true
+	case EffectCatchUp:
+		r.catchUps = append(r.catchUps, o.CatchUp)
+	case EffectVacate:
+		r.vacate = append(r.vacate, o.Vacate...)
 	}
-	r.listen = r.listen || o.Listen
-	r.unlisten = r.unlisten || o.Unlisten
-	r.syncNotes = r.syncNotes || o.SyncNotes
-	r.leak |= o.Leak
+	if ended && (e == EffectRelease || e == EffectDrop || e == EffectDropBusy) {
+		r.t.Fatal("a lease ended twice")
+	}
+}
+
+// took collects what one step has said.
+func (r *rig) took() {
+	o := &r.o
+	r.toServer += string(o.ToServer.Bytes())
+	r.toClient += string(o.ToClient.Bytes())
+	for _, e := range o.Effects {
+		r.carriesOut(e)
+	}
 	r.unread += string(o.Unread)
-	r.vacate = append(r.vacate, o.Vacate...)
 	r.total.Queries += o.Queries
 	r.total.Transactions += o.Transactions
 	r.total.Errors += o.Errors
@@ -121,13 +145,6 @@ func (r *rig) took() {
 	}
 	if o.Answered {
 		r.answered++
-	}
-	if o.Learn != nil {
-		r.learn = append(r.learn, o.Learn)
-	}
-	r.await = r.await || o.Await
-	if o.CatchUp != 0 {
-		r.catchUps = append(r.catchUps, o.CatchUp)
 	}
 	o.Reset()
 	if !r.lagging && len(r.catchUps) > 0 {

@@ -382,7 +382,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 		s.tellReady(o)
 		s.freePlace()
 		s.endLease()
-		o.Drop = true
+		o.do(EffectDrop)
 		return true
 	}
 	s.endCopy()

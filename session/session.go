@@ -76,6 +76,8 @@ type Config struct {
 	// Waiting tells whether another client waits for a backend of the pool. It is
 	// called between messages, and must be quick. nil: nobody ever does.
 	Waiting func() bool
+	// Listening tells whether the pool has a listening backend. nil: it always has.
+	Listening func() bool
 	// User is whom the pool's backends log in as.
 	User string
 	// Shared is the pool's.

@@ -354,7 +354,7 @@ func (s *Session) setPins(pins Reason, o *Out) {
 		s.freePlace()
 	}
 	s.pins = pins
-	o.PinsChanged = true
+	o.once(EffectPins)
 }
 
 // deallocatesAll tells the command tags after which a backend has no prepared

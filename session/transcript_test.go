@@ -85,14 +85,6 @@ func givesUp(was bool) step {
 	}}
 }
 
-// yielded gives the backend back until the channels are heard.
-func yielded() step {
-	return step{does: "it yields", do: func(r *rig) {
-		r.s.Yield(&r.o)
-		r.took()
-	}}
-}
-
 // lagging: from now on catch-ups take until caughtUp.
 func lagging() step {
 	return step{does: "the listening backend lags", do: func(r *rig) { r.lagging = true }}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -172,7 +173,8 @@ func TestBackendsBeyondThePoolAreAFailure(t *testing.T) {
 	opts := options(t, io.Discard)
 	opts.Pool = 2
 	err := Run(t.Context(), opts)
-	if err == nil || err.Error() != "4 backends exceeded the pool of 2" {
+	// The backend of the question whether the stand-in is ready may be there still.
+	if !slices.Contains([]string{"4 backends exceeded the pool of 2", "5 backends exceeded the pool of 2"}, fmt.Sprint(err)) {
 		t.Error(err)
 	}
 }

@@ -68,7 +68,7 @@ func (c *client) cancel(done func(), tries int) {
 		done()
 	case s != nil && c.sess.Preparing():
 		before := c.more().later
-		c.x.later = func() {
+		c.extra.later = func() {
 			if before != nil {
 				before()
 			}
@@ -134,7 +134,7 @@ func (c *client) passOn(w *worker, s *server, done func(), pause time.Duration) 
 // anything of it yet.
 func (c *client) cancelWait() {
 	switch {
-	case c.x != nil && c.x.refusal != nil: // already
+	case c.extra != nil && c.extra.refusal != nil: // already
 		return
 	case c.server != nil:
 		c.release()

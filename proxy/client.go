@@ -25,7 +25,7 @@ type client struct {
 	opening, other *pool.Variant
 	server         *server // lent to it
 	login          *login  // nil once it is in
-	x              *extra  // what few clients need; nil until then
+	extra          *extra  // what few clients need; nil until then
 
 	id      uint64
 	user    unique.Handle[string]
@@ -40,15 +40,15 @@ type client struct {
 	state   clientState
 	mail    mail
 
-	console     atomic.Pointer[net.Conn] // its connection, if it is a client of the console
-	keyed       atomic.Bool              // it was told its cancel key
-	longKey     bool                     // it was told a long cancel key
-	ownBackend  bool                     // it was told its backend's process ID
-	replication bool
-	hears       bool // it has used the pool's listener
-	parting     bool // it has closed its connection behind a NOTIFY that has to wait
-	canceled    bool // its query is, but what came of its place in the line is on its way
-	ahead       bool // not read, because it is far ahead of its answers
+	console      atomic.Pointer[net.Conn] // its connection, if it is a client of the console
+	keyed        atomic.Bool              // it was told its cancel key
+	longKey      bool                     // it was told a long cancel key
+	ownBackend   bool                     // it was told its backend's process ID
+	replication  bool
+	hears        bool // it has used the pool's listener
+	leavesSigned bool // it has closed its connection behind a NOTIFY that has to wait
+	canceled     bool // its query is, but what came of its place in the line is on its way
+	ahead        bool // not read, because it is far ahead of its answers
 }
 
 // extra is the part of a client that most have not.
@@ -67,10 +67,10 @@ type extra struct {
 
 // more is what few clients need.
 func (c *client) more() *extra {
-	if c.x == nil {
-		c.x = &extra{}
+	if c.extra == nil {
+		c.extra = &extra{}
 	}
-	return c.x
+	return c.extra
 }
 
 // userName is as whom it has logged in; "" if it has not.
@@ -104,11 +104,11 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 	n := 0
 	for {
 		o.Reset()
-		if c.x != nil && c.x.refusal != nil {
+		if c.extra != nil && c.extra.refusal != nil {
 			if c.sess.Phase() == session.Waiting {
-				n += c.sess.Refuse(c.x.refusal, p[n:], o)
+				n += c.sess.Refuse(c.extra.refusal, p[n:], o)
 			}
-			c.x.refusal = nil
+			c.extra.refusal = nil
 			c.apply(o)
 			o.Reset()
 		}
@@ -131,14 +131,14 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 		}
 	}
 	c.pool.stats[w.index].totals.Received += int64(n)
-	c.part()
+	c.leaveSigned()
 	return n
 }
 
-// part has a client leave that has gone, now that its NOTIFY is sent.
-func (c *client) part() {
-	if c.parting && !c.sess.Signing() {
-		c.parting = false
+// leaveSigned has a client leave that has gone, now that its NOTIFY is sent.
+func (c *client) leaveSigned() {
+	if c.leavesSigned && !c.sess.Signing() {
+		c.leavesSigned = false
 		c.leave()
 	}
 }
@@ -166,7 +166,7 @@ func (c *client) Ended(*loop.Conn, error) {
 	case c.state == clientClosing:
 		c.finish()
 	case c.state == clientOpen && c.sess.Signing():
-		c.parting = true
+		c.leavesSigned = true
 	case c.state == clientOpen:
 		c.leave()
 	}
@@ -231,7 +231,7 @@ func (c *client) carryOut(w *worker, o *session.Out, e session.Effect) {
 		c.drop(e == session.EffectDropBusy)
 	case session.EffectEndClient:
 		if o.Errors > 0 && c.more().why == "" {
-			c.x.why = "an error ended the session"
+			c.extra.why = "an error ended the session"
 		}
 		c.end()
 	case session.EffectIdleTimeout:
@@ -356,8 +356,8 @@ func (c *client) forget() {
 	}
 	if p.rules.Load().config.LogDisconnections && in {
 		why := "client left"
-		if c.x != nil && c.x.why != "" {
-			why = c.x.why
+		if c.extra != nil && c.extra.why != "" {
+			why = c.extra.why
 		}
 		p.log.Info("client disconnected", "client", c.id, "user", c.userName(), "database", c.pool.key.database, "reason", why)
 	}
@@ -373,8 +373,8 @@ func (c *client) checkStall(now, timeout time.Duration) {
 	stalled := c.sess.MidMessage() && !c.server.conn.Congested()
 	blocked := c.conn.Congested() && c.pool.pool.Waiting()
 	if !stalled && !blocked {
-		if c.x != nil {
-			c.x.stalled = 0
+		if c.extra != nil {
+			c.extra.stalled = 0
 		}
 		return
 	}

@@ -213,7 +213,7 @@ func (c *client) release() {
 	default:
 		// Not before the cancels that are on their way have arrived, and what the
 		// client has notified: it could not be told from the next one's.
-		s.held = true
+		s.quarantined = true
 		if s.link.Notified() {
 			s.syncing = w.proxy.syncNotes(s.b.Pool(), func() {
 				w.post(func() {
@@ -230,8 +230,8 @@ func (c *client) release() {
 // letGo gives a backend back that has been held, if nothing is on its way any
 // more.
 func (w *worker) letGo(s *server) {
-	if s.held && s.cancels == 0 && !s.syncing && !s.gone {
-		s.held = false
+	if s.quarantined && s.cancels == 0 && !s.syncing && !s.gone {
+		s.quarantined = false
 		w.giveBack(s)
 	}
 }
@@ -245,7 +245,7 @@ func (c *client) drop(busy bool) {
 
 func (c *client) unlease(w *worker, s *server) {
 	c.server, c.ahead = nil, false
-	if x := c.x; x != nil && x.later != nil {
+	if x := c.extra; x != nil && x.later != nil {
 		c.post(x.later) // it will find nothing to cancel
 		x.later = nil
 	}

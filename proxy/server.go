@@ -20,11 +20,11 @@ type server struct {
 	parked parked
 	dead   atomic.Bool // PostgreSQL has closed it while nobody held it
 
-	place   int  // in worker.leased
-	cancels int  // cancel requests for it that are on their way
-	syncing bool // what its client has notified may be on its way
-	held    bool // released, but not given back before all that has arrived
-	gone    bool
+	place       int  // in worker.leased
+	cancels     int  // cancel requests for it that are on their way
+	syncing     bool // what its client has notified may be on its way
+	quarantined bool // released, but not given back before all that has arrived
+	gone        bool
 }
 
 // parked is what is shown of a backend that nobody holds: its link may be
@@ -77,7 +77,7 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 		c.move(unread)
 		return n
 	}
-	if x := c.x; x != nil && x.later != nil && !c.sess.Preparing() {
+	if x := c.extra; x != nil && x.later != nil && !c.sess.Preparing() {
 		f := x.later
 		x.later = nil
 		f()
@@ -133,7 +133,7 @@ func (s *server) receivedIdle(p []byte) int {
 			return len(p)
 		}
 	}
-	if !s.held && n == len(p) {
+	if !s.quarantined && n == len(p) {
 		w := s.proxy.workerOf(&s.conn)
 		s.parks()
 		s.b.Pool().Checked(s.b, w.now())
@@ -182,7 +182,7 @@ func (s *server) lost() {
 		return
 	}
 	s.dead.Store(true) // before the pool knows
-	if s.held || s.b.Pool().Lost(s.b) {
+	if s.quarantined || s.b.Pool().Lost(s.b) {
 		s.discard(false)
 	}
 }

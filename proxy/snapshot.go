@@ -181,8 +181,8 @@ func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*client
 			for _, name := range r.Names() {
 				q.PinnedBy[name]++
 			}
-			if r != 0 && c.x != nil {
-				q.OldestPin = max(q.OldestPin, w.now()-c.x.pinSince)
+			if r != 0 && c.extra != nil {
+				q.OldestPin = max(q.OldestPin, w.now()-c.extra.pinSince)
 			}
 		}
 	}
@@ -262,9 +262,9 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 				row.State = "tested"
 			}
 		case !w.loop.Has(&b.conn): // idle
-		case b.held && b.cancels > 0:
+		case b.quarantined && b.cancels > 0:
 			row.State = "being_canceled"
-		case b.held:
+		case b.quarantined:
 			row.State = "tested"
 		}
 		s.Servers = append(s.Servers, row)

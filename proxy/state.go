@@ -44,7 +44,7 @@ func (c *client) notePins(w *worker) {
 
 // checkPin says, once, that a client has kept its backend for long.
 func (c *client) checkPin(w *worker) {
-	x := c.x
+	x := c.extra
 	if x == nil || x.pinSince == 0 || x.pinTold || w.now()-x.pinSince < longPin || c.server == nil {
 		return
 	}
@@ -138,7 +138,7 @@ func (c *client) listened(n uint32, e *wire.Error) {
 		c.sess.Listened(e, o)
 		c.apply(o)
 		if c.conn.Kept() == 0 {
-			c.part()
+			c.leaveSigned()
 		}
 		c.conn.Again()
 	})
@@ -272,12 +272,12 @@ func (cp *clientPool) listState(s *status.Snapshot) {
 // pinStatus is the row of a client that keeps its backend.
 func (c *client) pinStatus(w *worker, row *status.Client) *status.Pin {
 	r, statement := c.sess.Pins()
-	if r == 0 || c.server == nil || c.x == nil {
+	if r == 0 || c.server == nil || c.extra == nil {
 		return nil
 	}
 	return &status.Pin{
 		Database: row.Database, User: row.User, Client: c.id, Server: c.server.b.ID, RemotePID: int(c.server.b.PID),
-		Reasons: r.Names(), Since: w.proxy.started.Add(c.x.pinSince), Statement: shown(statement),
+		Reasons: r.Names(), Since: w.proxy.started.Add(c.extra.pinSince), Statement: shown(statement),
 		ApplicationName: row.ApplicationName, Addr: row.Addr,
 	}
 }

@@ -40,8 +40,8 @@ var settingsKind = kind{
 			a.differs = s.takeSettings(a)
 		}
 		pins = pins&^ReasonSetting | a.Found&ReasonSetting
-		s.x.blind = s.x.blind || s.unread()
-		if s.x.blind || s.settings != nil && s.config.State == StatePin {
+		s.extra.blind = s.extra.blind || s.unread()
+		if s.extra.blind || s.settings != nil && s.config.State == StatePin {
 			pins |= ReasonSetting
 		}
 		return pins
@@ -51,11 +51,11 @@ var settingsKind = kind{
 // settingsDiscarded: DISCARD ALL has succeeded.
 func (s *Session) settingsDiscarded() {
 	s.settings, s.link.settings = s.base.Loading(s.settings.Libraries()), s.link.base
-	if s.x == nil {
+	if s.extra == nil {
 		return
 	}
-	s.x.blind, s.x.unknown, s.x.role = false, false, false
-	if len(s.x.customs) > 0 {
+	s.extra.blind, s.extra.unknown, s.extra.role = false, false, false
+	if len(s.extra.customs) > 0 {
 		s.hints |= wire.HintSet // they are empty now, but there
 	}
 }
@@ -68,7 +68,7 @@ func (s *Session) takeSettings(a *asking) (differs bool) {
 	}
 	next := s.readSettings(a, s.base)
 	if next.Size() > maxCarried {
-		s.x.blind = true
+		s.extra.blind = true
 		return true
 	}
 	for _, v := range next.All() {
@@ -96,7 +96,7 @@ const maxCarried = 256 << 10
 // readSettings makes a set of what the backend has said. What is not listed is back
 // at base.
 func (s *Session) readSettings(a *asking, base *follow.Settings) *follow.Settings {
-	back := s.x != nil && s.x.turned
+	back := s.extra != nil && s.extra.turned
 	list := slices.DeleteFunc(slices.Clone(a.Settings), func(v wire.Param) bool {
 		if _, begun := base.Get(v.Name); begun && back && v.Value == "" {
 			return true // as RESET leaves a setting of an extension's
@@ -116,7 +116,7 @@ func (s *Session) readSettings(a *asking, base *follow.Settings) *follow.Setting
 // notSet tells whether a setting of an extension is one that only occurs in the
 // database, and that nobody has set.
 func (s *Session) notSet(v wire.Param) bool {
-	if s.config.Catalog == nil || !strings.Contains(v.Name, ".") || slices.Contains(s.x.customs, v.Name) {
+	if s.config.Catalog == nil || !strings.Contains(v.Name, ".") || slices.Contains(s.extra.customs, v.Name) {
 		return false
 	}
 	if _, has := s.settings.Get(v.Name); has {

@@ -13,7 +13,7 @@ import (
 var channelsKind = kind{
 	reason: ReasonChannels, follows: true,
 	makes: wire.HintListen, ends: wire.HintUnlisten,
-	alone: wire.HintListen | wire.HintUnlisten | wire.HintShowsChannels,
+	barrier: wire.HintListen | wire.HintUnlisten | wire.HintShowsChannels,
 	asks: func(s *Session, h wire.Hints) Reason {
 		if h&wire.HintUnlisten != 0 && s.isShown() {
 			return ReasonChannels
@@ -25,8 +25,8 @@ var channelsKind = kind{
 	completed: (*Session).channelsCompleted,
 	failed: func(s *Session, o *Out) {
 		s.goesOn(o)
-		if s.x != nil {
-			s.x.unheard = nil
+		if s.extra != nil {
+			s.extra.unheard = nil
 		}
 	},
 	answered: func(s *Session, a *asking, o *Out) {
@@ -50,7 +50,7 @@ var channelsKind = kind{
 // channelsCompleted is for the commands that take channels away.
 func (s *Session) channelsCompleted(tag []byte, o *Out) {
 	s.chains(tag, o)
-	x := s.x
+	x := s.extra
 	if x == nil {
 		return
 	}
@@ -69,16 +69,16 @@ func (s *Session) channelsCompleted(tag []byte, o *Out) {
 // in which it could not be done any more. What a block with savepoints leaves of
 // the channels, the backend says then.
 func (s *Session) showChannels(o *Out) {
-	if s.x == nil || len(s.x.channels) == 0 || s.isShown() || s.tx != 'I' || s.batch != batchNone || s.owed.Len() > 0 {
+	if s.extra == nil || len(s.extra.channels) == 0 || s.isShown() || s.tx != 'I' || s.batch != batchNone || s.owed.Len() > 0 {
 		return
 	}
 	s.guarded(s.eachChannel("LISTEN "), o)
-	s.x.shown = channelsAhead
+	s.extra.shown = channelsAhead
 }
 
 // eachChannel is a statement for each channel that the client hears.
 func (s *Session) eachChannel(verb string) (sql []byte) {
-	for _, c := range s.x.channels {
+	for _, c := range s.extra.channels {
 		sql = append(wire.QuoteIdent(append(sql, verb...), c), ';')
 	}
 	return sql
@@ -120,7 +120,7 @@ func (s *Session) opensBlock(typ byte, message []byte) bool {
 // tellLeft takes the channels that the backend listens to at the end of a
 // transaction in which it was made to listen to all of the client's.
 func (s *Session) tellLeft(channels []string, o *Out) {
-	x := s.x
+	x := s.extra
 	slices.Sort(channels)
 	added := slices.ContainsFunc(channels, func(c string) bool { return !slices.Contains(x.channels, c) })
 	switch {

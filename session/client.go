@@ -69,7 +69,7 @@ func (s *Session) Client(in []byte, o *Out) int {
 	if s.isLeaving() {
 		return len(in) // said after Terminate
 	}
-	s.held, s.rested = false, false
+	s.blocked, s.rested = false, false
 	f := feed{in: in}
 	for s.phase == Idle || s.phase == Active {
 		c := s.step(&f, o)
@@ -116,13 +116,13 @@ func (s *Session) readOn(f *feed, o *Out) course {
 	s.clientLeft -= int32(n)
 	switch {
 	case s.rest == restGathered:
-		s.x.gathered = append(s.x.gathered, part...)
+		s.extra.gathered = append(s.extra.gathered, part...)
 		f.drop(n)
 	case s.rest == restDropped:
 		f.drop(n)
 	default:
 		f.pos += n
-		if s.x != nil && s.x.passes {
+		if s.extra != nil && s.extra.passes {
 			s.readRest(part)
 		}
 	}
@@ -147,11 +147,11 @@ func (s *Session) nextMessage(f *feed, o *Out) (m incoming, c course) {
 	if e := s.owed.First(); s.phase == Active && (e == pipeline.Question || e == pipeline.Reset || s.awaits()) || s.hearsLater() {
 		// What the answer is about must not change under it; and after it
 		// the lease may be over.
-		s.held = true
+		s.blocked = true
 		return m, courseStop
 	}
 	m.typ, m.total = wire.Header(in)
-	if s.alone && s.phase == Active && s.staysAlone(m.typ) {
+	if s.barrier && s.phase == Active && s.waitsAtBarrier(m.typ) {
 		f.pass(&o.ToServer)
 		s.hold(o)
 		return m, courseStop
@@ -168,11 +168,11 @@ func (s *Session) nextMessage(f *feed, o *Out) (m incoming, c course) {
 	return m, courseOn
 }
 
-// staysAlone tells whether a message has to wait until the backend has answered
+// waitsAtBarrier tells whether a message has to wait until the backend has answered
 // what must be alone there.
-func (s *Session) staysAlone(typ byte) bool {
+func (s *Session) waitsAtBarrier(typ byte) bool {
 	if s.owed.Len() == 0 {
-		s.alone = false
+		s.barrier = false
 		return false
 	}
 	if s.reads == readsCopy {
@@ -204,8 +204,8 @@ func (s *Session) mayPass(m *incoming, f *feed, o *Out) course {
 		f.pass(&o.ToServer)
 		s.countStrays(o)
 	}
-	if s.x != nil && s.x.counting {
-		s.held = true
+	if s.extra != nil && s.extra.counting {
+		s.blocked = true
 		return courseStop
 	}
 	if s.ignores(m.typ) {
@@ -240,7 +240,7 @@ func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 		f.pass(&o.ToServer)
 		s.ownSequences(o) // what it takes from sequences from now on is its own
 	}
-	if s.x != nil && len(s.x.channels) > 0 && s.opensBlock(m.typ, m.bytes) {
+	if s.extra != nil && len(s.extra.channels) > 0 && s.opensBlock(m.typ, m.bytes) {
 		f.pass(&o.ToServer)
 		if s.owed.Len() > 0 {
 			s.hold(o)
@@ -308,7 +308,7 @@ func (s *Session) sendMessage(m *incoming, f *feed, o *Out) course {
 // runGathered has a message run that has come whole at last, unless it has to
 // wait.
 func (s *Session) runGathered(o *Out) bool {
-	message := s.x.gathered
+	message := s.extra.gathered
 	if s.reads != skipsToSync {
 		switch s.special(message[0], message, len(message), nil, nil, o) {
 		case handleHold, handleAsked:
@@ -318,7 +318,7 @@ func (s *Session) runGathered(o *Out) bool {
 			s.track(message[0], message, o)
 		}
 	}
-	s.x.gathered, s.begun = nil, true
+	s.extra.gathered, s.begun = nil, true
 	return true
 }
 
@@ -371,10 +371,10 @@ func (s *Session) terminate(o *Out) {
 // hold: a message must wait until all before it has been answered. The backend
 // would answer some of that only after a Sync.
 func (s *Session) hold(o *Out) {
-	if s.batch != batchNone && !s.held {
+	if s.batch != batchNone && !s.blocked {
 		o.ToServer.keep(wire.AppendFlush(o.ToServer.own()))
 	}
-	s.held = true
+	s.blocked = true
 }
 
 // givesWay tells whether the client's next message is to wait until all before it

@@ -112,7 +112,7 @@ func (s *Session) describes(n *named) {
 		s.owed.Push(pipeline.Describe) // its answer says nothing new
 		return
 	}
-	s.pushOp(pipeline.DescribeNoted, op{told: n, of: h})
+	s.pushOp(pipeline.DescribeNoted, op{reader: n, of: h})
 }
 
 // asksColumns tells whether the answer that is due says what columns a
@@ -129,8 +129,8 @@ func (s *Session) described(typ byte, body []byte, whole bool) {
 	if o.of != nil {
 		o.of.Columns = columns
 	}
-	if o.told != nil {
-		o.told.columns = columns
+	if o.reader != nil {
+		o.reader.columns = columns
 	} else {
 		s.link.asked = o.asks
 	}

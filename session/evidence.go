@@ -185,7 +185,7 @@ func (s *Session) unread() (unknown bool) {
 		l.Unknown = l.Unknown && (e.lost || len(e.unread) > 0)
 	}
 	if l.Hints&(wire.HintProcess|wire.HintDblink) != 0 {
-		s.spoilt = true // nothing undoes these
+		s.tainted = true // nothing undoes these
 	}
 	return l.Unknown
 }

@@ -529,7 +529,7 @@ func TestSettingsOfExtensionsAreRemembered(t *testing.T) {
 	if v, _ := r.s.Settings().Get("my.x"); v != "1" {
 		t.Fatalf("the client has %v", r.s.Settings().All())
 	}
-	r.s.x.customs = []string{"my.own"}
+	r.s.extra.customs = []string{"my.own"}
 	r.s.settings = follow.NewSettings(append(r.s.settings.All(), wire.Param{Name: "my.own", Value: "2"}))
 	r.link.settings = r.s.settings
 	d.digest, d.objects = "2", d.objects[:2]

@@ -7,10 +7,10 @@ import (
 
 // more is what few sessions need.
 func (s *Session) more() *extra {
-	if s.x == nil {
-		s.x = &extra{}
+	if s.extra == nil {
+		s.extra = &extra{}
 	}
-	return s.x
+	return s.extra
 }
 
 // extra is the part of a session that most have not.
@@ -73,18 +73,18 @@ func (s *Session) Pins() (r Reason, statement string) {
 	if s.leaving == leavingForgotten {
 		return 0, ""
 	}
-	if s.pins != 0 && s.x != nil {
-		statement = s.x.pinStatement
+	if s.pins != 0 && s.extra != nil {
+		statement = s.extra.pinStatement
 	}
 	return s.pins, statement
 }
 
 // Statement is the last statement that has been looked at, for the log.
 func (s *Session) Statement() string {
-	if s.x == nil {
+	if s.extra == nil {
 		return ""
 	}
-	return s.x.statement
+	return s.extra.statement
 }
 
 // Settings are what the client has set beyond Vars.

@@ -130,8 +130,8 @@ func FuzzClient(f *testing.F) {
 			rest = rest[n:]
 			in := buffer(r.fromClient)
 			var gathered []byte
-			if r.s.x != nil {
-				gathered = r.s.x.gathered
+			if r.s.extra != nil {
+				gathered = r.s.extra.gathered
 			}
 			n = r.s.Client(in, &r.o)
 			// Of its own it says an error, a question, and for each message,

@@ -73,7 +73,7 @@ const (
 
 // hearsLater tells whether the client is still to be told that it hears its
 // channels.
-func (s *Session) hearsLater() bool { return s.x != nil && (s.x.waiting || s.x.withheld) }
+func (s *Session) hearsLater() bool { return s.extra != nil && (s.extra.waiting || s.extra.withheld) }
 
 // chains takes a command tag, and notices a transaction that goes on, as a new one,
 // behind a COMMIT that has made a LISTEN hold: with AND CHAIN, or in the same
@@ -95,8 +95,8 @@ func (s *Session) chains(tag []byte, o *Out) {
 
 // goesOn: something follows what has been answered.
 func (s *Session) goesOn(o *Out) {
-	if s.x != nil && s.x.committed {
-		s.x.committed = false
+	if s.extra != nil && s.extra.committed {
+		s.extra.committed = false
 		s.setPins(s.pins|ReasonChannels, o)
 	}
 }
@@ -114,15 +114,15 @@ func (s *Session) listen(channels []string, o *Out) {
 // unlisten notes the channels of the UNLISTENs in a text that is to be run; they
 // hold when the transaction commits.
 func (s *Session) unlisten(text []byte, h wire.Hints) {
-	if s.x == nil || len(s.x.channels) == 0 {
+	if s.extra == nil || len(s.extra.channels) == 0 {
 		return
 	}
 	note := func(n wire.Name) {
 		switch n.Kind {
 		case wire.NameUnlisten:
-			s.x.unheard = append(s.x.unheard, n.Text)
+			s.extra.unheard = append(s.extra.unheard, n.Text)
 		case wire.NameUnlistenAll:
-			s.x.unheard = append(s.x.unheard, "*")
+			s.extra.unheard = append(s.extra.unheard, "*")
 		}
 	}
 	wire.Names(text, s.vars[wire.VarStandardConformingStrings] == "off", note)
@@ -136,11 +136,13 @@ func (s *Session) unlisten(text []byte, h wire.Hints) {
 }
 
 // unlistens tells whether the transaction takes channels from the client.
-func (s *Session) unlistens() bool { return s.x != nil && (len(s.x.unheard) > 0 || s.x.discarded) }
+func (s *Session) unlistens() bool {
+	return s.extra != nil && (len(s.extra.unheard) > 0 || s.extra.discarded)
+}
 
 // isShown tells whether the backend can be asked which of the client's channels
 // are left.
-func (s *Session) isShown() bool { return s.x != nil && s.x.shown != channelsHidden }
+func (s *Session) isShown() bool { return s.extra != nil && s.extra.shown != channelsHidden }
 
 // mayUnlisten is unlistens, where an UNLISTEN that a savepoint has taken back may
 // not have been the only one.
@@ -150,11 +152,11 @@ func (s *Session) mayUnlisten() bool {
 
 // left are the channels that the transaction leaves it of those that it hears.
 func (s *Session) left() []string {
-	if s.x.discarded {
+	if s.extra.discarded {
 		return nil
 	}
-	left := slices.Clone(s.x.channels)
-	for _, name := range s.x.unheard {
+	left := slices.Clone(s.extra.channels)
+	for _, name := range s.extra.unheard {
 		left = slices.DeleteFunc(left, func(c string) bool { return name == "*" || c == name })
 	}
 	return left
@@ -167,7 +169,7 @@ func (s *Session) applyUnlisten(o *Out) {
 		return
 	}
 	left := s.left()
-	if len(left) != len(s.x.channels) {
+	if len(left) != len(s.extra.channels) {
 		o.once(EffectUnlisten)
 	}
 	s.hear(left)
@@ -177,7 +179,7 @@ func (s *Session) applyUnlisten(o *Out) {
 // meanwhile on one that it has given up is told all the same: it cannot know
 // which came first. But of its own NOTIFY behind its UNLISTEN it does.
 func (s *Session) hear(channels []string) {
-	x := s.x
+	x := s.extra
 	x.channels, x.wanted, x.unheard, x.discarded = channels, channels, nil, false
 	x.notes = slices.DeleteFunc(x.notes, func(m []byte) bool {
 		unheard := s.isOwn(m) && !s.hears(m)
@@ -201,17 +203,17 @@ func (s *Session) hears(message []byte) bool {
 		return true
 	}
 	channel, _, _ := wire.CString(message[wire.HeaderLen+4:])
-	return slices.Contains(s.x.channels, string(channel))
+	return slices.Contains(s.extra.channels, string(channel))
 }
 
 // hearsElsewhere tells whether the body of a notification that the client's own
 // backend has heard comes by the listening backend as well.
 func (s *Session) hearsElsewhere(body []byte) bool {
-	if s.x == nil || len(s.x.channels) == 0 || len(body) < 4 {
+	if s.extra == nil || len(s.extra.channels) == 0 || len(body) < 4 {
 		return false
 	}
 	channel, _, _ := wire.CString(body[4:])
-	return slices.Contains(s.x.channels, string(channel))
+	return slices.Contains(s.extra.channels, string(channel))
 }
 
 // sync has the owner tell what has been notified up to now.
@@ -225,7 +227,7 @@ func (s *Session) sync(o *Out) {
 // block, or behind another message, the catch-up waits for the answer: most are
 // not the last.
 func (s *Session) catchUp(o *Out) {
-	x := s.x
+	x := s.extra
 	x.needs = x.begun + 1
 	if s.tx == 'I' && !s.owed.OwesReadyBefore() {
 		s.beginCatchUp(o)
@@ -234,15 +236,15 @@ func (s *Session) catchUp(o *Out) {
 
 // beginCatchUp has the listening backend asked.
 func (s *Session) beginCatchUp(o *Out) {
-	s.x.begun++
-	o.CatchUp = s.x.begun
+	s.extra.begun++
+	o.CatchUp = s.extra.begun
 	o.once(EffectCatchUp)
 }
 
 // lags tells whether the end of a transaction has to wait until the listening
 // backend has caught up.
 func (s *Session) lags(o *Out) bool {
-	x := s.x
+	x := s.extra
 	if len(x.channels) == 0 || x.caught >= x.needs {
 		return false
 	}
@@ -256,7 +258,7 @@ func (s *Session) lags(o *Out) bool {
 // CaughtUp says that a catch-up is over, or is not to be waited for any longer:
 // all has been told that was notified before it was begun.
 func (s *Session) CaughtUp(number uint64, o *Out) {
-	x := s.x
+	x := s.extra
 	x.caught = max(x.caught, number)
 	if !x.catching || x.caught < x.needs {
 		return
@@ -273,10 +275,10 @@ func (s *Session) CaughtUp(number uint64, o *Out) {
 // CatchesUp is the number of the catch-up that the client waits for, 0 if it
 // waits for none.
 func (s *Session) CatchesUp() uint64 {
-	if s.x == nil || !s.x.catching {
+	if s.extra == nil || !s.extra.catching {
 		return 0
 	}
-	return s.x.needs
+	return s.extra.needs
 }
 
 // sign has the notifications of a NOTIFY that is about to be sent bear the
@@ -284,7 +286,7 @@ func (s *Session) CatchesUp() uint64 {
 // that were on the backend before may be on their way, by a trigger's doing, say.
 func (s *Session) sign(o *Out) bool {
 	switch {
-	case s.x != nil && s.x.waiting:
+	case s.extra != nil && s.extra.waiting:
 		return false
 	case s.link.others && s.PID != 0:
 		s.sync(o)
@@ -296,38 +298,38 @@ func (s *Session) sign(o *Out) bool {
 }
 
 // Signing tells whether a NOTIFY waits for that.
-func (s *Session) Signing() bool { return s.x != nil && s.x.syncing && !s.x.withheld }
+func (s *Session) Signing() bool { return s.extra != nil && s.extra.syncing && !s.extra.withheld }
 
 // Wanted are the channels that the client is to hear.
 func (s *Session) Wanted() []string {
-	if s.x == nil {
+	if s.extra == nil {
 		return nil
 	}
-	return s.x.wanted
+	return s.extra.wanted
 }
 
 // Channels are those that it hears.
 func (s *Session) Channels() []string {
-	if s.x == nil {
+	if s.extra == nil {
 		return nil
 	}
-	return s.x.channels
+	return s.extra.channels
 }
 
 // Listened says that the channels that were Wanted are heard now, or why not:
 // then the client keeps its own backend for them.
 func (s *Session) Listened(e *wire.Error, o *Out) {
-	if s.x == nil || !s.x.waiting {
+	if s.extra == nil || !s.extra.waiting {
 		return
 	}
-	synced := s.x.syncing
-	s.x.waiting, s.x.syncing = false, false
-	if s.x.yielded {
-		s.x.yielded = false
+	synced := s.extra.syncing
+	s.extra.waiting, s.extra.syncing = false, false
+	if s.extra.yielded {
+		s.extra.yielded = false
 		if e == nil {
-			s.hear(s.x.wanted)
+			s.hear(s.extra.wanted)
 		} else {
-			s.x.wanted = s.x.channels
+			s.extra.wanted = s.extra.channels
 			failed := *e
 			failed.Severity, failed.Localized = "ERROR", ""
 			o.ToClient.addError(&failed)
@@ -341,7 +343,7 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 	switch {
 	case synced:
 		s.link.others = false
-		if !s.x.withheld {
+		if !s.extra.withheld {
 			return // a NOTIFY has waited for this, and is fed again
 		}
 		s.link.Notifier.Store(0)
@@ -350,10 +352,10 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 			return
 		}
 	case e != nil:
-		s.x.wanted = s.x.channels
+		s.extra.wanted = s.extra.channels
 		s.setPins(s.pins|ReasonChannels, o)
 	default:
-		s.hear(s.x.wanted)
+		s.hear(s.extra.wanted)
 		s.unlistenThere(o)
 	}
 	s.tellReady(o)
@@ -363,7 +365,7 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 // CancelHearing has a statement fail with e whose answer waits for the listening
 // backend: the client hears what it heard before. It is false if none does.
 func (s *Session) CancelHearing(e *wire.Error, o *Out) bool {
-	x := s.x
+	x := s.extra
 	if x == nil || !x.waiting || !x.withheld || x.catching {
 		return false
 	}
@@ -387,7 +389,7 @@ func (s *Session) CancelHearing(e *wire.Error, o *Out) bool {
 // unlistenThere has the backend listen to nothing any more. Where a client keeps
 // it, something that nobody has asked about may have had it listen to more.
 func (s *Session) unlistenThere(o *Out) {
-	s.x.shown = channelsHidden
+	s.extra.shown = channelsHidden
 	sql := []byte("UNLISTEN *")
 	if s.pins != 0 {
 		sql = s.eachChannel("UNLISTEN ")
@@ -400,17 +402,17 @@ func (s *Session) unlistenThere(o *Out) {
 // yield gives the backend back before Listened, if the pool has no listening
 // backend yet: it may have no room for one as long as its clients keep theirs.
 func (s *Session) yield(o *Out) {
-	if !s.x.waiting || s.x.syncing || s.pins != 0 || s.owed.Len() > 0 || s.config.Listening == nil || s.config.Listening() {
+	if !s.extra.waiting || s.extra.syncing || s.pins != 0 || s.owed.Len() > 0 || s.config.Listening == nil || s.config.Listening() {
 		return
 	}
-	s.x.yielded = true
+	s.extra.yielded = true
 	s.unlistenThere(o)
 }
 
 // tellReady tells the client ReadyForQuery, if that has been withheld.
 func (s *Session) tellReady(o *Out) {
-	if s.x != nil && s.x.withheld && !s.x.waiting && !s.MidAnswer() {
-		s.x.withheld = false
+	if s.extra != nil && s.extra.withheld && !s.extra.waiting && !s.MidAnswer() {
+		s.extra.withheld = false
 		s.applyUnlisten(o)
 		s.tellNotes(o)
 		o.ToClient.addReady('I')

@@ -74,7 +74,7 @@ func (s *Session) followIdle(ms int32, o *Out) (differs bool) {
 	switch {
 	case ms != idleNotTold:
 		s.setIdle(ms, o)
-	case s.x.turnedIdle:
+	case s.extra.turnedIdle:
 		s.setIdle(s.loginIdle, o)
 	}
 	s.idleThere = false

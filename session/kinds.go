@@ -21,10 +21,10 @@ type kind struct {
 	// makes are the hints of statements that may leave some behind, ends of those
 	// that may take it away, blind of those that leave what cannot be asked for.
 	makes, ends, blind wire.Hints
-	// alone are the hints of statements that wait until all before them has been
+	// barrier are the hints of statements that wait until all before them has been
 	// answered, and let nothing follow before they are: they change what messages
 	// behind them mean.
-	alone wire.Hints
+	barrier wire.Hints
 	// asks are further parts of a question that the hints of a transaction lead to.
 	asks func(s *Session, h wire.Hints) Reason
 	// note is called with each text that has some of noted, when it is about to run.
@@ -35,7 +35,7 @@ type kind struct {
 	ready wire.Hints
 	ahead func(s *Session, o *Out)
 	// completed is called with the tag of each command that has succeeded, its zero
-	// byte included, and failed when one has not. See Session.careful.
+	// byte included, and failed when one has not. See Session.readsTags.
 	completed func(s *Session, tag []byte, o *Out)
 	failed    func(s *Session, o *Out)
 	// answered takes what an answer says of it; it may correct Found. keeps is
@@ -59,7 +59,7 @@ var kinds = [...]kind{
 
 // Hints that some kind has a use for.
 var (
-	hintsAlone   = hintsOf(func(k *kind) wire.Hints { return k.alone })
+	hintsBarrier = hintsOf(func(k *kind) wire.Hints { return k.barrier })
 	hintsNoted   = hintsOf(func(k *kind) wire.Hints { return k.noted })
 	hintsReady   = hintsOf(func(k *kind) wire.Hints { return k.ready })
 	hintsBlind   = hintsOf(func(k *kind) wire.Hints { return k.blind })
@@ -142,7 +142,7 @@ func (s *Session) makeReady(h wire.Hints, o *Out) {
 }
 
 // completed reads a command's tag, for those that end what was there before.
-// Nothing was sent behind them: see Session.alone.
+// Nothing was sent behind them: see Session.barrier.
 func (s *Session) completed(tag []byte, o *Out) {
 	if string(tag) == tagDiscardAll {
 		s.setPins(s.pins&ReasonLibrary, o)

@@ -17,8 +17,8 @@ func (s *Session) Lease(l *Link, o *Out) {
 	s.phase, s.link, s.owed, s.tx = Active, l, &l.owed, 'I'
 	s.lease, s.rested = lease{}, false
 	s.forgetStrays()
-	if s.x != nil {
-		s.x.shown, s.x.listened, s.x.committed = channelsHidden, false, false
+	if s.extra != nil {
+		s.extra.shown, s.extra.listened, s.extra.committed = channelsHidden, false, false
 	}
 	if s.vars != l.Vars || s.settings != l.settings {
 		s.replay(o)
@@ -77,14 +77,14 @@ func (s *Session) Lost(o *Out) {
 // cleaned for them.
 func (s *Session) unconcerned() bool {
 	if s.phase != Active || s.config.Mode == SessionMode || s.tx != 'I' || s.pins != 0 || s.hints != 0 || s.clientLeft > 0 ||
-		s.rest == restGathered || s.batch != batchNone || s.long != longNone || s.isLeaving() || s.x != nil && s.x.withheld {
+		s.rest == restGathered || s.batch != batchNone || s.long != longNone || s.isLeaving() || s.extra != nil && s.extra.withheld {
 		return false
 	}
 	switch e := s.owed.First(); {
 	case e == pipeline.Question && s.owed.Len() == 1, s.awaits() && s.owed.Len() == 0:
-		return s.x.asking.hinted == 0 && !s.link.evidence.ask && !s.unprovenRan() && !s.outdated()
+		return s.extra.asking.hinted == 0 && !s.link.evidence.ask && !s.unprovenRan() && !s.outdated()
 	case e == pipeline.Reset && s.owed.Len() == 1:
-		return !s.mayHaveLeft() && (s.x == nil || !s.x.waiting)
+		return !s.mayHaveLeft() && (s.extra == nil || !s.extra.waiting)
 	}
 	return false
 }
@@ -109,7 +109,7 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 func (s *Session) settle(o *Out) {
 	if s.phase == Resetting && s.owed.Len() == 0 && s.serverLeft == 0 {
 		s.end()
-		clean := s.tx == 'I' && !s.spoilt
+		clean := s.tx == 'I' && !s.tainted
 		o.release(clean)
 	}
 	if s.phase != Active {
@@ -123,18 +123,18 @@ func (s *Session) settle(o *Out) {
 	if !s.over() {
 		return
 	}
-	if s.x != nil && s.x.waiting && !s.x.yielded || s.awaits() {
+	if s.extra != nil && s.extra.waiting && !s.extra.yielded || s.awaits() {
 		return
 	}
-	if s.held && s.x != nil && s.x.shown == channelsAhead {
+	if s.blocked && s.extra != nil && s.extra.shown == channelsAhead {
 		return // the message that needs them comes next
 	}
-	if s.x != nil && s.x.showing {
+	if s.extra != nil && s.extra.showing {
 		s.hidePrepared(o)
 		return
 	}
 	if kept := s.keepLong(o); s.config.State != StateOff {
-		deferred := kept && (s.x == nil || !s.x.withheld)
+		deferred := kept && (s.extra == nil || !s.extra.withheld)
 		if !deferred && (s.hints != 0 || s.pins&ReasonUnknown != 0 && !s.asked || s.doubtful() || s.config.LeakCheck > 0) && !s.clean(o) {
 			return
 		}
@@ -146,23 +146,23 @@ func (s *Session) settle(o *Out) {
 			s.overPinned(o)
 			return
 		}
-		s.careful = false
+		s.readsTags = false
 		s.keepPlace()
 		s.tellReady(o)
 	}
 	if s.pins != 0 {
 		return
 	}
-	if s.link.unsure && !s.spoilt {
+	if s.link.unsure && !s.tainted {
 		s.wash(o)
 		return
 	}
-	if s.x != nil && len(s.x.notes) > 0 {
+	if s.extra != nil && len(s.extra.notes) > 0 {
 		s.tellNotes(o)
 	}
 	s.freePlace()
 	s.endLease()
-	o.release(!s.spoilt)
+	o.release(!s.tainted)
 }
 
 // endLease is for the end of a lease after which there may be another.
@@ -183,7 +183,7 @@ func (s *Session) over() bool {
 	if s.owed.Len() > 0 || s.serverLeft > 0 || s.clientLeft > 0 || s.reads != readsMessages || s.batch != batchNone || s.rest == restGathered || !s.begun {
 		return false
 	}
-	if s.x != nil && s.x.ignoring {
+	if s.extra != nil && s.extra.ignoring {
 		return false
 	}
 	return s.tx == 'I' && s.config.Mode != SessionMode

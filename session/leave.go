@@ -13,7 +13,7 @@ func (s *Session) Gone(o *Out) {
 			return // it said so before, and what it asked for is carried out
 		}
 		if s.ownOnly() {
-			s.leaving, s.held = max(s.leaving, leavingDrains), false // the answer leads to leave
+			s.leaving, s.blocked = max(s.leaving, leavingDrains), false // the answer leads to leave
 		} else {
 			s.leave(o)
 		}
@@ -38,8 +38,8 @@ func (s *Session) ownOnly() bool {
 // Sync, as drivers do that prepare for later. If it has not said anything since
 // the last time, pgweir sends the Sync; what comes next is a new lease's.
 func (s *Session) Rest(o *Out) {
-	if s.phase == Active && s.x != nil && s.x.outOfTime && s.over() && !s.isLeaving() && !s.hearsLater() && !s.awaits() {
-		s.x.outOfTime, s.asked = false, false
+	if s.phase == Active && s.extra != nil && s.extra.outOfTime && s.over() && !s.isLeaving() && !s.hearsLater() && !s.awaits() {
+		s.extra.outOfTime, s.asked = false, false
 		s.settle(o)
 		return
 	}
@@ -58,8 +58,8 @@ func (s *Session) Rest(o *Out) {
 	default:
 		s.rested, s.batch, s.unnamedSent = false, batchNone, false
 		s.link.retry, s.resets = retry{}, 0
-		if s.x != nil {
-			s.x.underWay = underWay{}
+		if s.extra != nil {
+			s.extra.underWay = underWay{}
 		}
 		s.unit++
 		s.ownSync(o)
@@ -74,7 +74,7 @@ func (s *Session) leave(o *Out) {
 	// left a broken connection for a new one (as pools do that find it in a
 	// transaction) would take it for the old.
 	inBlock := s.config.Mode == SessionMode && s.tx != 'I'
-	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.reads != readsMessages || s.batch != batchNone || s.spoilt || inBlock {
+	if s.owed.Len() > 0 || s.clientLeft > 0 || s.serverLeft > 0 || s.reads != readsMessages || s.batch != batchNone || s.tainted || inBlock {
 		o.drop(s.owed.Len() > 0)
 		s.noteChanges(s.hints) // they may have been committed
 		s.end()
@@ -88,7 +88,7 @@ func (s *Session) leave(o *Out) {
 			s.link.settings = s.link.base // what a login event trigger has set is gone
 		}
 		s.link.have.Doubt() // from before a reload of the pool's mode
-	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.x != nil && (s.x.waiting && !s.x.catching || s.x.unknown || s.x.showing || s.isShown()), s.mayHaveLeft(), s.awaits(), s.link.unsure:
+	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.extra != nil && (s.extra.waiting && !s.extra.catching || s.extra.unknown || s.extra.showing || s.isShown()), s.mayHaveLeft(), s.awaits(), s.link.unsure:
 		reset, s.link.unsure = "DISCARD ALL", false
 		s.link.settings = s.link.base
 		s.link.have.Clear()

@@ -23,12 +23,12 @@ var librariesKind = kind{
 		}
 	},
 	failed: func(s *Session, _ *Out) {
-		if s.x != nil {
-			s.x.loading = nil
+		if s.extra != nil {
+			s.extra.loading = nil
 		}
 	},
 	answered: func(s *Session, a *asking, _ *Out) {
-		s.spoilt = s.spoilt || a.Found&ReasonLibrary != 0
+		s.tainted = s.tainted || a.Found&ReasonLibrary != 0
 	},
 }
 

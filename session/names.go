@@ -6,8 +6,8 @@ import "bytes"
 // those of the pool.
 func (s *Session) restoreNames(body []byte) []byte {
 	out := bytes.Clone(body)
-	if s.x != nil {
-		for _, p := range s.x.splices {
+	if s.extra != nil {
+		for _, p := range s.extra.splices {
 			if p.st != nil {
 				out = replaceName(out, p.st.Name, p.own)
 			}

@@ -63,17 +63,17 @@ func (s *Session) restful() bool {
 		return s.clientLeft == 0
 	case Active:
 		return s.tx == 'I' && !s.owed.OwesClient() && s.serverLeft == 0 && s.batch == batchNone && s.reads == readsMessages &&
-			(s.x == nil || !s.x.withheld || !s.x.catching && !s.mayUnlisten()) // an UNLISTEN decides what it is to hear of these
+			(s.extra == nil || !s.extra.withheld || !s.extra.catching && !s.mayUnlisten()) // an UNLISTEN decides what it is to hear of these
 	}
 	return false
 }
 
 // tellNotes passes on all that has waited.
 func (s *Session) tellNotes(o *Out) {
-	if s.x == nil || len(s.x.notes) == 0 {
+	if s.extra == nil || len(s.extra.notes) == 0 {
 		return
 	}
-	for _, m := range s.x.notes {
+	for _, m := range s.extra.notes {
 		o.ToClient.keep(append(o.ToClient.own(), m...))
 	}
 	s.toldNotes(o)
@@ -81,10 +81,10 @@ func (s *Session) tellNotes(o *Out) {
 
 // toldNotes: none waits any more.
 func (s *Session) toldNotes(o *Out) {
-	if s.x.missed {
+	if s.extra.missed {
 		o.ToClient.keep(append(o.ToClient.own(), warnMissed...))
 	}
-	s.x.notes, s.x.noteBytes, s.x.missed = nil, 0, false
+	s.extra.notes, s.extra.noteBytes, s.extra.missed = nil, 0, false
 }
 
 // notesAtOnce is about how much NotesDrained passes on in one step, in bytes.
@@ -94,10 +94,10 @@ const notesAtOnce = 64 << 10
 // on some of the notifications that have waited for that, and tells whether
 // there are more.
 func (s *Session) NotesDrained(o *Out) (more bool) {
-	if s.x == nil || len(s.x.notes) == 0 || !s.restful() {
+	if s.extra == nil || len(s.extra.notes) == 0 || !s.restful() {
 		return false
 	}
-	x, sent := s.x, 0
+	x, sent := s.extra, 0
 	for sent < notesAtOnce && len(x.notes) > 0 {
 		m := x.notes[0]
 		o.ToClient.keep(append(o.ToClient.own(), m...))

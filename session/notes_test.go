@@ -68,7 +68,7 @@ func TestNotificationsAreBoundedForOneThatDoesNotRead(t *testing.T) {
 	if n != MaxNotes/noteSize(one) || r.toClient != "" {
 		t.Errorf("%d wait, %d bytes are sent", n, len(r.toClient))
 	}
-	for _, m := range r.s.x.notes {
+	for _, m := range r.s.extra.notes {
 		if unsafe.SliceData(m) != unsafe.SliceData(one) {
 			t.Fatal("a notification that waits was copied")
 		}
@@ -98,7 +98,7 @@ func TestNotificationsGoOnWhenTheClientReads(t *testing.T) {
 	r.s.Notify([]byte(next), false, &r.o)
 	r.took()
 	mustEqual(t, "to the client", r.toClient, want+next)
-	if r.s.x.noteBytes != 0 {
-		t.Errorf("%d bytes are said to wait", r.s.x.noteBytes)
+	if r.s.extra.noteBytes != 0 {
+		t.Errorf("%d bytes are said to wait", r.s.extra.noteBytes)
 	}
 }

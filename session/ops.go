@@ -22,7 +22,7 @@ type op struct {
 	refusal    *wire.Error       // what the client is to read
 	of         *follow.Held      // whose columns are answered; nil if it is gone
 	asks       *follow.Statement // see askColumns
-	told       *named            // to whom, by the client's name; nil if it was not asked for by the client
+	reader     *named            // the statement, by the client's name, whose columns it asked for; nil if it did not
 }
 
 // keepOps is how many changes a backend's list without any keeps room for.

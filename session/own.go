@@ -16,12 +16,12 @@ func (s *Session) ownFailed(first pipeline.Pending, body []byte, o *Out) (handle
 	case pipeline.Concerns:
 		return false
 	case pipeline.LeavesUnknown:
-		s.x.asking.Failed = true
-		s.x.asking.Canceled = bytes.Contains(body, []byte("\x00C"+wire.CodeQueryCanceled+"\x00"))
+		s.extra.asking.Failed = true
+		s.extra.asking.Canceled = bytes.Contains(body, []byte("\x00C"+wire.CodeQueryCanceled+"\x00"))
 	case pipeline.ClosesBackend:
-		s.spoilt = true
+		s.tainted = true
 	case pipeline.MovesClient, pipeline.EndsClient:
-		if first == pipeline.Detour && s.x != nil && len(s.x.unmade) > 0 && aborted(body) {
+		if first == pipeline.Detour && s.extra != nil && len(s.extra.unmade) > 0 && aborted(body) {
 			return true // and so the settings will be undone with the block
 		}
 		e, err := wire.DecodeError(body)

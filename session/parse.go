@@ -60,7 +60,7 @@ func (s *Session) parseSpliced(name, body, before []byte, hints wire.Hints, o *O
 	}
 	h := s.parseOwn(name, nil, wire.AppendParseBody(nil, string(name), body), o)
 	if instead != nil {
-		splices := s.x.splices
+		splices := s.extra.splices
 		s.names[string(cutName(name))].splices = &splices
 	}
 	return h

@@ -391,11 +391,11 @@ func TestWhatATextIsAskedAbout(t *testing.T) {
 		if r.s.parts(h)&partSettings != 0 {
 			got = "asked"
 		}
-		if r.s.x != nil {
-			for _, name := range r.s.x.customs {
+		if r.s.extra != nil {
+			for _, name := range r.s.extra.customs {
 				got += " " + name
 			}
-			if r.s.x.unknown {
+			if r.s.extra.unknown {
 				got += " unknown"
 			}
 		}

@@ -53,5 +53,5 @@ func (s *Session) crowded() bool {
 // mayPin tells whether what the transaction has done may pin.
 func (s *Session) mayPin() bool {
 	return s.hints&^hintsCheap != 0 && (s.config.State == StatePin || s.hints&hintsBlind != 0 ||
-		s.x != nil && s.x.unknown || s.parts(s.hints)&^partSettings != 0)
+		s.extra != nil && s.extra.unknown || s.parts(s.hints)&^partSettings != 0)
 }

@@ -16,7 +16,7 @@ import (
 var preparedKind = kind{
 	reason: ReasonPrepared,
 	makes:  wire.HintPrepare, ends: wire.HintDeallocate | wire.HintDiscard,
-	alone: wire.HintPrepare | wire.HintDeallocate | wire.HintDiscard | wire.HintShowsPrepared,
+	barrier: wire.HintPrepare | wire.HintDeallocate | wire.HintDiscard | wire.HintShowsPrepared,
 	asks: func(s *Session, h wire.Hints) Reason {
 		if h&wire.HintFunction != 0 && h&(wire.HintDeallocate|wire.HintDiscard) != 0 {
 			return ReasonPrepared
@@ -209,7 +209,7 @@ func (s *Session) bindPrivate(n *named, m *namedMessage, o *Out) handling {
 		return handleHold
 	}
 	s.hints |= n.hints
-	s.careful = true
+	s.readsTags = true
 	s.link.evidence.ask, s.link.evidence.void = true, true // it has no shape
 	if n.splices == nil {
 		return handleNot
@@ -290,7 +290,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 	if hints != 0 || s.config.LeakCheck > 0 {
 		s.keepStatement(n.st.Text(), hints)
 	}
-	s.careful = s.careful || s.hints&^hintsCheap != 0
+	s.readsTags = s.readsTags || s.hints&^hintsCheap != 0
 	s.have(n.st, o)
 	s.begin(n, o)
 	s.binds(n, m.portal)
@@ -354,8 +354,8 @@ func (s *Session) have(st *follow.Statement, o *Out) {
 // need more.
 func (s *Session) makeRoom(o *Out) {
 	most := s.config.MaxPrepared
-	if s.x != nil {
-		most = max(most, s.x.keeping+1)
+	if s.extra != nil {
+		most = max(most, s.extra.keeping+1)
 	}
 	for s.link.have.Len() >= most {
 		s.evict(s.link.have.Oldest(), o)

@@ -49,7 +49,7 @@ const (
 
 // awaits tells whether the end of a lease waits for the catalog.
 func (s *Session) awaits() bool {
-	return s.x != nil && s.x.asking != nil && s.x.asking.state == askingCatalog
+	return s.extra != nil && s.extra.asking != nil && s.extra.asking.state == askingCatalog
 }
 
 // maxTries is how often a question is asked again that is canceled.
@@ -59,7 +59,7 @@ const maxTries = 5
 func (s *Session) ask(parts, hinted Reason, leak bool, o *Out) {
 	s.asked = true
 	if parts&ReasonChannels != 0 && s.config.Listen == ListenShare {
-		s.alone = true // what comes of it is not to be mixed with anything
+		s.barrier = true // what comes of it is not to be mixed with anything
 	}
 	s.pose(&asking{wanted: parts, hinted: hinted, leak: leak, fresh: s.link.evidence.fresh}, o)
 }
@@ -129,26 +129,26 @@ func (s *Session) CatalogKnown(o *Out) {
 	if s.phase != Active || !s.awaits() {
 		return
 	}
-	a := s.x.asking
+	a := s.extra.asking
 	a.blind = s.config.Catalog.Knowledge() == nil && !s.config.Catalog.Reads()
 	s.pose(a, o)
 }
 
 // abandon: what was asked is not answered any more.
 func (s *Session) abandon() {
-	if s.x == nil || s.x.asking == nil {
+	if s.extra == nil || s.extra.asking == nil {
 		return
 	}
-	if a := s.x.asking; a.state == askingObjects {
+	if a := s.extra.asking; a.state == askingObjects {
 		s.config.Catalog.GiveUp(a.generation)
 	}
-	s.x.asking = nil
+	s.extra.asking = nil
 }
 
 // customs are the settings of extensions that are asked for by name: the
 // client's own, and those that occur in the database.
 func (s *Session) customs() []string {
-	all := s.x.customs
+	all := s.extra.customs
 	if c := s.config.Catalog; c != nil {
 		if k := c.Knowledge(); k != nil && len(k.Customs) > 0 {
 			all = slices.Concat(all, k.Customs)
@@ -161,8 +161,8 @@ func (s *Session) customs() []string {
 
 // answered: the backend has said what is left.
 func (s *Session) answered(o *Out) {
-	a := s.x.asking
-	s.x.asking = nil
+	a := s.extra.asking
+	s.extra.asking = nil
 	switch {
 	case a.Canceled && a.tries < maxTries:
 		s.askAgain(a, a.Parts, o)
@@ -188,7 +188,7 @@ func (s *Session) answered(o *Out) {
 	}
 	switch {
 	case a.Failed:
-		s.x.outOfTime = a.Canceled
+		s.extra.outOfTime = a.Canceled
 		s.setPins(s.pins|ReasonUnknown, o)
 	case a.Parts&proof.PartHash != 0 && !s.config.Shared.Expected.Is(s.expectation(), a.Hash):
 		s.list(a, o)
@@ -247,7 +247,7 @@ func (s *Session) expectation() uint64 {
 // conclude makes the client's state of an answer.
 func (s *Session) conclude(a *asking, o *Out) {
 	before := s.pins
-	s.x.outOfTime = false
+	s.extra.outOfTime = false
 	for i := range kinds {
 		if k := &kinds[i]; k.answered != nil {
 			k.answered(s, a, o)
@@ -272,7 +272,7 @@ func (s *Session) conclude(a *asking, o *Out) {
 	if a.leak && found != 0 {
 		// The client keeps what it has; but a backend on which something was
 		// left unseen is nobody else's any more.
-		s.spoilt = true
+		s.tainted = true
 		o.Leak = found
 		o.do(EffectLeak)
 	}

@@ -18,7 +18,7 @@ import (
 // length of those at the beginning of in for which the general way need not be
 // taken; they are to be passed on.
 func (s *Session) quickClient(in []byte, o *Out) (n int) {
-	if first := s.owed.First(); first == 0 || first.Ours() || s.reads == skipsToSync || s.alone || s.idle != 0 || s.hearsLater() {
+	if first := s.owed.First(); first == 0 || first.Ours() || s.reads == skipsToSync || s.barrier || s.idle != 0 || s.hearsLater() {
 		return 0
 	}
 	plain := false // s.unnamed is the last Parse, and there was nothing in it
@@ -67,7 +67,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 		}
 		s.owed.Push(pipeline.Describe)
 	case 'E':
-		if s.hints&hintsAlone != 0 {
+		if s.hints&hintsBarrier != 0 {
 			return false
 		}
 		s.batch = batchRuns
@@ -102,7 +102,7 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 // and are what is expected next. It returns the length of those at the beginning
 // of in for which the general way need not be taken.
 func (s *Session) quickServer(in []byte) (n int) {
-	if s.x != nil && (s.x.signaled || s.x.stray > 0) {
+	if s.extra != nil && (s.extra.signaled || s.extra.stray > 0) {
 		return 0 // the next row may have to be changed, or each message counts
 	}
 	q := s.owed
@@ -122,7 +122,7 @@ func (s *Session) quickServer(in []byte) (n int) {
 				continue
 			}
 		case 'C':
-			if s.careful || deallocatesAll(p[wire.HeaderLen:][:behind]) {
+			if s.readsTags || deallocatesAll(p[wire.HeaderLen:][:behind]) {
 				break
 			}
 			if first == pipeline.Query {

@@ -98,11 +98,11 @@ func (s *Session) make(st *follow.Statement, o *Out) {
 	}
 	// Ahead of all others a query of its own keeps what follows free of the
 	// transaction that it runs in.
-	alone := s.tx == 'I' && s.batch == batchNone && !s.owed.OwesClient()
-	aside := !alone && s.tx != 'E'
+	outside := s.tx == 'I' && s.batch == batchNone && !s.owed.OwesClient()
+	aside := !outside && s.tx != 'E'
 	switch {
 	case len(there) == 0:
-	case alone:
+	case outside:
 		s.detour(follow.SetConfigs(there, false), o)
 	case aside:
 		s.aside(follow.SetConfigs(there, true), o)
@@ -116,7 +116,7 @@ func (s *Session) make(st *follow.Statement, o *Out) {
 	s.pushOp(pipeline.ParseShared, op{added: st})
 	switch {
 	case len(back) == 0:
-	case alone:
+	case outside:
 		s.ownSync(o)
 		s.detour(follow.SetConfigs(back, false), o)
 	case aside:

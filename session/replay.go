@@ -198,9 +198,9 @@ const codeInvalidName = "42602"
 func (s *Session) move(o *Out) {
 	s.undo(len(s.link.ops))
 	s.owed.Clear()
-	if s.x != nil {
-		s.x.underWay, s.x.unheard = underWay{}, nil
-		s.x.waiting, s.x.syncing = false, false
+	if s.extra != nil {
+		s.extra.underWay, s.extra.unheard = underWay{}, nil
+		s.extra.waiting, s.extra.syncing = false, false
 	}
 	s.unnamed = append(s.unnamed[:0], s.link.unnamed...)
 	s.unnamedHints, s.unnamedShape = s.link.unnamedHints, s.link.unnamedShape
@@ -209,7 +209,7 @@ func (s *Session) move(o *Out) {
 		s.link.said = wire.AppendTerminate(s.link.said)
 	}
 	s.link.retry = retry{}
-	s.reads, s.held = readsMessages, false
+	s.reads, s.blocked = readsMessages, false
 	s.replaying = replayNone
 	s.unit++
 	o.Unread = s.link.said

@@ -68,7 +68,7 @@ func changedResult(body []byte) bool {
 // shared statement.
 func (s *Session) lostStatement(body []byte) bool {
 	return bytes.Contains(body, []byte("\x00C"+wire.CodeInvalidStatementName+"\x00")) &&
-		bytes.Contains(body, []byte(follow.NamePrefix)) && (s.x == nil || len(s.x.unmade) == 0)
+		bytes.Contains(body, []byte(follow.NamePrefix)) && (s.extra == nil || len(s.extra.unmade) == 0)
 }
 
 // again runs the query again that has just failed, if it can be. The backend
@@ -110,7 +110,7 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 	s.have(st, o)
 	for _, e := range unit {
 		if e == pipeline.Describe || e == pipeline.DescribeNoted {
-			s.pushOp(pipeline.DescribeNoted, op{told: r.n, of: s.link.have.Of(st)})
+			s.pushOp(pipeline.DescribeNoted, op{reader: r.n, of: s.link.have.Of(st)})
 		} else {
 			s.owed.Push(e)
 		}

@@ -23,10 +23,10 @@ import "pgweir/wire"
 // that is sent while the client keeps it.
 
 var sequencesKind = kind{
-	reason: ReasonSequence,
-	blind:  wire.HintSequence,
-	alone:  wire.HintSequence,
-	ready:  hintsCounting, ahead: (*Session).ownSequences,
+	reason:  ReasonSequence,
+	blind:   wire.HintSequence,
+	barrier: wire.HintSequence,
+	ready:   hintsCounting, ahead: (*Session).ownSequences,
 	completed: func(s *Session, tag []byte, o *Out) {
 		if string(tag) == "DISCARD SEQUENCES\x00" {
 			s.setPins(s.pins&^ReasonSequence, o)
@@ -48,7 +48,7 @@ func (s *Session) counts(o *Out) {
 	case l.counted == 0:
 		l.counted = s.id
 	case l.counted == s.id:
-	case s.hidesSequences() || s.x != nil && s.x.counts:
+	case s.hidesSequences() || s.extra != nil && s.extra.counts:
 		s.ownSequences(o)
 	default:
 		l.counted = severalCounted

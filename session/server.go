@@ -69,8 +69,8 @@ func (s *Session) readAnswerOn(f *feed, o *Out) course {
 	n := min(int(s.serverLeft), len(f.left()))
 	if s.swallowing {
 		f.pass(&o.ToClient)
-		if s.owed.First() == pipeline.Question && s.x.asking.InRow() {
-			s.x.asking.Part(f.left()[:n], int(s.serverLeft)-n)
+		if s.owed.First() == pipeline.Question && s.extra.asking.InRow() {
+			s.extra.asking.Part(f.left()[:n], int(s.serverLeft)-n)
 		}
 		f.sent = f.pos + n
 	}
@@ -86,11 +86,11 @@ func (s *Session) readAnswerOn(f *feed, o *Out) course {
 // takeRow deals with a DataRow, or a CopyData.
 func (s *Session) takeRow(m *incoming, f *feed, o *Out) course {
 	e := s.owed.First()
-	if m.typ == 'D' && s.x != nil && s.x.signaled && !e.Ours() {
+	if m.typ == 'D' && s.extra != nil && s.extra.signaled && !e.Ours() {
 		if m.total == len(falseRows[0]) && !m.whole() {
 			return courseStop
 		}
-		s.x.signaled = false
+		s.extra.signaled = false
 		if row := afterSignal(m.bytes); row != nil {
 			f.pass(&o.ToClient)
 			o.ToClient.keep(append(o.ToClient.own(), row...))
@@ -100,7 +100,7 @@ func (s *Session) takeRow(m *incoming, f *feed, o *Out) course {
 	}
 	swallow := e.Ours() || s.phase == Resetting
 	if swallow && e == pipeline.Question {
-		s.x.asking.Part(m.bytes[wire.HeaderLen:], int(m.left()))
+		s.extra.asking.Part(m.bytes[wire.HeaderLen:], int(m.left()))
 	}
 	s.taken(m, swallow, f, o)
 	return courseNext
@@ -146,8 +146,8 @@ func decoded(typ byte) bool {
 // it, if whole is false.
 func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow bool) {
 	first := s.owed.First()
-	if s.x != nil && s.x.stray > 0 {
-		if s.x.counting && s.strayCounted(typ, body, o) {
+	if s.extra != nil && s.extra.stray > 0 {
+		if s.extra.counting && s.strayCounted(typ, body, o) {
 			return true
 		}
 		s.heardOf(typ, first)
@@ -155,7 +155,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 	own := first.Ours() && first.EndsWithReady()
 	switch typ {
 	case '1', '2', '3', 't':
-		return s.partDone(typ, first) || own
+		return s.extendedDone(typ, first) || own
 	case 'T', 'n':
 		return s.columnsTold(typ, first, body, whole) || own
 	case 'C', 'I', 's':
@@ -186,8 +186,8 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 	return own
 }
 
-// partDone: ParseComplete, BindComplete, CloseComplete, ParameterDescription.
-func (s *Session) partDone(typ byte, first pipeline.Pending) (swallow bool) {
+// extendedDone: ParseComplete, BindComplete, CloseComplete, ParameterDescription.
+func (s *Session) extendedDone(typ byte, first pipeline.Pending) (swallow bool) {
 	switch {
 	case typ == '1' && first == pipeline.Parse:
 		s.owed.Pop()
@@ -237,7 +237,7 @@ func (s *Session) commandDone(typ byte, first pipeline.Pending, body []byte, who
 		return true
 	}
 	if typ == 'C' && whole && (first == pipeline.Query || first == pipeline.Execute) {
-		if s.careful {
+		if s.readsTags {
 			s.completed(body, o)
 		} else if deallocatesAll(body) {
 			s.lostAll()
@@ -319,7 +319,7 @@ func (s *Session) readyForClient(o *Out) (withheld bool) {
 		s.stays, s.copyFed = false, false
 	}
 	s.link.retry = retry{}
-	if s.x != nil && s.withholds(o) {
+	if s.extra != nil && s.withholds(o) {
 		return true
 	}
 	o.Answered = s.owed.Len() == 0
@@ -328,7 +328,7 @@ func (s *Session) readyForClient(o *Out) (withheld bool) {
 
 // withholds is readyForClient for what few sessions need.
 func (s *Session) withholds(o *Out) bool {
-	x := s.x
+	x := s.extra
 	x.signaled = false
 	if s.tx != 'I' {
 		s.goesOn(o)
@@ -377,7 +377,7 @@ func (s *Session) asksFirst() bool {
 
 // failed: the backend answers with an error, and skips what belongs to it.
 func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out) (swallow bool) {
-	if s.phase == Active && s.over() && s.pins == 0 && s.hints == 0 && s.long == longNone && !s.mayHaveLeft() && !s.isLeaving() && (s.x == nil || !s.x.waiting) {
+	if s.phase == Active && s.over() && s.pins == 0 && s.hints == 0 && s.long == longNone && !s.mayHaveLeft() && !s.isLeaving() && (s.extra == nil || !s.extra.waiting) {
 		// Last words behind the last answer: they are not the client's any more.
 		s.tellReady(o)
 		s.freePlace()
@@ -396,10 +396,10 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 	s.lastWords = s.lastWords || bytes.Contains(body, []byte("\x00VFATAL\x00")) || bytes.Contains(body, []byte("\x00VPANIC\x00"))
 	refused := s.refusal(first)
 	shown := body
-	if whole && s.x != nil {
+	if whole && s.extra != nil {
 		if why := s.whyUnmade(body); why != nil {
 			shown = why
-		} else if len(s.x.splices) > 0 {
+		} else if len(s.extra.splices) > 0 {
 			shown = s.restorePosition(body)
 		}
 	}
@@ -429,7 +429,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 
 // skipsRest: the backend skips all up to a Sync. It is true if the error is about a
 // message of pgweir's own that stands alone.
-func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed bool) (alone bool) {
+func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed bool) (own bool) {
 	var making *follow.Statement
 	if first == pipeline.ParseShared {
 		making = s.link.ops[0].added
@@ -441,10 +441,10 @@ func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed 
 	if aside {
 		s.link.counted = severalCounted
 	}
-	own := aside || first == pipeline.ParseShared || first == pipeline.Shown || first == pipeline.CloseShared
+	own = aside || first == pipeline.ParseShared || first == pipeline.Shown || first == pipeline.CloseShared
 	if own && s.owed.First() == pipeline.OwnSync && !s.lastWords {
 		if (aside || first == pipeline.ParseShared) && whole {
-			s.more().unmade = append(s.x.unmade, unmade{making, bytes.Clone(body)})
+			s.more().unmade = append(s.extra.unmade, unmade{making, bytes.Clone(body)})
 		}
 		return true
 	}

@@ -106,7 +106,7 @@ type Link struct {
 
 	// What is there, from lease to lease.
 
-	told      uint32           // the process ID of the client that has last asked for PID; 0 if none has
+	pidReader uint32           // the process ID of the client that has last asked for PID; 0 if none has
 	unsure    bool             // a setting may be there whose name nobody knows; see Session.wash
 	quiet     bool             // no notifications are on their way from there
 	others    bool             // those of other clients may be than the one that has it
@@ -216,7 +216,7 @@ type Session struct {
 	settings *follow.Settings
 	base     *follow.Settings  // what it had at its login
 	names    map[string]*named // the client's named statements; see prepared.go
-	x        *extra            // what few sessions need; nil until then
+	extra    *extra            // what few sessions need; nil until then
 	// unnamed is the Parse message that made the client's unnamed statement,
 	// nil if there is none, so that it can be made again on another backend.
 	unnamed []byte
@@ -262,10 +262,10 @@ type lease struct {
 	begun       bool  // a message of the client's has been sent
 	stays       bool  // a transaction has ended, and the client had asked for more by then
 	asked       bool  // the backend has been asked since the client's last message
-	careful     bool  // the transaction has hints, so that command tags are read
-	spoilt      bool  // the backend is no longer fit for anybody else
-	alone       bool  // nothing is sent before all has been answered
-	held        bool  // and something is there to be sent
+	readsTags   bool  // the transaction has hints, so that command tags are read
+	tainted     bool  // the backend is no longer fit for anybody else
+	barrier     bool  // nothing is sent before all has been answered
+	blocked     bool  // and something is there to be sent
 	copyFed     bool  // CopyData, CopyDone or CopyFail was sent since all was answered
 	unnamedHere bool  // this backend has the unnamed statement, or none, for it has said so
 	unnamedSent bool  // it will, or else skips all up to the next Sync
@@ -361,7 +361,7 @@ func (s *Session) Hears() bool {
 
 // Preparing tells whether the backend is busy with what pgweir has put ahead of
 // the client's message: a cancel now would hit that, and not the query behind it.
-func (s *Session) Preparing() bool { return s.held || s.owed.First().Ours() }
+func (s *Session) Preparing() bool { return s.blocked || s.owed.First().Ours() }
 
 // maxOwed is how many answers the backend may owe before it is sent no more.
 // What its socket holds it works off to the end, even if the client has gone.
@@ -389,10 +389,10 @@ func (s *Session) Pinned() bool { return s.pins != 0 }
 
 // Released tells, once, that messages that were held back can be fed again.
 func (s *Session) Released() bool {
-	if !s.held || s.owed.Len() > 0 && s.reads != readsCopy || s.x != nil && (s.x.waiting || s.x.withheld) || s.awaits() {
+	if !s.blocked || s.owed.Len() > 0 && s.reads != readsCopy || s.extra != nil && (s.extra.waiting || s.extra.withheld) || s.awaits() {
 		return false
 	}
-	s.held = false
+	s.blocked = false
 	return true
 }
 

@@ -62,13 +62,13 @@ const nobody = 1 << 30
 // text that signals; 0 if it is to stand as it is.
 func (s *Session) aim(h wire.Hints) uint32 {
 	switch {
-	case h&hintsSignal == 0, s.config.Signal == nil, s.PID == 0, s.link.told == s.PID,
+	case h&hintsSignal == 0, s.config.Signal == nil, s.PID == 0, s.link.pidReader == s.PID,
 		s.tx != 'I', s.batch == batchRuns, s.pins != 0, (s.hints|h)&wire.HintBackendPID != 0:
 		return 0
-	case s.link.told == 0:
+	case s.link.pidReader == 0:
 		return nobody
 	}
-	return s.link.told
+	return s.link.pidReader
 }
 
 // aimText has a text signal whom it means; nil if that is whom it names.

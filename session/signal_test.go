@@ -107,12 +107,12 @@ func TestASignalToAProcessIDThatStandsForAClientReachesIt(t *testing.T) {
 func TestWhoIsSignaledByTheProcessIDOfTheBackendThatTheCallerHas(t *testing.T) {
 	mode, born := signals(5000000, nil)
 	on := func(told uint32) step {
-		return step{does: "the backend is process 4711", do: func(r *rig) { r.link = newLink(); r.link.PID, r.link.told = 4711, told }}
+		return step{does: "the backend is process 4711", do: func(r *rig) { r.link = newLink(); r.link.PID, r.link.pidReader = 4711, told }}
 	}
 	told := func(want uint32) step {
 		return step{does: "who was told its process ID", do: func(r *rig) {
 			r.t.Helper()
-			mustEqual(r.t, "told", fmt.Sprint(r.link.told), fmt.Sprint(want))
+			mustEqual(r.t, "told", fmt.Sprint(r.link.pidReader), fmt.Sprint(want))
 		}}
 	}
 	binds := func(st, formats, value string) string {

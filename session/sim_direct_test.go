@@ -105,7 +105,9 @@ func (c *simClient) reads(bytes string) {
 
 // held tells whether the session holds a message back that it is going to be fed
 // again now.
-func (c *simClient) held() bool { return c.rig.s.held && c.rig.fromClient != "" && !c.rig.s.awaits() }
+func (c *simClient) held() bool {
+	return c.rig.s.blocked && c.rig.fromClient != "" && !c.rig.s.awaits()
+}
 
 // sameError tells whether got is as good as want. In a block that has failed a
 // statement cannot be prepared anew, and that is what the client is told then,

@@ -41,7 +41,7 @@ func (c *simClient) notify() {
 }
 
 // notesWait tells whether notifications wait for it.
-func (c *simClient) notesWait() bool { return c.rig.s.x != nil && len(c.rig.s.x.notes) > 0 }
+func (c *simClient) notesWait() bool { return c.rig.s.extra != nil && len(c.rig.s.extra.notes) > 0 }
 
 // drained: it has read what it was sent.
 func (c *simClient) drained() {

@@ -266,7 +266,7 @@ func (s *sim) backendEvents(b *simBackend, add func(int, func())) {
 	if s.calm || b.gone || b.dead {
 		return
 	}
-	if s.world.sound && c != nil && c.rig.s.x != nil && c.rig.s.x.asking != nil && c.rig.s.x.asking.Parts&(proof.PartDigest|proof.PartLearn) != 0 {
+	if s.world.sound && c != nil && c.rig.s.extra != nil && c.rig.s.extra.asking != nil && c.rig.s.extra.asking.Parts&(proof.PartDigest|proof.PartLearn) != 0 {
 		return // the objects can be read
 	}
 	if n := s.rng.IntN(1000); n < 3 {

@@ -68,7 +68,7 @@ func (s *Session) showPrepared(o *Out) {
 			s.insert([]string{"ROLLBACK TO SAVEPOINT pgweir", "RELEASE SAVEPOINT pgweir"}, o)
 		}
 	}
-	s.x.showing = true
+	s.extra.showing = true
 }
 
 // hidePrepared ends what showPrepared has begun.
@@ -80,7 +80,7 @@ func (s *Session) hidePrepared(o *Out) {
 		}
 	}
 	s.ownSync(o)
-	s.x.showing = false
+	s.extra.showing = false
 }
 
 func (s *Session) ownSync(o *Out) {
@@ -235,7 +235,7 @@ func (s *Session) restorePosition(body []byte) []byte {
 		return body
 	}
 	moved := 0
-	for _, p := range s.x.splices {
+	for _, p := range s.extra.splices {
 		switch {
 		case position > p.at+p.new:
 			moved += p.new - p.old
@@ -271,18 +271,18 @@ type unmade struct {
 // the statement, in place of one that says that it is missing or that the block
 // has been aborted; nil if the error says neither.
 func (s *Session) whyUnmade(body []byte) (why []byte) {
-	if len(s.x.unmade) == 0 {
+	if len(s.extra.unmade) == 0 {
 		return nil
 	}
 	if aborted(body) {
-		why = s.x.unmade[0].why // it has aborted the block
-		s.x.unmade = nil
+		why = s.extra.unmade[0].why // it has aborted the block
+		s.extra.unmade = nil
 		return why
 	}
 	if !bytes.Contains(body, []byte("\x00C"+wire.CodeInvalidStatementName+"\x00")) {
 		return nil
 	}
-	for _, u := range s.x.unmade {
+	for _, u := range s.extra.unmade {
 		if u.st != nil && len(replaceName(body, u.st.Name, "")) < len(body) {
 			return u.why
 		}
@@ -297,11 +297,11 @@ func aborted(body []byte) bool {
 
 // deallocated: a DEALLOCATE of one name has succeeded.
 func (s *Session) deallocated() {
-	if s.x == nil || len(s.x.deallocs) == 0 {
+	if s.extra == nil || len(s.extra.deallocs) == 0 {
 		return
 	}
-	d := s.x.deallocs[0]
-	s.x.deallocs = s.x.deallocs[1:]
+	d := s.extra.deallocs[0]
+	s.extra.deallocs = s.extra.deallocs[1:]
 	if d.standIn != nil {
 		s.link.have.Remove(d.standIn)
 	}

@@ -299,7 +299,7 @@ func TestTheMidstOfAPipelineWaits(t *testing.T) {
 		}
 		mustEqual(t, alone, r.toServer, query(alone))
 		mustEqual(t, alone, r.toClient, complete("SELECT 1")+ready('I'))
-		if !r.s.held {
+		if !r.s.blocked {
 			t.Errorf("%s: nothing waits", alone)
 		}
 	}

@@ -126,9 +126,9 @@ func (s *Session) watch(text []byte, runs bool) (w watched) {
 	h |= w.names
 	if h&wire.HintPrepare != 0 {
 		// What a prepared statement does comes when it is executed.
-		s.more().preparedHints |= h &^ (wire.HintPrepare | hintsAlone)
-	} else if h&(wire.HintExecute|wire.HintDeallocate|wire.HintDiscard) != 0 && s.x != nil {
-		h |= s.x.preparedHints
+		s.more().preparedHints |= h &^ (wire.HintPrepare | hintsBarrier)
+	} else if h&(wire.HintExecute|wire.HintDeallocate|wire.HintDiscard) != 0 && s.extra != nil {
+		h |= s.extra.preparedHints
 	}
 	s.hints |= s.lasting(h)
 	if h&^hintsCheap != 0 || s.config.LeakCheck > 0 {
@@ -148,7 +148,7 @@ func (s *Session) passing(start []byte) {
 
 // readRest reads on in such a text.
 func (s *Session) readRest(part []byte) {
-	x := s.x
+	x := s.extra
 	if x.rest.Read(part) {
 		x.unknown = true
 	}
@@ -179,7 +179,7 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 				followed = false
 			}
 			s.noteCustom(n.Text)
-			s.more().role = s.x.role || n.Text == follow.NameRole
+			s.more().role = s.extra.role || n.Text == follow.NameRole
 		case wire.NameSetConfig:
 			s.noteCustom(n.Text)
 		case wire.NameSetConfigUnknown:
@@ -246,19 +246,19 @@ func (s *Session) clean(o *Out) bool {
 	s.hints = 0
 	s.link.epoch++
 	if h&wire.HintBackendPID != 0 {
-		s.link.told = s.PID
+		s.link.pidReader = s.PID
 	}
 	s.noteChanges(h)
 	blind := blinded(h)
-	s.spoilt = s.spoilt || blind&ReasonLibrary != 0 // nothing undoes it
-	if s.x != nil {
-		s.x.turned, s.x.turnedIdle = s.x.turns || h&(wire.HintReset|wire.HintDiscard) != 0, s.x.turnsIdle
-		s.x.turns, s.x.turnsIdle = false, false
+	s.tainted = s.tainted || blind&ReasonLibrary != 0 // nothing undoes it
+	if s.extra != nil {
+		s.extra.turned, s.extra.turnedIdle = s.extra.turns || h&(wire.HintReset|wire.HintDiscard) != 0, s.extra.turnsIdle
+		s.extra.turns, s.extra.turnsIdle = false, false
 	}
-	if s.x != nil && s.x.unknown {
-		s.x.unknown = false
+	if s.extra != nil && s.extra.unknown {
+		s.extra.unknown = false
 		blind |= ReasonSetting
-		s.x.blind = true
+		s.extra.blind = true
 	}
 	s.setPins(s.pins|blind, o)
 	hinted := s.parts(h)
@@ -303,7 +303,7 @@ func (s *Session) noteChanges(h wire.Hints) {
 // sample tells whether a transaction without hints is to be checked all the
 // same (leak_check).
 func (s *Session) sample() bool {
-	if s.config.LeakCheck <= 0 || s.pins != 0 || s.asked || s.spoilt {
+	if s.config.LeakCheck <= 0 || s.pins != 0 || s.asked || s.tainted {
 		return false
 	}
 	s.link.share += s.config.LeakCheck
@@ -318,12 +318,12 @@ func (s *Session) sample() bool {
 // many do: without a word, the next one to wait would not know why.
 func (s *Session) overPinned(o *Out) {
 	s.keepPlace()
-	s.x.blind = false
+	s.extra.blind = false
 	s.setPins(s.pins&ReasonLibrary, o)
 	s.link.settings = s.link.base
 	s.dropNames()
 	e := errMaxPinned(s.config.MaxPinned)
-	if !s.x.withheld {
+	if !s.extra.withheld {
 		e.Severity = "FATAL"
 		s.fail(e, o)
 		return
@@ -348,7 +348,7 @@ func (s *Session) setPins(pins Reason, o *Out) {
 			s.place = placeNew
 			s.config.Shared.places.Add(1)
 		}
-		s.more().pinStatement = s.x.statement
+		s.more().pinStatement = s.extra.statement
 	case pins == 0:
 		s.config.Shared.Pinned.Add(-1)
 		s.freePlace()
@@ -378,7 +378,7 @@ func (s *Session) dropNames() {
 	s.forgetNames()
 	s.link.have.Clear()
 	s.sqlNames = false
-	if s.x != nil {
-		s.x.preparedHints = 0
+	if s.extra != nil {
+		s.extra.preparedHints = 0
 	}
 }

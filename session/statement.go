@@ -117,8 +117,8 @@ func (s *Session) refusal(first pipeline.Pending) *wire.Error {
 	switch {
 	case first == pipeline.Refused:
 		return s.link.ops[0].refusal
-	case s.x != nil && first == pipeline.Query:
-		return s.x.refusing
+	case s.extra != nil && first == pipeline.Query:
+		return s.extra.refusing
 	}
 	return nil
 }

@@ -31,23 +31,23 @@ func (s *Session) swallowSyncs(n int) {
 
 // copied: a copy has come to its end, and all Syncs within it were ignored.
 func (s *Session) copied() {
-	if s.x != nil && !s.copyFailed() {
-		s.x.stray = 0
+	if s.extra != nil && !s.copyFailed() {
+		s.extra.stray = 0
 	}
 }
 
 // copyFailed tells whether a copy has failed that had Syncs within.
-func (s *Session) copyFailed() bool { return s.x != nil && s.x.stray > 0 && s.x.strays }
+func (s *Session) copyFailed() bool { return s.extra != nil && s.extra.stray > 0 && s.extra.strays }
 
 // failCopy: an error has come about what is owed first, which may be a copy. synced
 // tells that it was one that failed before the backend has read anything of what
 // is behind it, so that a Sync there is none of the copy's.
 func (s *Session) failCopy(first pipeline.Pending) (synced bool) {
-	if s.x == nil || s.x.stray == 0 || s.x.strays {
+	if s.extra == nil || s.extra.stray == 0 || s.extra.strays {
 		return false
 	}
-	s.x.byQuery = first == pipeline.Query
-	s.x.strays, s.spoilt = true, true
+	s.extra.byQuery = first == pipeline.Query
+	s.extra.strays, s.tainted = true, true
 	return !s.copyFed
 }
 
@@ -57,9 +57,9 @@ func (s *Session) heardOf(typ byte, first pipeline.Pending) {
 	case 'S', 'N', 'A', 'Z':
 	case 'E':
 		// Else the rest is skipped, up to a Sync.
-		s.x.answering = first != pipeline.Sync && first != pipeline.OwnSync && first.EndsWithReady()
+		s.extra.answering = first != pipeline.Sync && first != pipeline.OwnSync && first.EndsWithReady()
 	default:
-		s.x.answering = true
+		s.extra.answering = true
 	}
 }
 
@@ -68,15 +68,15 @@ func (s *Session) strayReady(first pipeline.Pending) bool {
 	if !s.copyFailed() {
 		return false
 	}
-	answering, byQuery := s.x.answering, s.x.byQuery
-	s.x.answering, s.x.byQuery = false, false
+	answering, byQuery := s.extra.answering, s.extra.byQuery
+	s.extra.answering, s.extra.byQuery = false, false
 	switch {
 	case byQuery: // the copy's own
 	case answering:
 		s.forgetStrays() // all came before this
 	case first == pipeline.Sync: // which of the Syncs it was makes no difference
 	default:
-		s.x.stray--
+		s.extra.stray--
 		s.reads, s.batch, s.unnamedSent = readsMessages, batchNone, false
 		s.unit++
 		return true
@@ -85,8 +85,8 @@ func (s *Session) strayReady(first pipeline.Pending) bool {
 }
 
 func (s *Session) forgetStrays() {
-	if s.x != nil {
-		s.x.copyStrays = copyStrays{}
+	if s.extra != nil {
+		s.extra.copyStrays = copyStrays{}
 	}
 }
 
@@ -111,7 +111,7 @@ func (s *Session) countStrays(o *Out) {
 	for _, e := range strayProbe {
 		s.owed.Push(e)
 	}
-	s.x.counting, s.x.counted = true, 0
+	s.extra.counting, s.extra.counted = true, 0
 }
 
 // strayCounted takes an answer to what countStrays has sent; it is false if the
@@ -124,18 +124,18 @@ func (s *Session) strayCounted(typ byte, body []byte, o *Out) bool {
 	case typ == '3':
 		s.owed.Pop()
 	case typ == 'Z' && s.owed.Len() == len(strayProbe):
-		s.x.counted++
+		s.extra.counted++
 	case typ == 'Z' && len(body) == 1:
 		s.owed.Pop()
 		s.tx = body[0]
-		counted := s.x.counted
+		counted := s.extra.counted
 		s.forgetStrays()
 		s.reads, s.batch, s.unnamedSent = readsMessages, batchNone, false
 		s.unit++
 		for range counted - 1 {
 			o.ToClient.addReady(s.tx)
 		}
-		s.x.ignoring = counted == 1
+		s.extra.ignoring = counted == 1
 	default:
 		return false
 	}
@@ -145,9 +145,9 @@ func (s *Session) strayCounted(typ byte, body []byte, o *Out) bool {
 // ignores tells whether a message is skipped by pgweir in the backend's place, up
 // to the Sync that the backend has had from pgweir already.
 func (s *Session) ignores(typ byte) bool {
-	if s.x == nil || !s.x.ignoring {
+	if s.extra == nil || !s.extra.ignoring {
 		return false
 	}
-	s.x.ignoring = typ != 'S'
-	return s.x.ignoring
+	s.extra.ignoring = typ != 'S'
+	return s.extra.ignoring
 }

@@ -5,7 +5,7 @@ import (
 )
 
 // special deals with messages that are more than bytes to be passed on: named
-// statements, and texts that must be changed, refused, or sent alone.
+// statements, and texts that must be changed, refused, or sent behind a barrier.
 func (s *Session) special(typ byte, message []byte, total int, before, behind []byte, o *Out) handling {
 	switch typ {
 	case 'P', 'B', 'D', 'C':
@@ -54,10 +54,10 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 	return handleNot
 }
 
-// waits tells whether a text is one that must be sent alone, and cannot yet.
+// waits tells whether a text must wait at a barrier.
 func (s *Session) waits(h wire.Hints) bool {
-	alone := h&hintsAlone != 0 || h&hintsCounting != 0 && s.link.counted != s.id
-	return alone && s.owed.Len() > 0 && s.reads != readsCopy
+	barred := h&hintsBarrier != 0 || h&hintsCounting != 0 && s.link.counted != s.id
+	return barred && s.owed.Len() > 0 && s.reads != readsCopy
 }
 
 // queryText deals with the text of a Query.
@@ -97,13 +97,13 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 		s.rest = restDropped
 	case instead != nil && whole:
 		o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(instead)))
-		s.alone = true // an error's position is about this text
+		s.barrier = true // an error's position is about this text
 	default:
 		o.ToServer.add(message)
 	}
 	s.track('Q', message, o)
-	s.careful = true
-	s.alone = s.alone || h&hintsAlone != 0
+	s.readsTags = true
+	s.barrier = s.barrier || h&hintsBarrier != 0
 	return handleDone
 }
 

@@ -32,7 +32,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		}
 	case 'E':
 		s.batch = batchRuns
-		s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode
+		s.barrier = s.barrier || s.hints&hintsBarrier != 0 && s.config.Mode != SessionMode
 		s.owed.Push(pipeline.Execute)
 	case 'C':
 		s.batch = max(s.batch, batchPrepares)
@@ -55,16 +55,16 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		o.Asked = true
 	}
 	if s.isShown() {
-		s.x.shown = channelsShown
+		s.extra.shown = channelsShown
 	}
-	if s.x != nil && len(s.x.channels) > 0 && (typ == 'Q' || typ == 'S' || typ == 'F') {
+	if s.extra != nil && len(s.extra.channels) > 0 && (typ == 'Q' || typ == 'S' || typ == 'F') {
 		s.catchUp(o)
 	}
 }
 
 // trackSimple is track for a Query and a FunctionCall.
 func (s *Session) trackSimple(typ byte, message []byte, o *Out) {
-	s.spoilt = s.spoilt || s.batch == batchRuns // PostgreSQL 18 does not end the transaction then
+	s.tainted = s.tainted || s.batch == batchRuns // PostgreSQL 18 does not end the transaction then
 	s.unnamedSent, s.batch = false, batchNone
 	s.unit++
 	if typ == 'F' {
@@ -79,7 +79,7 @@ func (s *Session) trackSimple(typ byte, message []byte, o *Out) {
 	s.noticeDatabases(text, o)
 	s.unnamed = nil // gone with every simple query, whoever's it was
 	s.endLong()
-	s.alone = s.alone || s.unlistens()
+	s.barrier = s.barrier || s.unlistens()
 	s.owed.Push(pipeline.Query)
 }
 
@@ -90,7 +90,7 @@ func (s *Session) trackSync() {
 	}
 	s.unnamedSent = false
 	s.unit++
-	s.alone = s.alone || s.hints&hintsAlone != 0 && s.config.Mode != SessionMode || s.unlistens()
+	s.barrier = s.barrier || s.hints&hintsBarrier != 0 && s.config.Mode != SessionMode || s.unlistens()
 	if s.reads == readsCopy {
 		s.swallowSyncs(1)
 		return
@@ -105,7 +105,7 @@ func (s *Session) trackParse(message []byte, o *Out) {
 	o.ServerParses++
 	s.batch = max(s.batch, batchPrepares)
 	if s.refuses(message) {
-		s.pushOp(pipeline.Refused, op{refusal: s.x.refusing})
+		s.pushOp(pipeline.Refused, op{refusal: s.extra.refusing})
 		return
 	}
 	if s.sharing() && len(message) > wire.HeaderLen && message[wire.HeaderLen] != 0 {
@@ -127,7 +127,7 @@ func (s *Session) trackBind(message []byte, o *Out) {
 		s.hints |= s.lasting(s.runsUnnamed(message))
 		s.bindLong()
 	}
-	s.careful = s.careful || s.hints&^hintsCheap != 0
+	s.readsTags = s.readsTags || s.hints&^hintsCheap != 0
 	if len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
 		text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
 		s.noticeReset(text) // its Parse may have had a Sync of its own

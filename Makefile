@@ -52,7 +52,7 @@ test-race: need-go ## Run integration tests with the race detector in the progra
 		-skip 'CostLittle$$' \
 		-run "^($$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' $(RACED) | paste -sd '|'))$$"
 
-test-versions: need-go ## Repeat the integration tests against PostgreSQL 14 to 18
+test-versions: need-go ## Repeat the integration tests that depend on it against PostgreSQL 14 to 18
 	@scripts/install-postgres psql pgbench psycopg2
 	@scripts/test-versions
 

@@ -18,7 +18,7 @@ const maxCancels = 2
 // this key is waiting for now, and nothing else. done is called when it has
 // arrived, or is not meant for anybody here.
 func (p *Proxy) cancel(pid uint32, key []byte, done func()) {
-	c := p.bearer(pid, key)
+	c := p.clientOfKey(pid, key)
 	if c == nil {
 		done()
 		return
@@ -26,8 +26,8 @@ func (p *Proxy) cancel(pid uint32, key []byte, done func()) {
 	c.post(func() { c.cancel(done, 0) })
 }
 
-// bearer finds the client that was told this key.
-func (p *Proxy) bearer(pid uint32, key []byte) *client {
+// clientOfKey finds the client that was told this key.
+func (p *Proxy) clientOfKey(pid uint32, key []byte) *client {
 	candidates := p.servers.byPID(pid)
 	if c := p.clients.at(pid); c != nil {
 		candidates = append(candidates, c)

@@ -2,7 +2,9 @@ package session
 
 import (
 	"bytes"
+	"encoding/binary"
 
+	"pgweir/session/follow"
 	"pgweir/wire"
 )
 
@@ -41,4 +43,18 @@ func twoByteEncoding(name string) bool {
 		return true
 	}
 	return false
+}
+
+// readsOneWay tells whether a text means the same in every encoding, and whatever a
+// backslash does.
+func readsOneWay(text []byte) bool {
+	if bytes.IndexByte(text, '\\') >= 0 {
+		return false
+	}
+	for ; len(text) >= 8; text = text[8:] {
+		if binary.LittleEndian.Uint64(text)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	return follow.IsASCII(text)
 }

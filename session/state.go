@@ -54,6 +54,9 @@ func (s *Session) scan(text, types []byte) (wire.Hints, wire.Shape) {
 	if s.config.State == StateOff {
 		return 0, 0
 	}
+	if s.unnamedHints == 0 && s.unnamedShape != 0 && s.isUnnamed(text, types) && readsOneWay(text) {
+		return 0, s.unnamedShape // as drivers do that send each statement with its text
+	}
 	h, shape := s.scanAs(s.readable(text), types, s.nonconforming())
 	if s.mayMisread(text) {
 		for _, nonconforming := range [...]bool{false, true} {
@@ -64,6 +67,17 @@ func (s *Session) scan(text, types []byte) (wire.Hints, wire.Shape) {
 		return h, 0
 	}
 	return h, shape
+}
+
+// isUnnamed tells whether a text, and the types of its parameters, are those of the
+// client's unnamed statement.
+func (s *Session) isUnnamed(text, types []byte) bool {
+	const before = wire.HeaderLen + 1 // the statement's name, which is empty
+	if len(s.unnamed) < before+len(text)+1 || !bytes.Equal(s.unnamed[before:][:len(text)], text) {
+		return false
+	}
+	rest := s.unnamed[before+len(text):]
+	return rest[0] == 0 && bytes.Equal(parameterTypes(rest[1:]), types)
 }
 
 // scanAs is scan for one way in which a text may be read.

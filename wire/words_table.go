@@ -1,6 +1,9 @@
 package wire
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // The words that Scan knows. Nearly every word of a statement is none of them,
 // so a table over the first two letters and the length turns those away before
@@ -88,8 +91,16 @@ type wordTable struct {
 	lengths [1024]uint32
 	// words are sorted by their first two letters; those of letters k are
 	// words[from[k]:from[k+1]].
-	words []hintWord
+	words []tableWord
 	from  [1025]uint8
+}
+
+// A tableWord is a hintWord without its '*'. What turns nearly all words away, the
+// length, can be told without its text.
+type tableWord struct {
+	text   string
+	hint   Hints
+	begins bool // it stands for all that begin with it
 }
 
 // Where a statement starts, the others are found as well.
@@ -100,14 +111,17 @@ var (
 
 func newWordTable(words []hintWord) wordTable {
 	letters := func(w hintWord) int { return firstTwo(w.text[0], w.text[1]) }
-	t := wordTable{words: slices.Clone(words)}
-	slices.SortStableFunc(t.words, func(a, b hintWord) int { return letters(a) - letters(b) })
-	for _, w := range t.words {
+	words = slices.Clone(words)
+	slices.SortStableFunc(words, func(a, b hintWord) int { return letters(a) - letters(b) })
+	var t wordTable
+	for _, w := range words {
 		k := letters(w)
-		if n := len(w.text) - 1; w.text[n] == '*' {
-			t.lengths[k] |= ^uint32(0) << n
+		text, begins := strings.CutSuffix(w.text, "*")
+		t.words = append(t.words, tableWord{text, w.hint, begins})
+		if begins {
+			t.lengths[k] |= ^uint32(0) << len(text)
 		} else {
-			t.lengths[k] |= 1 << len(w.text)
+			t.lengths[k] |= 1 << len(text)
 		}
 		t.from[k+1]++
 	}
@@ -139,13 +153,10 @@ func mayBeWord(word []byte, atStart bool) bool {
 func lookUp(word []byte, atStart bool) Hints {
 	t := tableAt(atStart)
 	k := firstTwo(word[0], word[1])
-	for _, w := range t.words[t.from[k]:t.from[k+1]] {
-		last := len(w.text) - 1
-		if w.text[last] == '*' {
-			if len(word) >= last && isWord(word[:last], w.text[:last]) {
-				return w.hint
-			}
-		} else if isWord(word, w.text) {
+	for i := range t.words[t.from[k]:t.from[k+1]] {
+		w := &t.words[int(t.from[k])+i]
+		n := len(w.text)
+		if (len(word) == n || w.begins && len(word) > n) && isWord(word[:n], w.text) {
 			return w.hint
 		}
 	}

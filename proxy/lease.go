@@ -27,8 +27,8 @@ func (c *client) acquireFresh(w *worker, fresh []wire.Param) *wire.Error {
 
 // choose has the client get a backend that was opened with its own startup
 // parameters, or with none.
-func (c *client) choose(strict bool) {
-	if strict != (c.wait.Variant == c.opening) {
+func (c *client) choose(own bool) {
+	if own != (c.wait.Variant == c.opening) {
 		c.wait.Variant, c.other = c.other, c.wait.Variant
 	}
 }
@@ -227,7 +227,7 @@ func (c *client) release() {
 	}
 }
 
-// letGo gives a backend back that has been held, if nothing is on its way any
+// letGo gives a backend back that is quarantined, if nothing is on its way any
 // more.
 func (w *worker) letGo(s *server) {
 	if s.quarantined && s.cancels == 0 && !s.syncing && !s.gone {

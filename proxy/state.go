@@ -19,7 +19,7 @@ import (
 // longPin is when a pin is worth a line in the log.
 const longPin = time.Minute
 
-// pinned notes that the reasons have changed for which the client keeps its
+// notePins notes that the reasons have changed for which the client keeps its
 // backend.
 func (c *client) notePins(w *worker) {
 	r, statement := c.sess.Pins()
@@ -249,7 +249,7 @@ func (cp *clientPool) fillState(out *status.Pool) {
 	}
 }
 
-// listLeaks and listListeners are for a full snapshot.
+// listState is for a full snapshot.
 func (cp *clientPool) listState(s *status.Snapshot) {
 	cp.leaks.Lock()
 	for _, l := range cp.leaks.all {

@@ -28,10 +28,10 @@ const (
 //
 // Nor is a client told that its UNLISTEN has succeeded before it has heard what
 // was notified until then: that comes by another connection. The owner is asked
-// for it (SyncNotes), and only then the set is made smaller.
+// for it (EffectSyncNotes), and only then the set is made smaller.
 //
 // And what was notified before a query of its is there with the query's answer,
-// as directly. The listening backend is asked for it (CatchUp) when the query is
+// as directly. The listening backend is asked for it (EffectCatchUp) when the query is
 // sent, which is mostly answered before the query is.
 //
 // A notification bears the process ID of a backend. Whose client it is from is

@@ -42,7 +42,8 @@ const (
 	// EffectCatchUp has CaughtUp called with Out.CatchUp when the client has been
 	// told what has been notified up to now on channels that it hears.
 	EffectCatchUp
-	// EffectSyncNotes has Listened called then.
+	// EffectSyncNotes has Listened called when the client has been told what has been
+	// notified up to now on the whole server.
 	EffectSyncNotes
 	// EffectVacate: a statement that is being sent needs the databases
 	// Out.Vacate for itself, so that no backend may stay there that nobody uses.
@@ -50,8 +51,8 @@ const (
 )
 
 // Out is what one step of a session wants done. Its owner sends ToServer and
-// ToClient and then does what Effects say, in their order, with no way back into
-// any session before the last; then the Out can be used for the next step. The
+// ToClient and then does what Effects say, in their order, with no step of any
+// session before the last; then the Out can be used for the next step. The
 // bytes may be those that were fed in, so they are good only until the feeder's
 // buffer is used again.
 type Out struct {
@@ -86,8 +87,8 @@ func (o *Out) Reset() {
 // do adds an effect.
 func (o *Out) do(e Effect) { o.Effects = append(o.Effects, e) }
 
-// once adds an effect that is there already, if it is to be carried out, with what
-// all steps up to then have made of the session.
+// once adds an effect unless it is there. It is carried out once, with what the whole
+// step has made of the session.
 func (o *Out) once(e Effect) {
 	if !o.Wants(e) {
 		o.do(e)

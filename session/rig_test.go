@@ -79,6 +79,20 @@ var cuttings = []struct {
 	}},
 }
 
+// rank says which effects come behind which others: a lease ends before its client
+// does, and before it needs another.
+func rank(e Effect) int {
+	switch e {
+	case EffectRelease, EffectDrop, EffectDropBusy:
+		return 1
+	case EffectNeedBackend, EffectNeedOwnBackend:
+		return 2
+	case EffectEndClient:
+		return 3
+	}
+	return 0
+}
+
 // carriesOut notes one thing that a step wants done.
 func (r *rig) carriesOut(e Effect) {
 	o := &r.o
@@ -128,7 +142,10 @@ func (r *rig) took() {
 	o := &r.o
 	r.toServer += string(o.ToServer.Bytes())
 	r.toClient += string(o.ToClient.Bytes())
-	for _, e := range o.Effects {
+	for i, e := range o.Effects {
+		if i > 0 && rank(e) < rank(o.Effects[i-1]) {
+			r.t.Fatalf("effects %v come in an order that no owner can carry out", o.Effects)
+		}
 		r.carriesOut(e)
 	}
 	r.unread += string(o.Unread)

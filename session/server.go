@@ -162,7 +162,8 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 		return s.commandDone(typ, first, body, whole, o) || own
 	case 'G':
 		n, ended := s.owed.SwallowSyncs()
-		if s.endCopy(); !ended {
+		s.endCopy()
+		if !ended {
 			s.reads = readsCopy
 		}
 		s.swallowSyncs(n)
@@ -429,7 +430,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 
 // skipsRest: the backend skips all up to a Sync. It is true if the error is about a
 // message of pgweir's own that stands alone.
-func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed bool) (own bool) {
+func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed bool) bool {
 	var making *follow.Statement
 	if first == pipeline.ParseShared {
 		making = s.link.ops[0].added
@@ -441,14 +442,15 @@ func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed 
 	if aside {
 		s.link.counted = severalCounted
 	}
-	own = aside || first == pipeline.ParseShared || first == pipeline.Shown || first == pipeline.CloseShared
+	own := aside || first == pipeline.ParseShared || first == pipeline.Shown || first == pipeline.CloseShared
 	if own && s.owed.First() == pipeline.OwnSync && !s.lastWords {
 		if (aside || first == pipeline.ParseShared) && whole {
 			s.more().unmade = append(s.extra.unmade, unmade{making, bytes.Clone(body)})
 		}
 		return true
 	}
-	if s.reads = readsMessages; !synced {
+	s.reads = readsMessages
+	if !synced {
 		s.reads = skipsToSync
 	}
 	if parse && !s.owed.Has(pipeline.Parse) {

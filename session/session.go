@@ -76,7 +76,9 @@ type Config struct {
 	// Waiting tells whether another client waits for a backend of the pool. It is
 	// called between messages, and must be quick. nil: nobody ever does.
 	Waiting func() bool
-	// Listening tells whether the pool has a listening backend. nil: it always has.
+	// Listening tells whether the pool has a listening backend. It is called in the
+	// midst of a step, must be quick, and must not come back to any session. nil: it
+	// always has.
 	Listening func() bool
 	// User is whom the pool's backends log in as.
 	User string
@@ -124,7 +126,8 @@ type Link struct {
 	counted   uint64           // the only one that has been there since the backend forgot its sequences; see sequences.go
 	epoch     uint64           // counts the leases, and the transactions in them that have hints
 
-	// What a lease needs, lent to whose it is; see begin.
+	// What only a lease needs. It is the session's that has the backend; begin makes
+	// it ready.
 
 	owed     pipeline.Queue // what the backend owes
 	ops      []op           // the changes to have, and to the client's names, that it has not confirmed

@@ -55,7 +55,7 @@ func (s *Session) scan(text, types []byte) (wire.Hints, wire.Shape) {
 		return 0, 0
 	}
 	if s.unnamedHints == 0 && s.unnamedShape != 0 && s.isUnnamed(text, types) && readsOneWay(text) {
-		return 0, s.unnamedShape // as drivers do that send each statement with its text
+		return 0, s.unnamedShape // drivers send the text of a statement each time
 	}
 	h, shape := s.scanAs(s.readable(text), types, s.nonconforming())
 	if s.mayMisread(text) {

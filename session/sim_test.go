@@ -107,6 +107,7 @@ func simulate(t *testing.T, seed uint64, verbose bool) []string {
 	s.world = newWorld(rng)
 	s.newPool()
 	s.config.Waiting = s.pool.Waiting
+	s.config.Listening = func() bool { return rng.IntN(3) > 0 }
 	finished := false
 	defer func() {
 		if finished && !t.Failed() {

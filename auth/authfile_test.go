@@ -40,7 +40,7 @@ func TestParseAuthFileNamesFileAndLineButNoSecret(t *testing.T) {
 		{"\"ann\" \"hidden\"\"", "users.txt:1: the password has no closing quote on this line"},
 		{"\"\" \"hidden\"", "users.txt:1: the user name is empty"},
 		{"\"ann\" \"hid\x00den\"", "users.txt:1: the password holds a NUL"},
-		{"\"a\" \"b\"\n\"ann\" \"SCRAM-SHA-256$hidden\"", `users.txt:2: user "ann": not a SCRAM-SHA-256 secret: a part is missing`},
+		{"\"a\" \"b\"\n\"ann\" \"SCRAM-SHA-256$hidden\"", `users.txt:2: user "ann": invalid SCRAM-SHA-256 secret: a part is missing`},
 	} {
 		entries, err := ParseAuthFile("users.txt", []byte(c.file))
 		if err == nil || err.Error() != c.want || entries != nil {

@@ -30,15 +30,19 @@ const (
 
 // Exchange is the conversation of one login. It is used by one goroutine.
 type Exchange struct {
-	user    *user
-	step    step
-	method  Method // of this exchange: what the client is asked for
-	doomed  bool   // the user is unknown, or has no secret
-	salt    [4]byte
-	server  *wire.SCRAMServer
-	key     []byte
-	clear   string
-	stopped error
+	user   *user
+	step   step
+	method Method // of this exchange: what the client is asked for
+	doomed bool   // the user is unknown, or has no secret
+	salt   [4]byte
+	server *wire.SCRAMServer
+	// endPoint is the server's certificate's of the client's TLS channel; nil
+	// for none. binding is what the client has chosen to make of it.
+	endPoint []byte
+	binding  wire.SCRAMBinding
+	key      []byte
+	clear    string
+	stopped  error
 }
 
 // Begin begins the login of a client that says it is this user.
@@ -55,6 +59,17 @@ func (u *Users) Begin(name string) *Exchange {
 		x.method = SCRAM
 	}
 	return x
+}
+
+// Bind tells of the TLS channel to the client: the end point of the certificate
+// that the client was shown, see wire.ServerEndPoint. SCRAM is then offered with
+// channel binding first, and without it second. With a nil endPoint, or without
+// Bind, channel binding is not offered. It is called before Start.
+func (x *Exchange) Bind(endPoint []byte) {
+	if x.step != stepStart {
+		panic("bug: Exchange.Bind called after Start")
+	}
+	x.endPoint = endPoint
 }
 
 // Start appends the Authentication request. done says that the client is in
@@ -74,6 +89,9 @@ func (x *Exchange) Start(dst []byte) (out []byte, done bool) {
 		return wire.AppendAuthMD5(dst, x.salt), false
 	case SCRAM:
 		x.step = stepInitial
+		if x.endPoint != nil {
+			return wire.AppendAuthSASL(dst, wire.MechanismSCRAMPlus, wire.MechanismSCRAM), false
+		}
 		return wire.AppendAuthSASL(dst, wire.MechanismSCRAM), false
 	}
 	x.step = stepDone
@@ -94,6 +112,16 @@ func (x *Exchange) Derives() bool {
 	return false
 }
 
+// MaxMessage is how long the client's next message may be, in bytes with its
+// header: as PostgreSQL has it.
+func (x *Exchange) MaxMessage() int {
+	switch x.step {
+	case stepInitial, stepFirst, stepProof:
+		return wire.MaxSASLMessage
+	}
+	return wire.MaxPasswordMessage
+}
+
 // Receive takes the body of the client's next 'p' message (PasswordMessage,
 // SASLInitialResponse or SASLResponse) and appends the answer, if there is one.
 // done says that the client has proven who it is; the caller then sends
@@ -101,7 +129,8 @@ func (x *Exchange) Derives() bool {
 //
 // An error ends the login. It is a FATAL *wire.Error: 28P01, in the same words
 // for a wrong password and an unknown user; 08P01 for a message out of place or
-// malformed; 0A000 for a SCRAM feature that is not supported.
+// malformed; 0A000 for a SCRAM feature that is not supported; 28000 for a client
+// that is bound to another TLS channel, or believes that it cannot be bound.
 func (x *Exchange) Receive(dst, body []byte) (out []byte, done bool, err error) {
 	out, err = x.receive(dst, body)
 	if err != nil {
@@ -124,8 +153,8 @@ func (x *Exchange) receive(dst, body []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if mechanism != wire.MechanismSCRAM {
-			return nil, wire.Fatalf(wire.CodeProtocolViolation, "client selected an invalid SASL authentication mechanism")
+		if err := x.choose(mechanism); err != nil {
+			return nil, err
 		}
 		if data == nil {
 			x.step = stepFirst
@@ -162,8 +191,25 @@ func (x *Exchange) checkPassword(password string) error {
 	return nil
 }
 
+// choose takes the SASL mechanism that the client has selected.
+func (x *Exchange) choose(mechanism string) error {
+	bindable := x.endPoint != nil
+	switch {
+	case mechanism == wire.MechanismSCRAMPlus && bindable:
+		x.binding = wire.SCRAMBound(x.endPoint)
+	case mechanism == wire.MechanismSCRAM && bindable:
+		x.binding = wire.SCRAMPassed()
+	case mechanism == wire.MechanismSCRAM:
+		x.binding = wire.SCRAMBinding{}
+	default:
+		return wire.Fatalf(wire.CodeProtocolViolation, "client selected an invalid SASL authentication mechanism")
+	}
+	return nil
+}
+
 func (x *Exchange) first(dst, message []byte) ([]byte, error) {
 	x.server = wire.NewSCRAMServer(x.user.scram(), wire.SCRAMNonce())
+	x.server.Bind(x.binding)
 	answer, err := x.server.First(message)
 	if err != nil {
 		return nil, err

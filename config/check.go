@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ func (p *parser) finish() {
 	p.authentication()
 	p.clientTLS()
 	p.serverTLS()
+	p.serverLogins()
 	p.poolSizes()
 	p.census()
 	for name, db := range p.config.Databases {
@@ -134,6 +136,21 @@ func (p *parser) serverTLS() {
 		return
 	}
 	c.ServerTLSRoots = roots
+}
+
+// serverLogins finds settings that leave no way to log in to a server.
+func (p *parser) serverLogins() {
+	c := p.config
+	binding := []string{"server_channel_binding"}
+	bound := slices.Contains(c.ServerAuthMethods, "scram-sha-256-plus")
+	switch {
+	case c.ServerChannelBinding == "require" && c.ServerTLSSSLMode == "disable":
+		p.problem(binding, `server_channel_binding: "require" needs TLS, and server_tls_sslmode is "disable"`)
+	case c.ServerChannelBinding == "require" && !bound && !slices.Contains(c.ServerAuthMethods, "scram-sha-256"):
+		p.problem(binding, `server_channel_binding: "require" needs "scram-sha-256-plus" among server_auth_methods`)
+	case c.ServerChannelBinding == "disable" && bound && len(c.ServerAuthMethods) == 1:
+		p.problem(binding, `server_channel_binding: "disable" leaves no way to log in, as server_auth_methods is "scram-sha-256-plus"`)
+	}
 }
 
 // keyPair reads a certificate and its key; nil if none are named, or if they

@@ -37,6 +37,9 @@ type Config struct {
 	AuthFileData []byte // the auth_file's bytes as read with this configuration; nil if none is named
 	AdminUsers   []string
 	StatsUsers   []string
+	// ServerAuthMethods are some of "trust", "password", "md5", "scram-sha-256"
+	// and "scram-sha-256-plus"; never none.
+	ServerAuthMethods []string
 
 	// Defaults for all pools; PoolModeFor and the like answer for a given one.
 	PoolMode           string // "session", "transaction" or "statement"
@@ -81,6 +84,8 @@ type Config struct {
 	ServerTLSCAFile   string
 	ServerTLSCertFile string
 	ServerTLSKeyFile  string
+
+	ServerChannelBinding string // "disable", "prefer" or "require"
 
 	// What the files above held when this configuration was read; nil if none
 	// is named. With ServerTLSRoots nil, the system's roots are meant.

@@ -61,6 +61,13 @@ func TestEachProblemIsNamedWithItsLine(t *testing.T) {
 		{"the console's name", "[databases.pgbouncer]", `config.toml:1: databases.pgbouncer: this name is the admin console's; no database can bear it`},
 		{"the console's other name", "[databases]\npgweir = {}", `config.toml:2: databases.pgweir: this name is the admin console's; no database can bear it`},
 
+		{"an unknown way to log in", "server_auth_methods = 'md5, none'", `config.toml:1: server_auth_methods: "none" is not known; it is one of trust, password, md5, scram-sha-256, scram-sha-256-plus`},
+		{"no way to log in", "server_auth_methods = []", `config.toml:1: server_auth_methods: names none of trust, password, md5, scram-sha-256, scram-sha-256-plus`},
+		{"no list of ways", "server_auth_methods = 1", `config.toml:1: server_auth_methods: must be a list of strings, not 1`},
+		{"binding without TLS", "server_channel_binding = 'require'\nserver_tls_sslmode = 'disable'", `config.toml:1: server_channel_binding: "require" needs TLS, and server_tls_sslmode is "disable"`},
+		{"binding without SCRAM", "server_channel_binding = 'require'\nserver_auth_methods = 'md5'", `config.toml:1: server_channel_binding: "require" needs "scram-sha-256-plus" among server_auth_methods`},
+		{"no binding where nothing else may be", "server_channel_binding = 'disable'\nserver_auth_methods = 'scram-sha-256-plus'", `config.toml:1: server_channel_binding: "disable" leaves no way to log in, as server_auth_methods is "scram-sha-256-plus"`},
+
 		{"a number out of range", "listen_port = 70000", `config.toml:1: listen_port: 70000 is out of range (0 to 65535)`},
 		{"a negative number", "max_db_connections = -1", `config.toml:1: max_db_connections: -1 is out of range (0 to 262143)`},
 		{"a size of 0", "default_pool_size = 0", `config.toml:1: default_pool_size: 0 is out of range (1 to 262143)`},

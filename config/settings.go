@@ -35,6 +35,8 @@ var (
 	listenWays     = []string{"share", "pin", "reject"}
 	clientSSLModes = []string{"disable", "allow", "prefer", "require"}
 	serverSSLModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+	serverMethods  = []string{"trust", "password", "md5", "scram-sha-256", "scram-sha-256-plus"}
+	serverBindings = []string{"disable", "prefer", "require"}
 )
 
 // settings are those at the top level, in the order of the documentation.
@@ -77,6 +79,9 @@ var settings = []setting[Config]{
 	{group: "Authentication", at: func(c *Config) any { return &c.StatsUsers },
 		spec: spec{name: "stats_users", kind: kindList, def: "",
 			doc: "The users who may read on the console."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.ServerAuthMethods },
+		spec: spec{name: "server_auth_methods", kind: kindChoices, def: "trust, password, md5, scram-sha-256", choices: serverMethods,
+			doc: `The ways in which pgweir logs in to PostgreSQL; a server that asks for another is refused, as by libpq's require_auth. "trust" is a server that asks for nothing (also peer and cert); "scram-sha-256" is SCRAM with or without channel binding, "scram-sha-256-plus" only with it.`}},
 
 	{group: "Pools", at: func(c *Config) any { return &c.PoolMode },
 		spec: spec{name: "pool_mode", kind: kindChoice, def: "session", choices: poolModes,
@@ -171,6 +176,9 @@ var settings = []setting[Config]{
 	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSKeyFile },
 		spec: spec{name: "server_tls_key_file", kind: kindPath, def: "",
 			doc: "The private key that belongs to it (PEM)."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ServerChannelBinding },
+		spec: spec{name: "server_channel_binding", kind: kindChoice, def: "prefer", choices: serverBindings,
+			doc: `Whether a SCRAM login to PostgreSQL is bound to its certificate, as libpq's channel_binding. "prefer": over TLS, if the server offers it; "require": no other login is made, so neither over a Unix socket.`}},
 
 	{group: "Census", at: func(c *Config) any { return &c.CensusInterval },
 		spec: spec{name: "census_interval", kind: kindDuration, def: "5s", min: 0, max: maxDuration,

@@ -21,6 +21,7 @@ const (
 	kindPath                 // a string: a file or folder; a relative one starts at the file's folder
 	kindList                 // an array of strings, or one string with commas
 	kindChoice               // one of a few words
+	kindChoices              // a list, as kindList, of some of a few words: one at least
 	kindMode                 // a string of octal digits
 	kindWorkers              // "auto" (0) or a whole number within min and max
 )
@@ -40,7 +41,7 @@ func (k kind) String() string {
 		return "text"
 	case kindPath:
 		return "path"
-	case kindList:
+	case kindList, kindChoices:
 		return "list"
 	case kindChoice:
 		return "word"
@@ -75,6 +76,8 @@ func (s *spec) parse(raw any) (any, error) {
 		return parseText(raw)
 	case kindList:
 		return parseList(raw)
+	case kindChoices:
+		return s.parseChoices(raw)
 	case kindChoice:
 		return s.parseChoice(raw)
 	case kindMode:
@@ -197,6 +200,23 @@ func parseList(raw any) (any, error) {
 		if part != "" {
 			list = append(list, part)
 		}
+	}
+	return list, nil
+}
+
+func (s *spec) parseChoices(raw any) (any, error) {
+	value, err := parseList(raw)
+	if err != nil {
+		return nil, err
+	}
+	list := value.([]string)
+	for _, word := range list {
+		if _, err := s.parseChoice(word); err != nil {
+			return nil, err
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("names none of %s", strings.Join(s.choices, ", "))
 	}
 	return list, nil
 }

@@ -37,6 +37,7 @@ type TLS struct {
 type Secured interface {
 	net.Conn
 	Describe() string
+	ConnectionState() tls.ConnectionState
 }
 
 // Secure wraps a connection in TLS as a client. It is set by whoever assembles

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"runtime"
 	"slices"
 	"time"
 
@@ -248,15 +247,26 @@ func (l *loginConn) authenticate(body []byte) error {
 	c := &l.settings.Credentials
 	switch kind {
 	case wire.AuthOK:
+		if l.auth == authBegun {
+			if err := l.settings.mayUse(AuthTrust); err != nil {
+				return err
+			}
+		}
 		l.auth = authDone
 		return nil
 	case wire.AuthCleartext:
+		if err := l.settings.mayUse(AuthPassword); err != nil {
+			return err
+		}
 		if c.Password == "" {
 			return l.lacking("a password")
 		}
 		l.auth = authAnswered
 		return l.send(wire.AppendPassword(nil, c.Password))
 	case wire.AuthMD5:
+		if err := l.settings.mayUse(AuthMD5); err != nil {
+			return err
+		}
 		secret := c.MD5
 		if c.Password != "" {
 			secret = wire.MD5Secret(c.User, c.Password)
@@ -284,32 +294,6 @@ func (l *loginConn) authenticate(body []byte) error {
 		l.auth = authAnswered
 		return nil
 	}
-}
-
-// deriving bounds how many logins derive SCRAM keys from a password at a time:
-// that is processor time, as much as the server asks for.
-var deriving = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
-
-// beginSCRAM answers the offer of SASL mechanisms.
-func (l *loginConn) beginSCRAM(offer []byte) error {
-	mechanisms, err := wire.DecodeSASLMechanisms(offer)
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(mechanisms, wire.MechanismSCRAM) {
-		return wire.Fatalf(wire.CodeFeatureNotSupported, "the server offers no SASL mechanism that is known here")
-	}
-	c := &l.settings.Credentials
-	switch {
-	case c.Password != "":
-		l.scram = wire.NewSCRAMClient(c.Password, wire.SCRAMNonce())
-	case len(c.ClientKey) > 0 && len(c.ServerKey) > 0:
-		l.scram = wire.NewSCRAMClientKeys(c.ClientKey, c.ServerKey, wire.SCRAMNonce())
-	default:
-		return l.lacking("a password")
-	}
-	l.auth = authOffered
-	return l.send(wire.AppendSASLInitialResponse(nil, wire.MechanismSCRAM, l.scram.First()))
 }
 
 func (l *loginConn) lacking(what string) error {

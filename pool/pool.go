@@ -33,6 +33,8 @@ type Settings struct {
 	DBName         string // the database's name on the server
 	Sharing        Sharing
 	Credentials    wire.Credentials
+	AuthMethods    AuthMethods    // server_auth_methods
+	ChannelBinding ChannelBinding // server_channel_binding
 }
 
 // Pool lends the backends of one database and user.
@@ -108,14 +110,14 @@ func New(database, user string, host Host, dial Dial, secure Secure, budget *Bud
 }
 
 // Set puts new settings in force. Backends that are connected to another
-// server, or as another user, or for clients that share them in another way, are
-// closed: the idle ones now, the others when
-// they come back.
+// server, or as another user, or by a login that other rules hold for, or for
+// clients that share them in another way, are closed: the idle ones now, the
+// others when they come back.
 func (p *Pool) Set(s Settings) {
 	var evict []*Backend
 	p.mu.Lock()
 	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User ||
-		s.Sharing != p.settings.Sharing {
+		s.Sharing != p.settings.Sharing || s.AuthMethods != p.settings.AuthMethods || s.ChannelBinding != p.settings.ChannelBinding {
 		p.generation++
 		p.forgetAnswers()
 		for _, v := range p.variants {

@@ -2,7 +2,9 @@ package pool
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
@@ -25,6 +27,7 @@ type server struct {
 	mu       sync.Mutex
 	ln       net.Listener
 	auth     string                       // "trust", "password", "md5", "scram-sha-256"
+	offer    []string                     // SASL mechanisms of scram-sha-256; nil for that one
 	password string                       // of every user
 	refuse   func(*startup) *wire.Error   // instead of letting in
 	answers  func(*startup) []wire.Param  // more ParameterStatus messages
@@ -48,8 +51,9 @@ type server struct {
 
 type startup struct {
 	wire.Startup
-	tls   bool
-	certs int
+	tls               bool
+	certs             int
+	mechanism, header string // of the client's SASL
 }
 
 type serverSession struct {
@@ -237,7 +241,7 @@ func (s *server) answerSSL(x *serverSession) bool {
 // letIn does the login, and is false if it failed.
 func (s *server) letIn(x *serverSession) bool {
 	s.mu.Lock()
-	auth, password, refuse, answers, raw := s.auth, s.password, s.refuse, s.answers, s.raw
+	auth, offer, password, refuse, answers, raw := s.auth, s.offer, s.password, s.refuse, s.answers, s.raw
 	s.mu.Unlock()
 	send := func(p []byte) { x.conn.Write(p) }
 	if raw != nil {
@@ -272,8 +276,11 @@ func (s *server) letIn(x *serverSession) bool {
 		given, _ := wire.DecodePassword(receive())
 		ok = wire.CheckMD5(wire.MD5Secret(user, password), given, salt)
 	case "scram-sha-256":
-		send(wire.AppendAuthSASL(nil, wire.MechanismSCRAM))
-		ok = s.scram(password, send, receive)
+		if offer == nil {
+			offer = []string{wire.MechanismSCRAM}
+		}
+		send(wire.AppendAuthSASL(nil, offer...))
+		ok = s.scram(x, offer, password, send, receive)
 	}
 	if !ok {
 		send(wire.Fatalf(wire.CodeInvalidPassword, "password authentication failed for user %q", user).Append(nil))
@@ -310,11 +317,28 @@ func (s *server) letIn(x *serverSession) bool {
 	return true
 }
 
-func (s *server) scram(password string, send func([]byte), receive func() []byte) bool {
+func (s *server) scram(y *serverSession, offer []string, password string, send func([]byte), receive func() []byte) bool {
 	x := wire.NewSCRAMServer(wire.DeriveSCRAMSecret(password, []byte("some salt"), 4096), wire.SCRAMNonce())
-	_, first, err := wire.DecodeSASLInitial(receive())
+	mechanism, first, err := wire.DecodeSASLInitial(receive())
 	if err != nil {
 		return false
+	}
+	flag, _, _ := bytes.Cut(first, []byte(","))
+	s.set(func(*server) { y.start.mechanism, y.start.header = mechanism, string(flag) })
+	switch {
+	case mechanism == wire.MechanismSCRAMPlus:
+		cert, err := x509.ParseCertificate(s.tls.Certificates[0].Certificate[0])
+		if err != nil {
+			s.t.Error(err)
+			return false
+		}
+		endPoint, err := wire.ServerEndPoint(cert)
+		if err != nil {
+			s.t.Error(err)
+		}
+		x.Bind(wire.SCRAMBound(endPoint))
+	case slices.Contains(offer, wire.MechanismSCRAMPlus):
+		x.Bind(wire.SCRAMPassed())
 	}
 	out, err := x.First(first)
 	if err != nil {

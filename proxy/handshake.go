@@ -63,7 +63,7 @@ func (l *login) handshake(t *tlsRules) {
 	c.conn.Remove()
 	conn, err := loop.DupNetConn(c.conn.FD())
 	if err != nil {
-		l.handshaken(nil, err)
+		l.handshaken(nil, t, err)
 		return
 	}
 	timeout := p.rules.Load().config.ClientLoginTimeout
@@ -73,18 +73,20 @@ func (l *login) handshake(t *tlsRules) {
 		}
 		encrypted, err := p.handshakes.shake(conn, t.config)
 		conn.Close()
-		c.post(func() { l.handshaken(encrypted, err) })
+		c.post(func() { l.handshaken(encrypted, t, err) })
 	}()
 }
 
-// handshaken goes on behind the handshake, if the client is still there.
-func (l *login) handshaken(encrypted *loop.TLS, err error) {
+// handshaken goes on behind the handshake under these rules, if the client is
+// still there.
+func (l *login) handshaken(encrypted *loop.TLS, t *tlsRules, err error) {
 	c, w := l.c, l.c.worker.Load()
 	if c.state != clientOpen {
 		return
 	}
 	if err == nil {
 		c.conn.AttachTLS(encrypted)
+		l.endPoint = t.endPoint
 		l.stage = stageStart
 		err = w.loop.Add(&c.conn)
 	}

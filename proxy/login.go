@@ -34,9 +34,6 @@ const (
 	stageCancel    // a CancelRequest, until it has been carried out
 )
 
-// maxPassword bounds a message of the authentication, in bytes.
-const maxPassword = 16 << 10
-
 var errLoginTimeout = wire.Fatalf(wire.CodeProtocolViolation, "canceling authentication due to timeout")
 
 // login is a client that is not in yet.
@@ -46,6 +43,7 @@ type login struct {
 	full     bool // there are max_client_conn clients without it
 	proven   bool // the client has proven who it is, and has not been told so
 	rules    *rules
+	endPoint []byte // of the certificate that the client was shown; nil without TLS
 	start    wire.Startup
 	ask      ask
 	exchange *auth.Exchange
@@ -171,6 +169,7 @@ func (l *login) authenticate() bool {
 		return l.enter()
 	}
 	l.exchange = l.rules.users.Begin(l.ask.user)
+	l.exchange.Bind(l.endPoint)
 	out, done := l.exchange.Start(w.buf[:0])
 	w.buf = out[:0]
 	if done {
@@ -191,7 +190,7 @@ func (l *login) password(p []byte) (n int, more bool) {
 		l.fail(wire.Fatalf(wire.CodeProtocolViolation, "expected password response, got message type %d", typ))
 		return 0, false
 	}
-	if total == 0 || total > maxPassword {
+	if total == 0 || total > l.exchange.MaxMessage() {
 		l.fail(wire.Fatalf(wire.CodeProtocolViolation, "invalid length of a password response"))
 		return 0, false
 	}

@@ -205,6 +205,8 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 			Mode: pool.TLSMode(c.ServerTLSSSLMode),
 			CA:   c.ServerTLSCAFile, Cert: c.ServerTLSCertFile, KeyFile: c.ServerTLSKeyFile,
 		}},
+		AuthMethods:    pool.AuthMethodsOf(c.ServerAuthMethods),
+		ChannelBinding: pool.ChannelBinding(c.ServerChannelBinding),
 	}
 	s.Credentials = wire.Credentials{User: user}
 	if secret, ok := r.users.Secret(user); ok {

@@ -90,6 +90,9 @@ func lastOnes(params []wire.Param) []wire.Param {
 type tlsRules struct {
 	config   *tls.Config // nil for not at all
 	required bool
+	// endPoint is that of the certificate that clients are shown; nil if none is
+	// defined for it.
+	endPoint []byte
 }
 
 func newTLSRules(c *config.Config) *tlsRules {
@@ -102,6 +105,9 @@ func newTLSRules(c *config.Config) *tlsRules {
 		MinVersion:   tls.VersionTLS12,
 		// Small records at the start would be many system calls.
 		DynamicRecordSizingDisabled: true,
+	}
+	if leaf := c.ClientTLSCertificate.Leaf; leaf != nil {
+		t.endPoint, _ = wire.ServerEndPoint(leaf) // without one, channel binding is not offered
 	}
 	t.required = c.ClientTLSSSLMode == "require"
 	return t

@@ -1,7 +1,7 @@
 // Package wire knows PostgreSQL's frontend/backend protocol, versions 3.0 to
 // 3.2: startup packets, message headers, the messages that pgweir builds or
-// reads itself, the arithmetic of MD5 and SCRAM logins, and the words of a
-// statement that matter to a pooler.
+// reads itself, the arithmetic of MD5 and SCRAM logins (what binds them to a
+// TLS certificate, too), and the words of a statement that matter to a pooler.
 //
 // It must not know who is allowed in, what a pool is, or how bytes travel: it
 // does no I/O, starts no goroutine, reads no clock and decides no policy.

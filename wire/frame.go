@@ -15,6 +15,15 @@ const (
 	maxLarge = 0x3fffffff - 1 + 1
 )
 
+// Limits on the length of a client's message during the login, header included,
+// as PostgreSQL's own (PG_MAX_AUTH_TOKEN_LENGTH of libpq/auth.h and
+// PG_MAX_SASL_MESSAGE_LENGTH of auth-sasl.c, which count no type byte): for a
+// PasswordMessage, and for a SASLInitialResponse or SASLResponse.
+const (
+	MaxPasswordMessage = 65535 + 1
+	MaxSASLMessage     = 1024 + 1
+)
+
 // Header reads a message's header: its type and its whole length with header
 // and body, in bytes. A length field below 4 gives 0, which is no message.
 // The caller makes sure that b holds HeaderLen bytes.

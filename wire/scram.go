@@ -18,9 +18,10 @@ import (
 
 // SCRAM-SHA-256 as PostgreSQL speaks it: RFC 5802 with the hash of RFC 7677.
 // This file holds the secret and its keys; scram_server.go and scram_client.go
-// the two sides of the exchange.
+// the two sides of the exchange; scram_binding.go how it is bound to TLS.
 
-// MechanismSCRAM is the name of the only SASL mechanism that we offer or use.
+// MechanismSCRAM is the SASL mechanism of an exchange that is not bound to its
+// channel.
 const MechanismSCRAM = "SCRAM-SHA-256"
 
 // SCRAMIterations and SCRAMSaltLen are what PostgreSQL takes for a new secret.
@@ -40,15 +41,15 @@ type SCRAMSecret struct {
 	Salt, StoredKey, ServerKey []byte
 }
 
-var errSCRAMSecret = errors.New("not a SCRAM-SHA-256 secret")
+var errSCRAMSecret = errors.New("invalid SCRAM-SHA-256 secret")
 
 // IsSCRAMSecret tells whether s claims to be a SCRAM secret by how it begins.
 func IsSCRAMSecret(s string) bool { return strings.HasPrefix(s, MechanismSCRAM+"$") }
 
 // ParseSCRAMSecret reads PostgreSQL's form of a secret,
 // SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>, the last three in
-// base64. The iterations may be 1 to MaxSCRAMIterations. The error never
-// repeats the secret.
+// base64. The iterations may be 1 to MaxSCRAMIterations, and the salt of any
+// length but none. The error never repeats the secret.
 func ParseSCRAMSecret(s string) (SCRAMSecret, error) {
 	var zero SCRAMSecret
 	text, ok := strings.CutPrefix(s, MechanismSCRAM+"$")
@@ -85,12 +86,12 @@ func (s SCRAMSecret) String() string {
 }
 
 func parseIterations(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 10, 31)
-	if err != nil || n == 0 {
+	n, err := strconv.ParseUint(s, 10, 64)
+	switch {
+	case n > MaxSCRAMIterations: // also a number that no uint64 can hold
+		return 0, fmt.Errorf("iteration count is above %d, the most that is carried out", MaxSCRAMIterations)
+	case err != nil || n == 0:
 		return 0, errors.New("iteration count is not a positive number")
-	}
-	if n > MaxSCRAMIterations {
-		return 0, fmt.Errorf("iteration count %d is above %d", n, MaxSCRAMIterations)
 	}
 	return int(n), nil
 }

@@ -8,13 +8,6 @@ import (
 	"strings"
 )
 
-// gs2None is the header of a client that does not bind the channel, and
-// gs2None64 is how the final message repeats it.
-const (
-	gs2None   = "n,,"
-	gs2None64 = "biws"
-)
-
 // SCRAMClient is the client's side of one exchange:
 //
 //  1. First → the client's first message
@@ -27,6 +20,7 @@ type SCRAMClient struct {
 	password             string
 	clientKey, serverKey []byte // given, or derived from password
 	nonce                string
+	binding              SCRAMBinding
 	authMessage          string
 }
 
@@ -43,15 +37,20 @@ func NewSCRAMClientKeys(clientKey, serverKey []byte, nonce string) *SCRAMClient 
 	return &SCRAMClient{clientKey: bytes.Clone(clientKey), serverKey: bytes.Clone(serverKey), nonce: nonce}
 }
 
+// Bind has the exchange bound to its channel. It is called before First; an
+// exchange of which it is not called says that the client cannot bind.
+func (c *SCRAMClient) Bind(b SCRAMBinding) { c.binding = b }
+
 // First returns the client's first message. Its user name is empty, as
 // PostgreSQL takes the startup packet's.
-func (c *SCRAMClient) First() []byte { return []byte(gs2None + c.firstBare()) }
+func (c *SCRAMClient) First() []byte { return []byte(c.binding.header() + c.firstBare()) }
 
 func (c *SCRAMClient) firstBare() string { return "n=,r=" + c.nonce }
 
 // Continue reads the server's first message and returns the client's final
 // one. It derives the keys from a password, which takes as many iterations as
-// the server says, and refuses more than MaxSCRAMIterations.
+// the server says, up to MaxSCRAMIterations. The error for more names that
+// bound. The salt may have any length but none.
 func (c *SCRAMClient) Continue(serverFirst []byte) (clientFinal []byte, err error) {
 	msg := string(serverFirst)
 	if strings.HasPrefix(msg, "m=") {
@@ -81,7 +80,7 @@ func (c *SCRAMClient) Continue(serverFirst []byte) (clientFinal []byte, err erro
 	if c.clientKey == nil {
 		c.clientKey, c.serverKey = scramKeys(c.password, salt, iterations)
 	}
-	withoutProof := "c=" + gs2None64 + ",r=" + nonce
+	withoutProof := "c=" + c.binding.input(c.binding.header()) + ",r=" + nonce
 	c.authMessage = c.firstBare() + "," + msg + "," + withoutProof
 	stored := sha256.Sum256(c.clientKey)
 	proof := xorBytes(c.clientKey, hmacSHA256(stored[:], c.authMessage))

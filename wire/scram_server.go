@@ -18,8 +18,9 @@ var ErrSCRAMProof error = Fatalf(CodeInvalidPassword, "password authentication f
 //  1. the client's first message   → First → the server's first message
 //  2. the client's final message   → Final → the server's final message
 type SCRAMServer struct {
-	secret SCRAMSecret
-	nonce  string // ours; after First the client's and ours
+	secret  SCRAMSecret
+	nonce   string // ours; after First the client's and ours
+	binding SCRAMBinding
 
 	gs2         string // the header that the final message must repeat
 	clientFirst string // without the header
@@ -31,9 +32,16 @@ func NewSCRAMServer(secret SCRAMSecret, nonce string) *SCRAMServer {
 	return &SCRAMServer{secret: secret, nonce: nonce}
 }
 
+// Bind says how the exchange is bound to its channel: SCRAMBound if the client
+// selected SCRAM-SHA-256-PLUS, SCRAMPassed if it was offered that and selected
+// SCRAM-SHA-256. It is called before First; an exchange of which it is not
+// called is one in which binding was not offered.
+func (s *SCRAMServer) Bind(b SCRAMBinding) { s.binding = b }
+
 // First reads the client's first message and returns the answer. The user name
 // in the message is not looked at, as in PostgreSQL: the startup packet's
-// counts. An error is a FATAL *Error, 08P01 or 0A000.
+// counts. An error is a FATAL *Error: 08P01, 0A000, or 28000 if the client
+// believes that it was not offered to bind, and it was.
 func (s *SCRAMServer) First(clientFirst []byte) (serverFirst []byte, err error) {
 	if s.serverFirst != "" {
 		panic("bug: SCRAMServer.First called twice")
@@ -42,26 +50,9 @@ func (s *SCRAMServer) First(clientFirst []byte) (serverFirst []byte, err error) 
 	if strings.IndexByte(msg, 0) >= 0 {
 		return nil, malformed("SCRAM", "a NUL in the text")
 	}
-	if len(msg) < 2 {
-		return nil, malformed("SCRAM", "too short")
-	}
-	switch {
-	case msg[0] == 'p':
-		return nil, Fatalf(CodeProtocolViolation, "client requires SCRAM channel binding, but it is not supported")
-	case msg[0] != 'n' && msg[0] != 'y': // y: the client could bind, but was not offered it
-		return nil, malformed("SCRAM", "unexpected channel-binding flag")
-	case msg[1] != ',':
-		return nil, malformed("SCRAM", "comma expected after the channel-binding flag")
-	}
-	authzid, bare, ok := strings.Cut(msg[2:], ",")
-	if !ok {
-		return nil, malformed("SCRAM", "no end of the header")
-	}
-	if strings.HasPrefix(authzid, "a=") {
-		return nil, Fatalf(CodeFeatureNotSupported, "client uses authorization identity, but it is not supported")
-	}
-	if authzid != "" {
-		return nil, malformed("SCRAM", "unexpected attribute in the header")
+	bare, err := s.readHeader(msg)
+	if err != nil {
+		return nil, err
 	}
 	if strings.HasPrefix(bare, "m=") {
 		return nil, Fatalf(CodeFeatureNotSupported, "client requires an unsupported SCRAM extension")
@@ -83,11 +74,35 @@ func (s *SCRAMServer) First(clientFirst []byte) (serverFirst []byte, err error) 
 	return []byte(s.serverFirst), nil
 }
 
+// readHeader checks the header of the client's first message and returns what
+// follows it.
+func (s *SCRAMServer) readHeader(msg string) (bare string, err error) {
+	flag, rest, ok := strings.Cut(msg, ",")
+	if !ok {
+		return "", malformed("SCRAM", "comma expected after the channel-binding flag")
+	}
+	if err := s.binding.check(flag); err != nil {
+		return "", err
+	}
+	authzid, bare, ok := strings.Cut(rest, ",")
+	if !ok {
+		return "", malformed("SCRAM", "no end of the header")
+	}
+	if strings.HasPrefix(authzid, "a=") {
+		return "", Fatalf(CodeFeatureNotSupported, "client uses authorization identity, but it is not supported")
+	}
+	if authzid != "" {
+		return "", malformed("SCRAM", "unexpected attribute in the header")
+	}
+	return bare, nil
+}
+
 // Final reads the client's final message, checks its proof, and returns the
 // answer that proves the server in turn. clientKey is the client's key: with
 // it one can log in to a server that stores the same secret. The error is
-// ErrSCRAMProof for a wrong proof, a FATAL *Error with 08P01 for a message
-// that is malformed or belongs to another exchange.
+// ErrSCRAMProof for a wrong proof; a FATAL *Error with 28000 for a client that
+// is bound to another channel, with 08P01 for a message that is malformed or
+// belongs to another exchange.
 func (s *SCRAMServer) Final(clientFinal []byte) (serverFinal, clientKey []byte, err error) {
 	if s.serverFirst == "" {
 		panic("bug: SCRAMServer.Final called before First")
@@ -97,8 +112,8 @@ func (s *SCRAMServer) Final(clientFinal []byte) (serverFinal, clientKey []byte, 
 	if !ok {
 		return nil, nil, malformed("SCRAM", "channel binding expected")
 	}
-	if binding != base64.StdEncoding.EncodeToString([]byte(s.gs2)) {
-		return nil, nil, malformed("SCRAM", "channel binding does not repeat the header")
+	if err := s.binding.checkInput(s.gs2, binding); err != nil {
+		return nil, nil, err
 	}
 	nonce, _, ok := scramAttr(rest, 'r')
 	if !ok || nonce != s.nonce {

@@ -255,46 +255,63 @@ func TestSCRAMClientRefusesAServerThatBreaksTheProtocol(t *testing.T) {
 	}
 }
 
+// testBindings are one of each kind.
+func testBindings() []SCRAMBinding {
+	return []SCRAMBinding{{}, SCRAMPassed(), SCRAMBound(testEndPoint())}
+}
+
 func FuzzSCRAMServer(f *testing.F) {
 	f.Add([]byte(rfcClientFirst), []byte(rfcClientFinal))
 	f.Add([]byte("y,,n=,r=a"), []byte("c=eSws,r=a"+rfcServerNonce+",p=AAAA"))
 	f.Add([]byte("p=tls-unique,,n=,r=a"), []byte(""))
+	f.Add([]byte(plusClientFirst), []byte(plusClientFinal))
+	f.Add([]byte(passedClientFirst), []byte(passedClientFinal))
 	secret := MockSCRAMSecret([]byte("key"), "nobody")
 	f.Fuzz(func(t *testing.T, first, final []byte) {
-		s := NewSCRAMServer(secret, rfcServerNonce)
-		answer, err := s.First(first)
-		if err != nil {
+		for _, b := range testBindings() {
+			s := NewSCRAMServer(secret, rfcServerNonce)
+			s.Bind(b)
+			answer, err := s.First(first)
+			if err != nil {
+				wantFatal(t, err)
+				continue
+			}
+			if flag, _, _ := bytes.Cut(first, []byte(",")); (b.use == bindingUsed) != bytes.HasPrefix(flag, []byte("p=")) || b.use == bindingPassed && flag[0] == 'y' {
+				t.Fatalf("%s goes with %q", b.Mechanism(), flag)
+			}
+			if !bytes.HasPrefix(answer, []byte("r=")) || !bytes.HasSuffix(answer, []byte(",i=4096")) {
+				t.Fatalf("answer %q", answer)
+			}
+			if _, _, err = s.Final(final); err == nil {
+				t.Fatal("a proof fits a secret without a password")
+			}
 			wantFatal(t, err)
-			return
 		}
-		if !bytes.HasPrefix(answer, []byte("r=")) || !bytes.HasSuffix(answer, []byte(",i=4096")) {
-			t.Fatalf("answer %q", answer)
-		}
-		if _, _, err = s.Final(final); err == nil {
-			t.Fatal("a proof fits a secret without a password")
-		}
-		wantFatal(t, err)
 	})
 }
 
 func FuzzSCRAMClient(f *testing.F) {
 	f.Add([]byte(rfcServerFirst), []byte(rfcServerFinal))
 	f.Add([]byte("r="+rfcClientNonce+"x,s=AAAA,i=99999999999"), []byte("e=other-error"))
+	f.Add([]byte(rfcServerFirst), []byte(plusServerFinal))
 	key := make([]byte, 32)
 	f.Fuzz(func(t *testing.T, first, final []byte) {
-		// With keys given, so that the iterations that the input asks for cost
-		// nothing.
-		c := NewSCRAMClientKeys(key, key, rfcClientNonce)
-		answer, err := c.Continue(first)
-		if err != nil {
-			wantFatal(t, err)
-			return
-		}
-		if !bytes.HasPrefix(answer, []byte("c=biws,r="+rfcClientNonce)) {
-			t.Fatalf("answer %q", answer)
-		}
-		if err := c.Final(final); err != nil {
-			wantFatal(t, err)
+		for _, b := range testBindings() {
+			// With keys given, so that the iterations that the input asks for cost
+			// nothing.
+			c := NewSCRAMClientKeys(key, key, rfcClientNonce)
+			c.Bind(b)
+			answer, err := c.Continue(first)
+			if err != nil {
+				wantFatal(t, err)
+				return
+			}
+			if !bytes.HasPrefix(answer, []byte("c="+b.input(b.header())+",r="+rfcClientNonce)) {
+				t.Fatalf("answer %q", answer)
+			}
+			if err := c.Final(final); err != nil {
+				wantFatal(t, err)
+			}
 		}
 	})
 }

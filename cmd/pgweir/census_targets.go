@@ -48,8 +48,7 @@ func censusTargets(c *config.Config, users map[string]string, backends func() []
 		if c.CensusUser != "" {
 			login := serverLogin{
 				host: d.Host, port: d.Port, user: c.CensusUser, password: c.CensusPassword, dbname: c.CensusDatabase,
-				tls:         serverTLS{mode: c.ServerTLSSSLMode, caFile: c.ServerTLSCAFile, certFile: c.ServerTLSCertFile, keyFile: c.ServerTLSKeyFile},
-				application: "pgweir census",
+				tls: serverTLSOf(c), auth: serverAuthOf(c), application: "pgweir census",
 			}
 			if dir, ok := db.SocketDir(); ok {
 				login.host = dir

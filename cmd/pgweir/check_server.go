@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,18 +33,50 @@ type serverLogin struct {
 	password string // "" if none is known; the server may trust us
 	dbname   string
 	tls      serverTLS
+	auth     serverAuth
 	// application is the application_name.
 	application string
 }
 
 type serverTLS struct{ mode, caFile, certFile, keyFile string }
 
+// serverTLSOf is how the configuration has servers reached.
+func serverTLSOf(c *config.Config) serverTLS {
+	return serverTLS{mode: c.ServerTLSSSLMode, caFile: c.ServerTLSCAFile, certFile: c.ServerTLSCertFile, keyFile: c.ServerTLSKeyFile}
+}
+
+// serverAuth is what server_auth_methods and server_channel_binding come to in
+// libpq's words.
+type serverAuth struct{ require, binding string }
+
+func serverAuthOf(c *config.Config) serverAuth {
+	a := serverAuth{binding: c.ServerChannelBinding}
+	var methods []string
+	for _, m := range c.ServerAuthMethods {
+		switch m {
+		case "trust":
+			m = "none"
+		case "scram-sha-256-plus":
+			m = "scram-sha-256"
+			if len(c.ServerAuthMethods) == 1 {
+				a.binding = "require"
+			}
+		}
+		if !slices.Contains(methods, m) {
+			methods = append(methods, m)
+		}
+	}
+	if len(methods) < 4 { // else they are all that libpq and pgweir have in common
+		a.require = strings.Join(methods, ",")
+	}
+	return a
+}
+
 // serverLogins are the ways to log in to d's server, the likeliest first:
 // databases with a user of their own, then users whose password is known in
 // plain text.
 func serverLogins(c *config.Config, d *config.Demand, users map[string]string) []serverLogin {
-	base := serverLogin{port: d.Port, application: "pgweir check", tls: serverTLS{
-		mode: c.ServerTLSSSLMode, caFile: c.ServerTLSCAFile, certFile: c.ServerTLSCertFile, keyFile: c.ServerTLSKeyFile}}
+	base := serverLogin{port: d.Port, application: "pgweir check", tls: serverTLSOf(c), auth: serverAuthOf(c)}
 	var forced, known []serverLogin
 	for _, part := range d.Databases {
 		db := part.Database
@@ -104,6 +137,8 @@ func (l serverLogin) connString() string {
 	}
 	add("sslcert", l.tls.certFile)
 	add("sslkey", l.tls.keyFile)
+	add("require_auth", l.auth.require)
+	add("channel_binding", l.auth.binding)
 	add("connect_timeout", strconv.Itoa(int(askTimeout/time.Second)))
 	add("application_name", l.application)
 	return b.String()

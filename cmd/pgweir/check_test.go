@@ -221,6 +221,28 @@ func TestConnStringSurvivesAnyPassword(t *testing.T) {
 	}
 }
 
+func TestCheckAndCensusLogInAsThePoolsMay(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"": {"", "prefer"},
+		"server_auth_methods = 'scram-sha-256'\nserver_channel_binding = 'disable'": {"scram-sha-256", "disable"},
+		"server_auth_methods = 'trust, md5, scram-sha-256-plus'":                    {"none,md5,scram-sha-256", "prefer"},
+		"server_auth_methods = 'scram-sha-256-plus'":                                {"scram-sha-256", "require"},
+		"server_auth_methods = 'scram-sha-256-plus, scram-sha-256'":                 {"scram-sha-256", "prefer"},
+	} {
+		c, err := config.Parse("config.toml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := pgx.ParseConfig(serverLogin{host: "db", port: 1, auth: serverAuthOf(c)}.connString())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]string{cfg.RequireAuth, cfg.ChannelBinding}; got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestAskServerReadsTheLimitsOfARealServer(t *testing.T) {
 	programs, err := cluster.Find("")
 	if err != nil {

@@ -45,19 +45,31 @@ type Exchange struct {
 	stopped  error
 }
 
-// Begin begins the login of a client that says it is this user.
-func (u *Users) Begin(name string) *Exchange {
-	x := &Exchange{method: u.method, user: u.known[name]}
-	if u.method == Trust {
+// Begin begins the login of a client that says it is this user, by the method of
+// the Users.
+func (u *Users) Begin(name string) *Exchange { return u.BeginBy(u.method, name) }
+
+// BeginBy is Begin by another method, which a line of pg_hba.conf may ask for.
+func (u *Users) BeginBy(method Method, name string) *Exchange {
+	x := &Exchange{method: method, user: u.known[name]}
+	if method == Trust {
 		return x
 	}
 	if x.user == nil || x.user.secret.kind == NoSecret {
 		x.user = u.stranger(name)
 		x.doomed = true
 	}
-	if u.method == MD5 && x.user.secret.kind == SCRAMSecret {
+	if method == MD5 && x.user.secret.kind == SCRAMSecret {
 		x.method = SCRAM
 	}
+	return x
+}
+
+// Refuse begins the login of a client that will not get in, whatever it proves: it
+// takes the course of one with a wrong password, and is told the same.
+func (u *Users) Refuse(name string) *Exchange {
+	x := u.BeginBy(MD5, name)
+	x.doomed = true
 	return x
 }
 

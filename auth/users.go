@@ -98,10 +98,11 @@ func (u *Users) Names() []string { return slices.Collect(maps.Keys(u.known)) }
 
 // Warm derives the SCRAM keys of all plain secrets ahead of the first logins,
 // a millisecond of CPU each. Until then a user's first login takes that much
-// longer. It does nothing if the method never asks for SCRAM of them. It may
-// run in a goroutine of its own beside logins.
-func (u *Users) Warm() {
-	if u.method != SCRAM {
+// longer. It does nothing if SCRAM is never asked of them: neither by the method of
+// the Users, nor, which scram says, by another. It may run in a goroutine of its own
+// beside logins.
+func (u *Users) Warm(scram bool) {
+	if u.method != SCRAM && !scram {
 		return
 	}
 	for _, x := range u.known {

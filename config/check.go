@@ -94,6 +94,7 @@ func (p *parser) authentication() {
 		}
 		c.AuthFileData = data
 	}
+	p.access()
 	if c.AuthType != "any" {
 		return
 	}
@@ -102,6 +103,24 @@ func (p *parser) authentication() {
 			path := []string{"databases", name}
 			p.problem(path, `%s: needs a user, as auth_type is "any"`, dotted(path))
 		}
+	}
+}
+
+// access finds what an auth_type lacks.
+func (p *parser) access() {
+	c := p.config
+	switch {
+	case c.AuthType == "hba" && c.AuthHBAFile == "":
+		p.problem([]string{"auth_type"}, `auth_type: "hba" needs auth_hba_file`)
+	case c.AuthType != "hba" && c.AuthHBAFile != "":
+		p.problem([]string{"auth_hba_file"}, `auth_hba_file: is read only with auth_type = "hba"`)
+	case c.AuthType == "cert" && c.ClientTLSCAFile == "":
+		p.problem([]string{"auth_type"}, `auth_type: "cert" needs client_tls_ca_file`)
+	case c.AuthType == "peer" && c.UnixSocketDir == "":
+		p.problem([]string{"auth_type"}, `auth_type: "peer" is for Unix sockets, and unix_socket_dir is empty`)
+	}
+	if c.AuthIdentFile != "" && c.AuthType != "hba" {
+		p.problem([]string{"auth_ident_file"}, `auth_ident_file: is read only with auth_type = "hba"`)
 	}
 }
 
@@ -117,25 +136,38 @@ func (p *parser) clientTLS() {
 	case c.ClientTLSSSLMode != "disable":
 		p.problem(mode, "client_tls_sslmode: %q needs client_tls_cert_file and client_tls_key_file", c.ClientTLSSSLMode)
 	}
+	c.ClientTLSRoots = p.roots("client_tls_ca_file", c.ClientTLSCAFile)
+	switch {
+	case c.ClientTLSCAFile == "" && strings.HasPrefix(c.ClientTLSSSLMode, "verify-"):
+		p.problem(mode, "client_tls_sslmode: %q needs client_tls_ca_file", c.ClientTLSSSLMode)
+	case c.ClientTLSCAFile != "" && c.ClientTLSSSLMode == "disable":
+		p.problem([]string{"client_tls_ca_file"}, `client_tls_ca_file: set, and client_tls_sslmode is "disable"`)
+	}
+}
+
+// roots reads certificates of authorities; nil if no file is named, or if it is no
+// good.
+func (p *parser) roots(name, path string) *x509.CertPool {
+	if path == "" {
+		return nil
+	}
+	data, err := readFile(path)
+	if err != nil {
+		p.problem([]string{name}, "%s: %s: %s", name, printable(path), err)
+		return nil
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(data) {
+		p.problem([]string{name}, "%s: %s: no certificate in PEM form in it", name, printable(path))
+		return nil
+	}
+	return roots
 }
 
 func (p *parser) serverTLS() {
 	c := p.config
 	c.ServerTLSCertificate = p.keyPair("server_tls_cert_file", c.ServerTLSCertFile, "server_tls_key_file", c.ServerTLSKeyFile)
-	if c.ServerTLSCAFile == "" {
-		return
-	}
-	data, err := readFile(c.ServerTLSCAFile)
-	if err != nil {
-		p.problem([]string{"server_tls_ca_file"}, "server_tls_ca_file: %s: %s", printable(c.ServerTLSCAFile), err)
-		return
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(data) {
-		p.problem([]string{"server_tls_ca_file"}, "server_tls_ca_file: %s: no certificate in PEM form in it", printable(c.ServerTLSCAFile))
-		return
-	}
-	c.ServerTLSRoots = roots
+	c.ServerTLSRoots = p.roots("server_tls_ca_file", c.ServerTLSCAFile)
 }
 
 // serverLogins finds settings that leave no way to log in to a server.

@@ -32,11 +32,15 @@ type Config struct {
 	MaxClientConn  int
 	Workers        int // event loops; 0: as many as the load needs ("auto")
 
-	AuthType     string // "trust", "password", "plain", "md5", "scram-sha-256" or "any"
+	AuthType     string // "trust", "password", "plain", "md5", "scram-sha-256", "cert", "peer", "hba" or "any"
 	AuthFile     string // its path, absolute or from the current folder; "": none
 	AuthFileData []byte // the auth_file's bytes as read with this configuration; nil if none is named
-	AdminUsers   []string
-	StatsUsers   []string
+	// AuthHBAFile and AuthIdentFile are paths, as AuthFile; who puts the
+	// configuration in force reads them, with what they include.
+	AuthHBAFile   string
+	AuthIdentFile string
+	AdminUsers    []string
+	StatsUsers    []string
 	// ServerAuthMethods are some of "trust", "password", "md5", "scram-sha-256"
 	// and "scram-sha-256-plus"; never none.
 	ServerAuthMethods []string
@@ -77,9 +81,10 @@ type Config struct {
 	ServerLoginRetry     time.Duration // 0: no pause
 	ShutdownTimeout      time.Duration // 0: transactions are not waited for
 
-	ClientTLSSSLMode  string // "disable", "allow", "prefer" or "require"
+	ClientTLSSSLMode  string // "disable", "allow", "prefer", "require", "verify-ca" or "verify-full"
 	ClientTLSKeyFile  string
 	ClientTLSCertFile string
+	ClientTLSCAFile   string
 	ServerTLSSSLMode  string // "disable", "allow", "prefer", "require", "verify-ca" or "verify-full"
 	ServerTLSCAFile   string
 	ServerTLSCertFile string
@@ -88,8 +93,10 @@ type Config struct {
 	ServerChannelBinding string // "disable", "prefer" or "require"
 
 	// What the files above held when this configuration was read; nil if none
-	// is named. With ServerTLSRoots nil, the system's roots are meant.
+	// is named. With ServerTLSRoots nil, the system's roots are meant; with
+	// ClientTLSRoots nil, clients are not asked for a certificate.
 	ClientTLSCertificate *tls.Certificate
+	ClientTLSRoots       *x509.CertPool
 	ServerTLSCertificate *tls.Certificate
 	ServerTLSRoots       *x509.CertPool
 

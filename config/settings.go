@@ -33,7 +33,7 @@ var (
 	poolModes      = []string{"session", "transaction", "statement"}
 	sessionStates  = []string{"track", "pin", "off"}
 	listenWays     = []string{"share", "pin", "reject"}
-	clientSSLModes = []string{"disable", "allow", "prefer", "require"}
+	clientSSLModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 	serverSSLModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 	serverMethods  = []string{"trust", "password", "md5", "scram-sha-256", "scram-sha-256-plus"}
 	serverBindings = []string{"disable", "prefer", "require"}
@@ -68,11 +68,17 @@ var settings = []setting[Config]{
 
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthType },
 		spec: spec{name: "auth_type", kind: kindChoice, def: "md5",
-			choices: []string{"trust", "password", "plain", "md5", "scram-sha-256", "any"},
-			doc:     `How clients prove who they are. "plain" is "password"; "md5" uses SCRAM for a user whose secret is SCRAM; "trust" asks for nothing and takes every name, as in PostgreSQL's pg_hba.conf: whether there is such a user the server says; "any" is "trust" where every client is an administrator of the console too, and every database needs a user of its own.`}},
+			choices: []string{"trust", "password", "plain", "md5", "scram-sha-256", "cert", "peer", "hba", "any"},
+			doc:     `How clients prove who they are. "plain" is "password"; "md5" uses SCRAM for a user whose secret is SCRAM; "trust" asks for nothing and takes every name, as in PostgreSQL's pg_hba.conf: whether there is such a user the server says; "cert" takes the common name of the client's certificate, "peer" the operating system user at the other end of a Unix socket, and either must be the user; "hba" is what the lines of auth_hba_file say; "any" is "trust" where every client is an administrator of the console too, and every database needs a user of its own.`}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthFile },
 		spec: spec{name: "auth_file", kind: kindPath, def: "",
 			doc: "A file of users and secrets in PgBouncer's format, read besides [users.NAME]."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthHBAFile },
+		spec: spec{name: "auth_hba_file", kind: kindPath, def: "",
+			doc: `The file in the syntax of PostgreSQL's pg_hba.conf that says, with auth_type = "hba", how which client proves who it is.`}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthIdentFile },
+		spec: spec{name: "auth_ident_file", kind: kindPath, def: "",
+			doc: "The file in the syntax of PostgreSQL's pg_ident.conf with the maps that lines of auth_hba_file name (map=)."}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AdminUsers },
 		spec: spec{name: "admin_users", kind: kindList, def: "",
 			doc: "The users who may do everything on the console."}},
@@ -157,13 +163,16 @@ var settings = []setting[Config]{
 
 	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSSSLMode },
 		spec: spec{name: "client_tls_sslmode", kind: kindChoice, def: "disable", choices: clientSSLModes,
-			doc: `TLS with clients: refused, used when asked for ("allow" and "prefer"), or demanded. When key and certificate are set and this is not, it is "prefer".`}},
+			doc: `TLS with clients: refused, used when asked for ("allow" and "prefer"), or demanded; with "verify-ca" and "verify-full", a certificate of the client's too, which client_tls_ca_file's authorities have signed. When key and certificate are set and this is not, it is "prefer".`}},
 	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSKeyFile },
 		spec: spec{name: "client_tls_key_file", kind: kindPath, def: "",
 			doc: "The private key shown to clients (PEM)."}},
 	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSCertFile },
 		spec: spec{name: "client_tls_cert_file", kind: kindPath, def: "",
 			doc: "The certificate shown to clients, with its chain (PEM)."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSCAFile },
+		spec: spec{name: "client_tls_ca_file", kind: kindPath, def: "",
+			doc: "The root certificates of clients (PEM). Set, clients are asked for a certificate, and one that they show must be good; whether they need one say client_tls_sslmode, auth_type and the lines of auth_hba_file."}},
 	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSSSLMode },
 		spec: spec{name: "server_tls_sslmode", kind: kindChoice, def: "prefer", choices: serverSSLModes,
 			doc: "TLS with PostgreSQL over TCP, as libpq's sslmode."}},

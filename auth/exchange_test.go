@@ -356,23 +356,28 @@ func FuzzExchangeReceive(f *testing.F) {
 	f.Add(uint8(Plain), []byte("wrong\x00"), []byte("x"))
 	f.Add(uint8(SCRAM), []byte("SCRAM-SHA-256\x00\x00\x00\x00\x0an,,n=,r=ab"), []byte("c=biws,r=ab,p=AAAA"))
 	f.Add(uint8(SCRAM), []byte("SCRAM-SHA-256\x00\xff\xff\xff\xff"), []byte("n,,n=,r=ab"))
+	f.Add(uint8(SCRAM), []byte("SCRAM-SHA-256-PLUS\x00\x00\x00\x00\x1fp=tls-server-end-point,,n=,r=ab"), []byte("c=cD10bHMtc2VydmVyLWVuZC1wb2ludCws,r=ab,p=AAAA"))
+	f.Add(uint8(SCRAM), []byte("SCRAM-SHA-256\x00\x00\x00\x00\x0ay,,n=,r=ab"), []byte("c=eSws,r=ab,p=AAAA"))
 	secret := wire.DeriveSCRAMSecret("a password nobody sends", []byte("salt of 16 bytes"), 1).String()
 	var users []*Users
 	for _, method := range []Method{Plain, MD5, SCRAM} {
 		users = append(users, mustUsers(f, method, Entry{"ann", secret}, Entry{"bob", md5Secret}))
 	}
 	f.Fuzz(func(t *testing.T, method uint8, first, second []byte) {
-		for _, name := range []string{"ann", "bob", "stranger"} {
-			x := users[int(method)%len(users)].Begin(name)
-			x.Start(nil)
-			for _, body := range [][]byte{first, second} {
-				_, done, err := x.Receive(nil, body)
-				if done {
-					t.Fatalf("%s is in without the password", name)
-				}
-				var e *wire.Error
-				if err != nil && (!errors.As(err, &e) || e.Severity != "FATAL" || len(e.Code) != 5) {
-					t.Fatalf("%v is no FATAL error with an SQLSTATE", err)
+		for _, channel := range [][]byte{nil, endPoint} {
+			for _, name := range []string{"ann", "bob", "stranger"} {
+				x := users[int(method)%len(users)].Begin(name)
+				x.Bind(channel)
+				x.Start(nil)
+				for _, body := range [][]byte{first, second} {
+					_, done, err := x.Receive(nil, body)
+					if done {
+						t.Fatalf("%s is in without the password", name)
+					}
+					var e *wire.Error
+					if err != nil && (!errors.As(err, &e) || e.Severity != "FATAL" || len(e.Code) != 5) {
+						t.Fatalf("%v is no FATAL error with an SQLSTATE", err)
+					}
 				}
 			}
 		}
@@ -396,6 +401,7 @@ func TestWhatDerivesKeysIsToldBefore(t *testing.T) {
 	} {
 		u := mustUsers(t, c.method, Entry{"ann", c.secret})
 		x := u.Begin("ann")
+		x.Bind(endPoint) // changes nothing
 		x.Start(nil)
 		if got := x.Derives(); got != c.want {
 			t.Errorf("%v, %.10q: %v", c.method, c.secret, got)

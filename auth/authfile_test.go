@@ -75,7 +75,7 @@ func FuzzParseAuthFile(f *testing.F) {
 		if err != nil || !slices.Equal(entries, again) {
 			t.Fatalf("%q became %q, %v", entries, again, err)
 		}
-		if _, err := New(MD5, entries); err != nil {
+		if _, err := New(entries); err != nil {
 			t.Fatal(err)
 		}
 	})

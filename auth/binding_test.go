@@ -16,7 +16,7 @@ var endPoint = bytes.Repeat([]byte{7}, 32)
 // returns the course: the mechanisms offered, and how long each message was.
 func boundLogin(t testing.TB, x *Exchange, binding wire.SCRAMBinding, password string) (course string, err error) {
 	t.Helper()
-	out, _ := x.Start(nil)
+	out := x.Start(nil)
 	_, rest, err := wire.DecodeAuthentication(out[5:])
 	if err != nil {
 		t.Fatal(err)

@@ -9,8 +9,7 @@ import (
 
 // step is where an Exchange stands.
 //
-//	stepStart ─ Start ─┬─ Trust ──────────────────────────────────────────► stepDone
-//	                   ├─ Plain ─► stepPassword ─ password ───────────────► stepDone
+//	stepStart ─ Start ─┬─ Plain ─► stepPassword ─ password ───────────────► stepDone
 //	                   ├─ MD5 ───► stepMD5 ────── response ───────────────► stepDone
 //	                   └─ SCRAM ─► stepInitial ── client-first ─► stepProof ─ client-final ─► stepDone
 //	                                    └─ no data ─► stepFirst ──────▲
@@ -45,16 +44,9 @@ type Exchange struct {
 	stopped  error
 }
 
-// Begin begins the login of a client that says it is this user, by the method of
-// the Users.
-func (u *Users) Begin(name string) *Exchange { return u.BeginBy(u.method, name) }
-
-// BeginBy is Begin by another method, which a line of pg_hba.conf may ask for.
-func (u *Users) BeginBy(method Method, name string) *Exchange {
+// Begin begins the login, by a method, of a client that says it is this user.
+func (u *Users) Begin(method Method, name string) *Exchange {
 	x := &Exchange{method: method, user: u.known[name]}
-	if method == Trust {
-		return x
-	}
 	if x.user == nil || x.user.secret.kind == NoSecret {
 		x.user = u.stranger(name)
 		x.doomed = true
@@ -68,7 +60,7 @@ func (u *Users) BeginBy(method Method, name string) *Exchange {
 // Refuse begins the login of a client that will not get in, whatever it proves: it
 // takes the course of one with a wrong password, and is told the same.
 func (u *Users) Refuse(name string) *Exchange {
-	x := u.BeginBy(MD5, name)
+	x := u.Begin(MD5, name)
 	x.doomed = true
 	return x
 }
@@ -84,30 +76,25 @@ func (x *Exchange) Bind(endPoint []byte) {
 	x.endPoint = endPoint
 }
 
-// Start appends the Authentication request. done says that the client is in
-// already, and nothing was appended. AuthenticationOk is the caller's to send.
-// It is called once, before Receive.
-func (x *Exchange) Start(dst []byte) (out []byte, done bool) {
+// Start appends the Authentication request. It is called once, before Receive.
+func (x *Exchange) Start(dst []byte) (out []byte) {
 	if x.step != stepStart {
 		panic("bug: Exchange.Start called twice")
 	}
 	switch x.method {
 	case Plain:
 		x.step = stepPassword
-		return wire.AppendAuthCleartext(dst), false
+		return wire.AppendAuthCleartext(dst)
 	case MD5:
 		x.step = stepMD5
 		rand.Read(x.salt[:]) // never fails: crypto/rand ends the program if it must
-		return wire.AppendAuthMD5(dst, x.salt), false
-	case SCRAM:
-		x.step = stepInitial
-		if x.endPoint != nil {
-			return wire.AppendAuthSASL(dst, wire.MechanismSCRAMPlus, wire.MechanismSCRAM), false
-		}
-		return wire.AppendAuthSASL(dst, wire.MechanismSCRAM), false
+		return wire.AppendAuthMD5(dst, x.salt)
 	}
-	x.step = stepDone
-	return dst, true
+	x.step = stepInitial
+	if x.endPoint != nil {
+		return wire.AppendAuthSASL(dst, wire.MechanismSCRAMPlus, wire.MechanismSCRAM)
+	}
+	return wire.AppendAuthSASL(dst, wire.MechanismSCRAM)
 }
 
 // Derives tells whether the next Receive derives SCRAM keys from a password,

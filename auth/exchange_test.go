@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,13 +16,21 @@ import (
 
 const md5Secret = "md50123456789abcdef0123456789abcdef" // of no known password
 
-func mustUsers(t testing.TB, method Method, entries ...Entry) *Users {
+// usersBy are Users who log in by one method.
+type usersBy struct {
+	*Users
+	method Method
+}
+
+func (u usersBy) Begin(name string) *Exchange { return u.Users.Begin(u.method, name) }
+
+func mustUsers(t testing.TB, method Method, entries ...Entry) usersBy {
 	t.Helper()
-	u, err := New(method, entries)
+	u, err := New(entries)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return u
+	return usersBy{u, method}
 }
 
 // login plays a client with this password against an Exchange. It returns the
@@ -29,7 +38,7 @@ func mustUsers(t testing.TB, method Method, entries ...Entry) *Users {
 func login(t testing.TB, x *Exchange, user, password string) (kinds []uint32, err error) {
 	t.Helper()
 	var client *wire.SCRAMClient
-	out, done := x.Start(nil)
+	out, done := x.Start(nil), false
 	for {
 		if len(out) == 0 {
 			if !done {
@@ -164,13 +173,22 @@ func TestClientKeyOpensAServerThatStoresTheSameSecret(t *testing.T) {
 	}
 }
 
-func TestTrustLetsEverybodyInWithoutAWord(t *testing.T) {
-	x := mustUsers(t, Trust).Begin("anybody")
-	if out, done := x.Start([]byte("x")); string(out) != "x" || !done {
-		t.Errorf("Start gave %q, %v", out, done)
-	}
-	if _, done, err := x.Receive(nil, []byte("pw\x00")); err == nil || done {
-		t.Error("a password was taken after the end")
+// TestARefusedClientRunsTheCourseOfAWrongPassword: whatever it proves.
+func TestARefusedClientRunsTheCourseOfAWrongPassword(t *testing.T) {
+	scram := wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 4096).String()
+	for _, secret := range []string{"pw", wire.MD5Secret("ann", "pw"), scram} {
+		u := mustUsers(t, MD5, Entry{"ann", secret})
+		want, wrong := login(t, u.Begin("ann"), "ann", "other")
+		for _, password := range []string{"pw", "other"} {
+			got, err := login(t, u.Refuse("ann"), "ann", password)
+			if err == nil || err.Error() != wrong.Error() || !slices.Equal(got, want) {
+				t.Errorf("%.10q: course %v, %v, want %v, %v", secret, got, err, want, wrong)
+			}
+		}
+		_, unknown := login(t, u.Refuse("bob"), "bob", "pw")
+		if unknown == nil || strings.ReplaceAll(unknown.Error(), "bob", "ann") != wrong.Error() {
+			t.Errorf("an unknown user reads %v", unknown)
+		}
 	}
 }
 
@@ -234,7 +252,7 @@ func TestUnknownUsersAreAskedInTheProportionOfKnownOnes(t *testing.T) {
 }
 
 // saltOf runs a SCRAM exchange up to the server's first message.
-func saltOf(t *testing.T, u *Users, name string) string {
+func saltOf(t *testing.T, u usersBy, name string) string {
 	t.Helper()
 	x := u.Begin(name)
 	x.Start(nil)
@@ -278,7 +296,7 @@ func TestReceiveRefusesWhatIsOutOfPlaceOrMalformed(t *testing.T) {
 		return string(wire.AppendSASLInitialResponse(nil, wire.MechanismSCRAM, []byte(data))[5:])
 	}
 	for _, c := range []struct {
-		users  *Users
+		users  usersBy
 		bodies []string
 		code   string
 	}{
@@ -359,7 +377,7 @@ func FuzzExchangeReceive(f *testing.F) {
 	f.Add(uint8(SCRAM), []byte("SCRAM-SHA-256-PLUS\x00\x00\x00\x00\x1fp=tls-server-end-point,,n=,r=ab"), []byte("c=cD10bHMtc2VydmVyLWVuZC1wb2ludCws,r=ab,p=AAAA"))
 	f.Add(uint8(SCRAM), []byte("SCRAM-SHA-256\x00\x00\x00\x00\x0ay,,n=,r=ab"), []byte("c=eSws,r=ab,p=AAAA"))
 	secret := wire.DeriveSCRAMSecret("a password nobody sends", []byte("salt of 16 bytes"), 1).String()
-	var users []*Users
+	var users []usersBy
 	for _, method := range []Method{Plain, MD5, SCRAM} {
 		users = append(users, mustUsers(f, method, Entry{"ann", secret}, Entry{"bob", md5Secret}))
 	}
@@ -394,7 +412,6 @@ func TestWhatDerivesKeysIsToldBefore(t *testing.T) {
 		secret string
 		want   bool
 	}{
-		{Trust, scram, false},
 		{Plain, "secret", false}, {Plain, wire.MD5Secret("ann", "secret"), false}, {Plain, scram, true},
 		{MD5, "secret", false}, {MD5, wire.MD5Secret("ann", "secret"), false}, {MD5, scram, false},
 		{SCRAM, "secret", true}, {SCRAM, scram, false}, {SCRAM, wire.MD5Secret("ann", "secret"), false},

@@ -23,12 +23,11 @@ var mockKey = sync.OnceValue(func() []byte {
 	return key
 })
 
-// Users is who may log in, and by which method. It does not change once New
+// Users is who may log in with a password. It does not change once New
 // has made it, and any number of goroutines may use it.
 type Users struct {
-	method Method
-	key    []byte
-	known  map[string]*user
+	key   []byte
+	known map[string]*user
 	// models are the known users who have a secret, in the order of the
 	// entries. Each unknown name takes the course of one of them.
 	models []*user
@@ -44,13 +43,10 @@ type user struct {
 	derived atomic.Bool
 }
 
-// New makes the Users of a method. Of entries with the same name the last
+// New makes the Users. Of entries with the same name the last
 // counts. The error names the user whose secret is malformed.
-func New(method Method, entries []Entry) (*Users, error) {
-	if method > SCRAM {
-		return nil, fmt.Errorf("unknown method %v", method)
-	}
-	u := &Users{method: method, key: mockKey(), known: make(map[string]*user, len(entries))}
+func New(entries []Entry) (*Users, error) {
+	u := &Users{key: mockKey(), known: make(map[string]*user, len(entries))}
 	for _, e := range entries {
 		secret, err := ParseSecret(e.Secret)
 		if err != nil {
@@ -97,14 +93,9 @@ func (u *Users) Secret(name string) (secret Secret, ok bool) {
 func (u *Users) Names() []string { return slices.Collect(maps.Keys(u.known)) }
 
 // Warm derives the SCRAM keys of all plain secrets ahead of the first logins,
-// a millisecond of CPU each. Until then a user's first login takes that much
-// longer. It does nothing if SCRAM is never asked of them: neither by the method of
-// the Users, nor, which scram says, by another. It may run in a goroutine of its own
-// beside logins.
-func (u *Users) Warm(scram bool) {
-	if u.method != SCRAM && !scram {
-		return
-	}
+// a millisecond of CPU each. Until then a user's first login by SCRAM takes that
+// much longer. It may run in a goroutine of its own beside logins.
+func (u *Users) Warm() {
 	for _, x := range u.known {
 		x.scram()
 	}

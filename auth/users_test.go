@@ -8,26 +8,6 @@ import (
 	"pgweir/wire"
 )
 
-func TestParseMethodKnowsPgBouncersNames(t *testing.T) {
-	for name, want := range map[string]Method{
-		"trust": Trust, "any": Trust, "password": Plain, "plain": Plain, "md5": MD5, "scram-sha-256": SCRAM,
-	} {
-		if got, err := ParseMethod(name); err != nil || got != want {
-			t.Errorf("%s: %v, %v", name, got, err)
-		}
-	}
-	for _, name := range []string{"", "MD5", "pam", "scram"} {
-		if m, err := ParseMethod(name); err == nil {
-			t.Errorf("%q is taken for %v", name, m)
-		}
-	}
-	for _, m := range []Method{Trust, Plain, MD5, SCRAM} {
-		if got, err := ParseMethod(m.String()); err != nil || got != m {
-			t.Errorf("%v does not read as itself: %v, %v", m, got, err)
-		}
-	}
-}
-
 func TestParseSecretTellsTheKindsApart(t *testing.T) {
 	scram := wire.DeriveSCRAMSecret("pw", []byte("salt"), 1)
 	for _, c := range []struct {

@@ -28,6 +28,7 @@ const (
 	stageStart loginStage = iota
 	stagePassword
 	stageDerive    // keys are derived from the client's password; no bytes are read here
+	stageInquire   // names are looked for on which it hangs how it is let in; no bytes are read here
 	stageHandshake // no bytes are read here
 	stageBackend   // waits for a backend; query_wait_timeout holds
 	stageProbe     // a backend is asked about the startup parameters; server_connect_timeout holds
@@ -46,6 +47,7 @@ type login struct {
 	endPoint []byte // of the certificate that the client was shown; nil without TLS
 	start    wire.Startup
 	ask      ask
+	why      string // it will not be let in, for the log; the client is not told
 	exchange *auth.Exchange
 	params   []wire.Param
 	variant  *pool.Variant // of its startup parameters
@@ -168,16 +170,7 @@ func (l *login) authenticate() bool {
 	if l.ask.console && l.isSelf() {
 		return l.enter()
 	}
-	l.exchange = l.rules.users.Begin(l.ask.user)
-	l.exchange.Bind(l.endPoint)
-	out, done := l.exchange.Start(w.buf[:0])
-	w.buf = out[:0]
-	if done {
-		return l.enter()
-	}
-	c.conn.Send(out)
-	l.stage = stagePassword
-	return true
+	return l.decide()
 }
 
 // password takes one message of the exchange.
@@ -250,8 +243,11 @@ func (l *login) fail(e *wire.Error) {
 	if fatal.Severity != "FATAL" && fatal.Severity != "PANIC" {
 		fatal.Severity, fatal.Localized = "FATAL", ""
 	}
-	l.c.worker.Load().proxy.log.Info("login failed", "client", l.c.id, "addr", l.c.peer.addr(),
-		"user", l.ask.user, "database", l.ask.database, "err", fatal.Error())
+	attrs := []any{"client", l.c.id, "addr", l.c.peer.addr(), "user", l.ask.user, "database", l.ask.database, "err", fatal.Error()}
+	if l.why != "" {
+		attrs = append(attrs, "reason", l.why)
+	}
+	l.c.worker.Load().proxy.log.Info("login failed", attrs...)
 	if l.stage == stageHandshake {
 		l.hangUp()
 		return

@@ -43,6 +43,8 @@ type Proxy struct {
 	// deriving bounds how many logins derive keys at a time: that is processor
 	// time, which the loops need.
 	deriving gate
+	// inquiring bounds how many logins ask the operating system for names at a time.
+	inquiring gate
 	serial   atomic.Uint64 // numbers clients and backends
 
 	clients  registry
@@ -77,6 +79,7 @@ type Proxy struct {
 type rules struct {
 	config *config.Config
 	users  *auth.Users
+	access *Access
 	tls    *tlsRules
 	ignore map[string]bool // startup parameters that are dropped, in lower case
 	admins map[string]bool
@@ -104,6 +107,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	// other goroutines need one besides.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
 	p.deriving = newGate(runtime.GOMAXPROCS(0) - n)
+	p.inquiring = newGate(maxInquiries)
 	p.handshakes = newHandshakes(n)
 	for i := range n {
 		w, err := p.newWorker(i)
@@ -156,7 +160,7 @@ func (p *Proxy) since() time.Duration { return time.Since(p.started) }
 func (p *Proxy) nextID() uint64 { return p.serial.Add(1) }
 
 func newRules(c *config.Config) (*rules, error) {
-	method, err := auth.ParseMethod(c.AuthType)
+	access, err := NewAccess(c)
 	if err != nil {
 		return nil, err
 	}
@@ -169,11 +173,11 @@ func newRules(c *config.Config) (*rules, error) {
 			entries = append(entries, auth.Entry{Name: name, Secret: u.Password})
 		}
 	}
-	users, err := auth.New(method, entries)
+	users, err := auth.New(entries)
 	if err != nil {
 		return nil, fmt.Errorf("users: %w", err)
 	}
-	r := &rules{config: c, users: users, ignore: map[string]bool{}, admins: map[string]bool{}, stats: map[string]bool{}}
+	r := &rules{config: c, users: users, access: access, ignore: map[string]bool{}, admins: map[string]bool{}, stats: map[string]bool{}}
 	for _, name := range c.IgnoreStartupParameters {
 		r.ignore[name] = true
 	}
@@ -184,7 +188,9 @@ func newRules(c *config.Config) (*rules, error) {
 		r.stats[name] = true
 	}
 	r.tls = newTLSRules(c)
-	go users.Warm()
+	if access.asksSCRAM() {
+		go users.Warm()
+	}
 	return r, nil
 }
 

@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"fmt"
+	"net/netip"
+
+	"pgweir/auth"
+	"pgweir/auth/hba"
+	"pgweir/wire"
+)
+
+// How a client is to show who it is, in order:
+//
+//  1. the line of auth_hba_file that applies, if there is one; names are looked for
+//     on a goroutine
+//  2. what the line asks of the client's certificate
+//  3. the method: trust and cert are done, peer asks the operating system, and the
+//     others begin an exchange
+//
+// A client for which no line applies takes the course of a wrong password, and so
+// does not learn whether there is such a user, or such a line.
+
+// maxInquiries bounds how many logins ask for names at a time.
+const maxInquiries = 16
+
+// decide finds what the client has to show. It is true if the client may say more.
+func (l *login) decide() bool {
+	a := l.rules.access
+	if a.lines == nil {
+		return l.show(*a.always)
+	}
+	who := l.who()
+	if !a.lines.NeedsNames(who, facts) {
+		return l.show(a.demand(a.lines.Match(who, facts)))
+	}
+	var d demand
+	l.inquire(func() { d = a.demand(a.lines.Match(who, blockingFacts)) }, func() bool { return l.show(d) })
+	return false
+}
+
+// who is the client as lines have it.
+func (l *login) who() hba.Client {
+	c := hba.Client{Local: l.c.peer.kind == 0, TLS: l.c.conn.TLS() != nil, Database: l.ask.database, User: l.ask.user}
+	switch l.c.peer.kind {
+	case 4:
+		c.Addr = netip.AddrFrom4([4]byte(l.c.peer.ip[:4]))
+	case 6:
+		c.Addr = netip.AddrFrom16(l.c.peer.ip)
+	}
+	if l.ask.replication != "" && l.ask.replication != "database" {
+		c.Replication, c.Database = true, ""
+	}
+	return c
+}
+
+// inquire has something done on a goroutine that may stand still, and goes on with
+// then, which is true if the client may say more.
+func (l *login) inquire(do func(), then func() bool) {
+	c, w := l.c, l.c.worker.Load()
+	l.stage = stageInquire
+	go w.proxy.inquiring.do(func() {
+		if l.over.Load() {
+			return
+		}
+		do()
+		w.post(func() {
+			if c.state != clientOpen || l.over.Load() {
+				return
+			}
+			l.stage = stagePassword
+			if then() || c.login == nil {
+				c.conn.Again() // more may have come meanwhile
+			}
+		})
+	})
+}
+
+// show has the client show what is demanded.
+func (l *login) show(d demand) bool {
+	u := l.rules.users
+	if d.method == hba.Reject {
+		l.why = d.from
+		return l.begins(u.Refuse(l.ask.user))
+	}
+	if e := l.certified(&d); e != nil {
+		l.why = d.from
+		l.fail(e)
+		return false
+	}
+	switch d.method {
+	case hba.Trust, hba.Cert:
+		return l.enter()
+	case hba.Peer:
+		return l.peerIs(d)
+	}
+	return l.begins(u.Begin(passwordMethods[d.method], l.ask.user))
+}
+
+// begins begins the exchange.
+func (l *login) begins(x *auth.Exchange) bool {
+	w := l.c.worker.Load()
+	l.exchange = x
+	x.Bind(l.endPoint)
+	out := x.Start(w.buf[:0])
+	w.buf = out[:0]
+	l.c.conn.Send(out)
+	l.stage = stagePassword
+	return true
+}
+
+// certified tells what the client's certificate lacks; nil for nothing.
+func (l *login) certified(d *demand) *wire.Error {
+	wanted := d.cert
+	if wanted == hba.CertNotAsked && l.rules.tls.certificate && l.c.peer.kind != 0 {
+		wanted = hba.CertVerifyCA // client_tls_sslmode
+	}
+	if wanted == hba.CertNotAsked {
+		return nil
+	}
+	t := l.c.conn.TLS()
+	if t == nil || len(t.ConnectionState().VerifiedChains) == 0 {
+		return wire.Fatalf(wire.CodeInvalidAuthorization, "connection requires a valid client certificate")
+	}
+	if wanted != hba.CertVerifyFull {
+		return nil
+	}
+	name := certName(t.ConnectionState().PeerCertificates[0], d.name)
+	if name == "" || !l.rules.access.allows(d, name, l.ask.user) {
+		return wire.Fatalf(wire.CodeInvalidAuthorization, "certificate authentication failed for user \"%s\"", l.ask.user)
+	}
+	return nil
+}
+
+// peerIs lets the client in if the operating system says that it is the user.
+func (l *login) peerIs(d demand) bool {
+	refused := wire.Fatalf(wire.CodeInvalidAuthorization, "Peer authentication failed for user \"%s\"", l.ask.user)
+	if l.c.peer.kind != 0 {
+		l.why = d.from + ": peer is for Unix sockets"
+		l.fail(refused)
+		return false
+	}
+	uid, err := peerUID(l.c.conn.FD())
+	if err != nil {
+		l.why = fmt.Sprintf("%s: %v", d.from, err)
+		l.fail(refused)
+		return false
+	}
+	var name string
+	l.inquire(func() { name, err = peerName(uid) }, func() bool {
+		switch {
+		case err != nil:
+			l.why = fmt.Sprintf("%s: %v", d.from, err)
+		case !l.rules.access.allows(&d, name, l.ask.user):
+			l.why = fmt.Sprintf("%s: the operating system's user is %q", d.from, name)
+		default:
+			return l.enter()
+		}
+		l.fail(refused)
+		return false
+	})
+	return false
+}

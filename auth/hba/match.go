@@ -1,0 +1,115 @@
+package hba
+
+import "net/netip"
+
+// Client is what is known of a connection before it has shown who it is.
+type Client struct {
+	Local       bool       // it came over a Unix socket
+	Addr        netip.Addr // unless Local; an IPv4 address within IPv6 is the IPv4 address
+	TLS         bool
+	Database    string // "" with Replication
+	User        string
+	Replication bool // physical: replication=true. Logical replication has a database and is no other client
+}
+
+// Facts is how to learn what neither a file nor a connection tells. A nil
+// function is one that knows nothing.
+type Facts struct {
+	// Member tells whether a role is a member of another, directly or through
+	// others. A superuser is no member for being one. A role is a member of
+	// itself, which Member is not asked. known is false if that cannot be told.
+	Member func(role, group string) (member, known bool)
+
+	// Names gives the names of an address that have it as an address in their
+	// turn (forward-confirmed), without or with a dot at the end. None is no
+	// error. After an error lines with host names do not apply, not even a
+	// reject, as in PostgreSQL. It is asked at most once for a Match, and only
+	// if NeedsNames is true: a caller that must not stand still looks up first.
+	Names func(netip.Addr) ([]string, error)
+
+	// Networks gives the machine's own addresses, each with the length of its
+	// network. After an error samehost and samenet do not apply. It is asked at
+	// most once for a Match.
+	Networks func() ([]netip.Prefix, error)
+}
+
+// Match gives the first line that applies to the client; nil if there is none,
+// and the client is refused then.
+func (rs *Rules) Match(c Client, facts Facts) *Rule {
+	k := newAsked(c, facts)
+	for _, r := range rs.list {
+		if r.judge(&k).applies {
+			return r
+		}
+	}
+	return nil
+}
+
+// NeedsNames tells whether Match has to ask for the names of the client's
+// address. It asks for membership and networks as Match does, and not for names.
+func (rs *Rules) NeedsNames(c Client, facts Facts) bool {
+	facts.Names = nil
+	k := newAsked(c, facts)
+	for _, r := range rs.list {
+		v := r.judge(&k)
+		if v.applies || k.wantNames {
+			return k.wantNames
+		}
+	}
+	return false
+}
+
+// about is the condition that has decided about a line.
+type about uint8
+
+const (
+	aboutAll about = iota // all are met
+	aboutType
+	aboutTLS
+	aboutGSS
+	aboutDatabase
+	aboutUser
+	aboutAddress
+)
+
+// verdict is whether a line applies, and the condition that has decided it: the
+// first that is not met, or else the first that is not known to be.
+type verdict struct {
+	applies      bool
+	answer       answer
+	about        about
+	database, by token // what the client's database and user are in the line by
+}
+
+// judge tells whether the line applies. The address comes last, so that names
+// are looked up only if all else fits.
+func (r *Rule) judge(k *asked) (v verdict) {
+	v.answer = yes
+	note := func(a answer, about about) bool {
+		if a < v.answer {
+			v.answer, v.about = a, about
+		}
+		return v.answer != no
+	}
+	c := &k.client
+	if !note(isSo(c.Local == (r.Type == Local)), aboutType) ||
+		!note(isSo(r.Type != HostSSL && r.Type != HostNoSSL || c.TLS == (r.Type == HostSSL)), aboutTLS) ||
+		!note(isSo(r.Type != HostGSSEnc), aboutGSS) {
+		return v
+	}
+	var a answer
+	if a, v.database = r.databases.database(c, k); !note(a, aboutDatabase) {
+		return v
+	}
+	if a, v.by = r.users.user(c.User, k); !note(a, aboutUser) {
+		return v
+	}
+	if v.answer == unknown && r.Method != Reject {
+		return v // whatever the address is
+	}
+	if r.Type != Local && !note(r.address.has(c.Addr, k), aboutAddress) {
+		return v
+	}
+	v.applies = v.answer == yes || v.answer == unknown && r.Method == Reject
+	return v
+}

@@ -45,7 +45,7 @@ var imports = map[string][]string{
 	"session/proof":    {"wire"},
 	"console":          {"wire", "status"},
 	"web":              {"status"},
-	"proxy":            {"auth", "config", "loop", "pool", "proctable", "session", "session/follow", "sizing", "status", "wire"},
+	"proxy":            {"auth", "auth/hba", "config", "loop", "pool", "proctable", "session", "session/follow", "sizing", "status", "wire"},
 	"proctable":        {},
 	"health":           {"status"},
 	"sizing":           {"config", "status"},

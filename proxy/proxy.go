@@ -45,7 +45,7 @@ type Proxy struct {
 	deriving gate
 	// inquiring bounds how many logins ask the operating system for names at a time.
 	inquiring gate
-	serial   atomic.Uint64 // numbers clients and backends
+	serial    atomic.Uint64 // numbers clients and backends
 
 	clients  registry
 	servers  servers

@@ -88,8 +88,9 @@ func lastOnes(params []wire.Param) []wire.Param {
 
 // tlsRules say how clients are encrypted.
 type tlsRules struct {
-	config   *tls.Config // nil for not at all
-	required bool
+	config      *tls.Config // nil for not at all
+	required    bool
+	certificate bool // of the client's, too
 	// endPoint is that of the certificate that clients are shown; nil if none is
 	// defined for it.
 	endPoint []byte
@@ -109,6 +110,11 @@ func newTLSRules(c *config.Config) *tlsRules {
 	if leaf := c.ClientTLSCertificate.Leaf; leaf != nil {
 		t.endPoint, _ = wire.ServerEndPoint(leaf) // without one, channel binding is not offered
 	}
-	t.required = c.ClientTLSSSLMode == "require"
+	if c.ClientTLSRoots != nil {
+		// A client without one is told so in words, if it needs one.
+		t.config.ClientAuth, t.config.ClientCAs = tls.VerifyClientCertIfGiven, c.ClientTLSRoots
+	}
+	t.certificate = strings.HasPrefix(c.ClientTLSSSLMode, "verify-")
+	t.required = c.ClientTLSSSLMode == "require" || t.certificate
 	return t
 }

@@ -14,6 +14,7 @@ import (
 
 	"pgweir/auth"
 	"pgweir/config"
+	"pgweir/proxy"
 	"pgweir/sizing"
 	"pgweir/status"
 )
@@ -22,19 +23,35 @@ import (
 // what its pools can open with what the servers have to give.
 func newCheckCmd() *cobra.Command {
 	var path string
+	var who client
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Validate a configuration, and compare its pools with what the servers have",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ck := checker{out: cmd.OutOrStdout(), ask: askServer}
+			if cmd.Flags().Changed("as") {
+				return ck.explain(path, who)
+			}
+			for _, flag := range []string{"database", "from", "tls", "replication"} {
+				if cmd.Flags().Changed(flag) {
+					fmt.Fprintf(ck.out, "--%s says more of a client: name it with --as USER\n", flag)
+					return errCheckFailed
+				}
+			}
 			return ck.run(cmd.Context(), path)
 		},
 		// Problems are printed here, one on a line.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	cmd.Flags().StringVarP(&path, "config", "c", "config.toml", "the configuration file")
+	flags := cmd.Flags()
+	flags.StringVarP(&path, "config", "c", "config.toml", "the configuration file")
+	flags.StringVar(&who.user, "as", "", "say instead how a client of this user is let in, and by which line of auth_hba_file")
+	flags.StringVar(&who.database, "database", "", "beside --as: the database that it asks for (default: as the user)")
+	flags.StringVar(&who.from, "from", "local", `beside --as: its address, or "local" for a Unix socket`)
+	flags.BoolVar(&who.tls, "tls", false, "beside --as: it uses TLS")
+	flags.BoolVar(&who.replication, "replication", false, "beside --as: it asks for physical replication")
 	return cmd
 }
 
@@ -55,6 +72,9 @@ func (ck *checker) run(ctx context.Context, path string) error {
 		return errCheckFailed
 	}
 	users, err := knownUsers(c)
+	if err == nil {
+		_, err = proxy.NewAccess(c)
+	}
 	if err != nil {
 		fmt.Fprintln(ck.out, err)
 		return errCheckFailed

@@ -171,6 +171,7 @@ func (l *login) authenticate() bool {
 		return l.enter()
 	}
 	l.exchange = l.rules.users.Begin(l.ask.user)
+	l.exchange.Sent(l.ask.sentUser)
 	out, done := l.exchange.Start(w.buf[:0])
 	w.buf = out[:0]
 	if done {

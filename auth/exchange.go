@@ -30,6 +30,7 @@ const (
 // Exchange is the conversation of one login. It is used by one goroutine.
 type Exchange struct {
 	user   *user
+	sent   string // the name that the client makes its MD5 response of
 	step   step
 	method Method // of this exchange: what the client is asked for
 	doomed bool   // the user is unknown, or has no secret
@@ -75,6 +76,11 @@ func (x *Exchange) Bind(endPoint []byte) {
 	}
 	x.endPoint = endPoint
 }
+
+// Sent tells the name as the client has sent it, if that is longer than the
+// user's: PostgreSQL cuts names, and libpq makes its MD5 response of the whole.
+// It is called before Receive.
+func (x *Exchange) Sent(name string) { x.sent = name }
 
 // Start appends the Authentication request. It is called once, before Receive.
 func (x *Exchange) Start(dst []byte) (out []byte) {
@@ -176,6 +182,9 @@ func (x *Exchange) checkPassword(password string) error {
 	var ok bool
 	if x.step == stepMD5 {
 		ok = wire.CheckMD5(secret.md5(name), password, x.salt)
+		if x.sent != "" && x.sent != name {
+			ok = wire.CheckMD5(secret.md5(x.sent), password, x.salt) || ok
+		}
 	} else {
 		// No user has an empty password in PostgreSQL, so none logs in with it.
 		ok = secret.fits(name, password) && password != ""

@@ -143,6 +143,36 @@ func wantRefusal(t *testing.T, err error, user string) {
 	}
 }
 
+func TestAnMD5ResponseOfTheNameAsItWasSentCountsToo(t *testing.T) {
+	for _, c := range []struct {
+		name, secret, sent, of, password string
+		in                               bool
+	}{
+		{"cut", "secret", "cut and more", "cut and more", "secret", true},
+		{"cut", "secret", "cut and more", "cut", "secret", true},
+		{"cut", "secret", "cut and more", "cut and else", "secret", false},
+		{"cut", "secret", "cut and more", "cut and more", "wrong", false},
+		{"cut", "", "cut and more", "cut and more", "", false},
+		{"unknown", "secret", "unknown and more", "unknown and more", "secret", false},
+	} {
+		users, err := New([]Entry{{Name: "cut", Secret: c.secret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := users.Begin(MD5, c.name)
+		x.Sent(c.sent)
+		out := x.Start(nil)
+		_, salt, err := wire.DecodeAuthentication(out[wire.HeaderLen:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		response := wire.AppendPassword(nil, wire.MD5Response(wire.MD5Secret(c.of, c.password), [4]byte(salt)))
+		if _, in, err := x.Receive(nil, response[wire.HeaderLen:]); in != c.in || (err == nil) != c.in {
+			t.Errorf("%+v: %v, %v", c, in, err)
+		}
+	}
+}
+
 func TestClientKeyOpensAServerThatStoresTheSameSecret(t *testing.T) {
 	secret := wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 4096)
 	u := mustUsers(t, SCRAM, Entry{"ann", secret.String()})

@@ -53,6 +53,7 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 		return false, fmt.Errorf("the connection string: %w", err)
 	}
 	l.user = c.User
+	ReachAbstract(&c.Config)
 	c.ConnectTimeout = connectTimeout
 	for key, value := range map[string]string{
 		"application_name": "pgweir census",
@@ -78,6 +79,20 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 		return false, err
 	}
 	return false, nil
+}
+
+// ReachAbstract has pgx connect to an abstract Unix socket where the host begins
+// with "@", as libpq does: it would take that for the name of a machine.
+func ReachAbstract(c *pgconn.Config) {
+	if !strings.HasPrefix(c.Host, "@") {
+		return
+	}
+	socket := fmt.Sprintf("%s/.s.PGSQL.%d", c.Host, c.Port)
+	c.TLSConfig, c.Fallbacks = nil, nil
+	c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
 }
 
 // close says goodbye, if there is a connection.

@@ -28,16 +28,23 @@ func (p *parser) finish() {
 	for i, name := range p.config.IgnoreStartupParameters {
 		p.config.IgnoreStartupParameters[i] = strings.ToLower(name)
 	}
+	p.cutNames() // last: the problems above name what stands in the file
 }
 
 // resolvePaths makes relative paths start at the configuration file's folder.
 func (p *parser) resolvePaths() {
 	for i := range settings {
-		if s := &settings[i]; s.kind == kindPath {
-			path := s.at(p.config).(*string)
-			if *path != "" && !filepath.IsAbs(*path) {
-				*path = filepath.Join(filepath.Dir(p.config.Path), *path)
-			}
+		s := &settings[i]
+		if s.kind != kindPath {
+			continue
+		}
+		path := s.at(p.config).(*string)
+		if *path == "" || filepath.IsAbs(*path) || s.name == "unix_socket_dir" && isAbstract(*path) {
+			continue
+		}
+		*path = filepath.Join(filepath.Dir(p.config.Path), *path)
+		if isAbstract(*path) {
+			*path = "./" + *path // a folder of that name
 		}
 	}
 }
@@ -52,7 +59,10 @@ func (p *parser) listeners() {
 			p.problem([]string{"listen_addr"}, `listen_addr: %s is not an address, a name or "*" (the port is listen_port's)`, quote(addr))
 		}
 	}
-	socket := filepath.Join(c.UnixSocketDir, ".s.PGSQL."+strconv.Itoa(c.ListenPort))
+	if isAbstract(c.UnixSocketDir) && !abstractSockets {
+		p.problem([]string{"unix_socket_dir"}, "unix_socket_dir: %s is an abstract socket, which only Linux has", quote(c.UnixSocketDir))
+	}
+	socket := SocketPath(c.UnixSocketDir, c.ListenPort)
 	if c.UnixSocketDir != "" && len(socket) > maxSocketPath {
 		p.problem([]string{"unix_socket_dir"}, "unix_socket_dir: the socket's path would have %d bytes, and the system takes %d at most", len(socket), maxSocketPath)
 	}
@@ -251,9 +261,13 @@ func (p *parser) census() {
 }
 
 func (p *parser) database(path []string, db *Database) {
-	if host := db.Host; host != "" && !strings.HasPrefix(host, "/") && !isHost(host) {
-		path := append(path[:len(path):len(path)], "host")
-		p.problem(path, `%s: %s is not a name, an address or a folder beginning with "/"`, dotted(path), quote(host))
+	hostPath := append(path[:len(path):len(path)], "host")
+	switch host := db.Host; {
+	case host == "" || strings.HasPrefix(host, "/") || isHost(host):
+	case !isAbstract(host):
+		p.problem(hostPath, `%s: %s is not a name, an address or a folder beginning with "/"`, dotted(hostPath), quote(host))
+	case !abstractSockets:
+		p.problem(hostPath, "%s: %s is an abstract socket, which only Linux has", dotted(hostPath), quote(host))
 	}
 	if db.Password != "" && db.User == "" {
 		path := append(path[:len(path):len(path)], "password")

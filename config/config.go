@@ -23,10 +23,10 @@ import (
 type Config struct {
 	Path string // as given to Load or Parse
 
-	ListenAddr     []string // addresses and names; "*" is every address, IPv4 and IPv6; none: no TCP
+	ListenAddr     []string // addresses and names; "0.0.0.0" is every IPv4 address, "::" every IPv6 one, "*" both; none: no TCP
 	ListenPort     int      // 0: any free port
 	ListenBacklog  int
-	UnixSocketDir  string // "": no Unix socket
+	UnixSocketDir  string // "": no Unix socket; "@name": an abstract one (SocketPath)
 	UnixSocketMode fs.FileMode
 	HTTPListen     string // host:port; "": no HTTP
 	MaxClientConn  int
@@ -81,6 +81,12 @@ type Config struct {
 	ServerLoginRetry     time.Duration // 0: no pause
 	ShutdownTimeout      time.Duration // 0: transactions are not waited for
 
+	TCPKeepAlive   bool
+	TCPKeepIdle    time.Duration // 0: the system's
+	TCPKeepIntvl   time.Duration // 0: the system's
+	TCPKeepCnt     int           // 0: the system's
+	TCPUserTimeout time.Duration // 0: the system's
+
 	ClientTLSSSLMode  string // "disable", "allow", "prefer", "require", "verify-ca" or "verify-full"
 	ClientTLSKeyFile  string
 	ClientTLSCertFile string
@@ -114,7 +120,7 @@ type Config struct {
 // the general setting holds.
 type Database struct {
 	Name     string // as clients ask for it
-	Host     string // name, address, or a socket folder beginning with "/"; "": PostgreSQL's usual socket folder
+	Host     string // name, address, socket folder beginning with "/", or "@name"; "": PostgreSQL's usual socket folder
 	Port     int
 	DBName   string // on the server; in the entry "*" it is empty until Config.Database fills it in
 	User     string // the user that all backends log in as; "": the client's own

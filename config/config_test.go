@@ -45,6 +45,10 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		ServerConnectTimeout: 15 * time.Second,
 		ServerLoginRetry:     15 * time.Second,
 		ShutdownTimeout:      30 * time.Second,
+		TCPKeepAlive:         true,
+		TCPKeepIdle:          time.Minute,
+		TCPKeepIntvl:         15 * time.Second,
+		TCPKeepCnt:           4,
 		ClientTLSSSLMode:     "disable",
 		ServerTLSSSLMode:     "prefer",
 		ServerChannelBinding: "prefer",
@@ -288,7 +292,7 @@ func TestNearestFindsSlipsAndNothingElse(t *testing.T) {
 		"session_stat":            "session_state",
 		"max_prepared_statment":   "max_prepared_statements",
 		"logfile":                 "",
-		"tcp_keepalive":           "",
+		"tcp_keepidel":            "tcp_keepidle",
 		"application_name_add_ho": "",
 	} {
 		if got := nearest(name, candidates); got != want {

@@ -3,7 +3,6 @@ package config
 import (
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -39,13 +38,13 @@ func (d *Database) PoolUser(client string) string {
 	return client
 }
 
-// SocketDir is the folder of the server's Unix socket, and whether it is
-// reached through one.
+// SocketDir is the folder of the server's Unix socket, or "@name" for an
+// abstract one, and whether it is reached through one.
 func (d *Database) SocketDir() (string, bool) {
 	switch {
 	case d.Host == "":
 		return defaultSocketDir(), true
-	case d.Host[0] == '/':
+	case d.Host[0] == '/' || isAbstract(d.Host):
 		return d.Host, true
 	}
 	return "", false
@@ -54,11 +53,10 @@ func (d *Database) SocketDir() (string, bool) {
 // Address is where the server listens, for net.Dial: "tcp" with host:port, or
 // "unix" with the socket's path.
 func (d *Database) Address() (network, address string) {
-	port := strconv.Itoa(d.Port)
 	if dir, ok := d.SocketDir(); ok {
-		return "unix", filepath.Join(dir, ".s.PGSQL."+port)
+		return "unix", SocketPath(dir, d.Port)
 	}
-	return "tcp", net.JoinHostPort(d.Host, port)
+	return "tcp", net.JoinHostPort(d.Host, strconv.Itoa(d.Port))
 }
 
 // defaultSocketDir is where PostgreSQL listens if nobody says otherwise: the

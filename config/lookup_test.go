@@ -45,6 +45,9 @@ func TestAddressIsForDial(t *testing.T) {
 		{Database{Host: "db", Port: 5432}, "tcp", "db:5432"},
 		{Database{Host: "::1", Port: 5433}, "tcp", "[::1]:5433"},
 		{Database{Host: "/run/pg", Port: 5433}, "unix", "/run/pg/.s.PGSQL.5433"},
+		{Database{Host: "/run//pg/", Port: 5433}, "unix", "/run/pg/.s.PGSQL.5433"},
+		{Database{Host: "@pg", Port: 5433}, "unix", "@pg/.s.PGSQL.5433"},
+		{Database{Host: "@pg//x/", Port: 5433}, "unix", "@pg//x//.s.PGSQL.5433"},
 		{Database{Port: 5432}, "unix", defaultSocketDir() + "/.s.PGSQL.5432"},
 	} {
 		if network, address := tc.db.Address(); network != tc.network || address != tc.address {

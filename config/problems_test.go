@@ -111,6 +111,9 @@ func TestEachProblemIsNamedWithItsLine(t *testing.T) {
 
 		{"an address with a port", "listen_addr = '*, 10.0.0.1:6432'", `config.toml:1: listen_addr: "10.0.0.1:6432" is not an address, a name or "*" (the port is listen_port's)`},
 		{"a long socket path", "unix_socket_dir = '/" + strings.Repeat("d", 100) + "'", `config.toml:1: unix_socket_dir: the socket's path would have 115 bytes, and the system takes 107 at most`},
+		{"a long name of a socket", "unix_socket_dir = '@" + strings.Repeat("d", 100) + "'", `config.toml:1: unix_socket_dir: the socket's path would have 115 bytes, and the system takes 107 at most`},
+		{"names that PostgreSQL cuts to one", "[users." + strings.Repeat("x", 63) + "]\n[users." + strings.Repeat("x", 64) + "]", `config.toml:2: users.` + strings.Repeat("x", 64) + `: PostgreSQL cuts the name at 63 bytes, and then there is another of that name`},
+		{"milliseconds of PgBouncer's", "tcp_user_timeout = 30000", `config.toml:1: tcp_user_timeout: 30000 is out of range (0s to 3600s)`},
 		{"HTTP without a port", "http_listen = 'localhost'", `config.toml:1: http_listen: "localhost" is not an address and a port such as "127.0.0.1:9127"`},
 		{"HTTP with a large port", "http_listen = ':99999'", `config.toml:1: http_listen: ":99999" is not an address and a port such as "127.0.0.1:9127"`},
 		{"several hosts", "[databases.app]\nhost = 'a,b'", `config.toml:2: databases.app.host: "a,b" is not a name, an address or a folder beginning with "/"`},

@@ -27,6 +27,8 @@ const (
 	maxBackends = 262143 // the largest max_connections that PostgreSQL accepts
 	maxDuration = int64(365 * 24 * time.Hour)
 	maxPrepared = 100000
+	// maxKeepSeconds is the kernel's bound (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL).
+	maxKeepSeconds = int64(32767 * time.Second)
 )
 
 var (
@@ -43,7 +45,7 @@ var (
 var settings = []setting[Config]{
 	{group: "Listening", restart: true, at: func(c *Config) any { return &c.ListenAddr },
 		spec: spec{name: "listen_addr", kind: kindList, def: "127.0.0.1",
-			doc: `The addresses or names on which clients are accepted. "*" is every address, IPv4 and IPv6; an empty list is no TCP.`}},
+			doc: `The addresses or names on which clients are accepted. "0.0.0.0" is every IPv4 address, "::" every IPv6 address, "*" both; a name is all its addresses; an empty list is no TCP.`}},
 	{group: "Listening", restart: true, at: func(c *Config) any { return &c.ListenPort },
 		spec: spec{name: "listen_port", kind: kindInt, def: int64(6432), min: 0, max: 65535,
 			doc: "The port of every address, and the number in the Unix socket's name. 0 is any free port."}},
@@ -52,7 +54,7 @@ var settings = []setting[Config]{
 			doc: "How many connections the kernel holds until they are accepted; it may have a lower limit of its own."}},
 	{group: "Listening", restart: true, at: func(c *Config) any { return &c.UnixSocketDir },
 		spec: spec{name: "unix_socket_dir", kind: kindPath, def: "/tmp",
-			doc: `The folder of the Unix socket (.s.PGSQL.<port>). "" is no Unix socket.`}},
+			doc: `The folder of the Unix socket (.s.PGSQL.<port>). "@name" is an abstract one (Linux); "" is no Unix socket.`}},
 	{group: "Listening", restart: true, at: func(c *Config) any { return &c.UnixSocketMode },
 		spec: spec{name: "unix_socket_mode", kind: kindMode, def: "0777",
 			doc: "The file mode of the Unix socket: who may connect through it."}},
@@ -161,6 +163,22 @@ var settings = []setting[Config]{
 		spec: spec{name: "shutdown_timeout", kind: kindDuration, def: "30s", min: 0, max: maxDuration,
 			doc: "How long SIGTERM lets transactions finish. 0: not at all."}},
 
+	{group: "TCP", at: func(c *Config) any { return &c.TCPKeepAlive },
+		spec: spec{name: "tcp_keepalive", kind: kindBool, def: true,
+			doc: "Probe connections at rest, of clients and to PostgreSQL, so that a peer that has gone without a word is found."}},
+	{group: "TCP", at: func(c *Config) any { return &c.TCPKeepIdle },
+		spec: spec{name: "tcp_keepidle", kind: kindDuration, def: "60s", min: 0, max: maxKeepSeconds,
+			doc: "How long a connection is at rest before it is probed, in whole seconds. 0: as the system does."}},
+	{group: "TCP", at: func(c *Config) any { return &c.TCPKeepIntvl },
+		spec: spec{name: "tcp_keepintvl", kind: kindDuration, def: "15s", min: 0, max: maxKeepSeconds,
+			doc: "How long after a probe without an answer the next one is sent, in whole seconds. 0: as the system does."}},
+	{group: "TCP", at: func(c *Config) any { return &c.TCPKeepCnt },
+		spec: spec{name: "tcp_keepcnt", kind: kindInt, def: int64(4), min: 0, max: 127,
+			doc: "How many probes without an answer end the connection. 0: as the system does."}},
+	{group: "TCP", at: func(c *Config) any { return &c.TCPUserTimeout },
+		spec: spec{name: "tcp_user_timeout", kind: kindDuration, def: "0s", min: 0, max: int64(time.Hour),
+			doc: "How long bytes may be sent and not taken before the kernel ends the connection; a bare number is seconds, in PgBouncer milliseconds. 0: as the system does."}},
+
 	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSSSLMode },
 		spec: spec{name: "client_tls_sslmode", kind: kindChoice, def: "disable", choices: clientSSLModes,
 			doc: `TLS with clients: refused, used when asked for ("allow" and "prefer"), or demanded; with "verify-ca" and "verify-full", a certificate of the client's too, which client_tls_ca_file's authorities have signed. When key and certificate are set and this is not, it is "prefer".`}},
@@ -223,7 +241,7 @@ var settings = []setting[Config]{
 var databaseSettings = []setting[Database]{
 	{at: func(d *Database) any { return &d.Host },
 		spec: spec{name: "host", kind: kindText, def: "",
-			doc: `A name, an address, or a socket folder beginning with "/". Not set: PostgreSQL's usual socket folder (/var/run/postgresql if it exists, else /tmp).`}},
+			doc: `A name, an address, a socket folder beginning with "/", or "@name" for an abstract socket (Linux). Not set: PostgreSQL's usual socket folder (/var/run/postgresql if it exists, else /tmp).`}},
 	{at: func(d *Database) any { return &d.Port },
 		spec: spec{name: "port", kind: kindInt, def: int64(5432), min: 1, max: 65535,
 			doc: "PostgreSQL's port."}},

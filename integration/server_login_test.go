@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -53,6 +54,7 @@ password = "secret"
 [users.with_any]
 password = "secret"
 [users.refused]
+password = "secret"
 [users.postgres]
 [databases.as_scram]
 host = "127.0.0.1"
@@ -91,7 +93,9 @@ dbname = "postgres"
 		if got := ask(t, connect(t, dsn(w.Port, "as_scram")), "select current_user"); got != "with_scram" {
 			t.Errorf("logged in as %s", got)
 		}
-		if strings.Contains(w.Log(), "secret") {
+		saysWhy(t, w, "refused", "user=refused database="+w.DB, "pg_hba.conf or the role keeps the user out, or the user's secret here differs")
+		saysWhy(t, w, "a wrong password of the database", "user=with_scram database=as_scram_wrongly", "the database's password here differs from the one at PostgreSQL")
+		if strings.Contains(strings.ReplaceAll(w.Log(), "the user's secret", ""), "secret") || strings.Contains(w.Log(), "wrong\"") {
 			t.Error("a password is in the log")
 		}
 	})
@@ -117,6 +121,10 @@ dbname = "postgres"
 			// Another salt than the server's: the key is of no use there.
 			if got := codeOf(t, tryLogin(t, w.DSN("user=with_any", "password=secret"))); got != "28P01" {
 				t.Errorf("with another secret than the server's: %q", got)
+			}
+			saysWhy(t, w, "another secret", "user=with_any database="+w.DB, "the user's secret here differs from the one at PostgreSQL")
+			if strings.Contains(w.Log(), "SCRAM-SHA-256$") || strings.Contains(w.Log(), "user=with_scram database="+w.DB+" server") {
+				t.Errorf("a secret is in the log, or a user who was let in: %s", w.Log())
 			}
 		}
 	})
@@ -173,6 +181,21 @@ dbname = "postgres"
 			})
 		}
 	})
+}
+
+// saysWhy looks for the one line of the log about a login that PostgreSQL has
+// refused: whose it was, at which server, and what may be wrong here.
+func saysWhy(t *testing.T, w *weir, what, whose, why string) {
+	t.Helper()
+	for line := range strings.Lines(w.Log()) {
+		if strings.Contains(line, whose+" server=127.0.0.1:"+strconv.Itoa(w.PG.Port)) {
+			if !strings.Contains(line, why) || !strings.Contains(line, "level=WARN") {
+				t.Errorf("%s: the log says %s", what, line)
+			}
+			return
+		}
+	}
+	t.Errorf("%s: the log says nothing of it", what)
 }
 
 func TestClientsAreEncryptedAsTheModeSays(t *testing.T) {

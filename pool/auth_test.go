@@ -78,6 +78,9 @@ func TestEachAuthenticationThatIsKnownLogsIn(t *testing.T) {
 			if strings.Contains(e.Error()+e.Hint+e.Detail, "secret\"") {
 				t.Error("a secret is told")
 			}
+			if told, lacks := h.denied.Load() == 1, e.Hint != ""; told == lacks {
+				t.Errorf("the host was told of it: %v, with the hint %q", told, e.Hint)
+			}
 			if strings.HasSuffix(c.name, "known") && c.with.MD5 == "" && e.Hint == "" {
 				t.Error("no hint what to do")
 			}

@@ -70,6 +70,10 @@ type Host interface {
 	// Evict gives up an idle backend that has been taken out of the pool for
 	// that: soon the Host calls Pool.Discard.
 	Evict(b *Backend)
+	// Refused is told that the server has refused a login of the pool's for who
+	// it is, 28P01 or 28000, and was given what it asked for. It is told once for
+	// each pause that follows (server_login_retry).
+	Refused(p *Pool, e *wire.Error)
 	// Sign is told each notification that a listening backend of this server has
 	// heard, before its subscribers are: a whole NotificationResponse, in which it
 	// may change the process ID of the sender's backend.

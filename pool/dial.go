@@ -44,23 +44,15 @@ type Secured interface {
 // the program, because the result must suit its event loop.
 type Secure func(net.Conn, *tls.Config) Secured
 
-// Dial opens a connection as net.Dialer.DialContext does.
+// Dial opens a connection as net.Dialer.DialContext does. It is set likewise,
+// and sees to it that the connection to a host that has gone comes to an end.
 type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-
-// DialNet is the Dial of the operating system's network.
-func DialNet(ctx context.Context, network, addr string) (net.Conn, error) {
-	d := net.Dialer{KeepAliveConfig: keepAlive}
-	return d.DialContext(ctx, network, addr)
-}
 
 // transport is how servers are reached.
 type transport struct {
 	dial   Dial
 	secure Secure
 }
-
-// keepAlive finds a host that is gone in about two minutes.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, Interval: 15 * time.Second, Count: 4}
 
 // connect connects to a server.
 func (t *transport) connect(ctx context.Context, a Address) (net.Conn, error) {

@@ -42,6 +42,7 @@ type host struct {
 	wg     sync.WaitGroup
 	refuse atomic.Bool  // has Adopt fail
 	evicts atomic.Int32 // calls of Evict
+	denied atomic.Int32 // calls of Refused
 	sign   func(server *Address, message []byte)
 
 	mu    sync.Mutex
@@ -73,6 +74,8 @@ func (h *host) Adopt(b *Backend) error {
 	h.mu.Unlock()
 	return nil
 }
+
+func (h *host) Refused(*Pool, *wire.Error) { h.denied.Add(1) }
 
 func (h *host) Sign(server *Address, message []byte) {
 	if h.sign != nil {
@@ -145,7 +148,7 @@ func (h *host) pool(s *server, f func(*Settings)) *Pool {
 
 func (h *host) named(database, user string, s *server, f func(*Settings)) *Pool {
 	set := h.settings(s, user, f)
-	p := New(database, user, h, DialNet, wrapTLS, h.budget, h.epoch, func() uint64 { return h.ids.Add(1) }, set)
+	p := New(database, user, h, new(net.Dialer).DialContext, wrapTLS, h.budget, h.epoch, func() uint64 { return h.ids.Add(1) }, set)
 	h.t.Cleanup(func() {
 		p.Drain()
 		s.set(func(s *server) {

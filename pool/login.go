@@ -296,9 +296,12 @@ func (l *loginConn) authenticate(body []byte) error {
 	}
 }
 
+// hintLacking says what to do when the server asks for what nobody knows.
+const hintLacking = "Set password in [users] or [databases], or let the client log in with scram-sha-256 and the same secret."
+
 func (l *loginConn) lacking(what string) error {
 	e := wire.Fatalf(wire.CodeInvalidPassword, "the server asks for %s of user %q, and none is known",
 		what, l.settings.Credentials.User)
-	e.Hint = "Set password in [users] or [databases], or let the client log in with scram-sha-256 and the same secret."
+	e.Hint = hintLacking
 	return e
 }

@@ -303,7 +303,8 @@ func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 	p.closing++ // until outlastFailed
 	again := p.killed(e.Code)
 	all := concernsAll(e.Code, o.params)
-	if all && !again && p.failure.note(e, now, p.settings.LoginRetry) {
+	pause := all && !again && p.failure.note(e, now, p.settings.LoginRetry)
+	if pause {
 		time.AfterFunc(p.failure.delay, p.provision)
 	}
 	w := o.w
@@ -320,9 +321,18 @@ func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 		q = next
 	}
 	p.mu.Unlock()
+	if pause && refusesUser(e) {
+		p.host.Refused(p, e)
+	}
 	for _, t := range refused {
 		t.Refuse(e)
 	}
+}
+
+// refusesUser tells whether the server has refused who logs in. An answer that it
+// could not be given is no refusal of its own.
+func refusesUser(e *wire.Error) bool {
+	return (e.Code == wire.CodeInvalidPassword || e.Code == wire.CodeInvalidAuthorization) && e.Hint != hintLacking
 }
 
 // outlastFailed gives the slot of an opening that failed back, when the server
@@ -348,7 +358,7 @@ func (p *Pool) slotFreed() {
 }
 
 // destruct is the puddle's destructor: it waits until PostgreSQL's process has
-// gone, which closes its end last. The socket's own time-outs (dial.go) see to
+// gone, which closes its end last. The socket's own time-outs (Dial) see to
 // it that a host that is gone does not hold a slot for ever.
 func (p *Pool) destruct(b *Backend) {
 	if b.Conn != nil {

@@ -120,6 +120,10 @@ func (l *login) admit() {
 		conf = &replicationConfig
 		l.welcome = &pool.Welcome{Params: c.server.link.Params, Vars: c.server.link.Vars}
 	}
+	if e := l.ask.unknownName(l.welcome.Params); e != nil {
+		l.fail(e)
+		return
+	}
 	c.sess.Init(conf, l.welcome.Vars)
 	carried, carries := l.carried(own)
 	l.takesAny(carries)

@@ -101,6 +101,7 @@ func (l *login) begins(x *auth.Exchange) bool {
 	w := l.c.worker.Load()
 	l.exchange = x
 	x.Bind(l.endPoint)
+	x.Sent(l.ask.sentUser)
 	out := x.Start(w.buf[:0])
 	w.buf = out[:0]
 	l.c.conn.Send(out)

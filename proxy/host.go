@@ -31,7 +31,6 @@ func (p *Proxy) Adopt(b *pool.Backend) error {
 	if err != nil {
 		return err
 	}
-	loop.GiveUpAfter(fd, closingTimeout)
 	s.conn.Init(fd, s)
 	if isTLS {
 		s.conn.AttachTLS(encrypted)

@@ -1,13 +1,10 @@
 package proxy
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,84 +15,47 @@ import (
 // listener is one socket that clients connect to.
 type listener struct {
 	addr net.Addr
-	unix string // the socket's path
+	tcp  bool
+	file string // a Unix socket's; "" if it has none
 	loop *loop.Listener
 	on   *worker
 }
 
 // listen opens all sockets of the configuration, or none.
 func (p *Proxy) listen(c *config.Config) error {
-	var opened []net.Listener
-	fail := func(err error) error {
-		for _, l := range opened {
-			l.Close()
-		}
+	opened, err := p.bindTCP(c, lookupAddrs)
+	if err != nil {
 		return err
 	}
 	port := c.ListenPort
-	for _, host := range c.ListenAddr {
-		networks := []string{"tcp"}
-		if host == "*" {
-			host, networks = "", []string{"tcp4", "tcp6"}
-		}
-		any := false
-		for i, network := range networks {
-			l, err := new(net.ListenConfig).Listen(context.Background(), network, net.JoinHostPort(host, strconv.Itoa(port)))
-			if err != nil {
-				if any && i > 0 {
-					continue // a machine without IPv6
-				}
-				return fail(fmt.Errorf("listen_addr: %w", err))
-			}
-			any = true
-			opened = append(opened, l)
-			port = l.Addr().(*net.TCPAddr).Port // 0 was any; the others take the same
-		}
+	if len(opened) > 0 {
+		port = opened[0].Addr().(*net.TCPAddr).Port // 0 was any
 	}
 	if c.UnixSocketDir != "" {
-		path := filepath.Join(c.UnixSocketDir, ".s.PGSQL."+strconv.Itoa(port))
-		l, err := listenUnix(path, c.UnixSocketMode)
+		l, err := bindUnix(config.SocketPath(c.UnixSocketDir, port), c.UnixSocketMode)
 		if err != nil {
-			return fail(fmt.Errorf("unix_socket_dir: %w", err))
+			closeAll(opened)
+			return fmt.Errorf("unix_socket_dir: %w", err)
 		}
 		opened = append(opened, l)
 	}
-	for _, l := range opened {
+	for i, l := range opened {
 		if err := p.serve(l, c.ListenBacklog); err != nil {
-			return fail(err)
+			closeAll(opened[i:])
+			return err
 		}
 	}
 	return nil
 }
 
-// listenUnix makes a Unix socket. One that is left over from a process that
-// has gone is replaced; one that answers is somebody else's.
-func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		conn.Close()
-		return nil, fmt.Errorf("another process is listening on %s", path)
-	}
-	if st, err := os.Lstat(path); err == nil && st.Mode().Type() == os.ModeSocket {
-		os.Remove(path)
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	l.SetUnlinkOnClose(false)
-	if err := os.Chmod(path, mode.Perm()); err != nil {
-		l.Close()
-		os.Remove(path)
-		return nil, err
-	}
-	return l, nil
-}
-
 // serve puts a listening socket on the first loop.
 func (p *Proxy) serve(nl net.Listener, backlog int) error {
-	l := &listener{addr: nl.Addr(), on: p.workers[0]}
+	l := &listener{addr: nl.Addr(), tcp: true, on: p.workers[0]}
 	if a, ok := l.addr.(*net.UnixAddr); ok {
-		l.unix = a.Name
+		l.tcp = false
+		if hasFile(a.Name) {
+			l.file = a.Name
+		}
 	}
 	fd, err := loop.TakeListener(nl)
 	if err != nil {
@@ -133,8 +93,8 @@ func (p *Proxy) closeListeners() {
 	p.mu.listeners = nil
 	p.mu.Unlock()
 	for _, l := range listeners {
-		if l.unix != "" {
-			os.Remove(l.unix)
+		if l.file != "" {
+			os.Remove(l.file)
 		}
 		l.on.do(l.loop.Close)
 	}
@@ -142,16 +102,17 @@ func (p *Proxy) closeListeners() {
 
 // accept takes a new connection in, on the listener's loop.
 func (p *Proxy) accept(fd int, peer unix.Sockaddr, l *listener) {
-	tcp := l.unix == ""
-	if tcp {
+	r := p.rules.Load()
+	if l.tcp {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		// A client that has gone meanwhile is noticed soon enough.
+		_ = r.keepAlive.Set(fd)
 	}
 	w := p.place()
 	c := &client{id: p.nextID(), peer: peerOf(peer)}
 	c.worker.Store(w)
 	c.conn.Init(fd, c)
-	full := p.clients.add(c) > p.rules.Load().config.MaxClientConn
+	full := p.clients.add(c) > r.config.MaxClientConn
 	if w == l.on {
 		c.begin(full)
 	} else {

@@ -127,7 +127,7 @@ func (p *Proxy) makePool(key poolKey, db *config.Database, r *rules) *clientPool
 	s := poolSettings(r, db, key.user)
 	cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), nil)
 	cp.conf.Store(sessionConfig(r.config, db, cp, p))
-	cp.pool = pool.New(key.database, key.user, p, pool.DialNet, secure, p.budget, p.started, p.nextID, s)
+	cp.pool = pool.New(key.database, key.user, p, p.dial, secure, p.budget, p.started, p.nextID, s)
 	return cp
 }
 
@@ -248,9 +248,6 @@ func (c *client) vacate(w *worker, databases []string) {
 		}
 	}
 }
-
-// closingTimeout is how long a TCP peer may leave bytes unacknowledged.
-const closingTimeout = 30 * time.Second
 
 // isLocal tells whether a server's processes are this machine's.
 func isLocal(a pool.Address) bool {

@@ -13,6 +13,7 @@ import (
 
 	"pgweir/auth"
 	"pgweir/config"
+	"pgweir/loop"
 	"pgweir/pool"
 	"pgweir/status"
 )
@@ -81,9 +82,11 @@ type rules struct {
 	users  *auth.Users
 	access *Access
 	tls    *tlsRules
-	ignore map[string]bool // startup parameters that are dropped, in lower case
-	admins map[string]bool
-	stats  map[string]bool
+	// keepAlive is for sockets opened or accepted from now on.
+	keepAlive loop.KeepAlive
+	ignore    map[string]bool // startup parameters that are dropped, in lower case
+	admins    map[string]bool
+	stats     map[string]bool
 }
 
 // New prepares a proxy; it listens nowhere yet.
@@ -168,6 +171,9 @@ func newRules(c *config.Config) (*rules, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range entries {
+		entries[i].Name = config.CutName(entries[i].Name)
+	}
 	for name, u := range c.Users {
 		if u.Password != "" {
 			entries = append(entries, auth.Entry{Name: name, Secret: u.Password})
@@ -188,6 +194,7 @@ func newRules(c *config.Config) (*rules, error) {
 		r.stats[name] = true
 	}
 	r.tls = newTLSRules(c)
+	r.keepAlive = keepAliveOf(c)
 	if access.asksSCRAM() {
 		go users.Warm()
 	}

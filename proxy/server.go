@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"sync/atomic"
+	"time"
 
 	"pgweir/loop"
 	"pgweir/pool"
@@ -19,6 +20,11 @@ type server struct {
 	park   func()                 // parks, made once
 	parked parked
 	dead   atomic.Bool // PostgreSQL has closed it while nobody held it
+	silent silence     // the server's
+	holder struct {    // its client's; see checkSilence
+		client uint64
+		silent silence
+	}
 
 	place       int  // in worker.leased
 	cancels     int  // cancel requests for it that are on their way
@@ -187,6 +193,12 @@ func (s *server) lost() {
 	}
 }
 
+// closingTimeout is how long a server that is told to end a backend may leave
+// that unacknowledged: the backend's slot is not free before. It does not hold
+// earlier, for the kernel counts bytes that a living peer has no room for too, as
+// those of a COPY that waits for a lock.
+const closingTimeout = 30 * time.Second
+
 // discard ends the backend.
 func (s *server) discard(busy bool) {
 	if s.gone {
@@ -195,6 +207,7 @@ func (s *server) discard(busy bool) {
 	s.gone = true
 	s.conn.Send(wire.AppendTerminate(nil))
 	s.proxy.servers.remove(s)
+	loop.GiveUpAfter(s.conn.FD(), closingTimeout)
 	conn, err := loop.NetConn(s.conn.Release())
 	if err != nil {
 		s.proxy.log.Error("closing a backend", "backend", s.b.ID, "err", err)

@@ -10,14 +10,16 @@ import (
 
 // ask is what a client's StartupMessage asks for.
 type ask struct {
-	user, database string
-	application    string
-	replication    string // the parameter's value, "" for none
-	params         []wire.Param
-	minor          uint32   // of the protocol that is spoken with it
-	newer          bool     // it asked for a newer one
-	unknown        []string // options of the protocol that are not known
-	console        bool
+	user, database string // as PostgreSQL sees them
+	// sentUser and sentDatabase are the same as they came, perhaps longer.
+	sentUser, sentDatabase string
+	application            string
+	replication            string // the parameter's value, "" for none
+	params                 []wire.Param
+	minor                  uint32   // of the protocol that is spoken with it
+	newer                  bool     // it asked for a newer one
+	unknown                []string // options of the protocol that are not known
+	console                bool
 }
 
 // newestMinor is the newest minor version of protocol 3 that is spoken here.
@@ -33,9 +35,9 @@ func readStartup(s *wire.Startup, r *rules) (a ask, e *wire.Error) {
 	for _, p := range s.Params {
 		switch {
 		case p.Name == "user":
-			a.user = p.Value
+			a.user, a.sentUser = config.CutName(p.Value), p.Value
 		case p.Name == "database":
-			a.database = p.Value
+			a.database, a.sentDatabase = config.CutName(p.Value), p.Value
 		case strings.HasPrefix(p.Name, "_pq_."):
 			a.unknown = append(a.unknown, p.Name)
 		case r.ignore[strings.ToLower(p.Name)]:

@@ -29,6 +29,7 @@ type worker struct {
 	leased  []*server            // lent to a client of this loop
 	looked  []*server            // memory of tick
 	idlers  map[*client]*idler   // with an idle_session_timeout
+	heard   time.Duration        // when checkSilence was last called
 
 	skew time.Duration // from the loop's time to the proxy's
 }
@@ -93,6 +94,10 @@ func (w *worker) tick(time.Duration) {
 		if now-c.since > closeGrace {
 			c.finish()
 		}
+	}
+	if now-w.heard >= silenceEvery {
+		w.heard = now
+		w.checkSilence(now, r.keepAlive.Patience())
 	}
 	// What is done to one lease may end it, and begin others.
 	w.looked = append(w.looked[:0], w.leased...)

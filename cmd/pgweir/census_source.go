@@ -48,7 +48,7 @@ func newDirectCensus(dsn string) (*directCensus, error) {
 	}
 	host := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 	target := census.Target{Host: host, Network: "tcp", Addr: host, ConnString: dsn}
-	if strings.HasPrefix(c.Host, "/") {
+	if strings.HasPrefix(c.Host, "/") || strings.HasPrefix(c.Host, "@") {
 		db := config.Database{Host: c.Host, Port: int(c.Port)}
 		target.Network, target.Addr = db.Address()
 		target.Host = target.Addr

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,7 +94,7 @@ func knownUsers(c *config.Config) (map[string]string, error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		users[e.Name] = e.Secret
+		users[config.CutName(e.Name)] = e.Secret
 	}
 	for name, user := range c.Users {
 		if _, err := auth.ParseSecret(user.Password); err != nil {
@@ -123,7 +122,7 @@ func writeSummary(out io.Writer, c *config.Config, users int) {
 		listens = append(listens, addr+" port "+strconv.Itoa(c.ListenPort))
 	}
 	if c.UnixSocketDir != "" {
-		listens = append(listens, filepath.Join(c.UnixSocketDir, ".s.PGSQL."+strconv.Itoa(c.ListenPort)))
+		listens = append(listens, config.SocketPath(c.UnixSocketDir, c.ListenPort))
 	}
 	if len(listens) == 0 {
 		listens = append(listens, "nothing: no client can connect (listen_addr and unix_socket_dir are empty)")

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"pgweir/auth"
+	"pgweir/census"
 	"pgweir/config"
 	"pgweir/status"
 )
@@ -148,7 +149,12 @@ func (l serverLogin) connString() string {
 func askServer(ctx context.Context, login serverLogin) (status.ServerLimits, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, login.connString())
+	c, err := pgx.ParseConfig(login.connString())
+	if err != nil {
+		return status.ServerLimits{}, shortened(login, err)
+	}
+	census.ReachAbstract(&c.Config)
+	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
 		return status.ServerLimits{}, shortened(login, err)
 	}

@@ -1,0 +1,132 @@
+package integration
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"golang.org/x/sys/unix"
+)
+
+// deafen has a connection's kernel drop whatever comes in, as if its host had gone.
+func deafen(t *testing.T, conn net.Conn) {
+	t.Helper()
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	drop := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
+	if cerr := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop[0]})
+	}); cerr != nil || err != nil {
+		t.Fatal(cerr, err)
+	}
+}
+
+// quickProbes find a peer that has gone in three seconds.
+const quickProbes = "tcp_keepidle = 1\ntcp_keepintvl = 1\ntcp_keepcnt = 2\n"
+
+func TestAClientWhoseHostHasGoneGivesItsBackendBack(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"transaction", "session"} {
+		for what, query := range map[string]string{"at rest": "select 1", "with an answer on its way": "select pg_sleep(1)"} {
+			t.Run(mode+" "+what, func(t *testing.T) {
+				t.Parallel()
+				w := startWeir(t, weirOptions{Top: quickProbes + `pool_mode = "` + mode + `"`, Database: "pool_size = 1"})
+				direct := connect(t, w.Direct())
+				c := rawLogin(t, w.Addr(), "postgres", w.DB)
+				c.Say(t, &pgproto3.Query{String: "begin"})
+				c.until(t, 'Z')
+				c.Say(t, &pgproto3.Query{String: query})
+				if what == "at rest" {
+					c.until(t, 'Z')
+				} else {
+					eventually(t, "the query runs", func() bool {
+						return ask(t, direct, "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'") == "1"
+					})
+				}
+				deafen(t, c.net)
+				if err := tryLogin(t, w.DSN()); err != nil { // the pool has no other backend
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+func TestABackendWhoseHostHasGoneIsGivenUp(t *testing.T) {
+	t.Parallel()
+	relay, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = relay.Close() })
+	conns := make(chan net.Conn, 100)
+	w := startWeir(t, weirOptions{Top: quickProbes, Database: fmt.Sprintf("pool_size = 1\nport = %d", relay.Addr().(*net.TCPAddr).Port)})
+	go func() {
+		for {
+			front, err := relay.Accept()
+			if err != nil {
+				return
+			}
+			back, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(w.PG.Port)))
+			if err != nil {
+				_ = front.Close()
+				continue
+			}
+			conns <- front
+			go pass(front, back)
+			go pass(back, front)
+		}
+	}()
+	c := rawLogin(t, w.Addr(), "postgres", w.DB)
+	c.Say(t, &pgproto3.Query{String: "begin"})
+	c.until(t, 'Z')
+	backend := lastOf(conns)
+	deafen(t, backend)
+	c.Say(t, &pgproto3.Query{String: "select 1"})
+	if m, ok := c.Next(t).(*pgproto3.ErrorResponse); !ok || m.Code != "08006" {
+		t.Errorf("the client was told %#v", m)
+	}
+	if err := tryLogin(t, w.DSN()); err != nil {
+		t.Error(err)
+	}
+	_ = backend.Close() // or PostgreSQL's process would never hear of its end
+}
+
+// pass copies what comes from one connection to another.
+func pass(from, to net.Conn) {
+	_, _ = io.Copy(to, from)
+	_ = to.Close()
+}
+
+// lastOf is the last connection that has come: earlier ones only knocked.
+func lastOf(conns chan net.Conn) (last net.Conn) {
+	for last = <-conns; len(conns) > 0; {
+		last = <-conns
+	}
+	return last
+}
+
+func TestKeepaliveSettingsHoldForNewConnectionsAfterAReload(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{})
+	old := rawLogin(t, w.Addr(), "postgres", w.DB)
+	w.Rewrite(t, weirOptions{Top: quickProbes})
+	w.Signal(t, syscall.SIGHUP)
+	console := connect(t, w.Console(simpleProtocol))
+	eventually(t, "the settings are in force", func() bool {
+		return rowOf(t, show(t, console, "show config"), "key", "tcp_keepidle")["value"] == "1s"
+	})
+	fresh := rawLogin(t, w.Addr(), "postgres", w.DB)
+	deafen(t, fresh.net)
+	eventually(t, "the new client is gone", func() bool {
+		return len(show(t, console, "show clients")) == 2 // the console's and the old one
+	})
+	old.Say(t, &pgproto3.Query{String: "select 1"})
+	old.until(t, 'Z')
+}

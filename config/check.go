@@ -95,6 +95,10 @@ func (p *parser) authentication() {
 		c.AuthFileData = data
 	}
 	p.access()
+	if c.AuthUser != "" && c.AuthQuery == "" {
+		p.problem([]string{"auth_query"}, "auth_query: is empty, and auth_user is set")
+	}
+	p.authQuery(nil, c.AuthQuery, c.AuthDBName)
 	if c.AuthType != "any" {
 		return
 	}
@@ -255,6 +259,7 @@ func (p *parser) database(path []string, db *Database) {
 		path := append(path[:len(path):len(path)], "host")
 		p.problem(path, `%s: %s is not a name, an address or a folder beginning with "/"`, dotted(path), quote(host))
 	}
+	p.authQuery(path, db.AuthQuery, db.AuthDBName)
 	if db.Password != "" && db.User == "" {
 		path := append(path[:len(path):len(path)], "password")
 		p.problem(path, "%s: set without user, whose password it is", dotted(path))

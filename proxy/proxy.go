@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pgweir/auth"
+	"pgweir/authquery"
 	"pgweir/config"
 	"pgweir/pool"
 	"pgweir/status"
@@ -25,6 +26,9 @@ type Options struct {
 	Console Console
 	// Load reads the configuration again, for Reload.
 	Load func() (*config.Config, error)
+	// AuthLogins says how a configuration's auth_user logs in to servers; nil: the
+	// servers are not asked for users' secrets.
+	AuthLogins func(*config.Config) (ConnStrings, error)
 	// Censuses gives the last census of each server; nil: nobody takes any.
 	Censuses func() []*status.Census
 }
@@ -45,6 +49,7 @@ type Proxy struct {
 	deriving gate
 	// inquiring bounds how many logins ask the operating system for names at a time.
 	inquiring gate
+	asker     *authquery.Asker
 	serial    atomic.Uint64 // numbers clients and backends
 
 	clients  registry
@@ -80,10 +85,12 @@ type rules struct {
 	config *config.Config
 	users  *auth.Users
 	access *Access
-	tls    *tlsRules
-	ignore map[string]bool // startup parameters that are dropped, in lower case
-	admins map[string]bool
-	stats  map[string]bool
+	// connString is for auth_query; nil without an auth_user.
+	connString ConnStrings
+	tls        *tlsRules
+	ignore     map[string]bool // startup parameters that are dropped, in lower case
+	admins     map[string]bool
+	stats      map[string]bool
 }
 
 // New prepares a proxy; it listens nowhere yet.
@@ -93,7 +100,8 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p.mu.pools, p.mu.catalogs = map[poolKey]*clientPool{}, catalogs{}
 	p.tooLarge = map[string]string{}
 	p.servers.all, p.servers.open = map[*server]struct{}{}, map[processKey]*server{}
-	r, err := newRules(c)
+	p.asker = p.newAsker()
+	r, err := newRules(c, opts.AuthLogins)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +149,7 @@ func (p *Proxy) Close() {
 	p.closeListeners()
 	p.endClients()
 	p.awaitBackends()
+	p.asker.Close()
 	p.keeper()
 	p.finish()
 	for _, w := range p.workers {
@@ -159,7 +168,7 @@ func (p *Proxy) since() time.Duration { return time.Since(p.started) }
 
 func (p *Proxy) nextID() uint64 { return p.serial.Add(1) }
 
-func newRules(c *config.Config) (*rules, error) {
+func newRules(c *config.Config, logins func(*config.Config) (ConnStrings, error)) (*rules, error) {
 	access, err := NewAccess(c)
 	if err != nil {
 		return nil, err
@@ -186,6 +195,11 @@ func newRules(c *config.Config) (*rules, error) {
 	}
 	for _, name := range c.StatsUsers {
 		r.stats[name] = true
+	}
+	if logins != nil {
+		if r.connString, err = logins(c); err != nil {
+			return nil, err
+		}
 	}
 	r.tls = newTLSRules(c)
 	if access.asksSCRAM() {

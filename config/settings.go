@@ -39,7 +39,7 @@ var (
 	serverBindings = []string{"disable", "prefer", "require"}
 )
 
-// defaultAuthQuery is PgBouncer's, and passes by roles without LOGIN.
+// defaultAuthQuery is PgBouncer's, with all names in full.
 const defaultAuthQuery = "SELECT rolname, CASE WHEN rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now() THEN NULL ELSE rolpassword END FROM pg_catalog.pg_authid WHERE rolname OPERATOR(pg_catalog.=) $1 AND rolcanlogin"
 
 // settings are those at the top level, in the order of the documentation.

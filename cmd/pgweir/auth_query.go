@@ -44,7 +44,7 @@ func authSources(c *config.Config, users map[string]string) (out []authquery.Sou
 			continue
 		}
 		if q.Database.Name == "*" && q.Database.DBName == "*" {
-			q, ok = c.AuthQueryFor("postgres")
+			q, _ = c.AuthQueryFor("postgres")
 		}
 		login := authLogin(c, q, users)
 		_, server := q.Database.Address()

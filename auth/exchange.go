@@ -29,7 +29,7 @@ const (
 
 // Exchange is the conversation of one login. It is used by one goroutine.
 type Exchange struct {
-	user   *user
+	user   *User
 	sent   string // the name that the client makes its MD5 response of
 	step   step
 	method Method // of this exchange: what the client is asked for
@@ -47,21 +47,40 @@ type Exchange struct {
 
 // Begin begins the login, by a method, of a client that says it is this user.
 func (u *Users) Begin(method Method, name string) *Exchange {
-	x := &Exchange{method: method, user: u.known[name]}
-	if x.user == nil || x.user.secret.kind == NoSecret {
-		x.user = u.stranger(name)
-		x.doomed = true
+	if x := u.known[name]; x.canLogIn() {
+		return begin(method, x)
 	}
-	if method == MD5 && x.user.secret.kind == SCRAMSecret {
-		x.method = SCRAM
+	return beginStranger(method, name, u.model(name))
+}
+
+// BeginAs is Begin for a user whose secret has been asked of a server. user is nil
+// for one that the server does not know, whose course is that of one of the models.
+func BeginAs(method Method, name string, user *User, models *Models) *Exchange {
+	if user.canLogIn() {
+		return begin(method, user)
 	}
-	return x
+	return beginStranger(method, name, models.pick(name))
 }
 
 // Refuse begins the login of a client that will not get in, whatever it proves: it
 // takes the course of one with a wrong password, and is told the same.
 func (u *Users) Refuse(name string) *Exchange {
 	x := u.Begin(MD5, name)
+	x.doomed = true
+	return x
+}
+
+func (x *User) canLogIn() bool { return x != nil && x.secret.kind != NoSecret }
+
+func begin(method Method, user *User) *Exchange {
+	if method == MD5 && user.secret.kind == SCRAMSecret {
+		method = SCRAM
+	}
+	return &Exchange{method: method, user: user}
+}
+
+func beginStranger(method Method, name string, model *User) *Exchange {
+	x := begin(method, stranger(name, model))
 	x.doomed = true
 	return x
 }

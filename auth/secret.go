@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 
@@ -70,6 +71,14 @@ func (s Secret) Credentials(user string) wire.Credentials {
 		c.ServerKey = s.scram.ServerKey
 	}
 	return c
+}
+
+// Equal tells whether both are stored as the same. It is not for what a client says:
+// the time that it takes tells of the secrets.
+func (s Secret) Equal(o Secret) bool {
+	return s.kind == o.kind && s.text == o.text && s.scram.Iterations == o.scram.Iterations &&
+		bytes.Equal(s.scram.Salt, o.scram.Salt) && bytes.Equal(s.scram.StoredKey, o.scram.StoredKey) &&
+		bytes.Equal(s.scram.ServerKey, o.scram.ServerKey)
 }
 
 // fits tells whether the password is the secret's. For a SCRAM secret that

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"pgweir/wire"
 )
@@ -26,33 +25,22 @@ var mockKey = sync.OnceValue(func() []byte {
 // Users is who may log in with a password. It does not change once New
 // has made it, and any number of goroutines may use it.
 type Users struct {
-	key   []byte
-	known map[string]*user
+	known map[string]*User
 	// models are the known users who have a secret, in the order of the
 	// entries. Each unknown name takes the course of one of them.
-	models []*user
-}
-
-type user struct {
-	name   string
-	secret Secret
-	// scram gives the secret for a SCRAM exchange: derived, once, from a plain
-	// one; a mock where none fits.
-	scram func() wire.SCRAMSecret
-	// derived tells that scram takes no time any more.
-	derived atomic.Bool
+	models []*User
 }
 
 // New makes the Users. Of entries with the same name the last
 // counts. The error names the user whose secret is malformed.
 func New(entries []Entry) (*Users, error) {
-	u := &Users{key: mockKey(), known: make(map[string]*user, len(entries))}
+	u := &Users{known: make(map[string]*User, len(entries))}
 	for _, e := range entries {
 		secret, err := ParseSecret(e.Secret)
 		if err != nil {
 			return nil, fmt.Errorf("user %q: %w", e.Name, err)
 		}
-		u.known[e.Name] = u.newUser(e.Name, secret)
+		u.known[e.Name] = newUser(e.Name, secret)
 	}
 	for _, e := range entries {
 		if x := u.known[e.Name]; x.secret.kind != NoSecret {
@@ -60,24 +48,6 @@ func New(entries []Entry) (*Users, error) {
 		}
 	}
 	return u, nil
-}
-
-func (u *Users) newUser(name string, secret Secret) *user {
-	x := &user{name: name, secret: secret}
-	x.derived.Store(secret.kind != PlainSecret)
-	x.scram = sync.OnceValue(func() wire.SCRAMSecret {
-		defer x.derived.Store(true)
-		mock := wire.MockSCRAMSecret(u.key, name)
-		switch secret.kind {
-		case SCRAMSecret:
-			return secret.scram
-		case PlainSecret:
-			// The salt of the mock: were the user unknown, it would be the same.
-			return wire.DeriveSCRAMSecret(secret.text, mock.Salt, mock.Iterations)
-		}
-		return mock
-	})
-	return x
 }
 
 // Secret returns what is stored for a user, for logging in to a server with
@@ -101,32 +71,40 @@ func (u *Users) Warm() {
 	}
 }
 
-// stranger makes up the user for a name that has no secret: the same at every
-// attempt, on the course of one of the known users, and with a secret that
-// nothing fits. The names fall evenly on the known users, so the kinds of
-// exchange come in the proportion of theirs.
-func (u *Users) stranger(name string) *user {
-	mock := wire.MockSCRAMSecret(u.key, name)
-	model := Secret{kind: PlainSecret}
-	if len(u.models) > 0 {
-		model = u.models[u.hash("model:"+name)%uint64(len(u.models))].secret
+// model is the known user whose course an unknown name takes; nil if nobody is
+// known. The names fall evenly on the known users, so the kinds of exchange come in
+// the proportion of theirs.
+func (u *Users) model(name string) *User {
+	if len(u.models) == 0 {
+		return nil
 	}
-	s := Secret{kind: model.kind}
-	switch model.kind {
+	return u.models[hash("model:"+name)%uint64(len(u.models))]
+}
+
+// stranger makes up the user for a name that has no secret: the same at every
+// attempt, on the course of model, and with a secret that nothing fits. Without a
+// model it is that of a plain secret.
+func stranger(name string, model *User) *User {
+	mock := wire.MockSCRAMSecret(mockKey(), name)
+	s := Secret{kind: PlainSecret}
+	if model != nil {
+		s.kind = model.secret.kind
+	}
+	switch s.kind {
 	case SCRAMSecret:
-		mock.Iterations = model.scram.Iterations
+		mock.Iterations = model.secret.scram.Iterations
 		s.scram = mock
 	case MD5Secret:
 		// An MD5 secret of nobody's; "unknown" is no hexadecimal digit.
 		s.text = "md5unknown"
 	}
-	x := &user{name: name, secret: s, scram: func() wire.SCRAMSecret { return mock }}
+	x := &User{name: name, secret: s, scram: func() wire.SCRAMSecret { return mock }}
 	x.derived.Store(true)
 	return x
 }
 
-func (u *Users) hash(text string) uint64 {
-	mac := hmac.New(sha256.New, u.key)
+func hash(text string) uint64 {
+	mac := hmac.New(sha256.New, mockKey())
 	mac.Write([]byte(text))
 	return binary.BigEndian.Uint64(mac.Sum(nil))
 }

@@ -105,6 +105,10 @@ func (p *parser) authentication() {
 		c.AuthFileData = data
 	}
 	p.access()
+	if c.AuthUser != "" && c.AuthQuery == "" {
+		p.problem([]string{"auth_query"}, "auth_query: is empty, and auth_user is set")
+	}
+	p.authQuery(nil, c.AuthQuery, c.AuthDBName)
 	if c.AuthType != "any" {
 		return
 	}
@@ -269,6 +273,7 @@ func (p *parser) database(path []string, db *Database) {
 	case !abstractSockets:
 		p.problem(hostPath, "%s: %s is an abstract socket, which only Linux has", dotted(hostPath), quote(host))
 	}
+	p.authQuery(path, db.AuthQuery, db.AuthDBName)
 	if db.Password != "" && db.User == "" {
 		path := append(path[:len(path):len(path)], "password")
 		p.problem(path, "%s: set without user, whose password it is", dotted(path))

@@ -39,8 +39,17 @@ type Config struct {
 	// configuration in force reads them, with what they include.
 	AuthHBAFile   string
 	AuthIdentFile string
-	AdminUsers    []string
-	StatsUsers    []string
+
+	// How the secrets of users who are not known here are asked for;
+	// AuthQueryFor answers for a given database.
+	AuthUser       string // "": they are not
+	AuthQuery      string
+	AuthDBName     string        // of Databases; "": the one that the client asks for
+	AuthQueryTTL   time.Duration // 0: every login asks
+	AuthQueryStale time.Duration // 0: no answer serves when it is older than AuthQueryTTL
+
+	AdminUsers []string
+	StatsUsers []string
 	// ServerAuthMethods are some of "trust", "password", "md5", "scram-sha-256"
 	// and "scram-sha-256-plus"; never none.
 	ServerAuthMethods []string
@@ -125,6 +134,10 @@ type Database struct {
 	DBName   string // on the server; in the entry "*" it is empty until Config.Database fills it in
 	User     string // the user that all backends log in as; "": the client's own
 	Password string // for User
+
+	AuthUser   string
+	AuthQuery  string
+	AuthDBName string
 
 	PoolSize         *int
 	MinPoolSize      *int

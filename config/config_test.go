@@ -61,6 +61,9 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		Databases:            map[string]*Database{},
 		Users:                map[string]*User{},
 
+		AuthQuery:             defaultAuthQuery,
+		AuthQueryTTL:          30 * time.Second,
+		AuthQueryStale:        5 * time.Minute,
 		MaxPreparedStatements: 200,
 		CensusInterval:        5 * time.Second,
 		CensusDatabase:        "postgres",
@@ -281,7 +284,6 @@ func TestNearestFindsSlipsAndNothingElse(t *testing.T) {
 		"max_client_connections":  "max_client_conn",
 		"server_idle":             "server_idle_timeout",
 		"query_timeout":           "",
-		"auth_query":              "",
 		"x":                       "",
 		"":                        "",
 		"server_tls_sslmodus":     "server_tls_sslmode",

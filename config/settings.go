@@ -41,6 +41,9 @@ var (
 	serverBindings = []string{"disable", "prefer", "require"}
 )
 
+// defaultAuthQuery is PgBouncer's, with all names in full.
+const defaultAuthQuery = "SELECT rolname, CASE WHEN rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now() THEN NULL ELSE rolpassword END FROM pg_catalog.pg_authid WHERE rolname OPERATOR(pg_catalog.=) $1 AND rolcanlogin"
+
 // settings are those at the top level, in the order of the documentation.
 var settings = []setting[Config]{
 	{group: "Listening", restart: true, at: func(c *Config) any { return &c.ListenAddr },
@@ -81,6 +84,21 @@ var settings = []setting[Config]{
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthIdentFile },
 		spec: spec{name: "auth_ident_file", kind: kindPath, def: "",
 			doc: "The file in the syntax of PostgreSQL's pg_ident.conf with the maps that lines of auth_hba_file name (map=)."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthUser },
+		spec: spec{name: "auth_user", kind: kindText, def: "",
+			doc: "The role that asks PostgreSQL for the secret of a user who stands neither in [users.NAME] with a password nor in auth_file (auth_query). Not set: nobody asks. Its own password is the one known from there, in clear text, unless the server asks it for none."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthQuery },
+		spec: spec{name: "auth_query", kind: kindText, def: defaultAuthQuery,
+			doc: "What auth_user asks. $1 is the user's name; the answer is a row of the name and the secret, or NULL or no row for a user who may not log in."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthDBName },
+		spec: spec{name: "auth_dbname", kind: kindText, def: "",
+			doc: `The database, by its name in [databases] (or by "*"), that auth_user asks in. Not set: the one that the client asks for; users of the console are then not asked about.`}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthQueryTTL },
+		spec: spec{name: "auth_query_ttl", kind: kindDuration, def: "30s", min: 0, max: maxDuration,
+			doc: "How long an answer to auth_query serves; that there is no such user is believed for 5 seconds at most. After a wrong password the next login asks anew, once a second for a user. 0: every login asks."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthQueryStale },
+		spec: spec{name: "auth_query_stale", kind: kindDuration, def: "300s", min: 0, max: maxDuration,
+			doc: "How old an answer to auth_query may be at most while PostgreSQL cannot be asked; users without one are then refused with 08006. 0: none serves longer than auth_query_ttl."}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AdminUsers },
 		spec: spec{name: "admin_users", kind: kindList, def: "",
 			doc: "The users who may do everything on the console."}},
@@ -254,6 +272,15 @@ var databaseSettings = []setting[Database]{
 	{at: func(d *Database) any { return &d.Password },
 		spec: spec{name: "password", kind: kindText, def: "",
 			doc: "The password for user. Not set: the one known from [users.NAME] or auth_file."}},
+	{at: func(d *Database) any { return &d.AuthUser },
+		spec: spec{name: "auth_user", kind: kindText, def: "",
+			doc: "As the general one, for clients of this database."}},
+	{at: func(d *Database) any { return &d.AuthQuery },
+		spec: spec{name: "auth_query", kind: kindText, def: "",
+			doc: "As the general one, for clients of this database."}},
+	{at: func(d *Database) any { return &d.AuthDBName },
+		spec: spec{name: "auth_dbname", kind: kindText, def: "",
+			doc: "As the general one, for clients of this database."}},
 	{at: func(d *Database) any { return &d.PoolSize },
 		spec: spec{name: "pool_size", kind: kindInt, min: 1, max: maxBackends,
 			doc: "As default_pool_size, for this database."}},

@@ -176,6 +176,12 @@ func fixture() *status.Snapshot {
 			},
 			Findings: []status.Finding{{ID: "lock_queue", Severity: status.Warning, Text: "one waits", Advice: "end the other", Since: at.Add(-30 * time.Second)}},
 		}},
+		AuthQuery: status.AuthQuery{Sources: []status.AuthQuerySource{
+			{Server: "10.0.0.5:5432", Database: "app_prod", User: "asker", Connected: true, AuthQueryFigures: status.AuthQueryFigures{
+				SCRAM: 40, MD5: 2, Plain: 1, Unknown: 3, Oldest: 1500 * time.Millisecond, Questions: 1 << 40, Hits: 7, StaleHits: 6, Failures: 5}},
+			{Server: "10.0.0.6:5432", Database: "x", User: "asker", Error: "permission denied for table pg_authid (SQLSTATE 42501)",
+				AuthQueryFigures: status.AuthQueryFigures{Oldest: -1, Questions: 1, Failures: 1}},
+		}},
 		Lists: status.Lists{Databases: 2, Users: 2, Pools: 3, FreeClients: 50, UsedClients: 151, LoginClients: 1,
 			FreeServers: 4, UsedServers: 16},
 		Savings: status.Savings{Clients: 150, Backends: 16, Saved: 134, Ratio: 9.375, ClientLogins: 1001, ServerLogins: 17,

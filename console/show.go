@@ -1,6 +1,10 @@
 package console
 
-import "pgweir/status"
+import (
+	"time"
+
+	"pgweir/status"
+)
 
 // A field is the name and type of a column.
 type field struct {
@@ -104,6 +108,14 @@ func float8OrNull[R any](name string, get func(*R) float64) column[R] {
 	}}
 }
 
+// secondsOrUnknown is a duration for float8OrNull, which is below 0 if it is unknown.
+func secondsOrUnknown(d time.Duration) float64 {
+	if d < 0 {
+		return -1
+	}
+	return d.Seconds()
+}
+
 func numeric[R any](name string, get func(*R) int64) column[R] {
 	return column[R]{field{name, oidNumeric}, func(r *R) value { return value{number: get(r)} }}
 }
@@ -142,6 +154,7 @@ var tables = []struct {
 	{"findings", findingsTable},
 	{"databases", databasesTable},
 	{"users", usersTable},
+	{"auth_query", authQueryTable},
 	{"lists", listsTable},
 	{"config", configTable},
 	{"version", versionTable},

@@ -40,12 +40,7 @@ var processesTable = view[process]{
 		textOrNull("state", func(p *process) string { return p.State }),
 		textOrNull("wait", func(p *process) string { return p.Wait }),
 		textOrNull("since", func(p *process) string { return clockOrNone(p.Since) }),
-		float8OrNull("cpu_seconds", func(p *process) float64 {
-			if p.CPU < 0 {
-				return -1
-			}
-			return p.CPU.Seconds()
-		}),
+		float8OrNull("cpu_seconds", func(p *process) float64 { return secondsOrUnknown(p.CPU) }),
 		int8OrNull("memory_bytes", func(p *process) int64 { return p.Memory }),
 		textOrNull("user", func(p *process) string { return readable(p.User) }),
 		textOrNull("database", func(p *process) string { return readable(p.Database) }),

@@ -102,8 +102,11 @@ func TestAServerThatDoesNotKnowTheSecretEitherIsRefused(t *testing.T) {
 
 func TestWhatAClientsLoginRevealsServesFromThenOnAndAfterAReload(t *testing.T) {
 	for name, reveal := range map[string]func(*testing.T, *Pool){
-		"keys":     func(t *testing.T, p *Pool) { p.SetClientKeys(clientKeys(t, "secret")) },
-		"password": func(t *testing.T, p *Pool) { p.SetPassword("secret") },
+		"keys": func(t *testing.T, p *Pool) {
+			client, server := clientKeys(t, "secret")
+			p.Learn(Learned{ClientKey: client, ServerKey: server})
+		},
+		"password": func(t *testing.T, p *Pool) { p.Learn(Learned{Password: "secret"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, s := newHost(t), serve(t)
@@ -125,6 +128,29 @@ func TestWhatAClientsLoginRevealsServesFromThenOnAndAfterAReload(t *testing.T) {
 			h.giveBack(b)
 			h.giveBack(other)
 		})
+	}
+}
+
+func TestAnotherSecretOfTheUsersClosesTheBackendsOfTheOldOne(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	s.auth, s.password = "scram-sha-256", "old"
+	p := h.pool(s, nil)
+	client, server := clientKeys(t, "old")
+	p.Learn(Learned{ClientKey: client, ServerKey: server})
+	idle, lent := h.lease(p), h.lease(p)
+	h.giveBack(idle)
+	s.mu.Lock()
+	s.password = "new"
+	s.mu.Unlock()
+	p.Relearn(Learned{Password: "new"})
+	h.giveBack(lent)
+	b := h.lease(p)
+	if b == idle || b == lent {
+		t.Error("a backend of the old secret is lent")
+	}
+	h.giveBack(b)
+	if p.Relearn(Learned{MD5: "md5"}); p.credentials().Password != "" {
+		t.Error("an old password is kept")
 	}
 }
 

@@ -114,53 +114,38 @@ func New(database, user string, host Host, dial Dial, secure Secure, budget *Bud
 // clients that share them in another way, are closed: the idle ones now, the
 // others when they come back.
 func (p *Pool) Set(s Settings) {
-	var evict []*Backend
 	p.mu.Lock()
+	var evict []*Backend
 	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User ||
 		s.Sharing != p.settings.Sharing || s.AuthMethods != p.settings.AuthMethods || s.ChannelBinding != p.settings.ChannelBinding {
-		p.generation++
-		p.forgetAnswers()
-		for _, v := range p.variants {
-			if v.idle > 0 {
-				evict = append(evict, p.leaveAll(p.takeAllIdle(v))...)
-			}
-		}
+		evict = p.outdate()
 	}
 	p.settings = s
 	p.failure = failure{}
 	p.mu.Unlock()
+	p.begin(evict)
+}
+
+// outdate makes all backends unfit, under the lock; those that are idle are returned
+// for begin.
+func (p *Pool) outdate() (evict []*Backend) {
+	p.generation++
+	p.forgetAnswers()
+	for _, v := range p.variants {
+		if v.idle > 0 {
+			evict = append(evict, p.leaveAll(p.takeAllIdle(v))...)
+		}
+	}
+	return evict
+}
+
+// begin goes on after outdate, or after settings that leave the backends as they are.
+func (p *Pool) begin(evict []*Backend) {
 	for _, b := range evict {
 		p.host.Evict(b)
 	}
 	p.provision()
 	p.listener.retry()
-}
-
-// SetClientKeys remembers what a client's SCRAM login has revealed, for logins
-// to a server that has the same secret.
-func (p *Pool) SetClientKeys(clientKey, serverKey []byte) {
-	p.mu.Lock()
-	p.learned.ClientKey, p.learned.ServerKey = clientKey, serverKey
-	p.mu.Unlock()
-}
-
-// SetPassword remembers the clear text password of a client's login likewise.
-func (p *Pool) SetPassword(password string) {
-	p.mu.Lock()
-	p.learned.Password = password
-	p.mu.Unlock()
-}
-
-// credentials for the next login.
-func (p *Pool) credentials() wire.Credentials {
-	c := p.settings.Credentials
-	if c.Password == "" {
-		c.Password = p.learned.Password
-	}
-	if len(c.ClientKey) == 0 {
-		c.ClientKey, c.ServerKey = p.learned.ClientKey, p.learned.ServerKey
-	}
-	return c
 }
 
 // Settings in force.

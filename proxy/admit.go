@@ -29,7 +29,7 @@ func (l *login) enter() bool {
 		return false
 	}
 	if l.exchange != nil {
-		cp.learn(l.exchange, l.rules, l.ask.user)
+		l.reveal(cp)
 	}
 	c.pool, c.user = cp, unique.Make(l.ask.user)
 	c.replication = l.ask.replication != ""

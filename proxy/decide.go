@@ -15,7 +15,8 @@ import (
 //     on a goroutine
 //  2. what the line asks of the client's certificate
 //  3. the method: trust and cert are done, peer asks the operating system, and the
-//     others begin an exchange
+//     others begin an exchange, for which the server may have to be asked for the
+//     user's secret (secrets.go)
 //
 // A client for which no line applies takes the course of a wrong password, and so
 // does not learn whether there is such a user, or such a line.
@@ -56,31 +57,34 @@ func (l *login) who() hba.Client {
 // inquire has something done on a goroutine that may stand still, and goes on with
 // then, which is true if the client may say more.
 func (l *login) inquire(do func(), then func() bool) {
-	c, w := l.c, l.c.worker.Load()
+	w := l.c.worker.Load()
 	l.stage = stageInquire
 	go w.proxy.inquiring.do(func() {
 		if l.over.Load() {
 			return
 		}
 		do()
-		w.post(func() {
-			if c.state != clientOpen || l.over.Load() {
-				return
-			}
-			l.stage = stagePassword
-			if then() || c.login == nil {
-				c.conn.Again() // more may have come meanwhile
-			}
-		})
+		w.post(func() { l.resume(then) })
 	})
+}
+
+// resume goes on with a login that has stood still, on its loop.
+func (l *login) resume(then func() bool) {
+	c := l.c
+	if c.state != clientOpen || l.over.Load() {
+		return
+	}
+	l.stage = stagePassword
+	if then() || c.login == nil {
+		c.conn.Again() // more may have come meanwhile
+	}
 }
 
 // show has the client show what is demanded.
 func (l *login) show(d demand) bool {
-	u := l.rules.users
 	if d.method == hba.Reject {
 		l.why = d.from
-		return l.begins(u.Refuse(l.ask.user))
+		return l.refuse()
 	}
 	if e := l.certified(&d); e != nil {
 		l.why = d.from
@@ -93,7 +97,7 @@ func (l *login) show(d demand) bool {
 	case hba.Peer:
 		return l.peerIs(d)
 	}
-	return l.begins(u.Begin(passwordMethods[d.method], l.ask.user))
+	return l.prove(passwordMethods[d.method])
 }
 
 // begins begins the exchange.

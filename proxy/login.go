@@ -28,7 +28,7 @@ const (
 	stageStart loginStage = iota
 	stagePassword
 	stageDerive    // keys are derived from the client's password; no bytes are read here
-	stageInquire   // names are looked for on which it hangs how it is let in; no bytes are read here
+	stageInquire   // what it hangs on how it is let in is asked for: names, the user's secret; no bytes are read here
 	stageHandshake // no bytes are read here
 	stageBackend   // waits for a backend; query_wait_timeout holds
 	stageProbe     // a backend is asked about the startup parameters; server_connect_timeout holds
@@ -49,6 +49,7 @@ type login struct {
 	ask      ask
 	why      string // it will not be let in, for the log; the client is not told
 	exchange *auth.Exchange
+	asked    *asked // how the user's secret was asked for; nil if it was not
 	params   []wire.Param
 	variant  *pool.Variant // of its startup parameters
 	welcome  *pool.Welcome
@@ -204,7 +205,7 @@ func (l *login) password(p []byte) (n int, more bool) {
 // derive has the exchange take a message on a goroutine, because keys have to
 // be derived for that.
 func (l *login) derive(body []byte) {
-	c, w := l.c, l.c.worker.Load()
+	w := l.c.worker.Load()
 	l.stage = stageDerive
 	go w.proxy.deriving.do(func() {
 		if l.over.Load() {
@@ -212,13 +213,7 @@ func (l *login) derive(body []byte) {
 		}
 		out, done, err := l.exchange.Receive(nil, body)
 		w.post(func() {
-			if c.state != clientOpen || l.over.Load() {
-				return
-			}
-			l.stage = stagePassword
-			if l.exchanged(out, done, err) || c.login == nil {
-				c.conn.Again() // more may have come meanwhile
-			}
+			l.resume(func() bool { return l.exchanged(out, done, err) })
 		})
 	})
 }
@@ -227,6 +222,7 @@ func (l *login) derive(body []byte) {
 // say more.
 func (l *login) exchanged(out []byte, done bool, err error) bool {
 	if err != nil {
+		l.doubt(err)
 		l.fail(asError(err))
 		return false
 	}

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pgweir/auth"
 	"pgweir/config"
 	"pgweir/pool"
 	"pgweir/session"
@@ -34,6 +33,7 @@ type clientPool struct {
 	leaks   leaks
 	conf    atomic.Pointer[session.Config]
 	stats   []*poolStats // by worker, whose thread they belong to
+	asked   askedSecret
 	clients atomic.Int64
 	cancels atomic.Int64 // requests on their way to PostgreSQL
 	memory  atomic.Int64 // what its backends hold, in bytes; -1 for unknown
@@ -137,22 +137,6 @@ func (cp *clientPool) entered(w *worker) {
 	cp.stats[w.index].totals.ClientLogins++
 }
 
-// learn keeps what a client's login has revealed that helps to log in to the
-// server as the same user.
-func (cp *clientPool) learn(x *auth.Exchange, r *rules, user string) {
-	if user != cp.key.user {
-		return
-	}
-	if key := x.ClientKey(); key != nil {
-		if secret, ok := r.users.Secret(user); ok {
-			cp.pool.SetClientKeys(key, secret.Credentials(user).ServerKey)
-		}
-	}
-	if password := x.Password(); password != "" {
-		cp.pool.SetPassword(password)
-	}
-}
-
 func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, p *Proxy) *session.Config {
 	user := cp.key.user
 	s := &session.Config{
@@ -247,6 +231,7 @@ func (c *client) vacate(w *worker, databases []string) {
 			cp.conf.Load().Catalog.Changed() // another may come to bear its name
 		}
 	}
+	w.proxy.asker.Vacate(c.pool.pool.Settings().Address.Addr, databases)
 }
 
 // isLocal tells whether a server's processes are this machine's.

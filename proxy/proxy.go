@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pgweir/auth"
+	"pgweir/authquery"
 	"pgweir/config"
 	"pgweir/loop"
 	"pgweir/pool"
@@ -26,6 +27,9 @@ type Options struct {
 	Console Console
 	// Load reads the configuration again, for Reload.
 	Load func() (*config.Config, error)
+	// AuthLogins says how a configuration's auth_user logs in to servers; nil: the
+	// servers are not asked for users' secrets.
+	AuthLogins func(*config.Config) (ConnStrings, error)
 	// Censuses gives the last census of each server; nil: nobody takes any.
 	Censuses func() []*status.Census
 }
@@ -46,6 +50,7 @@ type Proxy struct {
 	deriving gate
 	// inquiring bounds how many logins ask the operating system for names at a time.
 	inquiring gate
+	asker     *authquery.Asker
 	serial    atomic.Uint64 // numbers clients and backends
 
 	clients  registry
@@ -81,7 +86,9 @@ type rules struct {
 	config *config.Config
 	users  *auth.Users
 	access *Access
-	tls    *tlsRules
+	// connString is for auth_query; nil without an auth_user.
+	connString ConnStrings
+	tls        *tlsRules
 	// keepAlive is for sockets opened or accepted from now on.
 	keepAlive loop.KeepAlive
 	ignore    map[string]bool // startup parameters that are dropped, in lower case
@@ -96,7 +103,8 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p.mu.pools, p.mu.catalogs = map[poolKey]*clientPool{}, catalogs{}
 	p.tooLarge = map[string]string{}
 	p.servers.all, p.servers.open = map[*server]struct{}{}, map[processKey]*server{}
-	r, err := newRules(c)
+	p.asker = p.newAsker()
+	r, err := newRules(c, opts.AuthLogins)
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +152,7 @@ func (p *Proxy) Close() {
 	p.closeListeners()
 	p.endClients()
 	p.awaitBackends()
+	p.asker.Close()
 	p.keeper()
 	p.finish()
 	for _, w := range p.workers {
@@ -162,7 +171,7 @@ func (p *Proxy) since() time.Duration { return time.Since(p.started) }
 
 func (p *Proxy) nextID() uint64 { return p.serial.Add(1) }
 
-func newRules(c *config.Config) (*rules, error) {
+func newRules(c *config.Config, logins func(*config.Config) (ConnStrings, error)) (*rules, error) {
 	access, err := NewAccess(c)
 	if err != nil {
 		return nil, err
@@ -192,6 +201,11 @@ func newRules(c *config.Config) (*rules, error) {
 	}
 	for _, name := range c.StatsUsers {
 		r.stats[name] = true
+	}
+	if logins != nil {
+		if r.connString, err = logins(c); err != nil {
+			return nil, err
+		}
 	}
 	r.tls = newTLSRules(c)
 	r.keepAlive = keepAliveOf(c)

@@ -25,11 +25,12 @@ func (p *Proxy) Reload() error {
 // whose database is no longer configured serves them to their end with the
 // settings that it has.
 func (p *Proxy) Apply(c *config.Config) error {
-	r, err := newRules(c)
+	r, err := newRules(c, p.opts.AuthLogins)
 	if err != nil {
 		return err
 	}
 	p.rules.Store(r)
+	p.asker.Expire()
 	for _, cp := range p.pools() {
 		if cp.pool == nil {
 			continue

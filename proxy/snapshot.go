@@ -60,6 +60,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	for _, row := range r.config.Settings() {
 		s.Config = append(s.Config, status.Setting(row))
 	}
+	s.AuthQuery = p.authQuery()
 	s.Lists = p.countLists(s, len(clients))
 	sortLists(s)
 	s.Censuses = p.Censuses()

@@ -39,6 +39,7 @@ type Snapshot struct {
 	Leaks     []Leak     // with Full only
 	Listeners []Listener // with Full only
 	Shapes    []Shape    // with WithShapes only
+	AuthQuery AuthQuery
 	Lists     Lists
 	Savings   Savings
 	Censuses  []*Census // the last one of each server, in order of Host; none if nobody takes any

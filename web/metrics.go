@@ -142,10 +142,11 @@ func poolCount(name, help string, value func(*status.Totals) float64) metric[*st
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{buildInfo, memoryInfo, poolClients, poolBackend, poolCancels, poolPinned,
-		poolShapes, poolChecks, poolWait, poolTransaction, poolQuery} {
+		poolShapes, poolChecks, poolWait, poolTransaction, poolQuery, authQueryUsers} {
 		ch <- d
 	}
 	describeAll(ch, totalMetrics)
+	describeAll(ch, authQueryMetrics)
 	describeAll(ch, totalSavings)
 	describeAll(ch, poolSavings)
 	describeAll(ch, poolMetrics)
@@ -170,6 +171,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		m.send(ch, &s.Savings)
 	}
 	send(ch, memoryInfo, prometheus.GaugeValue, 1, memorySource(&s.Savings))
+	sendAuthQuery(ch, &s.AuthQuery)
 	for i := range s.Pools {
 		sendPool(ch, s, &s.Pools[i])
 	}

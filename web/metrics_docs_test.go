@@ -22,6 +22,9 @@ const (
 // released are the names that a release has had: dashboards and alerts of other
 // people rely on them. A line may go only with a word in the changelog.
 var released = []string{
+	"pgweir_auth_query_connections", "pgweir_auth_query_failing", "pgweir_auth_query_failures_total",
+	"pgweir_auth_query_hits_total", "pgweir_auth_query_oldest_seconds", "pgweir_auth_query_questions_total",
+	"pgweir_auth_query_stale_hits_total", "pgweir_auth_query_users",
 	"pgweir_backend_memory_bytes", "pgweir_backend_memory_info", "pgweir_backends", "pgweir_binds_total",
 	"pgweir_build_info", "pgweir_census_age_seconds", "pgweir_client_logins_total", "pgweir_client_parses_total",
 	"pgweir_clients", "pgweir_errors_total", "pgweir_findings", "pgweir_forks_avoided", "pgweir_login_clients",

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pgweir/auth"
+	"pgweir/authquery"
 	"pgweir/config"
 	"pgweir/proxy"
 	"pgweir/sizing"
@@ -28,7 +29,7 @@ func newCheckCmd() *cobra.Command {
 		Short: "Validate a configuration, and compare its pools with what the servers have",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ck := checker{out: cmd.OutOrStdout(), ask: askServer}
+			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try}
 			if cmd.Flags().Changed("as") {
 				return ck.explain(path, who)
 			}
@@ -60,6 +61,8 @@ var errCheckFailed = errors.New("the configuration has problems")
 type checker struct {
 	out io.Writer
 	ask func(context.Context, serverLogin) (status.ServerLimits, error)
+	// tryQuery asks for a user's secret.
+	tryQuery func(context.Context, authquery.Source, string) error
 }
 
 // run reads the configuration and prints its problems (the error is then
@@ -83,6 +86,7 @@ func (ck *checker) run(ctx context.Context, path string) error {
 	for _, d := range c.Demand(sorted(users)) {
 		ck.server(ctx, c, &d, users)
 	}
+	ck.authQueries(ctx, c, users)
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"pgweir/authquery"
 	"pgweir/cluster"
 	"pgweir/config"
 	"pgweir/status"
@@ -291,5 +292,48 @@ func TestAskServerReadsTheLimitsOfARealServer(t *testing.T) {
 	_, err = askServer(ctx, serverLogin{host: "127.0.0.1", port: port, user: "app", dbname: "postgres"})
 	if err == nil || !unreachable(err) || !strings.HasSuffix(err.Error(), "connection refused") {
 		t.Errorf("a port where nobody listens: %v", err)
+	}
+}
+
+func TestCheckTriesEveryAuthQueryOnce(t *testing.T) {
+	path := writeConfig(t, `
+auth_user = "asker"
+[users.asker]
+password = "hidden"
+[databases.a]
+host = "10.0.0.5"
+[databases.b]
+host = "10.0.0.5"
+auth_dbname = "a"
+[databases."*"]
+host = "10.0.0.5"
+[databases.c]
+host = "10.0.0.6"
+auth_user = "another"
+auth_query = "select $1, null"
+`)
+	var out bytes.Buffer
+	var tried []string
+	server := &scriptedServer{limits: status.ServerLimits{MaxConnections: 1000}}
+	ck := checker{out: &out, ask: server.ask, tryQuery: func(_ context.Context, s authquery.Source, user string) error {
+		tried = append(tried, fmt.Sprint(s.Database, " ", user, " ", strings.Contains(s.ConnString, "password='hidden'"), " ", strings.HasPrefix(s.Query, "SELECT rolname")))
+		if s.Database == "c" {
+			return errors.New("permission denied")
+		}
+		return nil
+	}}
+	if err := ck.run(context.Background(), path); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"a asker true true", "postgres asker true true", "c another false false"}; !reflect.DeepEqual(tried, want) {
+		t.Errorf("tried %q, want %q", tried, want)
+	}
+	const want = `auth_query: user "asker" asks in database "a" of 10.0.0.5:5432, over one connection besides the pools' own
+auth_query: user "asker" asks in database "postgres" of 10.0.0.5:5432, over one connection besides the pools' own
+auth_query: user "another" asks in database "c" of 10.0.0.6:5432, over one connection besides the pools' own
+warning: auth_query as user "another" in database "c" of 10.0.0.6:5432 does not work: permission denied
+`
+	if text := out.String(); !strings.HasSuffix(text, want) || strings.Contains(text, "hidden") {
+		t.Errorf("got\n%s", text)
 	}
 }

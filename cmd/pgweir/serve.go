@@ -60,7 +60,7 @@ func serve(path string, logs io.Writer) error {
 
 	front := &frontDesk{log: log, level: level, path: path, stop: make(chan stopRequest, 1)}
 	watcher := census.NewWatcher(front.censusSettings())
-	p, err := proxy.New(c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, Censuses: watcher.Censuses})
+	p, err := proxy.New(c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,16 @@
+// Package authquery asks PostgreSQL for the secrets of users whom the configuration
+// does not name (PgBouncer's auth_query), and keeps the answers for a while.
+//
+// It knows how a question is asked, over connections of its own to which nothing of
+// a client's gets but a name, as a parameter; how many questions there may be at a
+// time; and for how long an answer serves. It must not know who logs in, how a client
+// proves that it has the secret, or what the configuration says.
+//
+//	asker.go   Ask, Doubt: what is answered at once, and what has to be asked
+//	flight.go  one question under way, and those who wait for it
+//	entry.go   what is known of one user, and for how long
+//	cache.go   the entries: so many, and the one least recently used goes
+//	line.go    the connection to one source, and its goroutine
+//	talk.go    the conversation on it
+//	stats.go   the figures
+package authquery

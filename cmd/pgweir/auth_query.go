@@ -1,0 +1,72 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"pgweir/authquery"
+	"pgweir/config"
+	"pgweir/proxy"
+)
+
+// authLogins is for proxy.Options.
+func authLogins(c *config.Config) (proxy.ConnStrings, error) {
+	users, err := knownUsers(c)
+	if err != nil {
+		return nil, err
+	}
+	return func(q config.AuthQuery) string { return authLogin(c, q, users).connString() }, nil
+}
+
+// authLogin is how auth_user logs in.
+func authLogin(c *config.Config, q config.AuthQuery, users map[string]string) serverLogin {
+	login := serverLogin{
+		host: q.Database.Host, port: q.Database.Port, user: q.User, dbname: q.Database.DBName,
+		tls: serverTLSOf(c), auth: serverAuthOf(c), application: "pgweir auth_query",
+	}
+	if dir, ok := q.Database.SocketDir(); ok {
+		login.host = dir
+	}
+	if isPlain(users[q.User]) {
+		login.password = users[q.User]
+	}
+	return login
+}
+
+// authSources are the places where secrets are asked for, each once. Where the client
+// chooses the database, that is "postgres", which is nearly always there.
+func authSources(c *config.Config, users map[string]string) (out []authquery.Source) {
+	for name := range c.Databases {
+		q, ok := c.AuthQueryFor(name)
+		if !ok {
+			continue
+		}
+		if q.Database.Name == "*" && q.Database.DBName == "*" {
+			q, _ = c.AuthQueryFor("postgres")
+		}
+		login := authLogin(c, q, users)
+		_, server := q.Database.Address()
+		s := authquery.Source{Server: server, Database: login.dbname, User: q.User, ConnString: login.connString(), Query: q.Query}
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b authquery.Source) int {
+		return cmp.Or(cmp.Compare(a.Server, b.Server), cmp.Compare(a.Database, b.Database), cmp.Compare(a.User, b.User), cmp.Compare(a.Query, b.Query))
+	})
+	return out
+}
+
+// authQueries tries every auth_query, and prints what does not work.
+func (ck *checker) authQueries(ctx context.Context, c *config.Config, users map[string]string) {
+	for _, s := range authSources(c, users) {
+		fmt.Fprintf(ck.out, "auth_query: user %q asks in database %q of %s, over one connection besides the pools' own\n", s.User, s.Database, s.Server)
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		if err := ck.tryQuery(ctx, s, s.User); err != nil {
+			fmt.Fprintf(ck.out, "warning: auth_query as user %q in database %q of %s does not work: %s\n", s.User, s.Database, s.Server, err)
+		}
+		cancel()
+	}
+}

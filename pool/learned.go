@@ -1,0 +1,55 @@
+package pool
+
+import "pgweir/wire"
+
+// What clients' logins reveal serves for logins to the server, where the settings
+// have nothing.
+
+// Learned is what one client's login has revealed.
+type Learned struct {
+	Password             string // in clear text; "" if it has not
+	MD5                  string // "md5" and 32 hexadecimal digits; "" if it has not
+	ClientKey, ServerKey []byte // SCRAM, for a server that has the same secret; nil if it has not
+}
+
+// Learn remembers it, besides what there was before.
+func (p *Pool) Learn(l Learned) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.ClientKey != nil {
+		p.learned.ClientKey, p.learned.ServerKey = l.ClientKey, l.ServerKey
+	}
+	if l.Password != "" {
+		p.learned.Password = l.Password
+	}
+	if l.MD5 != "" {
+		p.learned.MD5 = l.MD5
+	}
+}
+
+// Relearn is Learn for a user who has another secret now: what there was before is
+// forgotten, and backends that were opened with it are closed, the idle ones now, the
+// others when they come back.
+func (p *Pool) Relearn(l Learned) {
+	p.mu.Lock()
+	evict := p.outdate()
+	p.learned = wire.Credentials{Password: l.Password, MD5: l.MD5, ClientKey: l.ClientKey, ServerKey: l.ServerKey}
+	p.failure = failure{}
+	p.mu.Unlock()
+	p.begin(evict)
+}
+
+// credentials for the next login.
+func (p *Pool) credentials() wire.Credentials {
+	c := p.settings.Credentials
+	if c.Password == "" {
+		c.Password = p.learned.Password
+	}
+	if c.MD5 == "" {
+		c.MD5 = p.learned.MD5
+	}
+	if len(c.ClientKey) == 0 {
+		c.ClientKey, c.ServerKey = p.learned.ClientKey, p.learned.ServerKey
+	}
+	return c
+}

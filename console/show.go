@@ -144,6 +144,7 @@ var tables = []struct {
 	{"users", usersTable},
 	{"lists", listsTable},
 	{"config", configTable},
+	{"certificates", certificatesTable},
 	{"version", versionTable},
 	{"state", stateTable},
 	{"mem", memTable},

@@ -2,6 +2,11 @@ module pgweir
 
 go 1.26.0
 
+// PostgreSQL and libpq take certificates with a negative serial number, which old
+// authorities have made. Nothing here rests on that number, and RFC 5280, 4.1.2.2,
+// asks those who read certificates to bear with it.
+godebug x509negativeserial=1
+
 require (
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/charmbracelet/bubbletea v1.3.10

@@ -28,6 +28,7 @@ const (
 // and kept; after an error it is closed.
 type line struct {
 	connString string
+	encryption Encryption
 	user       string // in it, once it was read
 	conn       *pgx.Conn
 
@@ -51,6 +52,11 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 	c, err := pgx.ParseConfig(l.connString)
 	if err != nil {
 		return false, fmt.Errorf("the connection string: %w", err)
+	}
+	if l.encryption != nil {
+		if err := l.encryption.Apply(c); err != nil {
+			return false, err
+		}
 	}
 	l.user = c.User
 	ReachAbstract(&c.Config)

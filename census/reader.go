@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"pgweir/health"
 	"pgweir/proctable"
 	"pgweir/status"
@@ -16,11 +18,17 @@ type Target struct {
 	Host          string // as status.CensusServer.Host
 	Network, Addr string // as net.Dial takes them
 	ConnString    string // libpq's keywords or URL; "": nobody may ask
+	// Encryption is how its connections are encrypted; nil for as ConnString says.
+	Encryption Encryption
 	// Seeds are process ids of backends of ours there, to find the postmaster
 	// by if nobody may ask; nil if there are none, as when the server is not
 	// on this machine.
 	Seeds func() []int
 }
+
+// Encryption says how the connections of a login are encrypted. Values must be
+// comparable: a server with another one is read anew.
+type Encryption interface{ Apply(*pgx.ConnConfig) error }
 
 // Ours tells which backends are this pgweir's just now, of all servers.
 type Ours func() []status.Backend
@@ -54,7 +62,7 @@ type Reader struct {
 
 // NewReader makes a reader; nothing is opened before the first Read.
 func NewReader(target Target, opts Options) *Reader {
-	return &Reader{target: target, line: line{connString: target.ConnString}, memory: budget{unlimited: opts.AllMemory}}
+	return &Reader{target: target, line: line{connString: target.ConnString, encryption: target.Encryption}, memory: budget{unlimited: opts.AllMemory}}
 }
 
 // Close gives the connection back.

@@ -112,7 +112,7 @@ func (w *Watcher) adjust(ctx context.Context, watches map[string]*watch, every t
 	judges := map[string]Judge{}
 	for host, x := range watches {
 		t, keep := wanted[host]
-		if keep && t.Network == x.target.Network && t.Addr == x.target.Addr && t.ConnString == x.target.ConnString {
+		if keep && t.Network == x.target.Network && t.Addr == x.target.Addr && t.ConnString == x.target.ConnString && t.Encryption == x.target.Encryption {
 			continue
 		}
 		x.stop()

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"net"
 	"path/filepath"
 	"slices"
@@ -138,52 +136,6 @@ func (p *parser) access() {
 	}
 }
 
-func (p *parser) clientTLS() {
-	c := p.config
-	c.ClientTLSCertificate = p.keyPair("client_tls_cert_file", c.ClientTLSCertFile, "client_tls_key_file", c.ClientTLSKeyFile)
-	mode := []string{"client_tls_sslmode"}
-	switch {
-	case c.ClientTLSCertFile != "" && c.ClientTLSKeyFile != "":
-		if !p.given("client_tls_sslmode") {
-			c.ClientTLSSSLMode = "prefer"
-		}
-	case c.ClientTLSSSLMode != "disable":
-		p.problem(mode, "client_tls_sslmode: %q needs client_tls_cert_file and client_tls_key_file", c.ClientTLSSSLMode)
-	}
-	c.ClientTLSRoots = p.roots("client_tls_ca_file", c.ClientTLSCAFile)
-	switch {
-	case c.ClientTLSCAFile == "" && strings.HasPrefix(c.ClientTLSSSLMode, "verify-"):
-		p.problem(mode, "client_tls_sslmode: %q needs client_tls_ca_file", c.ClientTLSSSLMode)
-	case c.ClientTLSCAFile != "" && c.ClientTLSSSLMode == "disable":
-		p.problem([]string{"client_tls_ca_file"}, `client_tls_ca_file: set, and client_tls_sslmode is "disable"`)
-	}
-}
-
-// roots reads certificates of authorities; nil if no file is named, or if it is no
-// good.
-func (p *parser) roots(name, path string) *x509.CertPool {
-	if path == "" {
-		return nil
-	}
-	data, err := readFile(path)
-	if err != nil {
-		p.problem([]string{name}, "%s: %s: %s", name, printable(path), err)
-		return nil
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(data) {
-		p.problem([]string{name}, "%s: %s: no certificate in PEM form in it", name, printable(path))
-		return nil
-	}
-	return roots
-}
-
-func (p *parser) serverTLS() {
-	c := p.config
-	c.ServerTLSCertificate = p.keyPair("server_tls_cert_file", c.ServerTLSCertFile, "server_tls_key_file", c.ServerTLSKeyFile)
-	c.ServerTLSRoots = p.roots("server_tls_ca_file", c.ServerTLSCAFile)
-}
-
 // serverLogins finds settings that leave no way to log in to a server.
 func (p *parser) serverLogins() {
 	c := p.config
@@ -197,38 +149,6 @@ func (p *parser) serverLogins() {
 	case c.ServerChannelBinding == "disable" && bound && len(c.ServerAuthMethods) == 1:
 		p.problem(binding, `server_channel_binding: "disable" leaves no way to log in, as server_auth_methods is "scram-sha-256-plus"`)
 	}
-}
-
-// keyPair reads a certificate and its key; nil if none are named, or if they
-// are no good.
-func (p *parser) keyPair(certName, certPath, keyName, keyPath string) *tls.Certificate {
-	switch {
-	case certPath == "" && keyPath == "":
-		return nil
-	case certPath == "":
-		p.problem([]string{keyName}, "%s: set without %s", keyName, certName)
-		return nil
-	case keyPath == "":
-		p.problem([]string{certName}, "%s: set without %s", certName, keyName)
-		return nil
-	}
-	cert, certErr := readFile(certPath)
-	if certErr != nil {
-		p.problem([]string{certName}, "%s: %s: %s", certName, printable(certPath), certErr)
-	}
-	key, keyErr := readFile(keyPath)
-	if keyErr != nil {
-		p.problem([]string{keyName}, "%s: %s: %s", keyName, printable(keyPath), keyErr)
-	}
-	if certErr != nil || keyErr != nil {
-		return nil
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		p.problem([]string{certName}, "%s: %s with %s: %s", certName, printable(certPath), printable(keyPath), strings.TrimPrefix(err.Error(), "tls: "))
-		return nil
-	}
-	return &pair
 }
 
 // poolSizes finds minimums above their own pool's size. A minimum from a

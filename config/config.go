@@ -105,6 +105,15 @@ type Config struct {
 	ServerTLSCertFile string
 	ServerTLSKeyFile  string
 
+	ServerTLSNegotiation string // "postgres" or "direct"
+
+	// As they are written; ClientTLSOffer and ServerTLSOffer are what they mean.
+	ClientTLSProtocols, ServerTLSProtocols []string
+	ClientTLSCiphers, ServerTLSCiphers     string
+	ClientTLS13Ciphers, ServerTLS13Ciphers string
+
+	ClientTLSOffer, ServerTLSOffer TLSOffer
+
 	ServerChannelBinding string // "disable", "prefer" or "require"
 
 	// What the files above held when this configuration was read; nil if none

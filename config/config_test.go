@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -52,6 +53,13 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		ClientTLSSSLMode:     "disable",
 		ServerTLSSSLMode:     "prefer",
 		ServerChannelBinding: "prefer",
+		ServerTLSNegotiation: "postgres",
+		ClientTLSProtocols:   []string{"secure"},
+		ServerTLSProtocols:   []string{"secure"},
+		ClientTLSCiphers:     "default",
+		ServerTLSCiphers:     "default",
+		ClientTLSOffer:       TLSOffer{Min: tls.VersionTLS12, Max: tls.VersionTLS13},
+		ServerTLSOffer:       TLSOffer{Min: tls.VersionTLS12, Max: tls.VersionTLS13},
 		ServerAuthMethods:    []string{"trust", "password", "md5", "scram-sha-256"},
 		LogLevel:             "info",
 		LogFormat:            "text",

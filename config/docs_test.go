@@ -117,7 +117,7 @@ func defaultInTOML(s *spec) string {
 }
 
 var (
-	exampleKey   = regexp.MustCompile(`(?m)^(#?)([a-z_]+) = .*$`)
+	exampleKey   = regexp.MustCompile(`(?m)^(#?)([a-z0-9_]+) = .*$`)
 	exampleTable = regexp.MustCompile(`(?m)^#?\[`)
 )
 
@@ -156,7 +156,7 @@ func TestTheExampleShowsEverySettingWithItsDefault(t *testing.T) {
 	mentioned(t, "[users.alice]", parts[2], names(userSettings))
 
 	// With every example line in force, all must be valid, and the top the defaults.
-	active := regexp.MustCompile(`(?m)^#(\[|[a-z_]+ = )`).ReplaceAllString(text, "$1")
+	active := regexp.MustCompile(`(?m)^#(\[|[a-z0-9_]+ = )`).ReplaceAllString(text, "$1")
 	c, err := Parse(examplePath, []byte(active))
 	if err != nil {
 		t.Fatal(err)

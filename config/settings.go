@@ -39,6 +39,7 @@ var (
 	serverSSLModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 	serverMethods  = []string{"trust", "password", "md5", "scram-sha-256", "scram-sha-256-plus"}
 	serverBindings = []string{"disable", "prefer", "require"}
+	negotiations   = []string{"postgres", "direct"}
 )
 
 // defaultAuthQuery is PgBouncer's, with all names in full.
@@ -209,6 +210,15 @@ var settings = []setting[Config]{
 	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSCAFile },
 		spec: spec{name: "client_tls_ca_file", kind: kindPath, def: "",
 			doc: "The root certificates of clients (PEM). Set, clients are asked for a certificate, and one that they show must be good; whether they need one say client_tls_sslmode, auth_type and the lines of auth_hba_file."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSProtocols },
+		spec: spec{name: "client_tls_protocols", kind: kindList, def: "secure",
+			doc: `The versions of TLS with clients: "tlsv1.2", "tlsv1.3"; "secure" and "all" are both of them. Older ones are not spoken.`}},
+	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSCiphers },
+		spec: spec{name: "client_tls_ciphers", kind: kindText, def: "default",
+			doc: `The cipher suites of TLS 1.2 with clients, by OpenSSL's or Go's names with colons between; "default", "secure", "fast", "normal" and "all" are those that Go has by itself.`}},
+	{group: "TLS", at: func(c *Config) any { return &c.ClientTLS13Ciphers },
+		spec: spec{name: "client_tls13_ciphers", kind: kindText, def: "",
+			doc: `The cipher suites of TLS 1.3 with clients. They cannot be chosen: "" and the names of all three are accepted, anything else is refused.`}},
 	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSSSLMode },
 		spec: spec{name: "server_tls_sslmode", kind: kindChoice, def: "prefer", choices: serverSSLModes,
 			doc: "TLS with PostgreSQL over TCP, as libpq's sslmode."}},
@@ -221,6 +231,18 @@ var settings = []setting[Config]{
 	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSKeyFile },
 		spec: spec{name: "server_tls_key_file", kind: kindPath, def: "",
 			doc: "The private key that belongs to it (PEM)."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSNegotiation },
+		spec: spec{name: "server_tls_negotiation", kind: kindChoice, def: "postgres", choices: negotiations,
+			doc: `How TLS with PostgreSQL begins, as libpq's sslnegotiation: "postgres" asks for it first; "direct" begins at once, which saves a round trip and needs PostgreSQL 17 and a server_tls_sslmode of "require" or more.`}},
+	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSProtocols },
+		spec: spec{name: "server_tls_protocols", kind: kindList, def: "secure",
+			doc: "As client_tls_protocols, with PostgreSQL."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ServerTLSCiphers },
+		spec: spec{name: "server_tls_ciphers", kind: kindText, def: "default",
+			doc: "As client_tls_ciphers, with PostgreSQL."}},
+	{group: "TLS", at: func(c *Config) any { return &c.ServerTLS13Ciphers },
+		spec: spec{name: "server_tls13_ciphers", kind: kindText, def: "",
+			doc: "As client_tls13_ciphers, with PostgreSQL."}},
 	{group: "TLS", at: func(c *Config) any { return &c.ServerChannelBinding },
 		spec: spec{name: "server_channel_binding", kind: kindChoice, def: "prefer", choices: serverBindings,
 			doc: `Whether a SCRAM login to PostgreSQL is bound to its certificate, as libpq's channel_binding. "prefer": over TLS, if the server offers it; "require": no other login is made, so neither over a Unix socket.`}},

@@ -186,6 +186,10 @@ func fixture() *status.Snapshot {
 			FreeServers: 4, UsedServers: 16},
 		Savings: status.Savings{Clients: 150, Backends: 16, Saved: 134, Ratio: 9.375, ClientLogins: 1001, ServerLogins: 17,
 			BackendMemory: 2 << 20, MemorySaved: 134 * 2 << 20, MemorySource: "measured"},
+		Certificates: []status.Certificate{
+			{Setting: "client_tls_cert_file", File: "/etc/pgweir/weir.crt", Subject: "CN=weir.example", Expires: at.Add(90 * 24 * time.Hour)},
+			{Setting: "server_tls_ca_file", File: "/etc/pgweir/\xe4.crt", Subject: "CN=the \x1b authority", Expires: at.Add(-time.Hour)},
+		},
 		Config: []status.Setting{
 			{Key: "listen_port", Value: "6432", Default: "6432"},
 			{Key: "default_pool_size", Value: "20", Default: "20", Changeable: true},

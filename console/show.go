@@ -157,6 +157,7 @@ var tables = []struct {
 	{"auth_query", authQueryTable},
 	{"lists", listsTable},
 	{"config", configTable},
+	{"certificates", certificatesTable},
 	{"version", versionTable},
 	{"state", stateTable},
 	{"mem", memTable},

@@ -2,6 +2,7 @@ package console
 
 import (
 	"strconv"
+	"time"
 
 	"pgweir/status"
 )
@@ -91,6 +92,32 @@ var configTable = view[status.Setting]{
 		text("value", func(c *status.Setting) string { return c.Value }),
 		text("default", func(c *status.Setting) string { return c.Default }),
 		text("changeable", func(c *status.Setting) string { return yesOrNo(c.Changeable) }),
+	},
+}
+
+// certificateRow is a row of SHOW CERTIFICATES, which PgBouncer does not have.
+type certificateRow struct {
+	*status.Certificate
+	left time.Duration
+}
+
+// certificatesTable is SHOW CERTIFICATES: when the files of certificates that the
+// configuration names are no longer good.
+var certificatesTable = view[certificateRow]{
+	rows: func(s *status.Snapshot) []certificateRow {
+		rows := make([]certificateRow, len(s.Certificates))
+		for i := range s.Certificates {
+			c := &s.Certificates[i]
+			rows[i] = certificateRow{c, c.Expires.Sub(s.At)}
+		}
+		return rows
+	},
+	columns: []column[certificateRow]{
+		text("setting", func(c *certificateRow) string { return c.Setting }),
+		text("file", func(c *certificateRow) string { return readable(c.File) }),
+		text("subject", func(c *certificateRow) string { return readable(c.Subject) }),
+		text("expires", func(c *certificateRow) string { return clock(c.Expires) }),
+		int8("seconds_left", func(c *certificateRow) int64 { return int64(c.left.Seconds()) }),
 	},
 }
 

@@ -42,6 +42,17 @@ func (a *authority) Sign(t *testing.T, name string, ips ...net.IP) (cert, key st
 	t.Helper()
 	template := certificate(name)
 	template.DNSNames, template.IPAddresses = []string{name}, ips
+	return a.sign(t, template)
+}
+
+// SignCommonName makes one that has the name as its common name alone.
+func (a *authority) SignCommonName(t *testing.T, name string) (cert, key string) {
+	t.Helper()
+	return a.sign(t, certificate(name))
+}
+
+func (a *authority) sign(t *testing.T, template *x509.Certificate) (cert, key string) {
+	t.Helper()
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	k := newKey(t)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &k.PublicKey, a.key)

@@ -213,6 +213,13 @@ func errorFields(body []byte) map[byte]string {
 	return fields
 }
 
+// cancelPacket is a CancelRequest.
+func cancelPacket(pid uint32, key []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(12+len(key)))
+	b = binary.BigEndian.AppendUint32(b, 1234<<16|5678)
+	return append(binary.BigEndian.AppendUint32(b, pid), key...)
+}
+
 // sendCancel sends a CancelRequest and waits until it is dealt with: then the
 // connection is closed.
 func sendCancel(addr string, pid uint32, key []byte) error {
@@ -221,13 +228,10 @@ func sendCancel(addr string, pid uint32, key []byte) error {
 		return err
 	}
 	defer conn.Close()
-	b := binary.BigEndian.AppendUint32(nil, uint32(12+len(key)))
-	b = binary.BigEndian.AppendUint32(b, 1234<<16|5678)
-	b = binary.BigEndian.AppendUint32(b, pid)
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	if _, err := conn.Write(append(b, key...)); err != nil {
+	if _, err := conn.Write(cancelPacket(pid, key)); err != nil {
 		return err
 	}
 	answer, err := io.ReadAll(conn)

@@ -29,9 +29,10 @@ type TLS struct {
 	under *under
 }
 
-// ServerTLS is the TLS of a connection that was accepted.
-func ServerTLS(conn net.Conn, config *tls.Config) *TLS {
-	u := &under{Conn: conn}
+// ServerTLS is the TLS of a connection that was accepted. received are bytes of
+// conn's that have been read already, and are now read first; nil for none.
+func ServerTLS(conn net.Conn, config *tls.Config, received []byte) *TLS {
+	u := &under{Conn: conn, received: received}
 	return &TLS{Conn: tls.Server(u, config), under: u}
 }
 
@@ -52,7 +53,8 @@ func (t *TLS) Describe() string {
 // first, a loop's connection afterwards.
 type under struct {
 	net.Conn
-	conn *Conn
+	conn     *Conn
+	received []byte // before the handshake; read before all others
 }
 
 // wouldBlock is the error of a read without bytes.
@@ -63,6 +65,11 @@ func (wouldBlock) Timeout() bool   { return true }
 func (wouldBlock) Temporary() bool { return true }
 
 func (u *under) Read(p []byte) (int, error) {
+	if len(u.received) > 0 {
+		n := copy(p, u.received)
+		u.received = u.received[n:]
+		return n, nil
+	}
 	if u.conn == nil {
 		return u.Conn.Read(p)
 	}
@@ -151,6 +158,21 @@ func DupNetConn(fd int) (net.Conn, error) {
 		return nil, os.NewSyscallError("dup", err)
 	}
 	return NetConn(dup)
+}
+
+// Handover takes c off its loop and makes a blocking net.Conn of a copy of its
+// descriptor, for a TLS handshake. received is what has been received and not
+// consumed: it is no longer kept, and whoever reads from conn has to begin with
+// it (ServerTLS).
+func (c *Conn) Handover() (conn net.Conn, received []byte, err error) {
+	received = append([]byte(nil), c.in...)
+	if l := c.home.Load(); l != nil && c.in != nil {
+		l.bufs.put(c.in)
+	}
+	c.in, c.full = nil, false
+	c.Remove()
+	conn, err = DupNetConn(c.FD())
+	return conn, received, err
 }
 
 // TakeFD gives the descriptor of a net.Conn to the caller and closes the rest

@@ -48,7 +48,7 @@ func clientConfig(version uint16) *tls.Config {
 func secure(t testing.TB, fd int, peer net.Conn) (*TLS, net.Conn) {
 	t.Helper()
 	client := tls.Client(peer, clientConfig(tls.VersionTLS13))
-	return handshake(t, fd, func(conn net.Conn) *TLS { return ServerTLS(conn, serverConfig()) }, client), client
+	return handshake(t, fd, func(conn net.Conn) *TLS { return ServerTLS(conn, serverConfig(), nil) }, client), client
 }
 
 func handshake(t testing.TB, fd int, wrap func(net.Conn) *TLS, peer *tls.Conn) *TLS {
@@ -98,7 +98,7 @@ func secured(t testing.TB, l *Loop, client bool, version uint16, h Handler, wrap
 		s = handshake(t, fd, func(conn net.Conn) *TLS { return ClientTLS(conn, clientConfig(version)) }, peer)
 	} else {
 		peer = tls.Client(raw, clientConfig(version))
-		s = handshake(t, fd, func(conn net.Conn) *TLS { return ServerTLS(conn, serverConfig()) }, peer)
+		s = handshake(t, fd, func(conn net.Conn) *TLS { return ServerTLS(conn, serverConfig(), nil) }, peer)
 	}
 	c := new(Conn)
 	c.Init(fd, h)
@@ -221,7 +221,7 @@ func TestTLSWhatCameWithTheHandshakeIsNotForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := ServerTLS(conn, serverConfig())
+	s := ServerTLS(conn, serverConfig(), nil)
 	s.SetDeadline(time.Now().Add(patience))
 	done := make(chan error, 1)
 	go func() { done <- s.Handshake() }()

@@ -36,6 +36,7 @@ type server struct {
 	holdEnd  chan struct{}                // ends wait until it is closed
 	late     time.Duration                // ends take up to that long
 	tls      *tls.Config                  // nil: answers 'N'
+	carefree bool                         // takes TLS at once without naming the protocol
 	ssl      byte                         // answers this to an SSLRequest instead
 	deaf     bool                         // reads nothing after the login but a cancel ends that
 	ignore   int                          // so many cancels come too early
@@ -45,6 +46,7 @@ type server struct {
 	sessions map[uint32]*serverSession    // logged in, by process ID
 	starts   []*startup                   // startup packets that have come
 	cancels  []uint32                     // process IDs of CancelRequests
+	ways     []*startup                   // how they came
 	pids     uint32
 	wg       sync.WaitGroup
 }
@@ -52,6 +54,8 @@ type server struct {
 type startup struct {
 	wire.Startup
 	tls               bool
+	direct            bool   // without an SSLRequest
+	protocol          string // of ALPN
 	certs             int
 	mechanism, header string // of the client's SASL
 }
@@ -166,6 +170,9 @@ func (s *server) connection(conn net.Conn) {
 		}
 		x.conn.Close()
 	}()
+	if !s.beginsWithTLS(x) {
+		return
+	}
 	for {
 		var head [8]byte
 		if _, err := io.ReadFull(x.conn, head[:]); err != nil {
@@ -190,6 +197,7 @@ func (s *server) connection(conn net.Conn) {
 		case wire.KindCancelRequest:
 			s.mu.Lock()
 			s.cancels = append(s.cancels, start.PID)
+			s.ways = append(s.ways, x.start)
 			if y := s.sessions[start.PID]; y != nil && len(s.cancels) > s.ignore && string(y.key) == string(start.Key) {
 				y.cancel()
 			}
@@ -217,6 +225,33 @@ func (s *server) connection(conn net.Conn) {
 	}
 }
 
+// beginsWithTLS does the handshake of a client that has not asked for it, as
+// PostgreSQL 17; false if it failed. An older one hangs up.
+func (s *server) beginsWithTLS(x *serverSession) bool {
+	r := bufio.NewReader(x.conn)
+	first, err := r.Peek(1)
+	x.conn = peeked{x.conn, r}
+	if err != nil || first[0] != 0x16 {
+		return err == nil
+	}
+	s.mu.Lock()
+	config := s.tls
+	s.mu.Unlock()
+	if config == nil || len(config.NextProtos) == 0 && !s.carefree {
+		return false
+	}
+	x.start.direct = true
+	return s.shake(x, config)
+}
+
+// peeked is a connection of which the first bytes have been looked at.
+type peeked struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (p peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
+
 func (s *server) answerSSL(x *serverSession) bool {
 	s.mu.Lock()
 	config, answer := s.tls, s.ssl
@@ -230,11 +265,16 @@ func (s *server) answerSSL(x *serverSession) bool {
 		return true
 	}
 	x.conn.Write([]byte{'S'})
+	return s.shake(x, config)
+}
+
+func (s *server) shake(x *serverSession, config *tls.Config) bool {
 	c := tls.Server(x.conn, config)
 	if err := c.Handshake(); err != nil {
 		return false
 	}
-	x.conn, x.start.tls, x.start.certs = c, true, len(c.ConnectionState().PeerCertificates)
+	state := c.ConnectionState()
+	x.conn, x.start.tls, x.start.certs, x.start.protocol = c, true, len(state.PeerCertificates), state.NegotiatedProtocol
 	return true
 }
 

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -242,5 +243,75 @@ func TestPreferDoesWithoutTLSIfTheServerInsists(t *testing.T) {
 	h.giveBack(b)
 	if _, most := s.counts(); most != 1 {
 		t.Errorf("%d processes at once", most)
+	}
+}
+
+func TestTLSBeginsAsTheSettingSays(t *testing.T) {
+	k := newPKI(t, "localhost")
+	speaks := &tls.Config{Certificates: []tls.Certificate{k.pair}, NextProtos: []string{ALPN}}
+	silent := &tls.Config{Certificates: []tls.Certificate{k.pair}}
+	other := &tls.Config{Certificates: []tls.Certificate{k.pair}, NextProtos: []string{"http/1.1"}}
+	for _, c := range []struct {
+		name     string
+		direct   bool
+		server   *tls.Config
+		carefree bool
+		refused  string // "": it is not
+		protocol string
+	}{
+		{"asked for, ALPN", false, speaks, false, "", ALPN},
+		{"asked for, no ALPN", false, silent, false, "", ""},
+		{"asked for, another protocol", false, other, false, "no application protocol", ""},
+		{"direct", true, speaks, false, "", ALPN},
+		{"direct, an older server", true, silent, false, "needs PostgreSQL 17", ""},
+		{"direct, a server without TLS", true, nil, false, "needs PostgreSQL 17", ""},
+		{"direct, a server that names no protocol", true, silent, true, "without the server's naming the protocol", ""},
+		{"direct, another protocol", true, other, true, "no application protocol", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, s := newHost(t), serveTCP(t)
+			s.tls, s.carefree = c.server, c.carefree
+			p := h.pool(s, func(s *Settings) { s.Address.TLS = TLS{Mode: TLSVerifyFull, CA: k.ca, Direct: c.direct} })
+			k := h.taker(p)
+			k.ask(p, nil)
+			if c.refused != "" {
+				if e := k.refusal(); e.Code != wire.CodeCannotConnect || !strings.Contains(e.Message, c.refused) {
+					t.Errorf("%v, want %q", e, c.refused)
+				}
+				if len(s.logins()) != 0 {
+					t.Error("a login was tried all the same")
+				}
+				return
+			}
+			b := k.wait()
+			if err := p.CancelQuery(b); err != nil {
+				t.Error(err)
+			}
+			ways := s.logins()[:1:1]
+			s.set(func(s *server) { ways = append(ways, s.ways...) })
+			if len(ways) != 2 {
+				t.Fatalf("%d logins and cancels", len(ways))
+			}
+			for _, x := range ways {
+				if !x.tls || x.direct != c.direct || x.protocol != c.protocol {
+					t.Errorf("TLS %v, direct %v, protocol %q", x.tls, x.direct, x.protocol)
+				}
+			}
+			h.giveBack(b)
+		})
+	}
+}
+
+func TestVersionsAndSuitesAreThoseOfTheSettings(t *testing.T) {
+	const suite = tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+	config, err := TLSConfig(Address{Host: "db", TLS: TLS{Mode: TLSRequire, Min: tls.VersionTLS12, Max: tls.VersionTLS12, Suites: Suites([]uint16{suite})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.MinVersion != tls.VersionTLS12 || config.MaxVersion != tls.VersionTLS12 || len(config.CipherSuites) != 1 || config.CipherSuites[0] != suite {
+		t.Errorf("%x to %x, %x", config.MinVersion, config.MaxVersion, config.CipherSuites)
+	}
+	if config, err = TLSConfig(Address{}); err != nil || config.MinVersion != tls.VersionTLS12 || config.MaxVersion != 0 || config.CipherSuites != nil {
+		t.Errorf("by default %x to %x, %x, %v", config.MinVersion, config.MaxVersion, config.CipherSuites, err)
 	}
 }

@@ -28,10 +28,11 @@ func (h handshakes) begin() { h <- struct{}{} }
 func (h handshakes) end()   { <-h }
 
 // shake does the server's side of a handshake.
-func (h handshakes) shake(conn net.Conn, config *tls.Config) (*loop.TLS, error) {
+// received has been read of conn already.
+func (h handshakes) shake(conn net.Conn, received []byte, config *tls.Config) (*loop.TLS, error) {
 	h.begin()
 	defer h.end()
-	encrypted := loop.ServerTLS(&bounded{conn, h}, config)
+	encrypted := loop.ServerTLS(&bounded{conn, h}, config, received)
 	return encrypted, encrypted.Handshake()
 }
 
@@ -53,17 +54,18 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.Conn.Write(p)
 }
 
-// handshake takes the client off its loop and does the TLS handshake.
-func (l *login) handshake(t *tlsRules) {
+// handshake takes the client off its loop and does the TLS handshake, with what
+// is shown now: how it goes on hangs on this certificate, whatever is shown to
+// those who come later.
+func (l *login) handshake(s *presented, config *tls.Config) {
 	c := l.c
 	if c.state != clientOpen {
 		return
 	}
 	p := c.worker.Load().proxy
-	c.conn.Remove()
-	conn, err := loop.DupNetConn(c.conn.FD())
+	conn, received, err := c.conn.Handover()
 	if err != nil {
-		l.handshaken(nil, t, err)
+		l.handshaken(nil, s, err)
 		return
 	}
 	timeout := p.rules.Load().config.ClientLoginTimeout
@@ -71,22 +73,21 @@ func (l *login) handshake(t *tlsRules) {
 		if timeout > 0 {
 			conn.SetDeadline(time.Now().Add(timeout))
 		}
-		encrypted, err := p.handshakes.shake(conn, t.config)
+		encrypted, err := p.handshakes.shake(conn, received, config)
 		conn.Close()
-		c.post(func() { l.handshaken(encrypted, t, err) })
+		c.post(func() { l.handshaken(encrypted, s, err) })
 	}()
 }
 
-// handshaken goes on behind the handshake under these rules, if the client is
-// still there.
-func (l *login) handshaken(encrypted *loop.TLS, t *tlsRules, err error) {
+// handshaken goes on behind the handshake, if the client is still there.
+func (l *login) handshaken(encrypted *loop.TLS, s *presented, err error) {
 	c, w := l.c, l.c.worker.Load()
 	if c.state != clientOpen {
 		return
 	}
 	if err == nil {
 		c.conn.AttachTLS(encrypted)
-		l.endPoint = t.endPoint
+		l.endPoint = s.endPoint
 		l.stage = stageStart
 		err = w.loop.Add(&c.conn)
 	}

@@ -65,7 +65,7 @@ func TestHandshakesComputeInTurnAndWaitTogether(t *testing.T) {
 		a, b := ends(t)
 		silent = append(silent, b)
 		standing.Go(func() {
-			if _, err := among.shake(a, config); err == nil {
+			if _, err := among.shake(a, nil, config); err == nil {
 				t.Error("a handshake without a client")
 			}
 		})
@@ -74,7 +74,7 @@ func TestHandshakesComputeInTurnAndWaitTogether(t *testing.T) {
 	for range clients {
 		a, b := ends(t)
 		getOn.Go(func() {
-			if _, err := among.shake(a, config); err != nil {
+			if _, err := among.shake(a, nil, config); err != nil {
 				t.Error(err)
 			}
 			a.Close()

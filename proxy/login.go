@@ -11,7 +11,7 @@ import (
 
 // A client's login, in order:
 //
-//  1. started: SSLRequest, GSSENCRequest, CancelRequest or StartupMessage
+//  1. started: SSLRequest, GSSENCRequest, CancelRequest, StartupMessage, or TLS at once
 //  2. TLS handshake, on a goroutine of its own; then 1 again
 //  3. the authentication exchange; what takes long in it, on a goroutine
 //  4. the pool is found, and what the server says to the startup parameters: if
@@ -45,11 +45,12 @@ type login struct {
 	proven   bool // the client has proven who it is, and has not been told so
 	rules    *rules
 	endPoint []byte // of the certificate that the client was shown; nil without TLS
+	asked    asked
 	start    wire.Startup
 	ask      ask
 	why      string // it will not be let in, for the log; the client is not told
 	exchange *auth.Exchange
-	asked    *asked // how the user's secret was asked for; nil if it was not
+	lookedUp *lookedUp // how the user's secret was asked for; nil if it was not
 	params   []wire.Param
 	variant  *pool.Variant // of its startup parameters
 	welcome  *pool.Welcome
@@ -96,9 +97,33 @@ func (l *login) received(p []byte) int {
 	return n
 }
 
+// asked is what a client has asked for ahead of its StartupMessage. Each may be
+// asked for once, and neither within TLS that was asked for: PostgreSQL takes what
+// comes again for a protocol that it does not know.
+type asked uint8
+
+const (
+	askedTLS asked = 1 << iota
+	askedGSS
+)
+
+// again notes that something is asked for, and fails the login if it may not be.
+func (l *login) again(what asked, s *wire.Startup) bool {
+	if l.asked&what == 0 {
+		l.asked |= what
+		return false
+	}
+	l.fail(wire.UnsupportedProtocol(s.Version))
+	return true
+}
+
 // startup takes one packet of the kind that has no type; more tells that it
 // did and that there may be another.
 func (l *login) startup(p []byte) (n int, more bool) {
+	if len(p) > 0 && p[0] == recordHandshake && l.asked == 0 && l.c.conn.TLS() == nil {
+		l.direct()
+		return 0, false
+	}
 	if bytes.HasPrefix(p, []byte("X\x00\x00\x00")) {
 		l.ended() // Terminate already: nobody is there to be told what is wrong with it
 		return 0, false
@@ -113,8 +138,14 @@ func (l *login) startup(p []byte) (n int, more bool) {
 	}
 	switch s.Kind {
 	case wire.KindSSLRequest:
+		if l.again(askedTLS, &s) {
+			return 0, false
+		}
 		return n, l.secure(len(p) > n)
 	case wire.KindGSSENCRequest:
+		if l.again(askedGSS, &s) {
+			return 0, false
+		}
 		l.c.conn.Send([]byte{'N'})
 		return n, true
 	case wire.KindCancelRequest:
@@ -130,8 +161,8 @@ func (l *login) startup(p []byte) (n int, more bool) {
 
 // secure answers an SSLRequest.
 func (l *login) secure(trailing bool) bool {
-	t := l.c.worker.Load().proxy.rules.Load().tls
-	if t.config == nil || l.c.conn.TLS() != nil || l.c.peer.kind == 0 {
+	s := l.c.worker.Load().proxy.rules.Load().tls.shown.Load()
+	if s == nil || l.c.conn.TLS() != nil || l.c.peer.kind == 0 {
 		l.c.conn.Send([]byte{'N'})
 		return true
 	}
@@ -141,9 +172,30 @@ func (l *login) secure(trailing bool) bool {
 		return false
 	}
 	l.c.conn.Send([]byte{'S'})
+	l.asked |= askedGSS
 	l.stage = stageHandshake
-	l.c.post(func() { l.handshake(t) })
+	l.c.post(func() { l.handshake(s, s.requested) })
 	return false
+}
+
+// recordHandshake begins a TLS handshake (RFC 8446, 5.1). No packet does: it would
+// be hundreds of megabytes long.
+const recordHandshake = 0x16
+
+// direct begins TLS with a client that has not asked for it (PostgreSQL 17's
+// sslnegotiation=direct). The handshake takes over what has come of it.
+func (l *login) direct() {
+	p := l.c.worker.Load().proxy
+	s := p.rules.Load().tls.shown.Load()
+	if s == nil || l.c.peer.kind == 0 {
+		// Without a word, as PostgreSQL: the client would take it for a part of
+		// the handshake.
+		p.log.Info("TLS handshake failed", "client", l.c.id, "addr", l.c.peer.addr(), "err", "the client begins with TLS, and there is none here")
+		l.hangUp()
+		return
+	}
+	l.stage = stageHandshake
+	l.c.post(func() { l.handshake(s, s.direct) })
 }
 
 // authenticate looks at the StartupMessage and begins the exchange.

@@ -185,10 +185,7 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 		ConnectTimeout: c.ServerConnectTimeout, LoginRetry: c.ServerLoginRetry,
 		MaxDatabase: c.MaxDBConnectionsFor(db), MaxUser: c.MaxUserConnectionsFor(user),
 		DBName: db.DBName, Sharing: sharing(c.PoolModeFor(db, user), c.SessionStateFor(db, user)),
-		Address: pool.Address{Network: network, Addr: addr, Host: host, TLS: pool.TLS{
-			Mode: pool.TLSMode(c.ServerTLSSSLMode),
-			CA:   c.ServerTLSCAFile, Cert: c.ServerTLSCertFile, KeyFile: c.ServerTLSKeyFile,
-		}},
+		Address:        pool.Address{Network: network, Addr: addr, Host: host, TLS: ServerTLS(c)},
 		AuthMethods:    pool.AuthMethodsOf(c.ServerAuthMethods),
 		ChannelBinding: pool.ChannelBinding(c.ServerChannelBinding),
 	}
@@ -200,6 +197,16 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 		s.Credentials = wire.Credentials{User: user, Password: db.Password}
 	}
 	return s
+}
+
+// ServerTLS is how connections to servers are encrypted.
+func ServerTLS(c *config.Config) pool.TLS {
+	return pool.TLS{
+		Mode: pool.TLSMode(c.ServerTLSSSLMode),
+		CA:   c.ServerTLSCAFile, Cert: c.ServerTLSCertFile, KeyFile: c.ServerTLSKeyFile,
+		Direct: c.ServerTLSNegotiation == "direct",
+		Min:    c.ServerTLSOffer.Min, Max: c.ServerTLSOffer.Max, Suites: pool.Suites(c.ServerTLSOffer.Suites),
+	}
 }
 
 // sharing is how clients share backends in a pool mode, with a session_state.

@@ -75,10 +75,12 @@ type Proxy struct {
 	measured int
 	tooLarge map[string]string // the keeper's: the sums it has warned of, by server
 	reach    reach
-	stopped  chan struct{} // closed when the last client and backend have gone
-	stop     sync.Once
-	keeper   context.CancelFunc
-	done     sync.WaitGroup
+	// certificates are what keepCertificates has read; nil before that.
+	certificates atomic.Pointer[[]status.Certificate]
+	stopped      chan struct{} // closed when the last client and backend have gone
+	stop         sync.Once
+	keeper       context.CancelFunc
+	done         sync.WaitGroup
 }
 
 // rules are one configuration in force.
@@ -139,6 +141,7 @@ func (p *Proxy) Start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.keeper = cancel
 	p.done.Go(func() { p.keep(ctx) })
+	go p.keepCertificates(ctx) // not waited for at the end: its disk may not answer
 	if err := p.listen(p.rules.Load().config); err != nil {
 		p.Close()
 		return err

@@ -19,8 +19,8 @@ import (
 //  4. what the login has revealed serves to log in to the server as that user; if
 //     the secret is another than before, the pool's backends are replaced
 
-// asked is how the secret of a login's user was asked for.
-type asked struct {
+// lookedUp is how the secret of a login's user was asked for.
+type lookedUp struct {
 	source authquery.Source
 	answer authquery.Answer
 }
@@ -69,7 +69,7 @@ func (l *login) answered(method auth.Method, s authquery.Source, a authquery.Ans
 		l.fail(e)
 		return false
 	}
-	l.asked = &asked{s, a}
+	l.lookedUp = &lookedUp{s, a}
 	return l.begins(auth.BeginAs(method, l.ask.user, a.User, a.Models))
 }
 
@@ -83,8 +83,8 @@ func (l *login) refuse() bool {
 
 // doubt has the next login of the user ask anew, if this one fails for the secret.
 func (l *login) doubt(err error) {
-	if e, ok := err.(*wire.Error); ok && e.Code == wire.CodeInvalidPassword && l.asked != nil {
-		l.c.worker.Load().proxy.asker.Doubt(l.asked.source, l.ask.user, l.asked.answer.Serial)
+	if e, ok := err.(*wire.Error); ok && e.Code == wire.CodeInvalidPassword && l.lookedUp != nil {
+		l.c.worker.Load().proxy.asker.Doubt(l.lookedUp.source, l.ask.user, l.lookedUp.answer.Serial)
 	}
 }
 
@@ -104,14 +104,14 @@ func (l *login) reveal(cp *clientPool) {
 		return
 	}
 	out := pool.Learned{ClientKey: x.ClientKey(), Password: x.Password()}
-	if l.asked == nil {
+	if l.lookedUp == nil {
 		if secret, ok := l.rules.users.Secret(user); ok && out.ClientKey != nil {
 			out.ServerKey = secret.Credentials(user).ServerKey
 		}
 		cp.pool.Learn(out)
 		return
 	}
-	secret := l.asked.answer.User.Secret()
+	secret := l.lookedUp.answer.User.Secret()
 	known := secret.Credentials(user)
 	out.ServerKey, out.MD5 = known.ServerKey, known.MD5
 	if known.Password != "" {
@@ -120,13 +120,13 @@ func (l *login) reveal(cp *clientPool) {
 	cp.asked.mu.Lock()
 	defer cp.asked.mu.Unlock()
 	switch before := &cp.asked; {
-	case l.asked.answer.Serial < before.serial:
+	case l.lookedUp.answer.Serial < before.serial:
 		// A newer login has taught the pool already.
 	case before.serial != 0 && !before.secret.Equal(secret):
-		before.serial, before.secret = l.asked.answer.Serial, secret
+		before.serial, before.secret = l.lookedUp.answer.Serial, secret
 		cp.pool.Relearn(out)
 	default:
-		before.serial, before.secret = l.asked.answer.Serial, secret
+		before.serial, before.secret = l.lookedUp.answer.Serial, secret
 		cp.pool.Learn(out)
 	}
 }

@@ -64,6 +64,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	s.Lists = p.countLists(s, len(clients))
 	sortLists(s)
 	s.Censuses = p.Censuses()
+	s.Certificates = p.listCertificates()
 	s.Ready, s.NotReady = p.ready(pools)
 	return s
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"strings"
 
 	"pgweir/config"
@@ -86,37 +85,4 @@ func lastOnes(params []wire.Param) []wire.Param {
 		}
 	}
 	return out
-}
-
-// tlsRules say how clients are encrypted.
-type tlsRules struct {
-	config      *tls.Config // nil for not at all
-	required    bool
-	certificate bool // of the client's, too
-	// endPoint is that of the certificate that clients are shown; nil if none is
-	// defined for it.
-	endPoint []byte
-}
-
-func newTLSRules(c *config.Config) *tlsRules {
-	t := &tlsRules{}
-	if c.ClientTLSSSLMode == "disable" || c.ClientTLSCertificate == nil {
-		return t
-	}
-	t.config = &tls.Config{
-		Certificates: []tls.Certificate{*c.ClientTLSCertificate},
-		MinVersion:   tls.VersionTLS12,
-		// Small records at the start would be many system calls.
-		DynamicRecordSizingDisabled: true,
-	}
-	if leaf := c.ClientTLSCertificate.Leaf; leaf != nil {
-		t.endPoint, _ = wire.ServerEndPoint(leaf) // without one, channel binding is not offered
-	}
-	if c.ClientTLSRoots != nil {
-		// A client without one is told so in words, if it needs one.
-		t.config.ClientAuth, t.config.ClientCAs = tls.VerifyClientCertIfGiven, c.ClientTLSRoots
-	}
-	t.certificate = strings.HasPrefix(c.ClientTLSSSLMode, "verify-")
-	t.required = c.ClientTLSSSLMode == "require" || t.certificate
-	return t
 }

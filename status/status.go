@@ -44,9 +44,22 @@ type Snapshot struct {
 	Savings   Savings
 	Censuses  []*Census // the last one of each server, in order of Host; none if nobody takes any
 	Config    []Setting // in the order of the documentation
+	// Certificates are the files of certificates that the configuration names, in
+	// its order, as far as they could be read.
+	Certificates []Certificate
 	// Ready tells whether clients can be served; if not, NotReady says why.
 	Ready    bool
 	NotReady string
+}
+
+// Certificate is a file of certificates, and the one in it that counts: of a chain
+// the first to expire; of authorities the first that has not expired yet, or the
+// last one.
+type Certificate struct {
+	Setting string // "client_tls_cert_file"
+	File    string
+	Subject string
+	Expires time.Time
 }
 
 // Pool is one database and user with their backends. Times are as PgBouncer's

@@ -54,6 +54,7 @@ const (
 var (
 	buildInfo       = describe("build_info", "Always 1; the label says which version runs.", "version")
 	memoryInfo      = describe("backend_memory_info", "Always 1; the label says how the memory of a backend is known: measured, estimated or unknown.", bySource)
+	certExpiry      = describe("tls_certificate_expiry_timestamp_seconds", "When the certificate that the setting names, or the first that matters in its file, is no longer good, in seconds since 1970.", "file", "setting")
 	poolClients     = describe("pool_clients", "Clients connected to the pool.", byDatabase, byUser, byState)
 	poolBackend     = describe("pool_backends", "Backends that the pool has open, opening or closing.", byDatabase, byUser, byState)
 	poolCancels     = describe("pool_cancel_requests", "Cancel requests, passed on (active) or not yet (waiting).", byDatabase, byUser, byState)
@@ -141,7 +142,7 @@ func poolCount(name, help string, value func(*status.Totals) float64) metric[*st
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildInfo, memoryInfo, poolClients, poolBackend, poolCancels, poolPinned,
+	for _, d := range []*prometheus.Desc{buildInfo, memoryInfo, certExpiry, poolClients, poolBackend, poolCancels, poolPinned,
 		poolShapes, poolChecks, poolWait, poolTransaction, poolQuery, authQueryUsers} {
 		ch <- d
 	}
@@ -172,6 +173,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(ch, memoryInfo, prometheus.GaugeValue, 1, memorySource(&s.Savings))
 	sendAuthQuery(ch, &s.AuthQuery)
+	for _, cert := range s.Certificates {
+		send(ch, certExpiry, prometheus.GaugeValue, float64(cert.Expires.Unix()), label(cert.File), cert.Setting)
+	}
 	for i := range s.Pools {
 		sendPool(ch, s, &s.Pools[i])
 	}

@@ -60,6 +60,10 @@ func madeUp() scraped {
 			BackendMemory: 2 << 20, MemorySaved: 134 * 2 << 20, MemorySource: "measured"},
 		Lists: status.Lists{LoginClients: 3},
 	}
+	s.Certificates = []status.Certificate{
+		{Setting: "client_tls_cert_file", File: "/etc/pgweir/weir.crt", Subject: "CN=weir.example", Expires: at.Add(90 * 24 * time.Hour)},
+		{Setting: "server_tls_ca_file", File: "/etc/pgweir/ca.crt", Subject: "CN=the authority", Expires: at.Add(-time.Hour)},
+	}
 	s.Savings.Peak.Clients, s.Savings.Peak.Backends, s.Savings.Peak.Saved = 161, 21, 142
 	backend := func(state string, ours bool, memory int64) status.Process {
 		return status.Process{Kind: clientBackend, State: state, Ours: ours, Memory: memory, CPU: time.Minute}

@@ -47,7 +47,7 @@ const (
 // type byte.
 type Startup struct {
 	Kind    StartupKind
-	Version uint32  // KindStartup: major<<16 | minor
+	Version uint32  // major<<16 | minor; of an SSLRequest and a GSSENCRequest their code, which looks so
 	Params  []Param // KindStartup: in order, with user, database and the _pq_. ones
 	PID     uint32  // KindCancelRequest
 	Key     []byte  // KindCancelRequest: 4 to 256 bytes
@@ -79,7 +79,7 @@ func DecodeStartup(b []byte) (s Startup, n int, err error) {
 		if length != 8 {
 			return s, 0, Fatalf(CodeProtocolViolation, "invalid length of encryption request packet")
 		}
-		s.Kind = KindSSLRequest
+		s.Kind, s.Version = KindSSLRequest, code
 		if code == gssEncRequestCode {
 			s.Kind = KindGSSENCRequest
 		}
@@ -97,8 +97,7 @@ func DecodeStartup(b []byte) (s Startup, n int, err error) {
 		return s, int(length), nil
 	}
 	if code>>16 != 3 {
-		return s, 0, Fatalf(CodeFeatureNotSupported,
-			"unsupported frontend protocol %d.%d: server supports 3.0 to 3.2", code>>16, code&0xffff)
+		return s, 0, UnsupportedProtocol(code)
 	}
 	if len(b) < int(length) {
 		return s, 0, nil
@@ -109,6 +108,13 @@ func DecodeStartup(b []byte) (s Startup, n int, err error) {
 			"invalid startup packet layout: expected terminator as last byte")
 	}
 	return Startup{Kind: KindStartup, Version: code, Params: params}, int(length), nil
+}
+
+// UnsupportedProtocol is what PostgreSQL says of a version that it does not know
+// (0A000). It takes requests for encryption for one where they may not stand.
+func UnsupportedProtocol(version uint32) *Error {
+	return Fatalf(CodeFeatureNotSupported,
+		"unsupported frontend protocol %d.%d: server supports 3.0 to 3.2", version>>16, version&0xffff)
 }
 
 // decodeParams splits name NUL value NUL ... NUL.

@@ -37,8 +37,8 @@ func TestDecodeStartupReadsEveryKindOneByteAtATime(t *testing.T) {
 		{startup, Startup{Version: Protocol32, Params: []Param{{"user", "ann"}, {"options", ""}, {"_pq_.x", "é"}}}},
 		{packet(Protocol30, "\x00"), Startup{Version: Protocol30}},
 		{packet(3<<16|9999, "\x00"), Startup{Version: 3<<16 | 9999}},
-		{AppendSSLRequest(nil), Startup{Kind: KindSSLRequest}},
-		{packet(gssEncRequestCode, ""), Startup{Kind: KindGSSENCRequest}},
+		{AppendSSLRequest(nil), Startup{Kind: KindSSLRequest, Version: sslRequestCode}},
+		{packet(gssEncRequestCode, ""), Startup{Kind: KindGSSENCRequest, Version: gssEncRequestCode}},
 		{AppendCancelRequest(nil, 7, []byte("abcd")), Startup{Kind: KindCancelRequest, PID: 7, Key: []byte("abcd")}},
 		{AppendCancelRequest(nil, 1<<31, key32), Startup{Kind: KindCancelRequest, PID: 1 << 31, Key: key32}},
 	} {

@@ -56,7 +56,7 @@ func censusTargets(c *config.Config, users map[string]string, backends func() []
 			if login.password == "" && isPlain(users[c.CensusUser]) {
 				login.password = users[c.CensusUser]
 			}
-			t.ConnString = login.connString()
+			t.ConnString, t.Encryption = login.connString(), login.tls
 		}
 		out = append(out, t)
 	}

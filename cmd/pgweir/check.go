@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -83,11 +84,26 @@ func (ck *checker) run(ctx context.Context, path string) error {
 	}
 	fmt.Fprintf(ck.out, "%s: ok\n", path)
 	writeSummary(ck.out, c, len(users))
+	for _, f := range c.CertificateFiles() {
+		ck.expiry(f, time.Now())
+	}
 	for _, d := range c.Demand(sorted(users)) {
 		ck.server(ctx, c, &d, users)
 	}
 	ck.authQueries(ctx, c, users)
 	return nil
+}
+
+// expiry warns of a file of certificates that will soon be no longer good.
+func (ck *checker) expiry(f config.CertificateFile, now time.Time) {
+	e, err := f.Expiry(now)
+	if err != nil {
+		fmt.Fprintf(ck.out, "warning: %v\n", err)
+		return
+	}
+	if text := e.Warning(now); text != "" {
+		fmt.Fprintf(ck.out, "warning: %s\n", text)
+	}
 }
 
 // knownUsers is everybody who can log in, with the secret ("" if none is known).

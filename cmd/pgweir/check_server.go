@@ -16,6 +16,8 @@ import (
 	"pgweir/auth"
 	"pgweir/census"
 	"pgweir/config"
+	"pgweir/pool"
+	"pgweir/proxy"
 	"pgweir/status"
 )
 
@@ -39,11 +41,27 @@ type serverLogin struct {
 	application string
 }
 
-type serverTLS struct{ mode, caFile, certFile, keyFile string }
+// serverTLS has a login of pgx's encrypted as the pools' own are.
+type serverTLS pool.TLS
 
 // serverTLSOf is how the configuration has servers reached.
-func serverTLSOf(c *config.Config) serverTLS {
-	return serverTLS{mode: c.ServerTLSSSLMode, caFile: c.ServerTLSCAFile, certFile: c.ServerTLSCertFile, keyFile: c.ServerTLSKeyFile}
+func serverTLSOf(c *config.Config) serverTLS { return serverTLS(proxy.ServerTLS(c)) }
+
+// Apply implements census.Encryption.
+func (t serverTLS) Apply(c *pgx.ConnConfig) error {
+	own, err := pool.TLSConfig(pool.Address{Host: c.Host, TLS: pool.TLS(t)})
+	if err != nil {
+		return err
+	}
+	if c.TLSConfig != nil {
+		c.TLSConfig = own
+	}
+	for _, f := range c.Fallbacks {
+		if f.TLSConfig != nil {
+			f.TLSConfig = own
+		}
+	}
+	return nil
 }
 
 // serverAuth is what server_auth_methods and server_channel_binding come to in
@@ -132,12 +150,14 @@ func (l serverLogin) connString() string {
 	add("user", l.user)
 	add("password", l.password)
 	add("dbname", l.dbname)
-	add("sslmode", l.tls.mode)
-	if strings.HasPrefix(l.tls.mode, "verify-") {
-		add("sslrootcert", l.tls.caFile) // with it, libpq's rules turn "require" into "verify-ca"
+	add("sslmode", string(l.tls.Mode))
+	negotiation := "postgres"
+	if l.tls.Direct {
+		negotiation = "direct"
 	}
-	add("sslcert", l.tls.certFile)
-	add("sslkey", l.tls.keyFile)
+	add("sslnegotiation", negotiation)
+	// Files are serverTLS's to read; those of pgx's defaults do not count.
+	b.WriteString("sslrootcert='' sslcert='' sslkey='' ")
 	add("require_auth", l.auth.require)
 	add("channel_binding", l.auth.binding)
 	add("connect_timeout", strconv.Itoa(int(askTimeout/time.Second)))
@@ -150,6 +170,9 @@ func askServer(ctx context.Context, login serverLogin) (status.ServerLimits, err
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	c, err := pgx.ParseConfig(login.connString())
+	if err == nil {
+		err = login.tls.Apply(c)
+	}
 	if err != nil {
 		return status.ServerLimits{}, shortened(login, err)
 	}

@@ -212,7 +212,7 @@ func TestServerLoginsPrefersADatabasesOwnUser(t *testing.T) {
 }
 
 func TestConnStringSurvivesAnyPassword(t *testing.T) {
-	login := serverLogin{host: "/run/pg", port: 5433, user: "o'neill", password: `a'b\c d`, dbname: "my db", tls: serverTLS{mode: "require", caFile: "/ca"}}
+	login := serverLogin{host: "/run/pg", port: 5433, user: "o'neill", password: `a'b\c d`, dbname: "my db", tls: serverTLS{Mode: "require", CA: "/ca"}}
 	cfg, err := pgx.ParseConfig(login.connString())
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestAskServerReadsTheLimitsOfARealServer(t *testing.T) {
 	conn.Close(ctx)
 
 	for _, host := range []string{"127.0.0.1", pg.SocketDir} {
-		login := serverLogin{host: host, port: pg.Port, user: "app", dbname: "postgres", tls: serverTLS{mode: "prefer"}}
+		login := serverLogin{host: host, port: pg.Port, user: "app", dbname: "postgres", tls: serverTLS{Mode: "prefer"}}
 		got, err := askServer(ctx, login)
 		want := status.ServerLimits{MaxConnections: 17, SuperuserReserved: 4, Roles: map[string]int{"app": 5}, Databases: map[string]int{"shop": 7}}
 		if err != nil || !reflect.DeepEqual(got, want) {

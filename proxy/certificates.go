@@ -1,0 +1,130 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"pgweir/config"
+	"pgweir/status"
+)
+
+// Certificates are looked after on a goroutine of its own, for a file may be on a
+// disk that does not answer. New ones take effect without a reload: contents are
+// compared, not times, of which a file system may have too few.
+//
+//	renewalBegun ──► renewalChanged ──── the same again: taken, or refused ────► renewalSettled
+//	                      ▲ ▲  unlike before                                          │
+//	                      │ └──┘                         unlike before                │
+//	                      └───────────────────────────────────────────────────────────┘
+//
+// A file that is just being written is another one at the next look, so what is
+// half-written is not even tried.
+
+const (
+	certificatesEvery = 2 * time.Second
+	// expiriesEvery is how often it is looked when certificates expire.
+	expiriesEvery = time.Minute
+)
+
+type renewalStep uint8
+
+const (
+	renewalBegun   renewalStep = iota // nothing has been read yet
+	renewalChanged                    // last has been seen once
+	renewalSettled                    // last is in force, or has been refused
+	renewalUnread                     // the files cannot be read, and that has been said
+)
+
+// renewal follows the files of one configuration in force.
+type renewal struct {
+	rules *rules
+	last  config.ClientTLSFiles
+	step  renewalStep
+}
+
+// keepCertificates follows the files until ctx ends.
+func (p *Proxy) keepCertificates(ctx context.Context) {
+	tick := time.NewTicker(certificatesEvery)
+	defer tick.Stop()
+	r := &renewal{}
+	stages := map[string]config.Stage{}
+	var expiries time.Time
+	for {
+		now, due := time.Now(), false
+		if current := p.rules.Load(); r.rules != current {
+			r, due = &renewal{rules: current}, true
+		}
+		if r.look(p) || due || now.Sub(expiries) >= expiriesEvery {
+			p.noteExpiries(r.rules.config, stages, now)
+			expiries = now
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// look reads the files once, and tells whether new ones have been taken.
+func (r *renewal) look(p *Proxy) (taken bool) {
+	shown := r.rules.tls.shown.Load()
+	if shown == nil {
+		return false
+	}
+	files, err := r.rules.config.ReadClientTLSFiles()
+	if err != nil {
+		if r.step != renewalUnread {
+			p.log.Warn("certificates cannot be read; clients see the old ones", "err", err)
+		}
+		r.step = renewalUnread
+		return false
+	}
+	same := files.Equal(&r.last)
+	switch {
+	case r.step == renewalSettled && same:
+		return false
+	case r.step != renewalChanged || !same:
+		r.last, r.step = files, renewalChanged
+		return false
+	}
+	r.step = renewalSettled
+	certificate, roots, err := files.Parse()
+	switch {
+	case err != nil:
+		p.log.Warn("new certificates are no good; clients see the old ones", "err", err)
+		return false
+	case shown.shows(certificate, roots):
+		return false
+	}
+	r.rules.tls.show(certificate, roots)
+	p.log.Info("new certificates have been taken", "subject", certificate.Leaf.Subject.String(), "expires", certificate.Leaf.NotAfter)
+	return true
+}
+
+// noteExpiries reads when certificates expire, for whoever asks, and warns of each
+// stage once. Of a file that cannot be read others tell: its reload, its login.
+func (p *Proxy) noteExpiries(c *config.Config, stages map[string]config.Stage, now time.Time) {
+	var list []status.Certificate
+	for _, f := range c.CertificateFiles() {
+		e, err := f.Expiry(now)
+		if err != nil {
+			continue
+		}
+		list = append(list, status.Certificate{Setting: f.Setting, File: f.Path, Subject: e.Subject, Expires: e.At})
+		key := f.Setting + "\x00" + f.Path + "\x00" + e.At.String()
+		if stage := e.Stage(now); stage > stages[key] {
+			stages[key] = stage
+			p.log.Warn(stage.String(), "setting", f.Setting, "file", f.Path, "subject", e.Subject, "expires", e.At)
+		}
+	}
+	p.certificates.Store(&list)
+}
+
+// listCertificates are the certificates as they were last read.
+func (p *Proxy) listCertificates() []status.Certificate {
+	if list := p.certificates.Load(); list != nil {
+		return *list
+	}
+	return nil
+}

@@ -89,7 +89,7 @@ func TestTheConfigurationInTheRepositoryIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := regexp.MustCompile(`(?m)^#([a-z_]+ = )`).ReplaceAllString(string(text), "$1")
+	shown := regexp.MustCompile(`(?m)^#([a-z0-9_]+ = )`).ReplaceAllString(string(text), "$1")
 	shown = regexp.MustCompile(`(?m)^#(\[)`).ReplaceAllString(shown, "$1")
 	if out, code := pgweir(t, "check", "-c", writeConfig(t, shown)); code != 0 {
 		t.Errorf("with all settings: exit code %d\n%s", code, out)

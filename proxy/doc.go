@@ -10,7 +10,8 @@
 //	worker.go     one event loop with what belongs to it
 //	listen.go     sockets to accept on
 //	login.go      from the first byte to the proof of who the client is
-//	tls.go        what of TLS clients are offered
+//	encryption.go how a client asks for TLS
+//	tls.go        what of TLS clients are offered, and certificates.go its renewal
 //	handshake.go  TLS with clients
 //	admit.go      from there to ReadyForQuery
 //	startup.go    what a StartupMessage asks for

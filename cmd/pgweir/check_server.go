@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -49,19 +50,19 @@ func serverTLSOf(c *config.Config) serverTLS { return serverTLS(proxy.ServerTLS(
 
 // Apply implements census.Encryption.
 func (t serverTLS) Apply(c *pgx.ConnConfig) error {
-	own, err := pool.TLSConfig(pool.Address{Host: c.Host, TLS: pool.TLS(t)})
-	if err != nil {
-		return err
-	}
-	if c.TLSConfig != nil {
-		c.TLSConfig = own
-	}
+	configs := []**tls.Config{&c.TLSConfig}
 	for _, f := range c.Fallbacks {
-		if f.TLSConfig != nil {
-			f.TLSConfig = own
-		}
+		configs = append(configs, &f.TLSConfig)
 	}
-	return nil
+	configs = slices.DeleteFunc(configs, func(config **tls.Config) bool { return *config == nil })
+	if len(configs) == 0 {
+		return nil // a Unix socket, or "disable"
+	}
+	own, err := pool.TLSConfig(pool.Address{Host: c.Host, TLS: pool.TLS(t)})
+	for _, config := range configs {
+		*config = own
+	}
+	return err
 }
 
 // serverAuth is what server_auth_methods and server_channel_binding come to in

@@ -8,11 +8,14 @@
 //
 //	proxy.go      the whole: loops, pools, registry; New, Serve, Close
 //	worker.go     one event loop with what belongs to it
-//	listen.go     sockets to accept on
+//	bind.go       sockets to listen on, and listen.go what comes there
 //	login.go      from the first byte to the proof of who the client is
 //	encryption.go how a client asks for TLS
 //	tls.go        what of TLS clients are offered, and certificates.go its renewal
 //	handshake.go  TLS with clients
+//	access.go     what clients have to show, by auth_type and auth_hba_file
+//	decide.go     what one client has to show, and secrets.go how the server is asked
+//	              for its secret
 //	admit.go      from there to ReadyForQuery
 //	startup.go    what a StartupMessage asks for
 //	client.go     a client that has logged in: feeds its session

@@ -158,7 +158,7 @@ func TestWhoMayNotLogInIsRefusedAsForAWrongPassword(t *testing.T) {
 	execSQL(t, w.PG.DSN("postgres"), "create role "+long+" login password 'geheim'")
 	loggedInAs(t, w, "ann", "geheim") // whose course unknown names take
 	for _, user := range []string{
-		"late", "no_login", "secretless", "nobody", long + "y", "x'; drop role ann; --", `x"; drop role ann; --`, "$1", "%", "' or true --", "\xff\xfe", "ann ",
+		"late", "no_login", "secretless", "nobody", "x'; drop role ann; --", `x"; drop role ann; --`, "$1", "%", "' or true --", "\xff\xfe", "ann ",
 	} {
 		conn, err := connectAs(t, w, user, "geheim")
 		if err == nil {
@@ -177,8 +177,10 @@ func TestWhoMayNotLogInIsRefusedAsForAWrongPassword(t *testing.T) {
 	if got := loggedInAs(t, w, "ann", "geheim"); got != "ann ann" {
 		t.Errorf("ann is %q", got)
 	}
-	if got := loggedInAs(t, w, long, "geheim"); got != long+" "+long {
-		t.Errorf("63 bytes: %q", got)
+	for _, name := range []string{long, long + "y"} { // the longer one is cut, as by PostgreSQL
+		if got := loggedInAs(t, w, name, "geheim"); got != long+" "+long {
+			t.Errorf("%d bytes: %q", len(name), got)
+		}
 	}
 }
 

@@ -62,10 +62,10 @@ func BeginAs(method Method, name string, user *User, models *Models) *Exchange {
 	return beginStranger(method, name, models.pick(name))
 }
 
-// Refuse begins the login of a client that will not get in, whatever it proves: it
+// Refuse begins the login, by a method, of a client that will not get in, whatever it proves: it
 // takes the course of one with a wrong password, and is told the same.
-func (u *Users) Refuse(name string) *Exchange {
-	x := u.Begin(MD5, name)
+func (u *Users) Refuse(method Method, name string) *Exchange {
+	x := u.Begin(method, name)
 	x.doomed = true
 	return x
 }

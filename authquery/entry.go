@@ -21,7 +21,10 @@ type Source struct {
 	Server         string // where it listens, for people: host:port, or a socket's path
 	Database, User string // that the connection is to, and that it logs in as
 	ConnString     string // libpq's keywords; it may hold a password
-	Query          string // with $1 for the name; its row is the name and the secret
+	// Reach is how the server is reached; nil for as ConnString says. Values must be
+	// comparable.
+	Reach Reach
+	Query string // with $1 for the name; its row is the name and the secret
 }
 
 // Limits say for how long an answer serves.

@@ -41,11 +41,20 @@ var parameters = map[string]string{
 // talk is a conn to PostgreSQL.
 type talk struct{ conn *pgconn.PgConn }
 
+// Reach says how connections to a server are encrypted and dialed, beyond what a
+// connection string says.
+type Reach interface{ Apply(*pgconn.Config) error }
+
 // openTalk is the opener for PostgreSQL.
 func openTalk(ctx context.Context, s Source) (conn, error) {
 	c, err := pgconn.ParseConfig(s.ConnString)
 	if err != nil {
 		return nil, fmt.Errorf("the connection string: %w", err)
+	}
+	if s.Reach != nil {
+		if err := s.Reach.Apply(c); err != nil {
+			return nil, shortened(err)
+		}
 	}
 	for name, value := range parameters {
 		c.RuntimeParams[name] = value

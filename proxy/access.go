@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"pgweir/auth"
 	"pgweir/auth/hba"
@@ -18,6 +19,9 @@ type Access struct {
 	always *demand    // of every client; nil if the lines say it
 	lines  *hba.Rules // nil without auth_type = "hba"
 	maps   *hba.Maps  // nil without auth_ident_file
+	// refusing is by which method a client is asked whom no line lets in: SCRAM,
+	// unless some line asks for less.
+	refusing auth.Method
 }
 
 // demand is what one client has to show.
@@ -53,7 +57,7 @@ func NewAccess(c *config.Config) (*Access, error) {
 			return nil, fmt.Errorf("unknown auth_type %q", c.AuthType)
 		}
 		d.from = "auth_type"
-		return &Access{always: &d}, nil
+		return &Access{always: &d, refusing: auth.SCRAM}, nil
 	}
 	files := hba.Files{Read: readAccessFile, List: listFolder}
 	lines, err := hba.Load(c.AuthHBAFile, files)
@@ -61,7 +65,7 @@ func NewAccess(c *config.Config) (*Access, error) {
 	if err != nil && !errors.As(err, &problems) {
 		return nil, err
 	}
-	a := &Access{lines: lines}
+	a := &Access{lines: lines, refusing: auth.SCRAM}
 	if c.AuthIdentFile != "" {
 		maps, err := hba.LoadMaps(c.AuthIdentFile, files)
 		var more hba.Problems
@@ -69,6 +73,9 @@ func NewAccess(c *config.Config) (*Access, error) {
 			return nil, err
 		}
 		a.maps, problems = maps, append(problems, more...)
+	}
+	if a.asks(hba.MD5) || a.asks(hba.Password) {
+		a.refusing = auth.MD5
 	}
 	if problems = append(problems, a.lacking(c)...); len(problems) > 0 {
 		return nil, problems
@@ -103,12 +110,12 @@ func (a *Access) asksSCRAM() bool {
 	if a.lines == nil {
 		return a.always.method == hba.SCRAM
 	}
-	for _, r := range a.lines.List() {
-		if r.Method == hba.SCRAM {
-			return true
-		}
-	}
-	return false
+	return a.asks(hba.SCRAM)
+}
+
+// asks tells whether a line has a method.
+func (a *Access) asks(m hba.Method) bool {
+	return a.lines != nil && slices.ContainsFunc(a.lines.List(), func(r *hba.Rule) bool { return r.Method == m })
 }
 
 // demand is that of a line; of nil, if none applies.

@@ -2,25 +2,22 @@ package proxy
 
 import (
 	"context"
-	"crypto/x509"
-	"fmt"
 	"net"
 	"net/netip"
 	"os/user"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"pgweir/auth/hba"
 )
 
 // What a line of auth_hba_file may hang on besides the connection: names of
-// addresses, the machine's networks, names in certificates and users of the
-// operating system.
+// addresses, the machine's networks, and users of the operating system.
 
 // namesTimeout bounds how long the names of an address are looked for.
-const namesTimeout = 5 * time.Second
+const namesTimeout = 3 * time.Second
 
 // facts are those that can be had at once.
 var facts = hba.Facts{Networks: ownNetworks}
@@ -28,8 +25,30 @@ var facts = hba.Facts{Networks: ownNetworks}
 // blockingFacts are all of them.
 var blockingFacts = hba.Facts{Networks: ownNetworks, Names: namesOf}
 
-// ownNetworks are the machine's addresses with the lengths of their networks.
-func ownNetworks() (list []netip.Prefix, err error) {
+// networksAge is how long the machine's networks are believed.
+const networksAge = time.Second
+
+// networks are those that were read last.
+var networks struct {
+	sync.Mutex
+	list []netip.Prefix
+	err  error
+	read time.Time
+}
+
+// ownNetworks are the machine's addresses with the lengths of their networks. It is
+// called on event loops, at logins of which there may be very many.
+func ownNetworks() ([]netip.Prefix, error) {
+	networks.Lock()
+	defer networks.Unlock()
+	if time.Since(networks.read) > networksAge {
+		networks.list, networks.err = readNetworks()
+		networks.read = time.Now()
+	}
+	return networks.list, networks.err
+}
+
+func readNetworks() (list []netip.Prefix, err error) {
 	addrs, err := net.InterfaceAddrs()
 	for _, a := range addrs {
 		if p, err := netip.ParsePrefix(a.String()); err == nil {
@@ -54,32 +73,6 @@ func namesOf(addr netip.Addr) (names []string, err error) {
 		}
 	}
 	return names, err
-}
-
-// certName is the name in a client's certificate that counts; "" if it has none.
-func certName(cert *x509.Certificate, which hba.CertName) string {
-	name := cert.Subject.CommonName
-	if which == hba.NameDN {
-		name = distinguished(cert)
-	}
-	if strings.ContainsRune(name, 0) {
-		return "" // not the name that it seems to be
-	}
-	return name
-}
-
-// distinguished is the distinguished name as PostgreSQL has it: RFC 2253, and what
-// is not printable ASCII as hexadecimal digits.
-func distinguished(cert *x509.Certificate) string {
-	var b strings.Builder
-	for _, c := range []byte(cert.Subject.ToRDNSequence().String()) {
-		if c < 0x20 || c >= 0x7f {
-			fmt.Fprintf(&b, "\\%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 // peerName is the operating system's name for the user at the other end of a Unix

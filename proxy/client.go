@@ -99,6 +99,9 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 	if c.state != clientOpen {
 		return len(p)
 	}
+	if c.pool.pool == nil {
+		return 0 // the console's, which is about to take the connection over
+	}
 	w := c.worker.Load()
 	o := &w.out
 	n := 0

@@ -21,8 +21,13 @@ import (
 // A client for which no line applies takes the course of a wrong password, and so
 // does not learn whether there is such a user, or such a line.
 
-// maxInquiries bounds how many logins ask for names at a time.
-const maxInquiries = 16
+// maxInquiries bounds how many logins ask for users of the operating system at a
+// time, and maxResolving for names of addresses: these may take long, and be somebody
+// else's to delay.
+const (
+	maxInquiries = 16
+	maxResolving = 64
+)
 
 // decide finds what the client has to show. It is true if the client may say more.
 func (l *login) decide() bool {
@@ -35,7 +40,7 @@ func (l *login) decide() bool {
 		return l.show(a.demand(a.lines.Match(who, facts)))
 	}
 	var d demand
-	l.inquire(func() { d = a.demand(a.lines.Match(who, blockingFacts)) }, func() bool { return l.show(d) })
+	l.inquire(l.c.worker.Load().proxy.resolving, func() { d = a.demand(a.lines.Match(who, blockingFacts)) }, func() bool { return l.show(d) })
 	return false
 }
 
@@ -54,12 +59,12 @@ func (l *login) who() hba.Client {
 	return c
 }
 
-// inquire has something done on a goroutine that may stand still, and goes on with
-// then, which is true if the client may say more.
-func (l *login) inquire(do func(), then func() bool) {
+// inquire has something done on a goroutine that may stand still, when the gate lets
+// it, and goes on with then, which is true if the client may say more.
+func (l *login) inquire(among gate, do func(), then func() bool) {
 	w := l.c.worker.Load()
 	l.stage = stageInquire
-	go w.proxy.inquiring.do(func() {
+	go among.do(func() {
 		if l.over.Load() {
 			return
 		}
@@ -151,7 +156,7 @@ func (l *login) peerIs(d demand) bool {
 		return false
 	}
 	var name string
-	l.inquire(func() { name, err = peerName(uid) }, func() bool {
+	l.inquire(l.c.worker.Load().proxy.inquiring, func() { name, err = peerName(uid) }, func() bool {
 		switch {
 		case err != nil:
 			l.why = fmt.Sprintf("%s: %v", d.from, err)

@@ -48,10 +48,11 @@ type Proxy struct {
 	// deriving bounds how many logins derive keys at a time: that is processor
 	// time, which the loops need.
 	deriving gate
-	// inquiring bounds how many logins ask the operating system for names at a time.
-	inquiring gate
-	asker     *authquery.Asker
-	serial    atomic.Uint64 // numbers clients and backends
+	// inquiring bounds how many logins ask the operating system for users at a time,
+	// and resolving for names of addresses.
+	inquiring, resolving gate
+	asker                *authquery.Asker
+	serial               atomic.Uint64 // numbers clients and backends
 
 	clients  registry
 	servers  servers
@@ -120,7 +121,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	// other goroutines need one besides.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
 	p.deriving = newGate(runtime.GOMAXPROCS(0) - n)
-	p.inquiring = newGate(maxInquiries)
+	p.inquiring, p.resolving = newGate(maxInquiries), newGate(maxResolving)
 	p.handshakes = newHandshakes(n)
 	for i := range n {
 		w, err := p.newWorker(i)

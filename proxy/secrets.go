@@ -35,10 +35,9 @@ func (r *rules) source(a *ask) (s authquery.Source, ok bool) {
 		return s, false
 	}
 	_, server := q.Database.Address()
-	return authquery.Source{
-		Server: server, Database: q.Database.DBName, User: q.User,
-		ConnString: r.connString(q), Query: q.Query,
-	}, true
+	s = authquery.Source{Server: server, Database: q.Database.DBName, User: q.User, Query: q.Query}
+	s.ConnString, s.Reach = r.connString(q)
+	return s, true
 }
 
 // prove begins the exchange by a password method.
@@ -76,9 +75,9 @@ func (l *login) answered(method auth.Method, s authquery.Source, a authquery.Ans
 // refuse begins an exchange that will fail.
 func (l *login) refuse() bool {
 	if s, ok := l.rules.source(&l.ask); ok {
-		return l.begins(auth.BeginAs(auth.MD5, l.ask.user, nil, l.c.worker.Load().proxy.asker.Models(s)))
+		return l.begins(auth.BeginAs(l.rules.access.refusing, l.ask.user, nil, l.c.worker.Load().proxy.asker.Models(s)))
 	}
-	return l.begins(l.rules.users.Refuse(l.ask.user))
+	return l.begins(l.rules.users.Refuse(l.rules.access.refusing, l.ask.user))
 }
 
 // doubt has the next login of the user ask anew, if this one fails for the secret.
@@ -145,6 +144,7 @@ func (p *Proxy) newAsker() *authquery.Asker {
 	})
 }
 
-// ConnStrings gives the connection string for a question, in libpq's form. It is
+// ConnStrings gives the connection string for a question, in libpq's form, and how
+// the server is reached. It is
 // called on event loops, and must not wait.
-type ConnStrings func(config.AuthQuery) string
+type ConnStrings func(config.AuthQuery) (string, authquery.Reach)

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"pgweir/authquery"
+	"pgweir/census"
 	"pgweir/config"
 	"pgweir/proxy"
 )
@@ -17,7 +20,19 @@ func authLogins(c *config.Config) (proxy.ConnStrings, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(q config.AuthQuery) string { return authLogin(c, q, users).connString() }, nil
+	return func(q config.AuthQuery) (string, authquery.Reach) {
+		login := authLogin(c, q, users)
+		return login.connString(), authReach(login.tls)
+	}, nil
+}
+
+// authReach has a connection encrypted and dialed as the pools' own are.
+type authReach serverTLS
+
+// Apply implements authquery.Reach.
+func (r authReach) Apply(c *pgconn.Config) error {
+	census.ReachAbstract(c)
+	return serverTLS(r).encrypt(c)
 }
 
 // authLogin is how auth_user logs in.
@@ -48,7 +63,7 @@ func authSources(c *config.Config, users map[string]string) (out []authquery.Sou
 		}
 		login := authLogin(c, q, users)
 		_, server := q.Database.Address()
-		s := authquery.Source{Server: server, Database: login.dbname, User: q.User, ConnString: login.connString(), Query: q.Query}
+		s := authquery.Source{Server: server, Database: login.dbname, User: q.User, ConnString: login.connString(), Reach: authReach(login.tls), Query: q.Query}
 		if !slices.Contains(out, s) {
 			out = append(out, s)
 		}

@@ -49,7 +49,9 @@ type serverTLS pool.TLS
 func serverTLSOf(c *config.Config) serverTLS { return serverTLS(proxy.ServerTLS(c)) }
 
 // Apply implements census.Encryption.
-func (t serverTLS) Apply(c *pgx.ConnConfig) error {
+func (t serverTLS) Apply(c *pgx.ConnConfig) error { return t.encrypt(&c.Config) }
+
+func (t serverTLS) encrypt(c *pgconn.Config) error {
 	configs := []**tls.Config{&c.TLSConfig}
 	for _, f := range c.Fallbacks {
 		configs = append(configs, &f.TLSConfig)

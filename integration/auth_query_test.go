@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -397,4 +398,40 @@ func TestTheConnectionOfAuthQueryIsPgweirsOwn(t *testing.T) {
 	}
 	client.Close(context.Background())
 	execSQL(t, dsn(w.Port, "other", "user=boss", "password=geheim"), "drop database doomed")
+}
+
+// TestAuthQueryTrustsWhomThePoolsTrust: its connection is encrypted, and its server
+// verified, as the configuration says.
+func TestAuthQueryTrustsWhomThePoolsTrust(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t, "the authority")
+	cert, key := ca.Sign(t, "server.example", net.IPv4(127, 0, 0, 1))
+	pg := startCluster(t, cluster.Options{
+		Settings: map[string]string{"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key"},
+		Files:    map[string][]byte{"server.crt": []byte(cert), "server.key": []byte(key)},
+		HBA:      []string{"local all all trust", "hostssl all postgres,asker all trust", "hostssl all all all scram-sha-256", "host all postgres all trust"},
+	})
+	execSQL(t, pg.DSN("postgres"), "create role asker login superuser; create role ann login password 'geheim'")
+	options := weirOptions{
+		Cluster: pg,
+		Top: `auth_type = "scram-sha-256"
+server_tls_sslmode = "verify-full"
+server_tls_ca_file = "ca.crt"
+server_login_retry = 0
+auth_user = "asker"
+`,
+		Files: map[string]string{"ca.crt": ca.PEM},
+	}
+	w := startWeir(t, options)
+	if got := loggedInAs(t, w, "ann", "geheim"); got != "ann ann" {
+		t.Errorf("ann is %q", got)
+	}
+	options.Files = map[string]string{"ca.crt": newAuthority(t, "another authority").PEM}
+	other := startWeir(t, options)
+	if conn, err := connectAs(t, other, "ann", "geheim"); err == nil {
+		conn.Close(context.Background())
+		t.Error("a server of nobody we trust was asked, and believed")
+	} else if code := codeOf(t, err); code != "08006" {
+		t.Errorf("%v", err)
+	}
 }

@@ -62,8 +62,8 @@ func BeginAs(method Method, name string, user *User, models *Models) *Exchange {
 	return beginStranger(method, name, models.pick(name))
 }
 
-// Refuse begins the login, by a method, of a client that will not get in, whatever it proves: it
-// takes the course of one with a wrong password, and is told the same.
+// Refuse begins the login, by a method, of a client that will not get in, whatever
+// it proves. It takes the course of one with a wrong password, and is told the same.
 func (u *Users) Refuse(method Method, name string) *Exchange {
 	x := u.Begin(method, name)
 	x.doomed = true

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -405,12 +404,7 @@ func TestTheConnectionOfAuthQueryIsPgweirsOwn(t *testing.T) {
 func TestAuthQueryTrustsWhomThePoolsTrust(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t, "the authority")
-	cert, key := ca.Sign(t, "server.example", net.IPv4(127, 0, 0, 1))
-	pg := startCluster(t, cluster.Options{
-		Settings: map[string]string{"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key"},
-		Files:    map[string][]byte{"server.crt": []byte(cert), "server.key": []byte(key)},
-		HBA:      []string{"local all all trust", "hostssl all postgres,asker all trust", "hostssl all all all scram-sha-256", "host all postgres all trust"},
-	})
+	pg := startTLSCluster(t, ca, "local all all trust", "hostssl all postgres,asker all trust", "hostssl all all all scram-sha-256", "host all postgres all trust")
 	execSQL(t, pg.DSN("postgres"), "create role asker login superuser; create role ann login password 'geheim'")
 	options := weirOptions{
 		Cluster: pg,

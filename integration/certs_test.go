@@ -11,6 +11,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"pgweir/cluster"
 )
 
 // authority signs certificates for one test.
@@ -64,6 +66,18 @@ func (a *authority) sign(t *testing.T, template *x509.Certificate) (cert, key st
 		t.Fatal(err)
 	}
 	return pemText("CERTIFICATE", der), pemText("PRIVATE KEY", keyDER)
+}
+
+// startTLSCluster starts a server with a certificate of ca's and these lines of
+// pg_hba.conf.
+func startTLSCluster(t *testing.T, ca *authority, hba ...string) *cluster.Cluster {
+	t.Helper()
+	cert, key := ca.Sign(t, "server.example", net.IPv4(127, 0, 0, 1))
+	return startCluster(t, cluster.Options{
+		Settings: map[string]string{"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key"},
+		Files:    map[string][]byte{"server.crt": []byte(cert), "server.key": []byte(key)},
+		HBA:      hba,
+	})
 }
 
 func certificate(name string) *x509.Certificate {

@@ -17,8 +17,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"pgweir/cluster"
 )
 
 // TestChannelBindingIsUsedOnBothSides logs in with psql to pgweir, which logs in
@@ -27,18 +25,13 @@ import (
 func TestChannelBindingIsUsedOnBothSides(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t, "the authority")
-	cert, key := ca.Sign(t, "server.example", net.IPv4(127, 0, 0, 1))
-	pg := startCluster(t, cluster.Options{
-		Settings: map[string]string{"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key"},
-		Files:    map[string][]byte{"server.crt": []byte(cert), "server.key": []byte(key)},
-		HBA: []string{"local all all trust", "host all postgres all trust", "hostssl all bound,other all scram-sha-256",
-			"host all weak all md5", "host all open all trust"},
-	})
+	pg := startTLSCluster(t, ca, "local all all trust", "host all postgres all trust", "hostssl all bound,other all scram-sha-256",
+		"host all weak all md5", "host all open all trust")
 	execSQL(t, pg.DSN("postgres"), `
 		create role bound login password 'geheim'; create role other login password 'pä ss'; create role open login;
 		set password_encryption = 'md5'; create role weak login password 'secret'`)
 	secret := ask(t, connect(t, pg.DSN("postgres")), "select rolpassword from pg_authid where rolname = 'bound'")
-	cert, key = ca.Sign(t, "weir.example", net.IPv4(127, 0, 0, 1))
+	cert, key := ca.Sign(t, "weir.example", net.IPv4(127, 0, 0, 1))
 	options := weirOptions{
 		Cluster: pg,
 		Top: `auth_type = "scram-sha-256"

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"pgweir/cluster"
 )
 
 // startWithTLS starts a pgweir that shows clients a certificate for 127.0.0.1.
@@ -202,12 +200,7 @@ client_tls_ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"`})
 func TestTLSWithPostgreSQLMayBeginAtOnce(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t, "the authority")
-	cert, key := ca.Sign(t, "server.example", net.IPv4(127, 0, 0, 1))
-	pg := startCluster(t, cluster.Options{
-		Settings: map[string]string{"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key"},
-		Files:    map[string][]byte{"server.crt": []byte(cert), "server.key": []byte(key)},
-		HBA:      []string{"local all all trust", "host all all all trust"},
-	})
+	pg := startTLSCluster(t, ca, "local all all trust", "host all all all trust")
 	w := startWeir(t, weirOptions{
 		Cluster: pg,
 		Top: `server_tls_sslmode = "verify-full"

@@ -299,6 +299,16 @@ func dsn(port int, db string, more ...string) string {
 // Log is everything that the program has written.
 func (w *weir) Log() string { return w.log.String() }
 
+// Says waits until the log has a text times times, and wants it there no more
+// often. A client has its answer before the log's line has come through the pipe.
+func (w *weir) Says(t *testing.T, text string, times int) {
+	t.Helper()
+	eventually(t, "the log says "+strconv.Quote(text), func() bool { return strings.Count(w.Log(), text) >= times })
+	if n := strings.Count(w.Log(), text); n != times {
+		t.Errorf("the log says %q %d times, want %d", text, n, times)
+	}
+}
+
 // PID is the program's process id.
 func (w *weir) PID() int { return w.process.PID() }
 

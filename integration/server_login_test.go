@@ -187,15 +187,19 @@ dbname = "postgres"
 // refused: whose it was, at which server, and what may be wrong here.
 func saysWhy(t *testing.T, w *weir, what, whose, why string) {
 	t.Helper()
-	for line := range strings.Lines(w.Log()) {
-		if strings.Contains(line, whose+" server=127.0.0.1:"+strconv.Itoa(w.PG.Port)) {
-			if !strings.Contains(line, why) || !strings.Contains(line, "level=WARN") {
-				t.Errorf("%s: the log says %s", what, line)
+	whose += " server=127.0.0.1:" + strconv.Itoa(w.PG.Port)
+	var said string
+	eventually(t, what+" is in the log", func() bool {
+		for line := range strings.Lines(w.Log()) {
+			if said == "" && strings.HasSuffix(line, "\n") && strings.Contains(line, whose) {
+				said = line
 			}
-			return
 		}
+		return said != ""
+	})
+	if !strings.Contains(said, why) || !strings.Contains(said, "level=WARN") {
+		t.Errorf("%s: the log says %s", what, said)
 	}
-	t.Errorf("%s: the log says nothing of it", what)
 }
 
 func TestClientsAreEncryptedAsTheModeSays(t *testing.T) {

@@ -166,6 +166,8 @@ type opening struct {
 	// w counts on it, or nobody does; guarded by the pool's lock. Who counts
 	// on an opening has none opened on their account besides.
 	w *Waiter
+	// vacations is Pool.vacations when the login began.
+	vacations uint64
 
 	b      *Backend // once it has logged in
 	failed net.Conn // if it has not, and the server has still to close it
@@ -233,7 +235,8 @@ func (p *Pool) firstFor(v *Variant) *Waiter {
 func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	o := ctx.Value(openingKey{}).(*opening)
 	p.mu.Lock()
-	s, stamp, vacations := p.settings, p.generation, p.vacations
+	s, stamp := p.settings, p.generation
+	o.vacations = p.vacations
 	s.Credentials = p.credentials()
 	p.mu.Unlock()
 	b, failed, err := login(&s, o.params, &p.transport)
@@ -249,7 +252,7 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 		o.failed = b.Conn
 		return nil, err
 	}
-	p.learn(v, o.welcome, b, w, vacations)
+	p.learn(v, o.welcome, b, w, o.vacations)
 	o.b = b
 	return b, nil
 }
@@ -292,16 +295,23 @@ func (p *Pool) killed(code string) bool {
 	return p.kills <= maxKilled
 }
 
+// outdated tells whether a login has found no such database, but had begun before
+// the pool left that (Vacate): PostgreSQL had it wait for DROP DATABASE, and the
+// next one may find a database of the same name.
+func (p *Pool) outdated(code string, o *opening, now time.Duration) bool {
+	return code == wire.CodeInvalidCatalogName && (o.vacations != p.vacations || p.vacates(now))
+}
+
 // failed says why no backend could be opened to those whom it concerns: to the
 // one for whom it was to be, if it could not do with any other, and to all if
 // there is no backend left that they could wait for. After a login that was
-// killed, all wait for another one.
+// killed, or that went to a database which is being left, all wait for another one.
 func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 	var refused []Taker
 	p.mu.Lock()
 	p.opening--
 	p.closing++ // until outlastFailed
-	again := p.killed(e.Code)
+	again := p.killed(e.Code) || p.outdated(e.Code, o, now)
 	all := concernsAll(e.Code, o.params)
 	pause := all && !again && p.failure.note(e, now, p.settings.LoginRetry)
 	if pause {

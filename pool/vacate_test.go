@@ -3,6 +3,8 @@ package pool
 import (
 	"testing"
 	"time"
+
+	"pgweir/wire"
 )
 
 // gone waits until a pool has no backend.
@@ -79,6 +81,28 @@ func TestABackendThatIsBeingOpenedForNobodyLeavesItsDatabase(t *testing.T) {
 	p.Vacate()
 	close(hold)
 	gone(t, p)
+}
+
+// A login that has begun before DROP DATABASE waits for that, and fails: who comes
+// then may find another database of that name.
+func TestALoginThatEndsWithItsDatabaseIsNoReasonToRefuseOthers(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	hold := make(chan struct{})
+	s.set(func(s *server) { s.hold = hold })
+	p := h.pool(s, func(s *Settings) { s.MinSize = 1 })
+	p.Upkeep(1)
+	h.opens(p, 1)
+	s.startsAre(1)
+	p.Vacate()
+	s.set(func(s *server) {
+		s.refuse = func(*startup) *wire.Error { return wire.Fatalf("3D000", "it has just been dropped") }
+	})
+	close(hold)
+	gone(t, p)
+	s.set(func(s *server) { s.refuse = nil })
+	b, leave := h.client(p)
+	h.giveBack(b)
+	leave()
 }
 
 func TestTheMinimumIsNotOpenedInADatabaseThatIsToBeLeft(t *testing.T) {

@@ -33,7 +33,7 @@ type Exchange struct {
 	sent   string // the name that the client makes its MD5 response of
 	step   step
 	method Method // of this exchange: what the client is asked for
-	doomed bool   // the user is unknown, or has no secret
+	doomed bool   // it fails: the user is unknown, has no secret, or may not come in
 	salt   [4]byte
 	server *wire.SCRAMServer
 	// endPoint is the server's certificate's of the client's TLS channel; nil
@@ -50,7 +50,9 @@ func (u *Users) Begin(method Method, name string) *Exchange {
 	if x := u.known[name]; x.canLogIn() {
 		return begin(method, x)
 	}
-	return beginStranger(method, name, u.model(name))
+	x := begin(method, stranger("", name, u.model(name)))
+	x.doomed = true
+	return x
 }
 
 // BeginAs is Begin for a user whose secret has been asked of a server. user is nil
@@ -59,16 +61,14 @@ func BeginAs(method Method, name string, user *User, models *Models) *Exchange {
 	if user.canLogIn() {
 		return begin(method, user)
 	}
-	return beginStranger(method, name, models.pick(name))
-}
-
-// Refuse begins the login, by a method, of a client that will not get in, whatever
-// it proves. It takes the course of one with a wrong password, and is told the same.
-func (u *Users) Refuse(method Method, name string) *Exchange {
-	x := u.Begin(method, name)
+	x := begin(method, models.stranger(name))
 	x.doomed = true
 	return x
 }
+
+// Refuse has the login of a client that may not come in fail, whatever it proves. It
+// takes the course of one with a wrong password, and is told the same.
+func (x *Exchange) Refuse() { x.doomed = true }
 
 func (x *User) canLogIn() bool { return x != nil && x.secret.kind != NoSecret }
 
@@ -77,12 +77,6 @@ func begin(method Method, user *User) *Exchange {
 		method = SCRAM
 	}
 	return &Exchange{method: method, user: user}
-}
-
-func beginStranger(method Method, name string, model *User) *Exchange {
-	x := begin(method, stranger(name, model))
-	x.doomed = true
-	return x
 }
 
 // Bind tells of the TLS channel to the client: the end point of the certificate

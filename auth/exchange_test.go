@@ -203,6 +203,11 @@ func TestClientKeyOpensAServerThatStoresTheSameSecret(t *testing.T) {
 	}
 }
 
+func refused(x *Exchange) *Exchange {
+	x.Refuse()
+	return x
+}
+
 // TestARefusedClientRunsTheCourseOfAWrongPassword: whatever it proves.
 func TestARefusedClientRunsTheCourseOfAWrongPassword(t *testing.T) {
 	scram := wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 4096).String()
@@ -210,12 +215,12 @@ func TestARefusedClientRunsTheCourseOfAWrongPassword(t *testing.T) {
 		u := mustUsers(t, MD5, Entry{"ann", secret})
 		want, wrong := login(t, u.Begin("ann"), "ann", "other")
 		for _, password := range []string{"pw", "other"} {
-			got, err := login(t, u.Refuse(MD5, "ann"), "ann", password)
+			got, err := login(t, refused(u.Users.Begin(MD5, "ann")), "ann", password)
 			if err == nil || err.Error() != wrong.Error() || !slices.Equal(got, want) {
 				t.Errorf("%.10q: course %v, %v, want %v, %v", secret, got, err, want, wrong)
 			}
 		}
-		_, unknown := login(t, u.Refuse(MD5, "bob"), "bob", "pw")
+		_, unknown := login(t, refused(u.Users.Begin(MD5, "bob")), "bob", "pw")
 		if unknown == nil || strings.ReplaceAll(unknown.Error(), "bob", "ann") != wrong.Error() {
 			t.Errorf("an unknown user reads %v", unknown)
 		}

@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgweir/wire"
@@ -10,7 +11,7 @@ import (
 
 func mustUser(t *testing.T, name, secret string) *User {
 	t.Helper()
-	u, err := NewUser(name, secret)
+	u, err := new(Models).NewUser(name, secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestAUserFromElsewhereLogsInWithEverySecret(t *testing.T) {
 			}
 		}
 	}
-	if _, err := NewUser("ann", "SCRAM-SHA-256$nonsense"); err == nil {
+	if _, err := new(Models).NewUser("ann", "SCRAM-SHA-256$nonsense"); err == nil {
 		t.Error("a malformed secret is taken")
 	}
 }
@@ -65,6 +66,71 @@ func TestAnUnknownNameTakesTheCourseOfThoseWhomTheServerKnows(t *testing.T) {
 	md5.Add(mustUser(t, "ann", scram)) // she has another now
 	if k := kinds(md5, "x"); k[0] != wire.AuthSASL || md5.pick("x").secret.scram.Iterations != 5000 {
 		t.Errorf("all known have SCRAM secrets, and it sees %v", k)
+	}
+}
+
+// shownOf is the salt and the iteration count that a client sees.
+func shownOf(t *testing.T, x *Exchange) string {
+	t.Helper()
+	x.Start(nil)
+	out, _, err := x.Receive(nil, wire.AppendSASLInitialResponse(nil, wire.MechanismSCRAM, []byte("n,,n=,r=abc"))[5:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(out), ",s=")
+	return shown
+}
+
+func TestTheFirstUnknownNameSeesWhatItWillSeeLater(t *testing.T) {
+	m := NewModels("one", Shape{})
+	before := shownOf(t, BeginAs(SCRAM, "nobody", nil, m))
+	for i := range maxModels {
+		name := fmt.Sprint("user", i)
+		m.Add(mustUser(t, name, wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 4096).String()))
+	}
+	if after := shownOf(t, BeginAs(SCRAM, "nobody", nil, m)); after != before || len(before) != len("AAAAAAAAAAAAAAAAAAAAAA==,i=4096") {
+		t.Errorf("%s, then %s", before, after)
+	}
+}
+
+func TestAServersShapeIsThatOfItsSecrets(t *testing.T) {
+	odd := NewModels("one", Shape{Iterations: 5000})
+	before := shownOf(t, BeginAs(SCRAM, "nobody", nil, odd))
+	odd.Add(mustUser(t, "ann", wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 5000).String()))
+	if after := shownOf(t, BeginAs(SCRAM, "nobody", nil, odd)); after != before || !strings.HasSuffix(before, "==,i=5000") {
+		t.Errorf("%s, then %s", before, after)
+	}
+	odd.Add(mustUser(t, "ann", wire.DeriveSCRAMSecret("pw", []byte("a salt of 18 bytes"), 5000).String()))
+	after := shownOf(t, BeginAs(SCRAM, "nobody", nil, odd))
+	if again := shownOf(t, BeginAs(SCRAM, "nobody", nil, odd)); after != again || len(after) != len("AAAAAAAAAAAAAAAAAAAAAAAA,i=5000") || after[:20] == before[:20] {
+		t.Errorf("%s, then %s: not like a new password", before, after)
+	}
+	if k, _ := login(t, BeginAs(MD5, "nobody", nil, NewModels("one", Shape{MD5: true})), "nobody", "pw"); !slices.Equal(k, []uint32{wire.AuthMD5}) {
+		t.Errorf("a server that stores MD5 secrets: %v", k)
+	}
+	for _, n := range []int{-1, wire.MaxSCRAMIterations + 1} {
+		if got := shownOf(t, BeginAs(SCRAM, "nobody", nil, NewModels("one", Shape{Iterations: n}))); !strings.HasSuffix(got, ",i=4096") {
+			t.Errorf("%d iterations: %s", n, got)
+		}
+	}
+}
+
+// TestServersThatKnowNobodyShowOthers: as two that know the same user do.
+func TestServersThatKnowNobodyShowOthers(t *testing.T) {
+	seen := map[string]string{}
+	for _, server := range []string{"", "one", "two"} {
+		shown := shownOf(t, BeginAs(SCRAM, "nobody", nil, NewModels(server, Shape{})))
+		if other, ok := seen[shown]; ok {
+			t.Errorf("%q and %q show the same", server, other)
+		}
+		seen[shown] = server
+		plain, err := NewModels(server, Shape{}).NewUser("nobody", "pw")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := shownOf(t, BeginAs(SCRAM, "nobody", plain, new(Models))); got != shown {
+			t.Errorf("%q: a plain secret shows %s, and none %s", server, got, shown)
+		}
 	}
 }
 

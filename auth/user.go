@@ -19,33 +19,23 @@ type User struct {
 	derived atomic.Bool
 }
 
-// NewUser makes a user who is not among Users: the secret comes from elsewhere, as
-// from PgBouncer's auth_query. The error is ParseSecret's.
-func NewUser(name, secret string) (*User, error) {
-	s, err := ParseSecret(secret)
-	if err != nil {
-		return nil, err
-	}
-	return newUser(name, s), nil
-}
-
 // Secret is what is stored for the user.
 func (x *User) Secret() Secret { return x.secret }
 
-func newUser(name string, secret Secret) *User {
+// newUser makes a user of a server, or with "" one that is known here.
+func newUser(server, name string, secret Secret) *User {
 	x := &User{name: name, secret: secret}
 	x.derived.Store(secret.kind != PlainSecret)
 	x.scram = sync.OnceValue(func() wire.SCRAMSecret {
 		defer x.derived.Store(true)
-		mock := wire.MockSCRAMSecret(mockKey(), name)
+		shown := mock(server, name)
 		switch secret.kind {
 		case SCRAMSecret:
 			return secret.scram
 		case PlainSecret:
-			// The salt of the mock: were the user unknown, it would be the same.
-			return wire.DeriveSCRAMSecret(secret.text, mock.Salt, mock.Iterations)
+			return wire.DeriveSCRAMSecret(secret.text, shown.Salt, shown.Iterations)
 		}
-		return mock
+		return shown
 	})
 	return x
 }

@@ -1,16 +1,12 @@
 package auth
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
-
-	"pgweir/wire"
 )
 
 // mockKey makes up what an unknown user is shown. It is drawn once for the
@@ -40,7 +36,7 @@ func New(entries []Entry) (*Users, error) {
 		if err != nil {
 			return nil, fmt.Errorf("user %q: %w", e.Name, err)
 		}
-		u.known[e.Name] = newUser(e.Name, secret)
+		u.known[e.Name] = newUser("", e.Name, secret)
 	}
 	for _, e := range entries {
 		if x := u.known[e.Name]; x.secret.kind != NoSecret {
@@ -78,33 +74,5 @@ func (u *Users) model(name string) *User {
 	if len(u.models) == 0 {
 		return nil
 	}
-	return u.models[hash("model:"+name)%uint64(len(u.models))]
-}
-
-// stranger makes up the user for a name that has no secret: the same at every
-// attempt, on the course of model, and with a secret that nothing fits. Without a
-// model it is that of a plain secret.
-func stranger(name string, model *User) *User {
-	mock := wire.MockSCRAMSecret(mockKey(), name)
-	s := Secret{kind: PlainSecret}
-	if model != nil {
-		s.kind = model.secret.kind
-	}
-	switch s.kind {
-	case SCRAMSecret:
-		mock.Iterations = model.secret.scram.Iterations
-		s.scram = mock
-	case MD5Secret:
-		// An MD5 secret of nobody's; "unknown" is no hexadecimal digit.
-		s.text = "md5unknown"
-	}
-	x := &User{name: name, secret: s, scram: func() wire.SCRAMSecret { return mock }}
-	x.derived.Store(true)
-	return x
-}
-
-func hash(text string) uint64 {
-	mac := hmac.New(sha256.New, mockKey())
-	mac.Write([]byte(text))
-	return binary.BigEndian.Uint64(mac.Sum(nil))
+	return u.models[hash("model", name)%uint64(len(u.models))]
 }

@@ -11,10 +11,16 @@ import (
 
 // Bounds of an Asker.
 const (
-	maxUsers     = 10_000 // answers kept of users who are there
-	maxOthers    = 2_000  // and of names that are not
-	maxQuestions = 1_000  // under way, or waiting for the connection
-	maxLines     = 64     // connections
+	maxUsers  = 10_000 // answers kept of users who are there
+	maxOthers = 2_000  // and of names that are not
+	maxLines  = 64     // connections
+	// Questions under way, or waiting for a connection: to one source, to all sources
+	// of one server, and in all. A server whose sources have fewer than fairShare is
+	// asked whatever the others have.
+	maxPerSource = 1_000
+	maxPerServer = 2_000
+	maxQuestions = 5_000
+	fairShare    = 100
 )
 
 // Errors of a question that was not even put.
@@ -26,8 +32,9 @@ var (
 
 // Options of an Asker.
 type Options struct {
-	// Failing is told when questions to a source begin to fail, and Works when one
-	// succeeds again. Neither is told for each question. They may be nil.
+	// Failing is told when questions to a server begin to fail, with one of the
+	// sources, and Works when none fails any more. Neither is told for each question.
+	// They may be nil.
 	Failing func(Source, error)
 	Works   func(Source)
 }
@@ -50,6 +57,8 @@ type Asker struct {
 	cache   cache
 	flights map[key]*flight
 	lines   map[Source]*line
+	servers map[string]*server
+	models  map[string]*auth.Models // by the server's own name, see conn
 	serial  uint64
 	counts  counts
 }
@@ -60,6 +69,7 @@ func New(opts Options) *Asker {
 		opts: opts, open: openTalk, now: time.Now, linger: 5 * time.Minute,
 		cache:   cache{users: newShelf(maxUsers), others: newShelf(maxOthers)},
 		flights: map[key]*flight{}, lines: map[Source]*line{}, slots: make(chan struct{}, maxLines),
+		servers: map[string]*server{}, models: map[string]*auth.Models{},
 	}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	return a
@@ -73,34 +83,52 @@ func (a *Asker) Close() {
 	a.done.Wait()
 }
 
-// Ask gives what is known of a user. If known is false, the source has to be asked:
+// Ask gives what is known of a user. If it gives a Wait, a server has to be asked:
 // then is called with what comes of it, later and on another goroutine, which must
 // not wait in it. Many who want the same user at a time ask once.
 //
 // The error says why there is no answer: the source could not be asked, and what it
-// has said before is older than limits.Stale. It is not for clients.
-func (a *Asker) Ask(s Source, name string, limits Limits, then func(Answer, error)) (answer Answer, err error, known bool) {
+// has said before is older than Limits.Stale. It is not for clients.
+func (a *Asker) Ask(q Question, then func(Answer, error)) (Answer, error, *Wait) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now, k := a.now(), key{s, name}
+	w := &Wait{Question: q, asker: a, then: then}
+	if answer, err, known := a.ask(w); known {
+		return answer, err, nil
+	}
+	return Answer{}, nil, w
+}
+
+// ask is Ask; known is false if it waits in a flight. Under mu.
+func (a *Asker) ask(w *Wait) (answer Answer, err error, known bool) {
+	now, k := a.now(), key{source: w.place(), name: w.Name}
 	e := a.cache.get(k)
 	if e == nil {
 		e = &entry{key: k}
 	}
-	switch e.state(now, limits) {
+	switch e.state(now, w.Limits) {
 	case fresh:
-		a.count(s, hit)
-		return e.answer, nil, true
+		a.count(k.source, hit)
+		return w.reads(e.answer), nil, true
 	case resting:
-		answer, err = a.makeDo(e, now, limits, e.err)
+		answer, err = a.makeDo(w, e, now, e.err)
 		return answer, err, true
 	}
-	away := a.away(s) && e.servesStale(now, limits)
+	waits := w
+	away := a.away(k.source) && e.servesStale(now, w.Limits)
 	if away {
-		then = nil
+		waits = nil
 	}
-	if err = a.fly(e, now, waiter{limits, then}); err != nil || away {
-		answer, err = a.makeDo(e, now, limits, err)
+	if w.mustLook() && !a.isDatabase(k.source, now) {
+		err = a.fly(key{source: *w.Home, name: k.source.Database, kind: ofDatabase}, waits, true)
+	} else {
+		if e.doubted {
+			e.forced = now
+		}
+		err = a.fly(k, waits, w.sure())
+	}
+	if err != nil || away {
+		answer, err = a.makeDo(w, e, now, err)
 		return answer, err, true
 	}
 	return Answer{}, nil, false
@@ -110,25 +138,33 @@ func (a *Asker) Ask(s Source, name string, limits Limits, then func(Answer, erro
 // answer waits for the next try then: a host that is gone lets it run into a timeout.
 func (a *Asker) away(s Source) bool {
 	l := a.lines[s]
-	return l != nil && l.failing != nil && !l.connected
+	if l != nil && l.connected {
+		return false
+	}
+	sv := a.servers[s.Server]
+	return l != nil && l.failing != nil || sv != nil && sv.opens.err != nil
 }
 
-// makeDo is the answer that there was before, if it serves still.
-func (a *Asker) makeDo(e *entry, now time.Time, limits Limits, err error) (Answer, error) {
-	if !e.servesStale(now, limits) {
-		return Answer{}, err
+// makeDo is what there is without an answer: the one before, if it serves still.
+func (a *Asker) makeDo(w *Wait, e *entry, now time.Time, err error) (Answer, error) {
+	switch {
+	case e.servesStale(now, w.Limits):
+		a.count(e.source, stale)
+		return w.reads(e.answer), nil
+	case w.database == missing && sqlState(err) != "":
+		// There is nowhere to ask in, and so nobody is known.
+		return w.reads(Answer{Models: a.server(e.source.Server).models, Source: e.source}), nil
 	}
-	a.count(e.source, stale)
-	return e.answer, nil
+	return Answer{}, err
 }
 
 // Doubt says that a login with an answer has failed for its secret: the user may have
 // another by now, and the next login asks anew. Wrong passwords have a user asked
 // about once a second at most.
-func (a *Asker) Doubt(s Source, name string, serial uint64) {
+func (a *Asker) Doubt(answer Answer, name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e := a.cache.get(key{s, name}); e != nil && e.answered && e.answer.Serial == serial {
+	if e := a.cache.get(key{source: answer.Source, name: name}); e != nil && e.answered && e.answer.Serial == answer.Serial {
 		e.doubted = true
 	}
 }
@@ -139,16 +175,6 @@ func (a *Asker) Expire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.cache.each(func(e *entry) { e.outdated = true })
-}
-
-// Models are those of a source.
-func (a *Asker) Models(s Source) *auth.Models {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if l := a.lines[s]; l != nil {
-		return l.models
-	}
-	return new(auth.Models)
 }
 
 // Vacate has idle connections leave databases of a server, by its address and their

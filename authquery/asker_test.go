@@ -14,7 +14,7 @@ func TestAnAnswerServesForItsTTL(t *testing.T) {
 	b := newBench(t)
 	b.server.secrets["ann"] = "one"
 	b.is(t, "ann", "one")
-	b.server.set(func(s *server) { s.secrets["ann"] = "two" })
+	b.server.set(func(s *fakeServer) { s.secrets["ann"] = "two" })
 	b.pass(t, limits.TTL-1)
 	b.is(t, "ann", "one")
 	b.questionsAre(t, 1)
@@ -26,13 +26,14 @@ func TestAnAnswerServesForItsTTL(t *testing.T) {
 	}
 }
 
-func TestThatThereIsNoSuchUserIsBelievedForLess(t *testing.T) {
+// TestThatThereIsNoSuchUserIsBelievedForAsLong: another time would tell who is there.
+func TestThatThereIsNoSuchUserIsBelievedForAsLong(t *testing.T) {
 	b := newBench(t)
 	b.is(t, "bob", "")
-	b.pass(t, unknownTTL-1)
+	b.pass(t, limits.TTL-1)
 	b.is(t, "bob", "")
 	b.questionsAre(t, 1)
-	b.server.set(func(s *server) { s.secrets["bob"] = "x" })
+	b.server.set(func(s *fakeServer) { s.secrets["bob"] = "x" })
 	b.pass(t, 1)
 	b.is(t, "bob", "x")
 }
@@ -64,29 +65,13 @@ func TestManyWhoWantOneUserAskOnce(t *testing.T) {
 	b.questionsAre(t, 1)
 }
 
-func TestThereIsABoundOnQuestionsUnderWay(t *testing.T) {
-	b := newBench(t)
-	hold := make(chan struct{})
-	b.server.hold = hold
-	var all []<-chan told
-	for i := range maxQuestions {
-		all = append(all, b.begin(fmt.Sprint("u", i)))
-	}
-	b.fails(t, "one more", errBusy)
-	close(hold)
-	for _, c := range all {
-		<-c
-	}
-	b.is(t, "one more", "")
-}
-
 func TestThereIsABoundOnConnections(t *testing.T) {
 	b := newBench(t)
 	for i := range 2 * maxLines {
 		s := source
 		s.Database = fmt.Sprint("d", i)
 		done := make(chan error, 1)
-		if _, _, known := b.Ask(s, "ann", limits, func(_ Answer, err error) { done <- err }); known {
+		if _, _, wait := b.Ask(Question{Source: s, Name: "ann", Limits: limits}, func(_ Answer, err error) { done <- err }); wait == nil {
 			t.Fatal("not asked")
 		}
 		if err := <-done; err != nil {
@@ -105,7 +90,7 @@ func TestOnlySoManyUsersAreKeptAndUnknownNamesPushOutNone(t *testing.T) {
 	b := newBench(t)
 	b.cache.users, b.cache.others = newShelf(3), newShelf(2)
 	for _, name := range []string{"a", "b", "c", "d"} {
-		b.server.set(func(s *server) { s.secrets[name] = name })
+		b.server.set(func(s *fakeServer) { s.secrets[name] = name })
 	}
 	for _, name := range []string{"a", "b", "c", "a", "x1", "x2", "x3", "x4", "d"} {
 		b.is(t, name, b.server.secrets[name])
@@ -127,20 +112,20 @@ func TestAWrongPasswordHasTheNextLoginAskAnewOnceASecond(t *testing.T) {
 		b := newBench(t)
 		b.server.secrets["ann"] = "old"
 		a, _ := b.ask(t, name)
-		b.server.set(func(s *server) { s.secrets[name] = "new" })
-		b.Doubt(source, name, a.Serial)
-		b.Doubt(source, name, a.Serial)
+		b.server.set(func(s *fakeServer) { s.secrets[name] = "new" })
+		b.Doubt(a, name)
+		b.Doubt(a, name)
 		b.is(t, name, "new")
 		b.questionsAre(t, 2)
 		for range 50 { // somebody who tries passwords
 			a, _ := b.ask(t, name)
-			b.Doubt(source, name, a.Serial)
+			b.Doubt(a, name)
 		}
 		b.questionsAre(t, 2)
-		b.pass(t, pause)
+		b.pass(t, restTime)
 		for range 50 {
 			a, _ := b.ask(t, name)
-			b.Doubt(source, name, a.Serial)
+			b.Doubt(a, name)
 		}
 		b.questionsAre(t, 3)
 	}
@@ -154,7 +139,7 @@ func TestADoubtOfAnOlderAnswerIsNone(t *testing.T) {
 	if again := b.is(t, "ann", "old"); again.Serial <= a.Serial {
 		t.Errorf("serial %d after %d", again.Serial, a.Serial)
 	}
-	b.Doubt(source, "ann", a.Serial)
+	b.Doubt(a, "ann")
 	b.is(t, "ann", "old")
 	b.questionsAre(t, 2)
 }
@@ -163,7 +148,7 @@ func TestAReloadHasAllAskedAnew(t *testing.T) {
 	b := newBench(t)
 	b.server.secrets["ann"] = "old"
 	b.is(t, "ann", "old")
-	b.server.set(func(s *server) { s.secrets["ann"] = "new" })
+	b.server.set(func(s *fakeServer) { s.secrets["ann"] = "new" })
 	b.Expire()
 	b.is(t, "ann", "new")
 }
@@ -173,23 +158,23 @@ func TestWhileTheServerIsAwayOldAnswersServeForAWhile(t *testing.T) {
 	b.server.secrets["ann"] = "one"
 	began := b.is(t, "ann", "one")
 	b.is(t, "nobody", "")
-	b.server.set(func(s *server) { s.away = errAway })
+	b.server.set(func(s *fakeServer) { s.away = errAway })
 	b.pass(t, limits.TTL)
 	if a := b.is(t, "ann", "one"); a.Serial != began.Serial {
 		t.Error("another answer")
 	}
 	b.is(t, "nobody", "") // no other than a known one
 	b.fails(t, "bob", errAway)
-	b.Doubt(source, "ann", began.Serial)
-	b.pass(t, pause)
+	b.Doubt(began, "ann")
+	b.pass(t, restTime)
 	b.is(t, "ann", "one")
-	b.pass(t, limits.Stale-limits.TTL-2*pause)
+	b.pass(t, limits.Stale-limits.TTL-2*restTime)
 	b.is(t, "ann", "one")
-	b.pass(t, pause)
+	b.pass(t, restTime)
 	b.fails(t, "ann", errAway)
 	b.fails(t, "nobody", errAway)
-	b.server.set(func(s *server) { s.away, s.secrets["ann"] = nil, "two" })
-	b.pass(t, pause)
+	b.server.set(func(s *fakeServer) { s.away, s.secrets["ann"] = nil, "two" })
+	b.pass(t, openPauseMax)
 	b.is(t, "ann", "two")
 	if got := b.said(); !slices.Equal(got, []string{"failing: it is away", "works"}) {
 		t.Errorf("%q", got)
@@ -203,15 +188,15 @@ func TestNobodyWithAnAnswerWaitsForAServerThatIsAway(t *testing.T) {
 	b := newBench(t)
 	b.server.secrets["ann"] = "one"
 	b.is(t, "ann", "one")
-	b.server.set(func(s *server) { s.away = errAway })
+	b.server.set(func(s *fakeServer) { s.away = errAway })
 	b.fails(t, "bob", errAway)
 	b.pass(t, limits.TTL)
 	gone := make(chan struct{})
 	defer close(gone)
-	b.server.set(func(s *server) { s.gone = gone })
-	a, err, known := b.Ask(source, "ann", limits, nil)
-	if !known || err != nil || a.User == nil {
-		t.Errorf("%v, %v", known, err)
+	b.server.set(func(s *fakeServer) { s.gone = gone })
+	a, err, wait := b.Ask(Question{Source: source, Name: "ann", Limits: limits}, nil)
+	if wait != nil || err != nil || a.User == nil {
+		t.Errorf("%v, %v", wait, err)
 	}
 }
 
@@ -226,7 +211,7 @@ func TestAServerThatIsAwayIsNotTriedForEachLogin(t *testing.T) {
 	if tries != 1 {
 		t.Errorf("%d tries", tries)
 	}
-	b.pass(t, pause)
+	b.pass(t, restTime)
 	b.fails(t, "u", errAway)
 	if tries != 2 {
 		t.Errorf("%d tries", tries)
@@ -241,7 +226,7 @@ func TestAQuestionThatFailsConcernsNobodyElse(t *testing.T) {
 	b.is(t, "ann", "one")
 	b.fails(t, "odd", odd)
 	b.questionsAre(t, 2) // once a second
-	b.pass(t, pause)
+	b.pass(t, restTime)
 	b.fails(t, "odd", odd)
 	b.questionsAre(t, 3)
 	b.is(t, "eve", "")
@@ -253,10 +238,10 @@ func TestAQuestionThatFailsConcernsNobodyElse(t *testing.T) {
 func TestAConnectionThatHasDiedIsOpenedAnew(t *testing.T) {
 	b := newBench(t)
 	b.is(t, "a", "")
-	b.server.set(func(s *server) { s.away = errAway })
+	b.server.set(func(s *fakeServer) { s.away = errAway })
 	b.fails(t, "b", errAway)
-	b.server.set(func(s *server) { s.away = nil })
-	b.pass(t, pause)
+	b.server.set(func(s *fakeServer) { s.away = nil })
+	b.pass(t, restTime)
 	b.is(t, "c", "")
 	if n := b.server.connections(); n != 1 {
 		t.Errorf("%d connections", n)

@@ -7,10 +7,13 @@
 // proves that it has the secret, or what the configuration says.
 //
 //	asker.go   Ask, Doubt: what is answered at once, and what has to be asked
+//	wait.go    a question, and where it is put: databases that clients make up
 //	flight.go  one question under way, and those who wait for it
 //	entry.go   what is known of one user, and for how long
 //	cache.go   the entries: so many, and the one least recently used goes
+//	lines.go   which connections there may be, and when one is tried again
 //	line.go    the connection to one source, and its goroutine
+//	server.go  what those to one server have in common
 //	talk.go    the conversation on it
 //	stats.go   the figures
 package authquery

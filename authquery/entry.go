@@ -6,14 +6,9 @@ import (
 	"pgweir/auth"
 )
 
-const (
-	// unknownTTL is how long it is believed that there is no such user, if a known
-	// one is not believed for less.
-	unknownTTL = 5 * time.Second
-	// pause is the least time from one question about a user to the next, if the
-	// first has failed, or if the next is asked because of a wrong password.
-	pause = time.Second
-)
+// restTime is the least time from one question about a user to the next, if the
+// first has failed, or if the next is asked because of a wrong password.
+const restTime = time.Second
 
 // Source is where users' secrets are asked for, and how. Sources that are equal have
 // one connection and the same users.
@@ -29,7 +24,7 @@ type Source struct {
 
 // Limits say for how long an answer serves.
 type Limits struct {
-	TTL   time.Duration // auth_query_ttl
+	TTL   time.Duration // auth_query_ttl; the same for a user who is not there
 	Stale time.Duration // auth_query_stale: the age up to which it serves while no other can be had
 }
 
@@ -37,14 +32,27 @@ type Limits struct {
 type Answer struct {
 	// User is nil if there is none of this name who may log in with a password.
 	User   *auth.User
-	Models *auth.Models // of users that this source knows; never nil
+	Models *auth.Models // of users that the server knows; never nil
 	Serial uint64       // greater than that of every earlier answer
+	Source Source       // that has given it
+	// NoDatabase: there is no database of the name that the client has made up. The
+	// answer is what the client is to be shown who will not get in.
+	NoDatabase bool
 }
 
-// key names an entry.
+// kind is what is asked.
+type kind uint8
+
+const (
+	ofUser     kind = iota // a user's secret
+	ofDatabase             // whether there is a database
+)
+
+// key names a question. An entry's is of a user.
 type key struct {
 	source Source
 	name   string
+	kind   kind
 }
 
 // entry is what is known of one user. It is guarded by Asker.mu.
@@ -71,24 +79,17 @@ const (
 
 func (e *entry) state(now time.Time, limits Limits) state {
 	switch {
-	case e.err != nil && now.Sub(e.failed) < pause:
+	case e.err != nil && now.Sub(e.failed) < restTime:
 		return resting
-	case !e.answered || e.outdated || now.Sub(e.at) >= e.ttl(limits):
+	case !e.answered || e.outdated || now.Sub(e.at) >= limits.TTL:
 		return toBeAsked
-	case e.doubted && now.Sub(e.forced) >= pause:
+	case e.doubted && now.Sub(e.forced) >= restTime:
 		return toBeAsked
 	}
 	return fresh
 }
 
-func (e *entry) ttl(limits Limits) time.Duration {
-	if e.answer.User == nil {
-		return min(limits.TTL, unknownTTL)
-	}
-	return limits.TTL
-}
-
 // servesStale tells whether the answer serves while no other can be had.
 func (e *entry) servesStale(now time.Time, limits Limits) bool {
-	return e.answered && now.Sub(e.at) < max(limits.Stale, e.ttl(limits))
+	return e.answered && now.Sub(e.at) < max(limits.Stale, limits.TTL)
 }

@@ -6,10 +6,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"pgweir/auth"
 )
 
-// server is a made-up source: it knows secrets, and can be slow or away.
-type server struct {
+// fakeServer is a made-up source: it knows secrets, and can be slow or away.
+type fakeServer struct {
 	mu      sync.Mutex
 	secrets map[string]string
 	wrong   map[string]error // by name: what is said instead
@@ -17,29 +21,36 @@ type server struct {
 	hold    chan struct{}    // if not nil, questions wait for its end
 	gone    chan struct{}    // if not nil, logins do
 	asked   []string
+	looked  []string        // for databases
+	none    map[string]bool // databases that there are not
+	noHome  error           // why "postgres" cannot be opened
+	logins  []string        // databases that somebody has tried to open
+	id      string
+	shape   auth.Shape
+	tries   int // to open one
 	opened  int // connections, all together
 	open    int // now
 }
 
-func (s *server) set(f func(*server)) {
+func (s *fakeServer) set(f func(*fakeServer)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(s)
 }
 
-func (s *server) questions() int {
+func (s *fakeServer) questions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.asked)
 }
 
-func (s *server) connections() int {
+func (s *fakeServer) connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open
 }
 
-func (s *server) connect(ctx context.Context, _ Source) (conn, error) {
+func (s *fakeServer) connect(ctx context.Context, source Source) (conn, error) {
 	s.mu.Lock()
 	gone := s.gone
 	s.mu.Unlock()
@@ -51,21 +62,43 @@ func (s *server) connect(ctx context.Context, _ Source) (conn, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.tries++
 	if s.away != nil {
 		return nil, s.away
 	}
+	s.logins = append(s.logins, source.Database)
+	switch {
+	case s.none[source.Database]:
+		return nil, &pgconn.PgError{Code: "3D000"}
+	case source.Database == home.Database && s.noHome != nil:
+		return nil, s.noHome
+	}
 	s.opened++
 	s.open++
-	return &fakeConn{server: s}, nil
+	return &fakeConn{fake: s, source: source}, nil
 }
 
 type fakeConn struct {
-	server *server
+	fake   *fakeServer
+	source Source
 	ended  bool
 }
 
+func (c *fakeConn) server() (string, auth.Shape) { return c.fake.id, c.fake.shape }
+
+func (c *fakeConn) exists(_ context.Context, database string) (bool, error) {
+	c.fake.mu.Lock()
+	defer c.fake.mu.Unlock()
+	c.fake.looked = append(c.fake.looked, database)
+	if c.fake.away != nil {
+		c.ended = true
+		return false, c.fake.away
+	}
+	return !c.fake.none[database], nil
+}
+
 func (c *fakeConn) ask(ctx context.Context, _, name string) (string, error) {
-	s := c.server
+	s := c.fake
 	s.mu.Lock()
 	s.asked = append(s.asked, name)
 	hold := s.hold
@@ -87,12 +120,12 @@ func (c *fakeConn) ask(ctx context.Context, _, name string) (string, error) {
 
 func (c *fakeConn) dead() bool { return c.ended }
 
-func (c *fakeConn) close() { c.server.set(func(s *server) { s.open-- }) }
+func (c *fakeConn) close() { c.fake.set(func(s *fakeServer) { s.open-- }) }
 
 // bench is an Asker with a made-up server and clock.
 type bench struct {
 	*Asker
-	server *server
+	server *fakeServer
 	mu     sync.Mutex
 	clock  time.Time
 	words  []string // of Failing and Works
@@ -101,11 +134,12 @@ type bench struct {
 var (
 	source  = Source{Server: "s:1", Database: "d", User: "asker", Query: "q"}
 	limits  = Limits{TTL: 30 * time.Second, Stale: 5 * time.Minute}
+	home    = Source{Server: "s:1", Database: "postgres", User: "asker", Query: "q"}
 	errAway = errors.New("it is away")
 )
 
 func newBench(t *testing.T) *bench {
-	b := &bench{server: &server{secrets: map[string]string{}, wrong: map[string]error{}}, clock: time.Unix(1e9, 0)}
+	b := &bench{server: &fakeServer{secrets: map[string]string{}, wrong: map[string]error{}}, clock: time.Unix(1e9, 0)}
 	b.Asker = New(Options{
 		Failing: func(_ Source, err error) { b.say("failing: " + err.Error()) },
 		Works:   func(Source) { b.say("works") },
@@ -157,20 +191,34 @@ type told struct {
 // begin asks, and gives where the answer will come.
 func (b *bench) begin(name string) <-chan told {
 	got := make(chan told, 1)
-	if a, err, known := b.Ask(source, name, limits, func(a Answer, err error) { got <- told{a, err} }); known {
+	b.put(Question{Source: source, Name: name, Limits: limits}, got)
+	return got
+}
+
+// put asks, and has the answer come there.
+func (b *bench) put(q Question, got chan<- told) *Wait {
+	a, err, wait := b.Ask(q, func(a Answer, err error) { got <- told{a, err} })
+	if wait == nil {
 		got <- told{a, err}
 	}
-	return got
+	return wait
 }
 
 // ask asks and waits.
 func (b *bench) ask(t *testing.T, name string) (Answer, error) {
 	t.Helper()
+	got := comes(t, b.begin(name))
+	return got.answer, got.err
+}
+
+// comes waits for an answer.
+func comes(t *testing.T, from <-chan told) told {
+	t.Helper()
 	select {
-	case got := <-b.begin(name):
-		return got.answer, got.err
+	case got := <-from:
+		return got
 	case <-time.After(10 * time.Second):
-		t.Fatalf("no answer for %s", name)
+		t.Fatal("no answer")
 		panic("unreachable")
 	}
 }

@@ -11,26 +11,26 @@ import (
 // goroutine that puts the questions one after the other, and ends both when nothing
 // has been asked for a while.
 type line struct {
-	asker     *Asker
-	source    Source
-	models    *auth.Models
-	questions chan *flight
-	leave     chan struct{} // that the connection is to be closed; holds one
+	asker  *Asker
+	source Source
+	wake   chan struct{} // that there is a question; holds one
+	leave  chan struct{} // that the connection is to be closed; holds one
 
 	// Guarded by Asker.mu.
+	queue     []*flight
 	running   bool // the goroutine is there
-	pending   int  // questions that it has not settled
+	pending   int  // questions that it has not settled, with those in the queue
 	used      time.Time
+	models    *auth.Models // of its server; nil before the first connection
+	guess     bool         // nobody vouches that there is such a database
+	madeUp    bool         // only clients have named it
 	connected bool
 	failing   error // the last question's, while they fail
-	told      bool  // that they do
-	toldAt    time.Time
+	wrong     bool  // that counts for the server's health
+	refused   pause // the server's, to let us in there
 	counts    counts
 
-	// The goroutine's.
-	conn    conn
-	refused error     // the last login's, while it is not tried again
-	until   time.Time // when it is
+	conn conn // the goroutine's
 }
 
 // conn is an open connection.
@@ -38,6 +38,11 @@ type conn interface {
 	// ask puts a question. An error ends the connection, unless it is the server's
 	// word about the question.
 	ask(ctx context.Context, query, name string) (secret string, err error)
+	// exists tells whether the server has a database that can be connected to.
+	exists(ctx context.Context, database string) (bool, error)
+	// server is a name for the server that others of its kind do not have, "" if it
+	// has told none; and the shape of the secrets that it makes.
+	server() (name string, shape auth.Shape)
 	// dead tells that it is of no use any more.
 	dead() bool
 	close()
@@ -46,41 +51,51 @@ type conn interface {
 // opener opens a connection to a source.
 type opener func(context.Context, Source) (conn, error)
 
-// line finds or makes the line to a source; nil if there is no room. Under mu.
-func (a *Asker) line(s Source) *line {
-	if l := a.lines[s]; l != nil {
-		return l
-	}
-	if len(a.lines) >= maxLines {
-		var last *line
-		for _, l := range a.lines {
-			if l.pending == 0 && (last == nil || l.used.Before(last.used)) {
-				last = l
-			}
-		}
-		if last == nil {
-			return nil
-		}
-		delete(a.lines, last.source)
-		last.vacate()
-	}
-	l := &line{
-		asker: a, source: s, models: new(auth.Models),
-		questions: make(chan *flight, maxQuestions), leave: make(chan struct{}, 1),
-	}
-	a.lines[s] = l
-	return l
-}
-
-// put has a question asked. Under mu.
-func (l *line) put(f *flight) {
+// add has a question asked. Under mu.
+func (l *line) add(f *flight) {
 	l.pending++
+	l.asker.server(l.source.Server).pending++
 	l.used = f.began
-	l.questions <- f // there are never more than there is room for
+	l.queue = append(l.queue, f)
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
 	if !l.running {
 		l.running = true
 		l.asker.done.Go(l.run)
 	}
+}
+
+// next is the question to put now; nil if there is none.
+func (l *line) next() *flight {
+	l.asker.mu.Lock()
+	defer l.asker.mu.Unlock()
+	if len(l.queue) == 0 {
+		return nil
+	}
+	f := l.queue[0]
+	l.queue[0] = nil
+	l.queue = l.queue[1:]
+	f.put = true
+	return f
+}
+
+// drop takes a question out that was not put. Under mu.
+func (l *line) drop(f *flight) {
+	for i, o := range l.queue {
+		if o == f {
+			l.queue = append(l.queue[:i:i], l.queue[i+1:]...)
+			l.settled()
+			return
+		}
+	}
+}
+
+// settled counts one question less. Under mu.
+func (l *line) settled() {
+	l.pending--
+	l.asker.server(l.source.Server).pending--
 }
 
 // vacate has the connection closed when no question is under way.
@@ -96,10 +111,13 @@ func (l *line) run() {
 	timer := time.NewTimer(l.asker.linger)
 	defer timer.Stop()
 	for {
-		select {
-		case f := <-l.questions:
+		if f := l.next(); f != nil {
 			l.settle(f)
 			timer.Reset(l.asker.linger)
+			continue
+		}
+		select {
+		case <-l.wake:
 			continue
 		case <-l.leave:
 		case <-timer.C:
@@ -123,11 +141,11 @@ func (l *line) rests() bool {
 // settle asks one question.
 func (l *line) settle(f *flight) {
 	r := l.question(f)
-	l.tell(r.err)
+	l.tell(f, r.err)
 	l.asker.mu.Lock()
-	l.pending--
+	l.settled()
 	l.asker.mu.Unlock()
-	l.asker.land(l, f, r)
+	l.asker.land(f, r)
 }
 
 func (l *line) question(f *flight) reply {
@@ -145,39 +163,25 @@ func (l *line) question(f *flight) reply {
 		if err := l.connect(ctx); err != nil {
 			return reply{err: err}
 		}
-		secret, err := l.conn.ask(ctx, l.source.Query, f.name)
+		r := l.put(ctx, f)
 		if !l.conn.dead() {
-			return reply{secret, err}
+			return r
 		}
 		l.hangUp()
-		if err == nil || !reused || ctx.Err() != nil {
-			return reply{secret, err}
+		if r.err == nil || !reused || ctx.Err() != nil {
+			return r
 		} // the server has closed it meanwhile
 	}
 }
 
-// connect makes sure that there is a connection.
-func (l *line) connect(ctx context.Context) error {
-	if l.conn != nil {
-		return nil
+// put puts a question on the open connection.
+func (l *line) put(ctx context.Context, f *flight) (r reply) {
+	if f.kind == ofDatabase {
+		r.there, r.err = l.conn.exists(ctx, f.name)
+	} else {
+		r.secret, r.err = l.conn.ask(ctx, l.source.Query, f.name)
 	}
-	if l.refused != nil && l.asker.now().Before(l.until) {
-		return l.refused
-	}
-	select {
-	case l.asker.slots <- struct{}{}:
-	case <-ctx.Done():
-		return errBusy // those of lines that made room are still being closed
-	}
-	c, err := l.asker.open(ctx, l.source)
-	if err != nil {
-		<-l.asker.slots
-		l.refused, l.until = err, l.asker.now().Add(retryAfter(err))
-		return err
-	}
-	l.conn, l.refused = c, nil
-	l.note(true)
-	return nil
+	return r
 }
 
 func (l *line) hangUp() {
@@ -187,37 +191,7 @@ func (l *line) hangUp() {
 	l.conn.close()
 	l.conn = nil
 	<-l.asker.slots
-	l.note(false)
-}
-
-func (l *line) note(connected bool) {
 	l.asker.mu.Lock()
-	l.connected = connected
+	l.connected = false
 	l.asker.mu.Unlock()
-}
-
-// tellPause is the least time from one word that questions fail to the next: a query
-// may fail for some names and not for others.
-const tellPause = 10 * time.Second
-
-// tell says when questions begin to fail, and when they end to.
-func (l *line) tell(err error) {
-	a := l.asker
-	a.mu.Lock()
-	now := a.now()
-	l.failing = err
-	begun := err != nil && !l.told && (l.toldAt.IsZero() || now.Sub(l.toldAt) >= tellPause) && a.ctx.Err() == nil
-	ended := err == nil && l.told
-	if begun {
-		l.told, l.toldAt = true, now
-	} else if ended {
-		l.told = false
-	}
-	a.mu.Unlock()
-	if begun && a.opts.Failing != nil {
-		a.opts.Failing(l.source, err)
-	}
-	if ended && a.opts.Works != nil {
-		a.opts.Works(l.source)
-	}
 }

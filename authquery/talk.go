@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"pgweir/auth"
 )
 
 const (
@@ -19,9 +21,6 @@ const (
 	closeTimeout = time.Second
 	// maxSecret bounds a secret, in bytes: PostgreSQL takes no longer password.
 	maxSecret = 65535
-	// refusalPause is how long a refused login is not tried again: each try writes
-	// to the server's log, and none will fare better soon.
-	refusalPause = 5 * time.Second
 )
 
 // parameters are those of every connection: what the role, the database and the
@@ -39,7 +38,11 @@ var parameters = map[string]string{
 }
 
 // talk is a conn to PostgreSQL.
-type talk struct{ conn *pgconn.PgConn }
+type talk struct {
+	conn  *pgconn.PgConn
+	name  string // the system identifier, which a primary and its replicas have in common, as they have their users
+	shape auth.Shape
+}
 
 // Reach says how connections to a server are encrypted and dialed, beyond what a
 // connection string says.
@@ -65,7 +68,47 @@ func openTalk(ctx context.Context, s Source) (conn, error) {
 	if err != nil {
 		return nil, shortened(err)
 	}
-	return &talk{conn}, nil
+	t := &talk{conn: conn}
+	if err := t.identify(ctx); err != nil {
+		t.close()
+		return nil, shortened(err)
+	}
+	return t, nil
+}
+
+// identity asks which server it is, and what secrets it makes.
+const (
+	identity = "SELECT s.system_identifier, pg_catalog.current_setting('password_encryption'), pg_catalog.current_setting('scram_iterations', true)" +
+		" FROM pg_catalog.pg_control_system() s"
+	existence = "SELECT FROM pg_catalog.pg_database WHERE datname OPERATOR(pg_catalog.=) $1 AND datallowconn"
+)
+
+// identify asks for the server's identity. One that does not tell it has none.
+func (t *talk) identify(ctx context.Context) error {
+	r := t.conn.ExecParams(ctx, identity, nil, nil, nil, nil).Read()
+	if r.Err != nil && (sqlState(r.Err) == "" || t.dead()) {
+		return r.Err
+	}
+	if r.Err != nil || len(r.Rows) != 1 {
+		return nil
+	}
+	row := r.Rows[0]
+	t.name, t.shape.MD5 = string(row[0]), string(row[1]) == "md5"
+	t.shape.Iterations, _ = strconv.Atoi(string(row[2])) // before version 16 there is no such setting
+	return nil
+}
+
+func (t *talk) server() (string, auth.Shape) { return t.name, t.shape }
+
+func (t *talk) exists(ctx context.Context, database string) (bool, error) {
+	r := t.conn.ExecParams(ctx, existence, [][]byte{[]byte(database)}, nil, nil, nil).Read()
+	switch {
+	case notAName(r.Err):
+		return false, nil
+	case r.Err != nil:
+		return false, shortened(r.Err)
+	}
+	return len(r.Rows) > 0, nil
 }
 
 func (t *talk) dead() bool { return t.conn.IsClosed() }
@@ -122,15 +165,15 @@ func Try(ctx context.Context, s Source, name string) error {
 	return err
 }
 
-// retryAfter is how long to wait after a login that failed.
-func retryAfter(err error) time.Duration {
-	switch code := sqlState(err); {
-	case len(code) < 2:
-	case code[:2] == "28" || code[:2] == "3D" || code[:2] == "42":
-		return refusalPause // who we are, or what we ask for, is wrong
-	}
-	return pause
+// isRefusal tells that the server is there and does not let us in: who we are, or what
+// we ask for, is wrong.
+func isRefusal(err error) bool {
+	code := sqlState(err)
+	return len(code) == 5 && (code[:2] == "28" || code[:2] == "3D" || code[:2] == "42" || code[:2] == "55")
 }
+
+// isNoDatabase tells that there is no database of this name.
+func isNoDatabase(err error) bool { return sqlState(err) == "3D000" }
 
 func sqlState(err error) string {
 	var e *pgconn.PgError

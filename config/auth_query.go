@@ -2,6 +2,8 @@ package config
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +12,9 @@ type AuthQuery struct {
 	User     string    // who asks
 	Database *Database // in which database, and so on which server
 	Query    string    // with $1 for the name
+	// Home is another database of the server, if the client has chosen the name of
+	// Database: there may be none. It is "postgres", which is nearly always there.
+	Home *Database
 }
 
 // AuthQueryFor is how the secrets of clients are asked for that ask for a database;
@@ -28,8 +33,38 @@ func (c *Config) AuthQueryFor(database string) (AuthQuery, bool) {
 	}
 	if name := cmp.Or(own.AuthDBName, c.AuthDBName); name != "" {
 		q.Database, ok = c.Database(name)
+	} else if ok && c.isClients(database) {
+		home := *db
+		home.Name, home.DBName = homeName, homeName
+		q.Home = &home
 	}
 	return q, ok && q.User != ""
+}
+
+// homeName is the database that initdb makes for whoever needs any.
+const homeName = "postgres"
+
+// isClients tells whether the name on the server of a database is the one that a
+// client has asked for.
+func (c *Config) isClients(database string) bool {
+	if _, ok := c.Databases[database]; ok && database != "*" {
+		return false
+	}
+	all, ok := c.Databases["*"]
+	return ok && all.DBName == ""
+}
+
+// AuthQueryForNone is how users are asked for who want no database, or one that is not
+// here, where nothing else says it: as for the first database that has an auth_query.
+// They are not let in, but must not see another secret than elsewhere.
+func (c *Config) AuthQueryForNone() (AuthQuery, bool) {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(c.Databases)), func(name string) bool { return name == "*" })
+	for _, name := range append(names, homeName) {
+		if q, ok := c.AuthQueryFor(name); ok {
+			return q, true
+		}
+	}
+	return AuthQuery{}, false
 }
 
 // authQuery finds what auth_query lacks. path is that of the table that the settings

@@ -38,6 +38,38 @@ func TestAuthDBNameServesTheConsoleAndNamesThatAreNoDatabase(t *testing.T) {
 	}
 }
 
+func TestOfANameThatAClientHasMadeUpThereIsAHome(t *testing.T) {
+	c := mustParse(t, "auth_user = 'asker'\n[databases.'*']\nhost = 'h'\n[databases.app]")
+	q, _ := c.AuthQueryFor("made up")
+	if q.Database.DBName != "made up" || q.Home == nil || q.Home.DBName != "postgres" || q.Home.Host != "h" {
+		t.Errorf("%+v", q)
+	}
+	for _, text := range []string{
+		"auth_user = 'asker'\n[databases.'*']\n[databases.'made up']", "auth_user = 'asker'\n[databases.'*']\ndbname = 'one'",
+		"auth_user = 'asker'\nauth_dbname = 'x'\n[databases.'*']",
+	} {
+		if q, ok := mustParse(t, text).AuthQueryFor("made up"); !ok || q.Home != nil {
+			t.Errorf("%s: %+v, %v", text, q, ok)
+		}
+	}
+}
+
+func TestWhoWantsNoDatabaseIsAskedAboutWhereTheFirstIs(t *testing.T) {
+	for text, want := range map[string]string{
+		"auth_user = 'asker'\n[databases.b]\n[databases.c]":                     "b",
+		"auth_user = 'asker'\n[databases.'*']\n[databases.c]":                   "c",
+		"auth_user = 'asker'\n[databases.'*']":                                  "postgres",
+		"[databases.a]\n[databases.b]\nauth_user = 'asker'\nauth_dbname = 'a'": "a",
+	} {
+		if q, ok := mustParse(t, text).AuthQueryForNone(); !ok || q.Database.DBName != want {
+			t.Errorf("%s: %+v, %v", text, q, ok)
+		}
+	}
+	if q, ok := mustParse(t, "[databases.a]").AuthQueryForNone(); ok {
+		t.Errorf("%+v", q)
+	}
+}
+
 func TestWithoutAuthUserNobodyAsks(t *testing.T) {
 	c := mustParse(t, "auth_dbname = 'app'\n[databases.app]\n[databases.own]\nauth_user = 'asker'")
 	if _, ok := c.AuthQueryFor("app"); ok {

@@ -96,7 +96,7 @@ var settings = []setting[Config]{
 			doc: `The database, by its name in [databases] (or by "*"), that auth_user asks in. Not set: the one that the client asks for; users of the console are then not asked about.`}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthQueryTTL },
 		spec: spec{name: "auth_query_ttl", kind: kindDuration, def: "30s", min: 0, max: maxDuration,
-			doc: "How long an answer to auth_query serves; that there is no such user is believed for 5 seconds at most. After a wrong password the next login asks anew, once a second for a user. 0: every login asks."}},
+			doc: "How long an answer to auth_query serves, also that there is no such user. After a wrong password the next login asks anew, once a second for a user. 0: every login asks."}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthQueryStale },
 		spec: spec{name: "auth_query_stale", kind: kindDuration, def: "300s", min: 0, max: maxDuration,
 			doc: "How old an answer to auth_query may be at most while PostgreSQL cannot be asked; users without one are then refused with 08006. 0: none serves longer than auth_query_ttl."}},

@@ -19,9 +19,6 @@ type Access struct {
 	always *demand    // of every client; nil if the lines say it
 	lines  *hba.Rules // nil without auth_type = "hba"
 	maps   *hba.Maps  // nil without auth_ident_file
-	// refusing is by which method a client is asked whom no line lets in: SCRAM,
-	// unless some line asks for less.
-	refusing auth.Method
 }
 
 // demand is what one client has to show.
@@ -57,7 +54,7 @@ func NewAccess(c *config.Config) (*Access, error) {
 			return nil, fmt.Errorf("unknown auth_type %q", c.AuthType)
 		}
 		d.from = "auth_type"
-		return &Access{always: &d, refusing: auth.SCRAM}, nil
+		return &Access{always: &d}, nil
 	}
 	files := hba.Files{Read: readAccessFile, List: listFolder}
 	lines, err := hba.Load(c.AuthHBAFile, files)
@@ -65,7 +62,7 @@ func NewAccess(c *config.Config) (*Access, error) {
 	if err != nil && !errors.As(err, &problems) {
 		return nil, err
 	}
-	a := &Access{lines: lines, refusing: auth.SCRAM}
+	a := &Access{lines: lines}
 	if c.AuthIdentFile != "" {
 		maps, err := hba.LoadMaps(c.AuthIdentFile, files)
 		var more hba.Problems
@@ -73,9 +70,6 @@ func NewAccess(c *config.Config) (*Access, error) {
 			return nil, err
 		}
 		a.maps, problems = maps, append(problems, more...)
-	}
-	if a.asks(hba.MD5) || a.asks(hba.Password) {
-		a.refusing = auth.MD5
 	}
 	if problems = append(problems, a.lacking(c)...); len(problems) > 0 {
 		return nil, problems
@@ -111,6 +105,29 @@ func (a *Access) asksSCRAM() bool {
 		return a.always.method == hba.SCRAM
 	}
 	return a.asks(hba.SCRAM)
+}
+
+// refusing is by which method a client is asked whom no line lets in: the one of the
+// lines for connections of its kind, so that it is no other for those who get in. If
+// they have several, that is MD5, or SCRAM if none asks for less: nobody is asked for
+// a password in clear text whom no line would ask so.
+func (a *Access) refusing(c hba.Client) auth.Method {
+	var clear, md5, scram bool
+	for _, r := range a.lines.List() {
+		if (r.Type == hba.Local) != c.Local || r.Type == hba.HostGSSEnc || r.Type == hba.HostSSL && !c.TLS || r.Type == hba.HostNoSSL && c.TLS {
+			continue
+		}
+		clear = clear || r.Method == hba.Password
+		md5 = md5 || r.Method == hba.MD5
+		scram = scram || r.Method == hba.SCRAM
+	}
+	switch {
+	case clear && !md5 && !scram:
+		return auth.Plain
+	case clear || md5:
+		return auth.MD5
+	}
+	return auth.SCRAM
 }
 
 // asks tells whether a line has a method.

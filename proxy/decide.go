@@ -79,7 +79,7 @@ func (l *login) resume(then func() bool) {
 	if c.state != clientOpen || l.over.Load() {
 		return
 	}
-	l.stage = stagePassword
+	l.stage, l.leave = stagePassword, nil
 	if then() || c.login == nil {
 		c.conn.Again() // more may have come meanwhile
 	}
@@ -89,7 +89,7 @@ func (l *login) resume(then func() bool) {
 func (l *login) show(d demand) bool {
 	if d.method == hba.Reject {
 		l.why = d.from
-		return l.refuse()
+		return l.prove(l.rules.access.refusing(l.who()))
 	}
 	if e := l.certified(&d); e != nil {
 		l.why = d.from
@@ -109,6 +109,9 @@ func (l *login) show(d demand) bool {
 func (l *login) begins(x *auth.Exchange) bool {
 	w := l.c.worker.Load()
 	l.exchange = x
+	if l.why != "" {
+		x.Refuse()
+	}
 	x.Bind(l.endPoint)
 	x.Sent(l.ask.sentUser)
 	out := x.Start(w.buf[:0])

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"pgweir/auth"
+	"pgweir/authquery"
 	"pgweir/pool"
 	"pgweir/wire"
 )
@@ -48,9 +49,10 @@ type login struct {
 	asked    asked
 	start    wire.Startup
 	ask      ask
-	why      string // it will not be let in, for the log; the client is not told
+	why      string // it will not be let in, whatever it proves, and why: for the log. The client is not told
 	exchange *auth.Exchange
-	lookedUp *lookedUp // how the user's secret was asked for; nil if it was not
+	lookedUp *authquery.Answer // of auth_query for the user's secret; nil if it was not asked
+	leave    func()            // says that what is asked for is not wanted any more; nil if nothing is
 	params   []wire.Param
 	variant  *pool.Variant // of its startup parameters
 	welcome  *pool.Welcome
@@ -264,6 +266,9 @@ func (l *login) ended() {
 func (l *login) giveUp() {
 	c, w := l.c, l.c.worker.Load()
 	l.over.Store(true)
+	if l.leave != nil {
+		l.leave()
+	}
 	switch {
 	case l.stage == stageProbe && c.server != nil:
 		c.drop(true)

@@ -91,7 +91,10 @@ type rules struct {
 	access *Access
 	// connString is for auth_query; nil without an auth_user.
 	connString ConnStrings
-	tls        *tlsRules
+	// elsewhere is how users are asked for who want no database that there is; nil if
+	// nowhere.
+	elsewhere *config.AuthQuery
+	tls       *tlsRules
 	// keepAlive is for sockets opened or accepted from now on.
 	keepAlive loop.KeepAlive
 	ignore    map[string]bool // startup parameters that are dropped, in lower case
@@ -210,6 +213,9 @@ func newRules(c *config.Config, logins func(*config.Config) (ConnStrings, error)
 		if r.connString, err = logins(c); err != nil {
 			return nil, err
 		}
+	}
+	if q, ok := c.AuthQueryForNone(); ok {
+		r.elsewhere = &q
 	}
 	r.tls = newTLSRules(c)
 	r.keepAlive = keepAliveOf(c)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"strings"
 	"sync"
 
 	"pgweir/auth"
@@ -18,72 +19,96 @@ import (
 //  3. a wrong password has the next login ask anew
 //  4. what the login has revealed serves to log in to the server as that user; if
 //     the secret is another than before, the pool's backends are replaced
+//
+// A client that will not get in, whatever it proves, takes the same course with the
+// same secret: who compares must not see whether there is such a user.
 
-// lookedUp is how the secret of a login's user was asked for.
-type lookedUp struct {
-	source authquery.Source
-	answer authquery.Answer
+// inquiry is where the secret of a login's user is asked for.
+type inquiry struct {
+	query config.AuthQuery
+	why   string // the client will not get in; "" if it may
 }
 
-// source is where the secret of a login's user is asked for; false if it is not.
-func (r *rules) source(a *ask) (s authquery.Source, ok bool) {
-	if _, known := r.users.Secret(a.user); known || r.connString == nil {
-		return s, false
+// inquiry tells where the secret of a login's user is asked for; false if it is not.
+func (r *rules) inquiry(a *ask) (inquiry, bool) {
+	secret, known := r.users.Secret(a.user)
+	if known && secret.Kind() != auth.NoSecret || r.connString == nil {
+		return inquiry{}, false
 	}
-	q, ok := r.config.AuthQueryFor(a.database)
-	if !ok {
-		return s, false
+	if q, ok := r.config.AuthQueryFor(a.database); ok && !known {
+		return inquiry{query: q}, true
+	} else if ok {
+		return inquiry{q, "the user has no password here"}, true
 	}
-	_, server := q.Database.Address()
-	s = authquery.Source{Server: server, Database: q.Database.DBName, User: q.User, Query: q.Query}
+	if _, ok := r.config.Database(a.database); ok || r.elsewhere == nil {
+		return inquiry{}, false
+	}
+	why := "auth_query: there is no such database, and so none to ask in"
+	if a.console {
+		why = "auth_query: without auth_dbname, users of the console are not asked about"
+	}
+	return inquiry{*r.elsewhere, why}, true
+}
+
+// source is where an auth_query is asked, in one of its databases.
+func (r *rules) source(q config.AuthQuery, database *config.Database) authquery.Source {
+	q.Database = database
+	_, server := database.Address()
+	s := authquery.Source{Server: server, Database: database.DBName, User: q.User, Query: q.Query}
 	s.ConnString, s.Reach = r.connString(q)
-	return s, true
+	return s
 }
 
-// prove begins the exchange by a password method.
+// prove begins the exchange by a password method. A client for which l.why is said
+// will not get in.
 func (l *login) prove(method auth.Method) bool {
-	s, ok := l.rules.source(&l.ask)
+	in, ok := l.rules.inquiry(&l.ask)
 	if !ok {
-		if _, known := l.rules.users.Secret(l.ask.user); !known && l.rules.config.AuthUser != "" {
-			l.why = "auth_query: there is no such database, and so none to ask in"
-		}
 		return l.begins(l.rules.users.Begin(method, l.ask.user))
 	}
+	if l.why == "" {
+		l.why = in.why
+	}
 	c, w := l.rules.config, l.c.worker.Load()
+	q := authquery.Question{
+		Source: l.rules.source(in.query, in.query.Database), Name: l.ask.user,
+		Limits: authquery.Limits{TTL: c.AuthQueryTTL, Stale: c.AuthQueryStale},
+	}
+	if in.query.Home != nil {
+		home := l.rules.source(in.query, in.query.Home)
+		q.Home = &home
+	}
 	l.stage = stageInquire
-	then := func(a authquery.Answer, err error) bool { return l.answered(method, s, a, err) }
-	a, err, known := w.proxy.asker.Ask(s, l.ask.user, authquery.Limits{TTL: c.AuthQueryTTL, Stale: c.AuthQueryStale},
-		func(a authquery.Answer, err error) {
-			w.post(func() { l.resume(func() bool { return then(a, err) }) })
-		})
-	return known && then(a, err)
+	a, err, wait := w.proxy.asker.Ask(q, func(a authquery.Answer, err error) {
+		w.post(func() { l.resume(func() bool { return l.answered(method, a, err) }) })
+	})
+	if wait != nil {
+		l.leave = wait.Leave
+		return false
+	}
+	return l.answered(method, a, err)
 }
 
 // answered begins the exchange with what the server has said.
-func (l *login) answered(method auth.Method, s authquery.Source, a authquery.Answer, err error) bool {
+func (l *login) answered(method auth.Method, a authquery.Answer, err error) bool {
 	if err != nil {
-		l.why = "auth_query: " + err.Error()
+		l.why = strings.TrimPrefix(l.why+"; auth_query: "+err.Error(), "; ")
 		e := wire.Fatalf(wire.CodeConnectionFailure, "the server could not be asked how user \"%s\" logs in", l.ask.user)
 		e.Hint = "The password may be right. Try again later; pgweir's log has the reason."
 		l.fail(e)
 		return false
 	}
-	l.lookedUp = &lookedUp{s, a}
-	return l.begins(auth.BeginAs(method, l.ask.user, a.User, a.Models))
-}
-
-// refuse begins an exchange that will fail.
-func (l *login) refuse() bool {
-	if s, ok := l.rules.source(&l.ask); ok {
-		return l.begins(auth.BeginAs(l.rules.access.refusing, l.ask.user, nil, l.c.worker.Load().proxy.asker.Models(s)))
+	if a.NoDatabase && l.why == "" {
+		l.why = "auth_query: the server has no such database, and so there is none to ask in"
 	}
-	return l.begins(l.rules.users.Refuse(l.rules.access.refusing, l.ask.user))
+	l.lookedUp = &a
+	return l.begins(auth.BeginAs(method, l.ask.user, a.User, a.Models))
 }
 
 // doubt has the next login of the user ask anew, if this one fails for the secret.
 func (l *login) doubt(err error) {
 	if e, ok := err.(*wire.Error); ok && e.Code == wire.CodeInvalidPassword && l.lookedUp != nil {
-		l.c.worker.Load().proxy.asker.Doubt(l.lookedUp.source, l.ask.user, l.lookedUp.answer.Serial)
+		l.c.worker.Load().proxy.asker.Doubt(*l.lookedUp, l.ask.user)
 	}
 }
 
@@ -110,7 +135,7 @@ func (l *login) reveal(cp *clientPool) {
 		cp.pool.Learn(out)
 		return
 	}
-	secret := l.lookedUp.answer.User.Secret()
+	secret := l.lookedUp.User.Secret()
 	known := secret.Credentials(user)
 	out.ServerKey, out.MD5 = known.ServerKey, known.MD5
 	if known.Password != "" {
@@ -119,13 +144,13 @@ func (l *login) reveal(cp *clientPool) {
 	cp.asked.mu.Lock()
 	defer cp.asked.mu.Unlock()
 	switch before := &cp.asked; {
-	case l.lookedUp.answer.Serial < before.serial:
+	case l.lookedUp.Serial < before.serial:
 		// A newer login has taught the pool already.
 	case before.serial != 0 && !before.secret.Equal(secret):
-		before.serial, before.secret = l.lookedUp.answer.Serial, secret
+		before.serial, before.secret = l.lookedUp.Serial, secret
 		cp.pool.Relearn(out)
 	default:
-		before.serial, before.secret = l.lookedUp.answer.Serial, secret
+		before.serial, before.secret = l.lookedUp.Serial, secret
 		cp.pool.Learn(out)
 	}
 }

@@ -23,7 +23,16 @@ const namesTimeout = 3 * time.Second
 var facts = hba.Facts{Networks: ownNetworks}
 
 // blockingFacts are all of them.
-var blockingFacts = hba.Facts{Networks: ownNetworks, Names: namesOf}
+var blockingFacts = hba.Facts{Networks: ownNetworks, Names: func(addr netip.Addr) ([]string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), namesTimeout)
+	defer cancel()
+	return namesOf(ctx, addr)
+}}
+
+// factsWith are those that can be had at once, and names that were looked for.
+func factsWith(n names) hba.Facts {
+	return hba.Facts{Networks: ownNetworks, Names: func(netip.Addr) ([]string, error) { return n.list, n.err }}
+}
 
 // networksAge is how long the machine's networks are believed.
 const networksAge = time.Second
@@ -59,9 +68,7 @@ func readNetworks() (list []netip.Prefix, err error) {
 }
 
 // namesOf are the names of an address that lead back to it.
-func namesOf(addr netip.Addr) (names []string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), namesTimeout)
-	defer cancel()
+func namesOf(ctx context.Context, addr netip.Addr) (names []string, err error) {
 	all, err := net.DefaultResolver.LookupAddr(ctx, addr.String())
 	if dns, ok := err.(*net.DNSError); ok && dns.IsNotFound {
 		return nil, nil

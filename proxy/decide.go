@@ -12,7 +12,7 @@ import (
 // How a client is to show who it is, in order:
 //
 //  1. the line of auth_hba_file that applies, if there is one; names are looked for
-//     on a goroutine
+//     on a goroutine (resolver.go)
 //  2. what the line asks of the client's certificate
 //  3. the method: trust and cert are done, peer asks the operating system, and the
 //     others begin an exchange, for which the server may have to be asked for the
@@ -22,12 +22,8 @@ import (
 // does not learn whether there is such a user, or such a line.
 
 // maxInquiries bounds how many logins ask for users of the operating system at a
-// time, and maxResolving for names of addresses: these may take long, and be somebody
-// else's to delay.
-const (
-	maxInquiries = 16
-	maxResolving = 64
-)
+// time: these may take long, and be somebody else's to delay.
+const maxInquiries = 16
 
 // decide finds what the client has to show. It is true if the client may say more.
 func (l *login) decide() bool {
@@ -39,9 +35,21 @@ func (l *login) decide() bool {
 	if !a.lines.NeedsNames(who, facts) {
 		return l.show(a.demand(a.lines.Match(who, facts)))
 	}
-	var d demand
-	l.inquire(l.c.worker.Load().proxy.resolving, func() { d = a.demand(a.lines.Match(who, blockingFacts)) }, func() bool { return l.show(d) })
-	return false
+	w := l.c.worker.Load()
+	found, wait := w.proxy.resolving.ask(who.Addr, func(n names) {
+		w.post(func() { l.resume(func() bool { return l.named(who, n) }) })
+	})
+	if wait != nil {
+		l.stage, l.leave = stageInquire, wait.leave
+		return false
+	}
+	return l.named(who, found)
+}
+
+// named goes on when the names of the client's address are known.
+func (l *login) named(who hba.Client, n names) bool {
+	a := l.rules.access
+	return l.show(a.demand(a.lines.Match(who, factsWith(n))))
 }
 
 // who is the client as lines have it.
@@ -159,7 +167,8 @@ func (l *login) peerIs(d demand) bool {
 		return false
 	}
 	var name string
-	l.inquire(l.c.worker.Load().proxy.inquiring, func() { name, err = peerName(uid) }, func() bool {
+	p := l.c.worker.Load().proxy
+	l.inquire(p.inquiring, func() { name, err = p.peerName(uid) }, func() bool {
 		switch {
 		case err != nil:
 			l.why = fmt.Sprintf("%s: %v", d.from, err)

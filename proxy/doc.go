@@ -16,6 +16,7 @@
 //	access.go     what clients have to show, by auth_type and auth_hba_file
 //	decide.go     what one client has to show, and secrets.go how the server is asked
 //	              for its secret
+//	resolver.go   the names of clients' addresses
 //	admit.go      from there to ReadyForQuery
 //	startup.go    what a StartupMessage asks for
 //	client.go     a client that has logged in: feeds its session

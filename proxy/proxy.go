@@ -48,11 +48,12 @@ type Proxy struct {
 	// deriving bounds how many logins derive keys at a time: that is processor
 	// time, which the loops need.
 	deriving gate
-	// inquiring bounds how many logins ask the operating system for users at a time,
-	// and resolving for names of addresses.
-	inquiring, resolving gate
-	asker                *authquery.Asker
-	serial               atomic.Uint64 // numbers clients and backends
+	// inquiring bounds how many logins ask the operating system for users at a time.
+	inquiring gate
+	peerName  func(uid int) (string, error)
+	resolving *resolver // of names of clients' addresses
+	asker     *authquery.Asker
+	serial    atomic.Uint64 // numbers clients and backends
 
 	clients  registry
 	servers  servers
@@ -124,7 +125,8 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	// other goroutines need one besides.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
 	p.deriving = newGate(runtime.GOMAXPROCS(0) - n)
-	p.inquiring, p.resolving = newGate(maxInquiries), newGate(maxResolving)
+	p.inquiring, p.peerName = newGate(maxInquiries), peerName
+	p.resolving = newResolver(namesOf)
 	p.handshakes = newHandshakes(n)
 	for i := range n {
 		w, err := p.newWorker(i)

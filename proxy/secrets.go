@@ -78,12 +78,11 @@ func (l *login) prove(method auth.Method) bool {
 		home := l.rules.source(in.query, in.query.Home)
 		q.Home = &home
 	}
-	l.stage = stageInquire
 	a, err, wait := w.proxy.asker.Ask(q, func(a authquery.Answer, err error) {
 		w.post(func() { l.resume(func() bool { return l.answered(method, a, err) }) })
 	})
 	if wait != nil {
-		l.leave = wait.Leave
+		l.stage, l.leave = stageInquire, wait.Leave
 		return false
 	}
 	return l.answered(method, a, err)

@@ -174,19 +174,29 @@ func (r *recorder) Read(p []byte) (int, error) {
 // loginBytes logs in and gives the frames that came, with salts and nonces blanked.
 func loginBytes(t *testing.T, dsn string) string {
 	t.Helper()
+	frames, _ := loginFrom(t, dsn, nil)
+	return frames
+}
+
+// loginFrom is loginBytes from an address, which may be nil, with the salt and the
+// iteration count of SCRAM, "" if there were none.
+func loginFrom(t *testing.T, dsn string, from net.Addr) (frames, salt string) {
+	t.Helper()
 	config, err := pgconn.ParseConfig(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var rec *recorder
 	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		conn, err := (&net.Dialer{LocalAddr: from}).DialContext(ctx, network, addr)
 		rec = &recorder{Conn: conn}
 		return rec, err
 	}
 	if conn, err := pgconn.ConnectConfig(t.Context(), config); err == nil {
 		_ = conn.Close(t.Context())
 		t.Fatal("was let in")
+	} else if rec == nil || rec.Conn == nil {
+		t.Fatal(err)
 	}
 	var out strings.Builder
 	rec.mu.Lock()
@@ -201,13 +211,14 @@ func loginBytes(t *testing.T, dsn string) string {
 			case 11:
 				// r=nonce,s=salt,i=iterations
 				parts := strings.Split(string(body[4:]), ",")
+				salt = parts[1] + "," + parts[2]
 				body = fmt.Appendf(nil, "%d %d %s", len(parts[0]), len(parts[1]), parts[2])
 			}
 		}
 		fmt.Fprintf(&out, "%c %d %q\n", b[0], n, body)
 		b = b[n:]
 	}
-	return out.String()
+	return out.String(), salt
 }
 
 func TestAnUnknownUserCannotBeToldFromAWrongPassword(t *testing.T) {

@@ -73,6 +73,7 @@ type SourceStats struct {
 type Stats struct {
 	Counts  Counts
 	Cached  Cached
+	Pending int           // questions under way
 	Sources []SourceStats // in order of servers, databases and users
 }
 
@@ -81,7 +82,7 @@ func (a *Asker) Stats() Stats {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
-	out := Stats{Counts: a.counts.export(), Cached: Cached{Oldest: -1}}
+	out := Stats{Counts: a.counts.export(), Cached: Cached{Oldest: -1}, Pending: len(a.flights)}
 	cached := map[Source]*Cached{}
 	a.cache.each(func(e *entry) {
 		c := cached[e.source]

@@ -56,9 +56,9 @@ func TestOfANameThatAClientHasMadeUpThereIsAHome(t *testing.T) {
 
 func TestWhoWantsNoDatabaseIsAskedAboutWhereTheFirstIs(t *testing.T) {
 	for text, want := range map[string]string{
-		"auth_user = 'asker'\n[databases.b]\n[databases.c]":                     "b",
-		"auth_user = 'asker'\n[databases.'*']\n[databases.c]":                   "c",
-		"auth_user = 'asker'\n[databases.'*']":                                  "postgres",
+		"auth_user = 'asker'\n[databases.b]\n[databases.c]":                    "b",
+		"auth_user = 'asker'\n[databases.'*']\n[databases.c]":                  "c",
+		"auth_user = 'asker'\n[databases.'*']":                                 "postgres",
 		"[databases.a]\n[databases.b]\nauth_user = 'asker'\nauth_dbname = 'a'": "a",
 	} {
 		if q, ok := mustParse(t, text).AuthQueryForNone(); !ok || q.Database.DBName != want {

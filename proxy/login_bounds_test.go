@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"pgweir/authquery"
 	"pgweir/config"
 	"pgweir/wire"
 )
@@ -28,7 +29,11 @@ func (silentConsole) Serve(conn net.Conn, _ bool, _ string) error {
 
 // guarding runs a proxy with lines of auth_hba_file. ann, whose password is "pw", may
 // use the console; of bob nobody knows the password.
-func guarding(t *testing.T, lines string) *Proxy {
+func guarding(t *testing.T, lines string) *Proxy { return guardingWith(t, lines, nil) }
+
+// guardingWith has others' secrets asked for with these connection strings, by
+// auth_query.
+func guardingWith(t *testing.T, lines string, asks ConnStrings) *Proxy {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "hba.conf")
 	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
@@ -36,11 +41,15 @@ func guarding(t *testing.T, lines string) *Proxy {
 	}
 	scram := wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 1).String()
 	c, err := config.Parse("config.toml", fmt.Appendf(nil, "listen_addr = []\nhttp_listen = \"\"\nworkers = 1\nclient_login_timeout = 0\n"+
-		"auth_type = \"hba\"\nauth_hba_file = %q\nadmin_users = [\"ann\", \"bob\"]\n[users.ann]\npassword = \"pw\"\n[users.bob]\npassword = %q\n", file, scram))
+		"auth_type = \"hba\"\nauth_hba_file = %q\nadmin_users = [\"ann\", \"bob\"]\nauth_user = \"asker\"\nauth_dbname = \"db\"\n[databases.db]\n[users.ann]\npassword = \"pw\"\n[users.bob]\npassword = %q\n", file, scram))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(c, Options{Log: slog.New(slog.DiscardHandler), Console: silentConsole{}})
+	options := Options{Log: slog.New(slog.DiscardHandler), Console: silentConsole{}}
+	if asks != nil {
+		options.AuthLogins = func(*config.Config) (ConnStrings, error) { return asks, nil }
+	}
+	p, err := New(c, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,4 +217,32 @@ func TestKeysThatTakeLongHoldUpNoOtherLogin(t *testing.T) {
 			t.Fatalf("%c %q", typ, body)
 		}
 	}
+}
+
+// TestAServerThatDoesNotAnswerHoldsUpNoLoginOfAnother: those who wait for it leave its
+// questions with their connections.
+func TestAServerThatDoesNotAnswerHoldsUpNoLoginOfAnother(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	p := guardingWith(t, "local all all password\nhost all all all reject\n", func(config.AuthQuery) (string, authquery.Reach) {
+		return fmt.Sprintf("host=127.0.0.1 port=%d user=asker sslmode=disable", silent.Addr().(*net.TCPAddr).Port), nil
+	})
+	var clients []net.Conn
+	for i := range 10 {
+		from := peer{}
+		if i%2 == 0 {
+			from = from4(i) // who is refused waits as well
+		}
+		clients = append(clients, knocks(t, p, from, fmt.Sprint("user", i)))
+	}
+	pending := func() int { return p.asker.Stats().Pending }
+	eventually(t, "all wait for the server", func() bool { return pending() == len(clients) })
+	getsIn(t, p, peer{}) // who is known here
+	for _, c := range clients {
+		c.Close()
+	}
+	eventually(t, "one is being asked about at most", func() bool { return pending() <= 1 })
 }

@@ -245,4 +245,7 @@ func TestAServerThatDoesNotAnswerHoldsUpNoLoginOfAnother(t *testing.T) {
 		c.Close()
 	}
 	eventually(t, "one is being asked about at most", func() bool { return pending() <= 1 })
+	if n := p.asker.Stats().Counts.Failures; n > 1 {
+		t.Errorf("%d questions have failed, and were not left", n)
+	}
 }

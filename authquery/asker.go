@@ -89,18 +89,18 @@ func (a *Asker) Close() {
 //
 // The error says why there is no answer: the source could not be asked, and what it
 // has said before is older than Limits.Stale. It is not for clients.
-func (a *Asker) Ask(q Question, then func(Answer, error)) (Answer, error, *Wait) {
+func (a *Asker) Ask(q Question, then func(Answer, error)) (Answer, *Wait, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w := &Wait{Question: q, asker: a, then: then}
-	if answer, err, known := a.ask(w); known {
-		return answer, err, nil
+	if answer, known, err := a.ask(w); known {
+		return answer, nil, err
 	}
-	return Answer{}, nil, w
+	return Answer{}, w, nil
 }
 
 // ask is Ask; known is false if it waits in a flight. Under mu.
-func (a *Asker) ask(w *Wait) (answer Answer, err error, known bool) {
+func (a *Asker) ask(w *Wait) (answer Answer, known bool, err error) {
 	now, k := a.now(), key{source: w.place(), name: w.Name}
 	e := a.cache.get(k)
 	if e == nil {
@@ -109,17 +109,17 @@ func (a *Asker) ask(w *Wait) (answer Answer, err error, known bool) {
 	switch e.state(now, w.Limits) {
 	case fresh:
 		a.count(k.source, hit)
-		return w.reads(e.answer), nil, true
+		return w.reads(e.answer), true, nil
 	case resting:
 		answer, err = a.makeDo(w, e, now, e.err)
-		return answer, err, true
+		return answer, true, err
 	}
 	waits := w
 	away := a.away(k.source) && e.servesStale(now, w.Limits)
 	if away {
 		waits = nil
 	}
-	if w.mustLook() && !a.isDatabase(k.source, now) {
+	if w.mustLook() && !a.isDatabase(k.source) {
 		err = a.fly(key{source: *w.Home, name: k.source.Database, kind: ofDatabase}, waits, true)
 	} else {
 		if e.doubted {
@@ -129,9 +129,9 @@ func (a *Asker) ask(w *Wait) (answer Answer, err error, known bool) {
 	}
 	if err != nil || away {
 		answer, err = a.makeDo(w, e, now, err)
-		return answer, err, true
+		return answer, true, err
 	}
-	return Answer{}, nil, false
+	return Answer{}, false, nil
 }
 
 // away tells whether a source could not be reached the last time. Nobody who has an

@@ -71,7 +71,7 @@ func TestThereIsABoundOnConnections(t *testing.T) {
 		s := source
 		s.Database = fmt.Sprint("d", i)
 		done := make(chan error, 1)
-		if _, _, wait := b.Ask(Question{Source: s, Name: "ann", Limits: limits}, func(_ Answer, err error) { done <- err }); wait == nil {
+		if _, wait, _ := b.Ask(Question{Source: s, Name: "ann", Limits: limits}, func(_ Answer, err error) { done <- err }); wait == nil {
 			t.Fatal("not asked")
 		}
 		if err := <-done; err != nil {
@@ -194,7 +194,7 @@ func TestNobodyWithAnAnswerWaitsForAServerThatIsAway(t *testing.T) {
 	gone := make(chan struct{})
 	defer close(gone)
 	b.server.set(func(s *fakeServer) { s.gone = gone })
-	a, err, wait := b.Ask(Question{Source: source, Name: "ann", Limits: limits}, nil)
+	a, wait, err := b.Ask(Question{Source: source, Name: "ann", Limits: limits}, nil)
 	if wait != nil || err != nil || a.User == nil {
 		t.Errorf("%v, %v", wait, err)
 	}

@@ -33,7 +33,7 @@ func (b *bench) held() (release func()) {
 func (b *bench) fill(t *testing.T, n int, server, database string) (waits []*Wait) {
 	t.Helper()
 	for i := range n {
-		_, err, w := b.Ask(at(server, database, fmt.Sprint("u", i)), func(Answer, error) {})
+		_, w, err := b.Ask(at(server, database, fmt.Sprint("u", i)), func(Answer, error) {})
 		if w == nil {
 			t.Fatalf("question %d of %s: %v", i, server, err)
 		}
@@ -44,7 +44,7 @@ func (b *bench) fill(t *testing.T, n int, server, database string) (waits []*Wai
 
 // busy tells whether a question is refused for the number of the others.
 func (b *bench) busy(q Question) bool {
-	_, err, w := b.Ask(q, func(Answer, error) {})
+	_, w, err := b.Ask(q, func(Answer, error) {})
 	return w == nil && errors.Is(err, errBusy)
 }
 
@@ -88,7 +88,7 @@ func TestWhoLeavesTakesTheQuestionAlong(t *testing.T) {
 	first := b.begin("first")
 	eventually(t, "the first is asked", func() bool { return b.server.questions() == 1 })
 	waits := b.fill(t, maxPerSource-1, "s:1", "d")
-	another, err, stays := b.Ask(at("s:1", "d", "u0"), func(Answer, error) {})
+	another, stays, err := b.Ask(at("s:1", "d", "u0"), func(Answer, error) {})
 	if stays == nil {
 		t.Fatal(another, err)
 	}
@@ -113,7 +113,7 @@ func TestAQuestionThatIsPutIsAnsweredThoughNobodyWaits(t *testing.T) {
 	b := newBench(t)
 	b.server.secrets["ann"] = "one"
 	release := b.held()
-	_, _, w := b.Ask(at("s:1", "d", "ann"), func(Answer, error) { t.Error("told") })
+	_, w, _ := b.Ask(at("s:1", "d", "ann"), func(Answer, error) { t.Error("told") })
 	eventually(t, "it is asked", func() bool { return b.server.questions() == 1 })
 	w.Leave()
 	release()

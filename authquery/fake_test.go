@@ -197,7 +197,7 @@ func (b *bench) begin(name string) <-chan told {
 
 // put asks, and has the answer come there.
 func (b *bench) put(q Question, got chan<- told) *Wait {
-	a, err, wait := b.Ask(q, func(a Answer, err error) { got <- told{a, err} })
+	a, wait, err := b.Ask(q, func(a Answer, err error) { got <- told{a, err} })
 	if wait == nil {
 		got <- told{a, err}
 	}

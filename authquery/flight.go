@@ -106,10 +106,10 @@ func (a *Asker) land(f *flight, r reply) {
 		switch {
 		case f.kind == ofDatabase:
 			w.database = r.presence()
-			t.answer, t.err, known = a.ask(w)
+			t.answer, known, t.err = a.ask(w)
 		case w.Home != nil && w.database != missing && isNoDatabase(r.err):
 			w.database = missing
-			t.answer, t.err, known = a.ask(w)
+			t.answer, known, t.err = a.ask(w)
 		case r.err != nil:
 			t.answer, t.err = a.makeDo(w, e, now, r.err)
 		default:

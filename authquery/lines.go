@@ -73,7 +73,7 @@ func (a *Asker) evict(kind func(*line) bool) bool {
 
 // isDatabase tells whether a database is known to exist: a connection to it was
 // opened, and none has failed for want of it since. Under mu.
-func (a *Asker) isDatabase(s Source, now time.Time) bool {
+func (a *Asker) isDatabase(s Source) bool {
 	l := a.lines[s]
 	return l != nil && !l.guess && l.models != nil && !isNoDatabase(l.refused.err)
 }

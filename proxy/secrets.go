@@ -78,7 +78,7 @@ func (l *login) prove(method auth.Method) bool {
 		home := l.rules.source(in.query, in.query.Home)
 		q.Home = &home
 	}
-	a, err, wait := w.proxy.asker.Ask(q, func(a authquery.Answer, err error) {
+	a, wait, err := w.proxy.asker.Ask(q, func(a authquery.Answer, err error) {
 		w.post(func() { l.resume(func() bool { return l.answered(method, a, err) }) })
 	})
 	if wait != nil {

@@ -92,7 +92,7 @@ type rules struct {
 	// connString is for auth_query; nil without an auth_user.
 	connString ConnStrings
 	tls        *tlsRules
-	// keepAlive is for sockets opened or accepted from now on.
+	// keepAlive is for sockets opened or accepted from now on; see tune.
 	keepAlive loop.KeepAlive
 	ignore    map[string]bool // startup parameters that are dropped, in lower case
 	admins    map[string]bool

@@ -262,11 +262,13 @@ func TestAHealthCheckThatSaysNothingLeavesNoLineInTheLog(t *testing.T) {
 	t.Parallel()
 	w := startProxied(t, "")
 	console := connect(t, w.Console("host="+w.Dir, simpleProtocol))
-	_ = dialFrom(t, proxyAddress, w, "").conn.Close()
+	check := dialFrom(t, proxyAddress, w, "")
+	eventually(t, "the check is accepted", func() bool { return loginClients(t, console) == "1" })
+	_ = check.conn.Close()
+	eventually(t, "the check has gone", func() bool { return loginClients(t, console) == "0" })
 	if got := dialFrom(t, proxyAddress, w, headerV1+w.startup("postgres")).verdict(); got != "in" {
 		t.Fatal(got)
 	}
-	eventually(t, "only the two who logged in are there", func() bool { return len(show(t, console, "show clients")) == 2 })
 	w.Says(t, "client connected", 2)
 	w.Says(t, "login failed", 0)
 }

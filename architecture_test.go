@@ -85,6 +85,7 @@ var homes = map[string][]string{
 	"github.com/xdg-go/stringprep":            {"wire"},
 	"github.com/jackc/puddle/v2":              {"pool"},
 	"github.com/pelletier/go-toml/v2":         {"config"},
+	"github.com/pires/go-proxyproto":          {"wire"},
 	"github.com/prometheus/client_golang":     {"web"},
 	"github.com/prometheus/procfs":            {"proctable"},
 	"github.com/spf13/cobra":                  {"cmd/pgweir"},

@@ -14,6 +14,7 @@ import (
 func (p *parser) finish() {
 	p.resolvePaths()
 	p.listeners()
+	p.proxies()
 	p.authentication()
 	p.clientTLS()
 	p.serverTLS()

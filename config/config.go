@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io/fs"
+	"net/netip"
 	"time"
 )
 
@@ -31,6 +32,9 @@ type Config struct {
 	HTTPListen     string // host:port; "": no HTTP
 	MaxClientConn  int
 	Workers        int // event loops; 0: as many as the load needs ("auto")
+
+	ProxyProtocolNetworks []string       // as they are written
+	ProxyProtocolFrom     []netip.Prefix // what that means; IPv4-mapped ones are IPv4
 
 	AuthType     string // "trust", "password", "plain", "md5", "scram-sha-256", "cert", "peer", "hba" or "any"
 	AuthFile     string // its path, absolute or from the current folder; "": none
@@ -80,6 +84,7 @@ type Config struct {
 
 	// IgnoreStartupParameters are the startup parameters that are dropped, in lower case.
 	IgnoreStartupParameters []string
+	ApplicationNameAddHost  bool
 
 	QueryWaitTimeout     time.Duration // 0: never
 	ClientLoginTimeout   time.Duration // 0: never
@@ -95,6 +100,9 @@ type Config struct {
 	TCPKeepIntvl   time.Duration // 0: the system's
 	TCPKeepCnt     int           // 0: the system's
 	TCPUserTimeout time.Duration // 0: the system's
+
+	TCPDeferAccept  bool
+	TCPSocketBuffer int // bytes; 0: the system's
 
 	ClientTLSSSLMode  string // "disable", "allow", "prefer", "require", "verify-ca" or "verify-full"
 	ClientTLSKeyFile  string

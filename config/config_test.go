@@ -303,7 +303,8 @@ func TestNearestFindsSlipsAndNothingElse(t *testing.T) {
 		"max_prepared_statment":   "max_prepared_statements",
 		"logfile":                 "",
 		"tcp_keepidel":            "tcp_keepidle",
-		"application_name_add_ho": "",
+		"application_name_add_ho": "application_name_add_host",
+		"track_extra_parameters":  "",
 	} {
 		if got := nearest(name, candidates); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)

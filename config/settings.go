@@ -28,7 +28,8 @@ const (
 	maxDuration = int64(365 * 24 * time.Hour)
 	maxPrepared = 100000
 	// maxKeepSeconds is the kernel's bound (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL).
-	maxKeepSeconds = int64(32767 * time.Second)
+	maxKeepSeconds  = int64(32767 * time.Second)
+	maxSocketBuffer = 1 << 30
 )
 
 var (
@@ -65,6 +66,9 @@ var settings = []setting[Config]{
 	{group: "Listening", restart: true, at: func(c *Config) any { return &c.HTTPListen },
 		spec: spec{name: "http_listen", kind: kindText, def: "127.0.0.1:9127",
 			doc: `The address and port of the status page, the metrics and the health checks. "" is none.`}},
+	{group: "Listening", at: func(c *Config) any { return &c.ProxyProtocolNetworks },
+		spec: spec{name: "proxy_protocol_networks", kind: kindList, def: "",
+			doc: "The addresses and networks of proxies that say with the PROXY protocol, version 1 or 2, where a connection comes from. Every connection over TCP from there must begin with its header; from elsewhere none is believed."}},
 	{group: "Listening", at: func(c *Config) any { return &c.MaxClientConn },
 		spec: spec{name: "max_client_conn", kind: kindInt, def: int64(10000), min: 1, max: 1000000,
 			doc: "How many clients may be connected; a further one is refused with SQLSTATE 53300."}},
@@ -137,6 +141,9 @@ var settings = []setting[Config]{
 	{group: "Pools", at: func(c *Config) any { return &c.IgnoreStartupParameters },
 		spec: spec{name: "ignore_startup_parameters", kind: kindList, def: "",
 			doc: "Startup parameters of clients that are dropped instead of being passed on."}},
+	{group: "Pools", at: func(c *Config) any { return &c.ApplicationNameAddHost },
+		spec: spec{name: "application_name_add_host", kind: kindBool, def: false,
+			doc: "Add the client's address and port to the application_name that its session begins with."}},
 
 	{group: "Session state", at: func(c *Config) any { return &c.SessionState },
 		spec: spec{name: "session_state", kind: kindChoice, def: "track", choices: sessionStates,
@@ -197,6 +204,12 @@ var settings = []setting[Config]{
 	{group: "TCP", at: func(c *Config) any { return &c.TCPUserTimeout },
 		spec: spec{name: "tcp_user_timeout", kind: kindDuration, def: "0s", min: 0, max: int64(time.Hour),
 			doc: "How long bytes may be sent and not taken before the kernel ends the connection; a bare number is seconds, in PgBouncer milliseconds. 0: as the system does."}},
+	{group: "TCP", at: func(c *Config) any { return &c.TCPDeferAccept },
+		spec: spec{name: "tcp_defer_accept", kind: kindBool, def: false,
+			doc: "Accept a connection only when the client has sent something (Linux: TCP_DEFER_ACCEPT, for 45 seconds)."}},
+	{group: "TCP", at: func(c *Config) any { return &c.TCPSocketBuffer },
+		spec: spec{name: "tcp_socket_buffer", kind: kindInt, def: int64(0), min: 0, max: maxSocketBuffer,
+			doc: "How many bytes the kernel buffers for a connection in each direction (SO_SNDBUF, SO_RCVBUF). 0: as the system does."}},
 
 	{group: "TLS", at: func(c *Config) any { return &c.ClientTLSSSLMode },
 		spec: spec{name: "client_tls_sslmode", kind: kindChoice, def: "disable", choices: clientSSLModes,

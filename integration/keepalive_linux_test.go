@@ -5,9 +5,11 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"golang.org/x/sys/unix"
 )
@@ -129,4 +131,49 @@ func TestKeepaliveSettingsHoldForNewConnectionsAfterAReload(t *testing.T) {
 	})
 	old.Say(t, &pgproto3.Query{String: "select 1"})
 	old.until(t, 'Z')
+}
+
+// loginClients is how many clients have been accepted and are not in yet.
+func loginClients(t *testing.T, console *pgx.Conn) string {
+	t.Helper()
+	return rowOf(t, show(t, console, "show lists"), "list", "login_clients")["items"]
+}
+
+func TestTCPDeferAcceptLeavesSilentConnectionsToTheKernel(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: "tcp_defer_accept = true"})
+	console := connect(t, w.Console("host="+w.Dir, simpleProtocol))
+	silent := dialWire(t, w.Addr())
+	_ = loginWire(t, w) // whoever came before it is accepted before
+	if n := loginClients(t, console); n != "0" {
+		t.Errorf("%s clients are accepted that have said nothing", n)
+	}
+	silent.login(protocol30, "user", "postgres", "database", w.DB)
+	w.Rewrite(t, weirOptions{})
+	w.Signal(t, syscall.SIGHUP)
+	eventually(t, "a silent client is accepted", func() bool {
+		_ = dialWire(t, w.Addr())
+		_ = loginWire(t, w)
+		return loginClients(t, console) != "0"
+	})
+}
+
+func TestTCPSocketBufferBoundsWhatTheKernelTakesOfAClient(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: "tcp_socket_buffer = 8192"})
+	c := loginWire(t, w)
+	raw, err := c.conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the window that pgweir's kernel offers is small", func() bool {
+		if code, err := c.roundTrip("select length('" + strings.Repeat("x", 10000) + "'), repeat('x', 100000)"); code != "" || err != nil {
+			t.Fatal(code, err)
+		}
+		var info *unix.TCPInfo
+		if cerr := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) }); cerr != nil || err != nil {
+			t.Fatal(cerr, err)
+		}
+		return info.Snd_wnd > 0 && info.Snd_wnd <= 2*8192
+	})
 }

@@ -31,6 +31,9 @@ func (l *Loop) Listen(fd int, accept func(fd int, peer unix.Sockaddr), failed fu
 	return n, l.Add(&n.conn)
 }
 
+// FD is the descriptor, while it is open. On the loop's thread.
+func (n *Listener) FD() (fd int, open bool) { return n.conn.FD(), !n.conn.Closed() }
+
 // Close stops accepting.
 func (n *Listener) Close() { n.conn.Close() }
 

@@ -47,6 +47,14 @@ func (k KeepAlive) Set(fd int) error {
 	return errors.Join(errs...)
 }
 
+// SetBuffers has the kernel buffer so many bytes of a socket in each direction, if it
+// allows as many. Linux takes as many again for what it has to know of them.
+func SetBuffers(fd, bytes int) error {
+	return errors.Join(
+		os.NewSyscallError("SO_SNDBUF", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, bytes)),
+		os.NewSyscallError("SO_RCVBUF", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, bytes)))
+}
+
 // Patience is how long a peer at rest may be gone until the probes have shown
 // it; 0 if that is the system's to say.
 func (k KeepAlive) Patience() time.Duration {

@@ -182,8 +182,8 @@ func (l *login) in() {
 	c.since = w.now()
 	c.pool.entered(w)
 	if l.rules.config.LogConnections {
-		w.proxy.log.Info("client connected", "client", c.id, "addr", c.peer.addr(), "user", l.ask.user,
-			"database", l.ask.database, "application", l.ask.application, "tls", c.conn.TLS() != nil)
+		w.proxy.log.Info("client connected", l.told([]any{"client", c.id, "addr", c.peer.addr(), "user", l.ask.user,
+			"database", l.ask.database, "application", l.ask.application, "tls", c.conn.TLS() != nil})...)
 	}
 	if c.conn.Kept() > 0 {
 		c.conn.Again()

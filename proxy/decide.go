@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"fmt"
-	"net/netip"
 
 	"pgweir/auth"
 	"pgweir/auth/hba"
@@ -54,12 +53,9 @@ func (l *login) named(who hba.Client, n names) bool {
 
 // who is the client as lines have it.
 func (l *login) who() hba.Client {
-	c := hba.Client{Local: l.c.peer.kind == 0, TLS: l.c.conn.TLS() != nil, Database: l.ask.database, User: l.ask.user}
-	switch l.c.peer.kind {
-	case 4:
-		c.Addr = netip.AddrFrom4([4]byte(l.c.peer.ip[:4]))
-	case 6:
-		c.Addr = netip.AddrFrom16(l.c.peer.ip)
+	c := hba.Client{
+		Local: l.c.peer.kind == 0, Addr: l.c.peer.netAddr(), TLS: l.c.conn.TLS() != nil,
+		Database: l.ask.database, User: l.ask.user,
 	}
 	if l.ask.replication != "" && l.ask.replication != "database" {
 		c.Replication, c.Database = true, ""

@@ -9,6 +9,7 @@
 //	proxy.go      the whole: loops, pools, registry; New, Serve, Close
 //	worker.go     one event loop with what belongs to it
 //	bind.go       sockets to listen on, and listen.go what comes there
+//	peer.go       where a client comes from, and header.go what a proxy says of that
 //	login.go      from the first byte to the proof of who the client is
 //	encryption.go how a client asks for TLS
 //	tls.go        what of TLS clients are offered, and certificates.go its renewal
@@ -19,6 +20,7 @@
 //	resolver.go   the names of clients' addresses
 //	admit.go      from there to ReadyForQuery
 //	startup.go    what a StartupMessage asks for
+//	add_host.go   the client's address in its application_name
 //	client.go     a client that has logged in: feeds its session
 //	lease.go      how a client gets a backend and gives it back
 //	server.go     a backend on a loop

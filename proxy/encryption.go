@@ -53,7 +53,7 @@ func (l *login) direct() {
 	if s == nil || l.c.peer.kind == 0 {
 		// Without a word, as PostgreSQL: the client would take it for a part of
 		// the handshake.
-		p.log.Info("TLS handshake failed", "client", l.c.id, "addr", l.c.peer.addr(), "err", "the client begins with TLS, and there is none here")
+		p.log.Info("TLS handshake failed", l.told([]any{"client", l.c.id, "addr", l.c.peer.addr(), "err", "the client begins with TLS, and there is none here"})...)
 		l.hangUp()
 		return
 	}

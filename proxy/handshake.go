@@ -92,7 +92,7 @@ func (l *login) handshaken(encrypted *loop.TLS, s *presented, err error) {
 		err = w.loop.Add(&c.conn)
 	}
 	if err != nil {
-		w.proxy.log.Info("TLS handshake failed", "client", c.id, "addr", c.peer.addr(), "err", err)
+		w.proxy.log.Info("TLS handshake failed", l.told([]any{"client", c.id, "addr", c.peer.addr(), "err", err})...)
 		l.ended()
 	}
 }

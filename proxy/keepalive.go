@@ -19,15 +19,24 @@ func keepAliveOf(c *config.Config) loop.KeepAlive {
 	}
 }
 
+// tune puts the settings tcp_* on a new socket. A client that has gone meanwhile is
+// noticed soon enough, and a system that lacks an option is no reason to go without a
+// server.
+func (r *rules) tune(fd int) {
+	_ = r.keepAlive.Set(fd)
+	if n := r.config.TCPSocketBuffer; n > 0 {
+		_ = loop.SetBuffers(fd, n)
+	}
+}
+
 // dial is the pools' Dial, with the settings tcp_* that are in force.
 func (p *Proxy) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	k := p.rules.Load().keepAlive
+	r := p.rules.Load()
 	d := net.Dialer{KeepAlive: -1, Control: func(network, _ string, raw syscall.RawConn) error {
 		if !strings.HasPrefix(network, "tcp") {
 			return nil
 		}
-		// A system that lacks an option is no reason to go without a server.
-		return raw.Control(func(fd uintptr) { _ = k.Set(int(fd)) })
+		return raw.Control(func(fd uintptr) { r.tune(int(fd)) })
 	}}
 	return d.DialContext(ctx, network, addr)
 }

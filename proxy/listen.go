@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -14,11 +14,12 @@ import (
 
 // listener is one socket that clients connect to.
 type listener struct {
-	addr net.Addr
-	tcp  bool
-	file string // a Unix socket's; "" if it has none
-	loop *loop.Listener
-	on   *worker
+	addr   net.Addr
+	tcp    bool
+	defers bool   // tcp_defer_accept is on; the loop's
+	file   string // a Unix socket's; "" if it has none
+	loop   *loop.Listener
+	on     *worker
 }
 
 // listen opens all sockets of the configuration, or none.
@@ -62,6 +63,9 @@ func (p *Proxy) serve(nl net.Listener, backlog int) error {
 		return err
 	}
 	unix.Listen(fd, backlog) // changes the backlog of a socket that listens already
+	if err := l.deferAccept(fd, p.rules.Load()); err != nil {
+		p.log.Warn("tcp_defer_accept", "addr", l.addr.String(), "err", err)
+	}
 	l.on.do(func() {
 		l.loop, err = l.on.loop.Listen(fd,
 			func(fd int, peer unix.Sockaddr) { p.accept(fd, peer, l) },
@@ -75,6 +79,33 @@ func (p *Proxy) serve(nl net.Listener, backlog int) error {
 	p.mu.Unlock()
 	p.log.Info("listening", "addr", l.addr.String())
 	return nil
+}
+
+// deferAccept puts tcp_defer_accept on the socket, whose descriptor is fd.
+func (l *listener) deferAccept(fd int, r *rules) error {
+	if !l.tcp || r.config.TCPDeferAccept == l.defers {
+		return nil
+	}
+	l.defers = r.config.TCPDeferAccept
+	return loop.DeferAccept(fd, l.defers)
+}
+
+// retune puts what has changed of the configuration on the sockets.
+func (p *Proxy) retune() {
+	p.mu.Lock()
+	listeners := slices.Clone(p.mu.listeners)
+	p.mu.Unlock()
+	for _, l := range listeners {
+		l.on.post(func() {
+			fd, open := l.loop.FD()
+			if !open {
+				return
+			}
+			if err := l.deferAccept(fd, p.rules.Load()); err != nil {
+				p.log.Warn("tcp_defer_accept", "addr", l.addr.String(), "err", err)
+			}
+		})
+	}
 }
 
 // Addrs are the addresses that clients can connect to.
@@ -105,8 +136,7 @@ func (p *Proxy) accept(fd int, peer unix.Sockaddr, l *listener) {
 	r := p.rules.Load()
 	if l.tcp {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		// A client that has gone meanwhile is noticed soon enough.
-		_ = r.keepAlive.Set(fd)
+		r.tune(fd)
 	}
 	w := p.place()
 	c := &client{id: p.nextID(), peer: peerOf(peer)}
@@ -118,41 +148,4 @@ func (p *Proxy) accept(fd int, peer unix.Sockaddr, l *listener) {
 	} else {
 		w.post(func() { c.begin(full) })
 	}
-}
-
-// peer is where a client comes from, in less memory than a net.Addr takes.
-type peer struct {
-	ip   [16]byte
-	port uint16
-	kind byte // 0 Unix socket, 4, 6
-}
-
-func peerOf(a unix.Sockaddr) (p peer) {
-	switch a := a.(type) {
-	case *unix.SockaddrInet4:
-		p.kind, p.port = 4, uint16(a.Port)
-		copy(p.ip[:], a.Addr[:])
-	case *unix.SockaddrInet6:
-		p.kind, p.port, p.ip = 6, uint16(a.Port), a.Addr
-	}
-	return p
-}
-
-// addr is the address as the console shows it.
-func (p peer) addr() string {
-	switch p.kind {
-	case 4:
-		return net.IP(p.ip[:4]).String()
-	case 6:
-		return net.IP(p.ip[:]).String()
-	}
-	return "unix"
-}
-
-// String is the address with the port, "10.0.0.1:5555", or "unix".
-func (p peer) String() string {
-	if p.kind == 0 {
-		return p.addr()
-	}
-	return net.JoinHostPort(p.addr(), strconv.Itoa(int(p.port)))
 }

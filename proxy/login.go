@@ -12,21 +12,23 @@ import (
 
 // A client's login, in order:
 //
-//  1. started: SSLRequest, GSSENCRequest, CancelRequest, StartupMessage, or TLS at once
-//  2. TLS handshake, on a goroutine of its own; then 1 again
-//  3. the authentication exchange; what takes long in it, on a goroutine
-//  4. the pool is found, and what the server says to the startup parameters: if
+//  1. from a proxy, the header of the PROXY protocol
+//  2. started: SSLRequest, GSSENCRequest, CancelRequest, StartupMessage, or TLS at once
+//  3. TLS handshake, on a goroutine of its own; then 2 again
+//  4. the authentication exchange; what takes long in it, on a goroutine
+//  5. the pool is found, and what the server says to the startup parameters: if
 //     that is not known, a backend is asked, or one is opened with them; in
 //     session mode too a backend is waited for
-//  5. AuthenticationOk, ParameterStatus, BackendKeyData, ReadyForQuery
+//  6. AuthenticationOk, ParameterStatus, BackendKeyData, ReadyForQuery
 //
-// None of it blocks, but for what has a goroutine. A client that stands still in 1 to 3 is ended
+// None of it blocks, but for what has a goroutine. A client that stands still in 1 to 4 is ended
 // by client_login_timeout.
 
 type loginStage uint8
 
 const (
-	stageStart loginStage = iota
+	stageStart  loginStage = iota
+	stageHeader            // the header of the PROXY protocol is to come
 	stagePassword
 	stageDerive    // keys are derived from the client's password; no bytes are read here
 	stageInquire   // what it hangs on how it is let in is asked for: names, the user's secret; no bytes are read here
@@ -50,6 +52,7 @@ type login struct {
 	start    wire.Startup
 	ask      ask
 	why      string // it will not be let in, whatever it proves, and why: for the log. The client is not told
+	via      peer   // the proxy whose header has told of the client; the zero value if there was none
 	exchange *auth.Exchange
 	lookedUp *authquery.Answer // of auth_query for the user's secret; nil if it was not asked
 	leave    func()            // says that what is asked for is not wanted any more; nil if nothing is
@@ -66,6 +69,9 @@ func (c *client) begin(full bool) {
 	c.state = clientOpen
 	c.since = w.now()
 	c.login = &login{c: c, full: full}
+	if w.proxy.rules.Load().sendsHeader(c.peer) {
+		c.login.stage = stageHeader
+	}
 	w.logins[c] = struct{}{}
 	w.proxy.clients.login.Add(1)
 	if err := w.loop.Add(&c.conn); err != nil {
@@ -80,6 +86,8 @@ func (l *login) received(p []byte) int {
 	for {
 		k, more := 0, false
 		switch l.stage {
+		case stageHeader:
+			k, more = l.header(p[n:])
 		case stageStart:
 			k, more = l.startup(p[n:])
 		case stagePassword:
@@ -158,6 +166,9 @@ func (l *login) authenticate() bool {
 	if l.ask, e = readStartup(&l.start, l.rules); e != nil {
 		l.fail(e)
 		return false
+	}
+	if l.rules.config.ApplicationNameAddHost && l.ask.replication == "" {
+		l.ask.addHost(c.origin(l.rules.config.ListenPort))
 	}
 	if len(l.ask.unknown) > 0 || l.ask.newer {
 		c.conn.Send(wire.AppendNegotiateProtocolVersion(nil, l.ask.minor, l.ask.unknown))
@@ -238,8 +249,8 @@ func (l *login) fail(e *wire.Error) {
 	if l.why != "" {
 		attrs = append(attrs, "reason", l.why)
 	}
-	l.c.worker.Load().proxy.log.Info("login failed", attrs...)
-	if l.stage == stageHandshake {
+	l.c.worker.Load().proxy.log.Info("login failed", l.told(attrs)...)
+	if l.stage == stageHandshake || l.stage == stageHeader {
 		l.hangUp()
 		return
 	}

@@ -96,7 +96,7 @@ type rules struct {
 	// nowhere.
 	elsewhere *config.AuthQuery
 	tls       *tlsRules
-	// keepAlive is for sockets opened or accepted from now on.
+	// keepAlive is for sockets opened or accepted from now on; see tune.
 	keepAlive loop.KeepAlive
 	ignore    map[string]bool // startup parameters that are dropped, in lower case
 	admins    map[string]bool

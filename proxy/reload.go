@@ -31,6 +31,7 @@ func (p *Proxy) Apply(c *config.Config) error {
 	}
 	p.rules.Store(r)
 	p.asker.Expire()
+	p.retune()
 	for _, cp := range p.pools() {
 		if cp.pool == nil {
 			continue

@@ -1,0 +1,66 @@
+package proxy
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// peer is where a client comes from, in less memory than a net.Addr takes.
+type peer struct {
+	ip   [16]byte
+	port uint16
+	kind byte // 0 Unix socket, 4, 6
+}
+
+// peerOf is the other end of a socket.
+func peerOf(a unix.Sockaddr) (p peer) {
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		p.kind, p.port = 4, uint16(a.Port)
+		copy(p.ip[:], a.Addr[:])
+	case *unix.SockaddrInet6:
+		return peerAt(netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port)))
+	}
+	return p
+}
+
+// peerAt is a client over TCP with a known address. An IPv4-mapped one is IPv4.
+func peerAt(a netip.AddrPort) (p peer) {
+	p.kind, p.port = 6, a.Port()
+	ip := a.Addr().Unmap()
+	if ip.Is4() {
+		p.kind = 4
+	}
+	copy(p.ip[:], ip.AsSlice())
+	return p
+}
+
+// netAddr is the address; not valid for a Unix socket.
+func (p peer) netAddr() netip.Addr {
+	switch p.kind {
+	case 4:
+		return netip.AddrFrom4([4]byte(p.ip[:4]))
+	case 6:
+		return netip.AddrFrom16(p.ip)
+	}
+	return netip.Addr{}
+}
+
+// addr is the address as the console shows it.
+func (p peer) addr() string {
+	if p.kind == 0 {
+		return "unix"
+	}
+	return p.netAddr().String()
+}
+
+// String is the address with the port, "10.0.0.1:5555", or "unix".
+func (p peer) String() string {
+	if p.kind == 0 {
+		return p.addr()
+	}
+	return net.JoinHostPort(p.addr(), strconv.Itoa(int(p.port)))
+}

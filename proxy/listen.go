@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net"
 	"os"
@@ -65,7 +66,7 @@ func (p *Proxy) serve(nl net.Listener, backlog int) error {
 	l.on.do(func() {
 		l.loop, err = l.on.loop.Listen(fd,
 			func(fd int, peer unix.Sockaddr) { p.accept(fd, peer, l) },
-			func(err error) { p.log.Error("accepting a client failed", "err", err) })
+			p.acceptFailed)
 	})
 	if err != nil {
 		return err
@@ -102,38 +103,34 @@ func (p *Proxy) closeListeners() {
 
 // accept takes a new connection in, on the listener's loop.
 func (p *Proxy) accept(fd int, peer unix.Sockaddr, l *listener) {
-	r := p.rules.Load()
 	if l.tcp {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		// A client that has gone meanwhile is noticed soon enough.
-		_ = r.keepAlive.Set(fd)
+		_ = p.rules.Load().keepAlive.Set(fd)
 	}
-	w := p.place()
-	c := &client{id: p.nextID(), peer: peerOf(peer)}
-	c.worker.Store(w)
-	c.conn.Init(fd, c)
-	full := p.clients.add(c) > r.config.MaxClientConn
-	if w == l.on {
-		c.begin(full)
-	} else {
-		w.post(func() { c.begin(full) })
-	}
+	p.arrive(fd, peerOf(fd, peer), l)
 }
 
 // peer is where a client comes from, in less memory than a net.Addr takes.
 type peer struct {
-	ip   [16]byte
+	ip   [16]byte // of a Unix socket: the number of the operating system's user
 	port uint16
 	kind byte // 0 Unix socket, 4, 6
 }
 
-func peerOf(a unix.Sockaddr) (p peer) {
+func peerOf(fd int, a unix.Sockaddr) (p peer) {
 	switch a := a.(type) {
 	case *unix.SockaddrInet4:
 		p.kind, p.port = 4, uint16(a.Port)
 		copy(p.ip[:], a.Addr[:])
 	case *unix.SockaddrInet6:
 		p.kind, p.port, p.ip = 6, uint16(a.Port), a.Addr
+	default:
+		uid, err := peerUID(fd)
+		if err != nil {
+			uid = -1 // together with all others of whom nothing is known
+		}
+		binary.BigEndian.PutUint32(p.ip[:], uint32(uid))
 	}
 	return p
 }

@@ -8,7 +8,7 @@ SEEDS    ?= 100000
 FIRST    ?= 1
 
 # The packages in which goroutines share memory; they are tested with -race.
-RACE := pool|loop|proof|proxy|console|auth|child|census|web|loadtest|top
+RACE := pool|loop|throttle|proof|proxy|console|auth|child|census|web|loadtest|top
 
 # The files of integration tests that are run with the race detector in the
 # program, on four loops: all their tests, but for those that measure memory.

@@ -9,6 +9,7 @@
 //	proxy.go      the whole: loops, pools, registry; New, Serve, Close
 //	worker.go     one event loop with what belongs to it
 //	bind.go       sockets to listen on, and listen.go what comes there
+//	arrive.go     who gets a seat and a turn
 //	login.go      from the first byte to the proof of who the client is
 //	encryption.go how a client asks for TLS
 //	tls.go        what of TLS clients are offered, and certificates.go its renewal
@@ -16,6 +17,7 @@
 //	access.go     what clients have to show, by auth_type and auth_hba_file
 //	decide.go     what one client has to show, and secrets.go how the server is asked
 //	              for its secret
+//	delay.go      passwords that come too soon after wrong ones
 //	admit.go      from there to ReadyForQuery
 //	startup.go    what a StartupMessage asks for
 //	client.go     a client that has logged in: feeds its session

@@ -145,8 +145,10 @@ func TestWhoGoesWhileHeldMakesRoomAndCountsForNothing(t *testing.T) {
 	var all []*Attempt
 	for range 3 {
 		a := &Attempt{Ready: func() { ready++ }}
-		if f.Begin(a, ip("10.0.0.1"), "app") != AttemptHeld || f.Begin(a, ip("10.0.0.1"), "app") != AttemptHeld {
-			t.Fatal("not held")
+		for range 2 {
+			if f.Begin(a, ip("10.0.0.1"), "app") != AttemptHeld {
+				t.Fatal("not held")
+			}
 		}
 		all = append(all, a)
 	}

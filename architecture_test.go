@@ -46,7 +46,8 @@ var imports = map[string][]string{
 	"session/proof":    {"wire"},
 	"console":          {"wire", "status"},
 	"web":              {"status"},
-	"proxy":            {"auth", "auth/hba", "authquery", "config", "loop", "pool", "proctable", "session", "session/follow", "sizing", "status", "wire"},
+	"proxy":            {"auth", "auth/hba", "authquery", "config", "loop", "pool", "proctable", "session", "session/follow", "sizing", "status", "throttle", "wire"},
+	"throttle":         {},
 	"proctable":        {},
 	"health":           {"status"},
 	"sizing":           {"config", "status"},
@@ -70,7 +71,7 @@ var blackBox = []string{".", "integration", "bench"}
 // pure are the packages that do no I/O, start no goroutine and read no clock,
 // and forbidden is what they could do it with.
 var (
-	pure      = []string{"wire", "session", "session/follow", "session/pipeline", "session/proof", "auth", "auth/hba", "status", "health", "sizing"}
+	pure      = []string{"wire", "session", "session/follow", "session/pipeline", "session/proof", "auth", "auth/hba", "status", "health", "sizing", "throttle"}
 	forbidden = []string{"bufio", "context", "io", "log", "net", "os", "runtime", "syscall", "golang.org/x/sys"}
 )
 

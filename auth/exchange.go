@@ -130,6 +130,12 @@ func (x *Exchange) Derives() bool {
 	return false
 }
 
+// Decides tells whether the next Receive says whether the client has proven who it
+// is. It says nothing of whether the user is known.
+func (x *Exchange) Decides() bool {
+	return x.step == stepPassword || x.step == stepMD5 || x.step == stepProof
+}
+
 // MaxMessage is how long the client's next message may be, in bytes with its
 // header: as PostgreSQL has it.
 func (x *Exchange) MaxMessage() int {

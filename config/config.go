@@ -24,14 +24,16 @@ import (
 type Config struct {
 	Path string // as given to Load or Parse
 
-	ListenAddr     []string // addresses and names; "0.0.0.0" is every IPv4 address, "::" every IPv6 one, "*" both; none: no TCP
-	ListenPort     int      // 0: any free port
-	ListenBacklog  int
-	UnixSocketDir  string // "": no Unix socket; "@name": an abstract one (SocketPath)
-	UnixSocketMode fs.FileMode
-	HTTPListen     string // host:port; "": no HTTP
-	MaxClientConn  int
-	Workers        int // event loops; 0: as many as the load needs ("auto")
+	ListenAddr          []string // addresses and names; "0.0.0.0" is every IPv4 address, "::" every IPv6 one, "*" both; none: no TCP
+	ListenPort          int      // 0: any free port
+	ListenBacklog       int
+	UnixSocketDir       string // "": no Unix socket; "@name": an abstract one (SocketPath)
+	UnixSocketMode      fs.FileMode
+	HTTPListen          string // host:port; "": no HTTP
+	MaxClientConn       int
+	MaxLogins           int // at a time; over Unix sockets as many again
+	MaxLoginsPerAddress int // 0: no more than its share of MaxLogins
+	Workers             int // event loops; 0: as many as the load needs ("auto")
 
 	ProxyProtocolNetworks []string       // as they are written
 	ProxyProtocolFrom     []netip.Prefix // what that means; IPv4-mapped ones are IPv4
@@ -46,11 +48,13 @@ type Config struct {
 
 	// How the secrets of users who are not known here are asked for;
 	// AuthQueryFor answers for a given database.
-	AuthUser       string // "": they are not
-	AuthQuery      string
-	AuthDBName     string        // of Databases; "": the one that the client asks for
-	AuthQueryTTL   time.Duration // 0: every login asks
-	AuthQueryStale time.Duration // 0: no answer serves when it is older than AuthQueryTTL
+	AuthUser             string // "": they are not
+	AuthQuery            string
+	AuthDBName           string        // of Databases; "": the one that the client asks for
+	AuthQueryTTL         time.Duration // 0: every login asks
+	LoginFailureDelay    time.Duration // 0: none
+	LoginFailureDelayMax time.Duration
+	AuthQueryStale       time.Duration // 0: no answer serves when it is older than AuthQueryTTL
 
 	AdminUsers []string
 	StatsUsers []string

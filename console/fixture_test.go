@@ -41,7 +41,7 @@ func (c *fakeControl) takeCalls() []string {
 func (c *fakeControl) Snapshot(d status.Detail) *status.Snapshot {
 	s := fixture()
 	if d != status.Full {
-		s.Clients, s.Servers, s.Pins, s.Leaks, s.Listeners = nil, nil, nil, nil, nil
+		s.Clients, s.Servers, s.Pins, s.Leaks, s.Listeners, s.Logins.ByAddress = nil, nil, nil, nil, nil, nil
 	}
 	if d != status.WithShapes {
 		s.Shapes = nil
@@ -182,6 +182,11 @@ func fixture() *status.Snapshot {
 			{Server: "10.0.0.6:5432", Database: "x", User: "asker", Error: "permission denied for table pg_authid (SQLSTATE 42501)",
 				AuthQueryFigures: status.AuthQueryFigures{Oldest: -1, Questions: 1, Failures: 1}},
 		}},
+		Logins: status.Logins{Addresses: 2, Served: 3, Waiting: 9500, Delayed: 1, Reserve: 4, Failed: 20, Delays: 10, Refused: 1 << 40, TimedOut: 500,
+			ByAddress: []status.LoginAddress{
+				{Addr: "192.0.2.66", Served: 2, Waiting: 9500, Refused: 1 << 40, TimedOut: 500},
+				{Addr: "2001:db8::/64", Served: 1, Delayed: 1, FailingUsers: 2, Failed: 20},
+			}},
 		Lists: status.Lists{Databases: 2, Users: 2, Pools: 3, FreeClients: 50, UsedClients: 151, LoginClients: 1,
 			FreeServers: 4, UsedServers: 16},
 		Savings: status.Savings{Clients: 150, Backends: 16, Saved: 134, Ratio: 9.375, ClientLogins: 1001, ServerLogins: 17,

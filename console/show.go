@@ -155,6 +155,7 @@ var tables = []struct {
 	{"databases", databasesTable},
 	{"users", usersTable},
 	{"auth_query", authQueryTable},
+	{"logins", loginsTable},
 	{"lists", listsTable},
 	{"config", configTable},
 	{"certificates", certificatesTable},

@@ -19,6 +19,10 @@ import (
 // enter: the client has proven who it is. Now it is seen where it wants to go.
 func (l *login) enter() bool {
 	c, w := l.c, l.c.worker.Load()
+	if !l.seated() {
+		l.fail(l.noSeat())
+		return false
+	}
 	l.proven = true
 	if l.ask.console {
 		return l.enterConsole()

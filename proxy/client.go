@@ -9,6 +9,7 @@ import (
 	"pgweir/loop"
 	"pgweir/pool"
 	"pgweir/session"
+	"pgweir/throttle"
 	"pgweir/wire"
 )
 
@@ -38,6 +39,7 @@ type client struct {
 	secret  uint32        // the first bytes of its cancel key
 	peer    peer
 	state   clientState
+	seat    throttle.Seat // once it is in
 	mail    mail
 
 	console      atomic.Pointer[net.Conn] // its connection, if it is a client of the console
@@ -340,6 +342,10 @@ func (c *client) finish() {
 func (c *client) forget() {
 	p := c.worker.Load().proxy
 	p.clients.remove(c)
+	if c.login != nil {
+		p.entrance.Leave(&c.login.visitor)
+	}
+	p.entrance.Free(c.seat)
 	if c.hears {
 		c.pool.pool.Listener().Leave(c)
 	}

@@ -10,6 +10,7 @@
 //	worker.go     one event loop with what belongs to it
 //	bind.go       sockets to listen on, and listen.go what comes there
 //	peer.go       where a client comes from, and header.go what a proxy says of that
+//	arrive.go     who gets a seat and a turn
 //	login.go      from the first byte to the proof of who the client is
 //	encryption.go how a client asks for TLS
 //	tls.go        what of TLS clients are offered, and certificates.go its renewal
@@ -18,6 +19,7 @@
 //	decide.go     what one client has to show, and secrets.go how the server is asked
 //	              for its secret
 //	resolver.go   the names of clients' addresses
+//	delay.go      passwords that come too soon after wrong ones
 //	admit.go      from there to ReadyForQuery
 //	startup.go    what a StartupMessage asks for
 //	add_host.go   the client's address in its application_name

@@ -5,14 +5,14 @@ import (
 	"net"
 	"runtime"
 	"syscall"
-	"time"
 
 	"pgweir/loop"
 )
 
 // A TLS handshake blocks, so it runs on a goroutine of its own, on a copy of the
 // client's descriptor, while the client is off its loop. A client that is closed
-// meanwhile is told nothing: it would take that for a part of the handshake.
+// meanwhile, as by client_login_timeout, is told nothing: it would take that for a part
+// of the handshake. That its socket is shut down ends the goroutine, too.
 
 // handshakes bounds how many handshakes compute at a time: in a storm of logins
 // the loops need their processors for those who are in. Who waits for its client
@@ -68,11 +68,7 @@ func (l *login) handshake(s *presented, config *tls.Config) {
 		l.handshaken(nil, s, err)
 		return
 	}
-	timeout := p.rules.Load().config.ClientLoginTimeout
 	go func() {
-		if timeout > 0 {
-			conn.SetDeadline(time.Now().Add(timeout))
-		}
 		encrypted, err := p.handshakes.shake(conn, received, config)
 		conn.Close()
 		c.post(func() { l.handshaken(encrypted, s, err) })

@@ -37,10 +37,11 @@ func (l *login) header(p []byte) (n int, more bool) {
 	if n == 0 {
 		return 0, false
 	}
+	l.stage, l.first = stageStart, stageStart
 	if h.Client.IsValid() {
 		l.via, l.c.peer = l.c.peer, peerAt(h.Client)
+		return n, l.moved()
 	}
-	l.stage = stageStart
 	return n, true
 }
 

@@ -69,7 +69,7 @@ func (p *Proxy) serve(nl net.Listener, backlog int) error {
 	l.on.do(func() {
 		l.loop, err = l.on.loop.Listen(fd,
 			func(fd int, peer unix.Sockaddr) { p.accept(fd, peer, l) },
-			func(err error) { p.log.Error("accepting a client failed", "err", err) })
+			p.acceptFailed)
 	})
 	if err != nil {
 		return err
@@ -133,19 +133,9 @@ func (p *Proxy) closeListeners() {
 
 // accept takes a new connection in, on the listener's loop.
 func (p *Proxy) accept(fd int, peer unix.Sockaddr, l *listener) {
-	r := p.rules.Load()
 	if l.tcp {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		r.tune(fd)
+		p.rules.Load().tune(fd)
 	}
-	w := p.place()
-	c := &client{id: p.nextID(), peer: peerOf(peer)}
-	c.worker.Store(w)
-	c.conn.Init(fd, c)
-	full := p.clients.add(c) > r.config.MaxClientConn
-	if w == l.on {
-		c.begin(full)
-	} else {
-		w.post(func() { c.begin(full) })
-	}
+	p.arrive(fd, peerOf(fd, peer), l)
 }

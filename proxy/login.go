@@ -6,33 +6,39 @@ import (
 
 	"pgweir/auth"
 	"pgweir/authquery"
+	"pgweir/loop"
 	"pgweir/pool"
+	"pgweir/throttle"
 	"pgweir/wire"
 )
 
 // A client's login, in order:
 //
-//  1. from a proxy, the header of the PROXY protocol
-//  2. started: SSLRequest, GSSENCRequest, CancelRequest, StartupMessage, or TLS at once
-//  3. TLS handshake, on a goroutine of its own; then 2 again
-//  4. the authentication exchange; what takes long in it, on a goroutine
-//  5. the pool is found, and what the server says to the startup parameters: if
+//  1. a seat, and its turn: arrive.go
+//  2. from a proxy, the header of the PROXY protocol
+//  3. started: SSLRequest, GSSENCRequest, CancelRequest, StartupMessage, or TLS at once
+//  4. TLS handshake, on a goroutine of its own; then 3 again
+//  5. the authentication exchange; what takes long in it, on a goroutine; what comes
+//     too soon after wrong passwords waits: delay.go
+//  6. the pool is found, and what the server says to the startup parameters: if
 //     that is not known, a backend is asked, or one is opened with them; in
 //     session mode too a backend is waited for
-//  6. AuthenticationOk, ParameterStatus, BackendKeyData, ReadyForQuery
+//  7. AuthenticationOk, ParameterStatus, BackendKeyData, ReadyForQuery
 //
-// None of it blocks, but for what has a goroutine. A client that stands still in 1 to 4 is ended
-// by client_login_timeout.
+// None of it blocks, but for what has a goroutine. A client that has not come through 5
+// within client_login_timeout of its arrival is ended.
 
 type loginStage uint8
 
 const (
-	stageStart  loginStage = iota
-	stageHeader            // the header of the PROXY protocol is to come
+	stageStart   loginStage = iota
+	stageWaiting            // for its turn; no bytes are read here
+	stageHeader             // the header of the PROXY protocol is to come
 	stagePassword
+	stageDelay     // the client's password waits to be judged; it is left unread
 	stageDerive    // keys are derived from the client's password; no bytes are read here
 	stageInquire   // what it hangs on how it is let in is asked for: names, the user's secret; no bytes are read here
-	stageHandshake // no bytes are read here
+	stageHandshake // no bytes are read here; the last one that client_login_timeout ends
 	stageBackend   // waits for a backend; query_wait_timeout holds
 	stageProbe     // a backend is asked about the startup parameters; server_connect_timeout holds
 	stageCancel    // a CancelRequest, until it has been carried out
@@ -44,8 +50,10 @@ var errLoginTimeout = wire.Fatalf(wire.CodeProtocolViolation, "canceling authent
 type login struct {
 	c        *client
 	stage    loginStage
-	full     bool // there are max_client_conn clients without it
-	proven   bool // the client has proven who it is, and has not been told so
+	first    loginStage // with which it begins or goes on when its turn has come
+	visitor  throttle.Visitor
+	attempt  throttle.Attempt // the client's at a password
+	proven   bool             // the client has proven who it is, and has not been told so
 	rules    *rules
 	endPoint []byte // of the certificate that the client was shown; nil without TLS
 	asked    asked
@@ -64,22 +72,34 @@ type login struct {
 }
 
 // begin starts the login of a client that has just been accepted, on its loop.
-func (c *client) begin(full bool) {
+func (c *client) begin() {
 	w := c.worker.Load()
 	c.state = clientOpen
 	c.since = w.now()
-	c.login = &login{c: c, full: full}
-	if w.proxy.rules.Load().sendsHeader(c.peer) {
-		c.login.stage = stageHeader
-	}
 	w.logins[c] = struct{}{}
 	w.proxy.clients.login.Add(1)
-	if err := w.loop.Add(&c.conn); err != nil {
-		w.proxy.log.Error("a client cannot be served", "client", c.id, "err", err)
-		c.login.ended()
+	if c.login.stage != stageWaiting {
+		c.login.read()
 	}
 	c.readMail()
 }
+
+// read begins to read what the client says, or goes on.
+func (l *login) read() {
+	c, w := l.c, l.c.worker.Load()
+	if c.conn.Loop() != nil {
+		c.conn.Resume()
+		return
+	}
+	if err := w.loop.Add(&c.conn); err != nil {
+		w.proxy.log.Error("a client cannot be served", "client", c.id, "err", err)
+		l.ended()
+	}
+}
+
+// maxAhead is how many bytes a client may have sent that it is too soon to look at,
+// before it has shown who it is.
+const maxAhead = loop.MaxKept
 
 func (l *login) received(p []byte) int {
 	n := 0
@@ -97,6 +117,9 @@ func (l *login) received(p []byte) int {
 		if !more || l.c.state != clientOpen || l.c.login == nil {
 			break
 		}
+	}
+	if l.c.state == clientOpen && l.c.login == l && !l.proven && len(p)-n > maxAhead {
+		l.fail(wire.Fatalf(wire.CodeProtocolViolation, "more than %d bytes before the login", maxAhead))
 	}
 	if l.c.state != clientOpen {
 		return len(p)
@@ -153,21 +176,20 @@ func (l *login) startup(p []byte) (n int, more bool) {
 func (l *login) authenticate() bool {
 	c, w := l.c, l.c.worker.Load()
 	l.rules = w.proxy.rules.Load()
-	if l.full {
-		l.fail(wire.Fatalf(wire.CodeTooManyConnections,
-			"no more client connections are allowed (max_client_conn = %d)", l.rules.config.MaxClientConn))
+	var e *wire.Error
+	if l.ask, e = readStartup(&l.start, l.rules); e != nil {
+		l.fail(e)
+		return false
+	}
+	if !w.proxy.entrance.Upgrade(&l.visitor) && !l.ask.console {
+		l.fail(l.noSeat())
 		return false
 	}
 	if l.rules.tls.required && c.conn.TLS() == nil && c.peer.kind != 0 {
 		l.fail(wire.Fatalf(wire.CodeInvalidAuthorization, "an encrypted connection is required (client_tls_sslmode)"))
 		return false
 	}
-	var e *wire.Error
-	if l.ask, e = readStartup(&l.start, l.rules); e != nil {
-		l.fail(e)
-		return false
-	}
-	if l.rules.config.ApplicationNameAddHost && l.ask.replication == "" {
+	if l.ask.replication == "" && l.rules.config.ApplicationNameAddHost {
 		l.ask.addHost(c.origin(l.rules.config.ListenPort))
 	}
 	if len(l.ask.unknown) > 0 || l.ask.newer {
@@ -195,6 +217,9 @@ func (l *login) password(p []byte) (n int, more bool) {
 		return 0, false
 	}
 	if len(p) < total {
+		return 0, false
+	}
+	if l.exchange.Decides() && !l.mayJudge() {
 		return 0, false
 	}
 	body := p[wire.HeaderLen:total]
@@ -229,8 +254,12 @@ func (l *login) derive(body []byte) {
 func (l *login) exchanged(out []byte, done bool, err error) bool {
 	if err != nil {
 		l.doubt(err)
+		l.judged(outcome(asError(err)))
 		l.fail(asError(err))
 		return false
+	}
+	if done {
+		l.judged(throttle.Right)
 	}
 	l.c.conn.Send(out)
 	return !done || l.enter()
@@ -245,11 +274,17 @@ func (l *login) fail(e *wire.Error) {
 	if fatal.Severity != "FATAL" && fatal.Severity != "PANIC" {
 		fatal.Severity, fatal.Localized = "FATAL", ""
 	}
+	say, unsaid := l.worthALine(e)
 	attrs := []any{"client", l.c.id, "addr", l.c.peer.addr(), "user", l.ask.user, "database", l.ask.database, "err", fatal.Error()}
 	if l.why != "" {
 		attrs = append(attrs, "reason", l.why)
 	}
-	l.c.worker.Load().proxy.log.Info("login failed", l.told(attrs)...)
+	if unsaid > 0 {
+		attrs = append(attrs, "unsaid", unsaid) // of the same kind and address, since the last line
+	}
+	if say {
+		l.c.worker.Load().proxy.log.Info("login failed", l.told(attrs)...)
+	}
 	if l.stage == stageHandshake || l.stage == stageHeader {
 		l.hangUp()
 		return
@@ -280,6 +315,7 @@ func (l *login) giveUp() {
 	if l.leave != nil {
 		l.leave()
 	}
+	l.judged(throttle.Abandoned)
 	switch {
 	case l.stage == stageProbe && c.server != nil:
 		c.drop(true)

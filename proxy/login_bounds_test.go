@@ -40,7 +40,7 @@ func guardingWith(t *testing.T, lines string, asks ConnStrings) *Proxy {
 		t.Fatal(err)
 	}
 	scram := wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 1).String()
-	c, err := config.Parse("config.toml", fmt.Appendf(nil, "listen_addr = []\nhttp_listen = \"\"\nworkers = 1\nclient_login_timeout = 0\n"+
+	c, err := config.Parse("config.toml", fmt.Appendf(nil, "listen_addr = []\nhttp_listen = \"\"\nworkers = 1\nclient_login_timeout = 0\nlogin_failure_delay = 0\n"+
 		"auth_type = \"hba\"\nauth_hba_file = %q\nadmin_users = [\"ann\", \"bob\"]\nauth_user = \"asker\"\nauth_dbname = \"db\"\n[databases.db]\n[users.ann]\npassword = \"pw\"\n[users.bob]\npassword = %q\n", file, scram))
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,8 @@ func knocks(t *testing.T, p *Proxy, from peer, user string) net.Conn {
 	t.Helper()
 	c, conn := accepted(t, p)
 	c.peer = from
-	p.workers[0].post(func() { c.begin(false) })
+	c.takesASeat(p)
+	p.workers[0].post(c.begin)
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}

@@ -68,6 +68,7 @@ func accepted(t *testing.T, p *Proxy) (c *client, peer net.Conn) {
 	}
 	t.Cleanup(func() { peer.Close() })
 	c = &client{id: p.nextID()}
+	c.login = &login{c: c}
 	c.worker.Store(p.workers[0])
 	c.conn.Init(fds[0], c)
 	p.clients.add(c)
@@ -83,7 +84,7 @@ func admitted(t *testing.T, p *Proxy) (c *client, peer net.Conn) {
 		t.Fatal(e)
 	}
 	p.workers[0].do(func() {
-		c.begin(false)
+		c.begin()
 		c.pool = cp
 		c.sess.Init(cp.conf.Load(), new(wire.Vars))
 		c.login.rules = p.rules.Load()
@@ -105,7 +106,7 @@ func TestWhoHasNotArrivedIsLeftAloneAndKilledThen(t *testing.T) {
 	eventually(t, "the kill is posted", func() bool {
 		return c.mail.last.Load() != nil
 	})
-	p.workers[0].post(func() { c.begin(false) })
+	p.workers[0].post(func() { c.begin() })
 	if err := <-killed; err != nil {
 		t.Error(err)
 	}

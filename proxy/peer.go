@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"strconv"
@@ -10,19 +11,25 @@ import (
 
 // peer is where a client comes from, in less memory than a net.Addr takes.
 type peer struct {
-	ip   [16]byte
+	ip   [16]byte // of a Unix socket: the number of the operating system's user
 	port uint16
 	kind byte // 0 Unix socket, 4, 6
 }
 
 // peerOf is the other end of a socket.
-func peerOf(a unix.Sockaddr) (p peer) {
+func peerOf(fd int, a unix.Sockaddr) (p peer) {
 	switch a := a.(type) {
 	case *unix.SockaddrInet4:
 		p.kind, p.port = 4, uint16(a.Port)
 		copy(p.ip[:], a.Addr[:])
 	case *unix.SockaddrInet6:
 		return peerAt(netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port)))
+	default:
+		uid, err := peerUID(fd)
+		if err != nil {
+			uid = -1 // together with all others of whom nothing is known
+		}
+		binary.BigEndian.PutUint32(p.ip[:], uint32(uid))
 	}
 	return p
 }

@@ -13,10 +13,10 @@ import (
 func TestAPeerIsShownAsItsAddressAndPort(t *testing.T) {
 	mapped := netip.MustParseAddrPort("[::ffff:10.0.0.1]:5555")
 	for want, p := range map[string]peer{
-		"unix":          peerOf(&unix.SockaddrUnix{}),
-		"10.0.0.1:5555": peerOf(&unix.SockaddrInet4{Port: 5555, Addr: [4]byte{10, 0, 0, 1}}),
-		"[::1]:5555":    peerOf(&unix.SockaddrInet6{Port: 5555, Addr: [16]byte{15: 1}}),
-		"10.0.0.1:5556": peerOf(&unix.SockaddrInet6{Port: 5556, Addr: mapped.Addr().As16()}),
+		"unix":          peerOf(-1, &unix.SockaddrUnix{}),
+		"10.0.0.1:5555": peerOf(-1, &unix.SockaddrInet4{Port: 5555, Addr: [4]byte{10, 0, 0, 1}}),
+		"[::1]:5555":    peerOf(-1, &unix.SockaddrInet6{Port: 5555, Addr: [16]byte{15: 1}}),
+		"10.0.0.1:5556": peerOf(-1, &unix.SockaddrInet6{Port: 5556, Addr: mapped.Addr().As16()}),
 		"10.0.0.1:5557": peerAt(netip.AddrPortFrom(mapped.Addr(), 5557)),
 		"[::2]:5555":    peerAt(netip.MustParseAddrPort("[::2]:5555")),
 	} {

@@ -17,6 +17,7 @@ import (
 	"pgweir/loop"
 	"pgweir/pool"
 	"pgweir/status"
+	"pgweir/throttle"
 )
 
 // Options of a Proxy.
@@ -54,6 +55,14 @@ type Proxy struct {
 	resolving *resolver // of names of clients' addresses
 	asker     *authquery.Asker
 	serial    atomic.Uint64 // numbers clients and backends
+
+	entrance *throttle.Entrance
+	failures *throttle.Failures
+	notes    *throttle.Notes
+	delays   atomic.Int64 // passwords that had to wait until they were judged
+	// fileBound is from where on descriptors are kept aside.
+	fileBound     int
+	acceptFailure atomic.Int64 // when the last one was, since the proxy was made
 
 	clients  registry
 	servers  servers
@@ -111,6 +120,10 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p.tooLarge = map[string]string{}
 	p.servers.all, p.servers.open = map[*server]struct{}{}, map[processKey]*server{}
 	p.asker = p.newAsker()
+	p.fileBound = fileBound()
+	p.entrance = throttle.NewEntrance(limitsOf(c))
+	p.notes = throttle.NewNotes(maxNotes)
+	p.failures = throttle.NewFailures(penaltyOf(c), maxFailures, p.since, func(d time.Duration, f func()) { time.AfterFunc(d, f) })
 	r, err := newRules(c, opts.AuthLogins)
 	if err != nil {
 		return nil, err
@@ -240,7 +253,7 @@ type registry struct {
 	login atomic.Int64
 }
 
-func (r *registry) add(c *client) (n int) {
+func (r *registry) add(c *client) {
 	r.Lock()
 	defer r.Unlock()
 	if k := len(r.free); k > 0 {
@@ -254,7 +267,6 @@ func (r *registry) add(c *client) (n int) {
 	c.pid = r.nextPID(c.slot)
 	r.n++
 	r.count.Store(int64(r.n))
-	return r.n
 }
 
 // nextPID makes a process ID that stands for the client of a slot. No process

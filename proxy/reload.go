@@ -30,6 +30,8 @@ func (p *Proxy) Apply(c *config.Config) error {
 		return err
 	}
 	p.rules.Store(r)
+	p.entrance.Set(limitsOf(c))
+	p.failures.Set(penaltyOf(c))
 	p.asker.Expire()
 	p.retune()
 	for _, cp := range p.pools() {

@@ -61,6 +61,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 		s.Config = append(s.Config, status.Setting(row))
 	}
 	s.AuthQuery = p.authQuery()
+	s.Logins = p.loginStatus(d == status.Full)
 	s.Lists = p.countLists(s, len(clients))
 	sortLists(s)
 	s.Censuses = p.Censuses()

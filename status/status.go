@@ -40,6 +40,7 @@ type Snapshot struct {
 	Listeners []Listener // with Full only
 	Shapes    []Shape    // with WithShapes only
 	AuthQuery AuthQuery
+	Logins    Logins
 	Lists     Lists
 	Savings   Savings
 	Censuses  []*Census // the last one of each server, in order of Host; none if nobody takes any

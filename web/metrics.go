@@ -148,6 +148,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 	describeAll(ch, totalMetrics)
 	describeAll(ch, authQueryMetrics)
+	describeAll(ch, loginMetrics)
 	describeAll(ch, totalSavings)
 	describeAll(ch, poolSavings)
 	describeAll(ch, poolMetrics)
@@ -173,6 +174,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(ch, memoryInfo, prometheus.GaugeValue, 1, memorySource(&s.Savings))
 	sendAuthQuery(ch, &s.AuthQuery)
+	for _, m := range loginMetrics {
+		m.send(ch, &s.Logins)
+	}
 	for _, cert := range s.Certificates {
 		send(ch, certExpiry, prometheus.GaugeValue, float64(cert.Expires.Unix()), label(cert.File), cert.Setting)
 	}

@@ -56,7 +56,7 @@ func serve(path string, logs io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	raiseFileLimit(log, c.MaxClientConn)
+	raiseFileLimit(log, c.MaxClientConn+c.MaxLogins) // a TLS handshake has a copy
 
 	front := &frontDesk{log: log, level: level, path: path, stop: make(chan stopRequest, 1)}
 	watcher := census.NewWatcher(front.censusSettings())

@@ -1,0 +1,240 @@
+package throttle
+
+import (
+	"container/list"
+	"sync"
+	"time"
+)
+
+// After some wrong passwords for a user from an address, passwords for that user
+// from there are judged one at a time, and none before some time has passed since
+// the last wrong one: right ones too, or who gets no answer could tell, and who
+// comes on many connections at once would have one guess on each. Whoever takes
+// longer between two tries than that does not notice.
+//
+// An address from which many users have failed gets the same treatment as a whole;
+// but a user who has got in from there before is spared that, so that one who
+// guesses does not keep those out who share his address.
+//
+// Names that there are and names that there are not are treated alike, and nothing is
+// known of an address but what came from there.
+
+const (
+	// freeFailures of a user, and freeUsers of an address that have failed, go without.
+	freeFailures = 5
+	freeUsers    = 20
+	// forgetEvery is how often one of them is forgotten.
+	forgetEvery = 30 * time.Second
+	// maxGrowth bounds how often the time doubles.
+	maxGrowth = 16
+	// maxHeld is how many attempts may be held at a record.
+	maxHeld = 64
+)
+
+// Penalty is how long it takes until the next password is judged: First, and twice
+// as long after each further failure, up to Max. A First of 0 is no penalty at all.
+type Penalty struct{ First, Max time.Duration }
+
+// after is that for a number of failures beyond those that are free, from 1 on.
+func (p Penalty) after(beyond int) time.Duration {
+	d := p.First
+	for range min(beyond-1, maxGrowth) {
+		if d >= p.Max {
+			break
+		}
+		d *= 2
+	}
+	return min(d, p.Max)
+}
+
+// Failures are those that are remembered. Its methods may be called on any goroutine.
+type Failures struct {
+	mu      sync.Mutex
+	penalty Penalty
+	most    int // records
+	now     func() time.Duration
+	after   func(time.Duration, func())
+	records map[who]*record
+	recent  list.List // *record, those first that were touched last
+	delayed int       // attempts that wait now
+	calls   []func()
+}
+
+// who fails: a user from an address; the user "" is the address itself.
+type who struct {
+	addr Addr
+	user string
+}
+
+// record is what is known of one of them.
+type record struct {
+	who
+	elem    *list.Element // in recent
+	fails   int
+	counted time.Duration // up to when fails has been brought
+	last    time.Duration // when the last one failed
+	judging int           // attempts that have passed here and have not ended
+	line    list.List     // *Attempt, those that may not pass yet, in order
+	alarmed bool          // after will call
+	proven  bool          // the user has got in from there before
+}
+
+// NewFailures makes a memory of so many records at most, and those that attempts
+// under way need. now reads the clock that times are of; after calls f after d.
+func NewFailures(p Penalty, most int, now func() time.Duration, after func(d time.Duration, f func())) *Failures {
+	return &Failures{penalty: p, most: most, now: now, after: after, records: map[who]*record{}}
+}
+
+// Set changes the penalty, from the next attempt on.
+func (f *Failures) Set(p Penalty) {
+	f.mu.Lock()
+	defer f.unlock()
+	f.penalty = p
+	for _, r := range f.records {
+		f.pass(r)
+	}
+}
+
+func (f *Failures) unlock() {
+	calls := f.calls
+	f.calls = nil
+	f.mu.Unlock()
+	for _, call := range calls {
+		call()
+	}
+}
+
+// record finds or makes a record, and forgets others that have not been of use for
+// longest.
+func (f *Failures) record(w who) *record {
+	if r := f.records[w]; r != nil {
+		f.recent.MoveToFront(r.elem)
+		return r
+	}
+	r := &record{who: w}
+	r.elem = f.recent.PushFront(r)
+	f.records[w] = r
+	for e := f.recent.Back(); len(f.records) > f.most && e != nil; {
+		old := e.Value.(*record)
+		e = e.Prev()
+		if old != r && old.judging == 0 && old.line.Len() == 0 {
+			f.recent.Remove(old.elem)
+			delete(f.records, old.who)
+		}
+	}
+	return r
+}
+
+// free is how many failures go without a penalty.
+func (r *record) free() int {
+	if r.user == "" {
+		return freeUsers
+	}
+	return freeFailures
+}
+
+// count adds failures to a record, after those that are to be forgotten are.
+func (r *record) count(n int, now time.Duration) {
+	forgotten := (now - r.counted) / forgetEvery
+	r.counted += forgotten * forgetEvery
+	r.fails = max(0, r.fails-int(min(forgotten, 1<<20)))
+	if r.fails == 0 {
+		r.counted = now
+	}
+	r.fails = min(r.fails+n, r.free()+maxGrowth)
+}
+
+// opensIn is how long it takes until one more attempt may pass; below 0: until
+// another has ended.
+func (f *Failures) opensIn(r *record, now time.Duration) time.Duration {
+	r.count(0, now)
+	beyond := r.fails - r.free() + 1
+	switch {
+	case f.penalty.First <= 0:
+		return 0
+	case beyond <= 0:
+		// As many at a time as would have to be wrong for a penalty.
+		if r.judging < r.free()-r.fails {
+			return 0
+		}
+		return -1
+	case r.judging > 0:
+		return -1
+	}
+	return max(0, r.last+f.penalty.after(beyond)-now)
+}
+
+// pass lets those pass who wait at a record, as far as it is open.
+func (f *Failures) pass(r *record) {
+	for r.line.Len() > 0 {
+		in := f.opensIn(r, f.now())
+		if in != 0 {
+			f.alarm(r, in)
+			return
+		}
+		t := r.line.Remove(r.line.Front()).(*Attempt)
+		t.elem = nil
+		r.judging++
+		t.passed++
+		if f.proceed(t) != AttemptHeld {
+			f.delayed--
+			f.calls = append(f.calls, t.Ready)
+		}
+	}
+}
+
+// alarm has pass called when a record opens.
+func (f *Failures) alarm(r *record, in time.Duration) {
+	if in < 0 || r.alarmed {
+		return
+	}
+	r.alarmed = true
+	f.after(in, func() {
+		f.mu.Lock()
+		defer f.unlock()
+		r.alarmed = false
+		f.pass(r)
+	})
+}
+
+// Suspect is an address from which passwords were wrong.
+type Suspect struct {
+	Addr    Addr
+	Users   int // whose failures are remembered
+	Delayed int // passwords that wait to be judged
+}
+
+// Suspects are all such addresses, and those at which passwords wait, in no order.
+func (f *Failures) Suspects() []Suspect {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	found := map[Addr]*Suspect{}
+	for w, r := range f.records {
+		r.count(0, now)
+		if r.line.Len() == 0 && (r.fails == 0 || w.user == "") {
+			continue
+		}
+		s := found[w.addr]
+		if s == nil {
+			s = &Suspect{Addr: w.addr}
+			found[w.addr] = s
+		}
+		s.Delayed += r.line.Len()
+		if w.user != "" && r.fails > 0 {
+			s.Users++
+		}
+	}
+	out := make([]Suspect, 0, len(found))
+	for _, s := range found {
+		out = append(out, *s)
+	}
+	return out
+}
+
+// Delayed is how many passwords wait to be judged.
+func (f *Failures) Delayed() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.delayed
+}

@@ -92,6 +92,7 @@ var homes = map[string][]string{
 	"github.com/spf13/cobra":                  {"cmd/pgweir"},
 	"github.com/jackc/pgx/v5":                 {"cmd/pgweir", "demo", "census", "loadtest", "top", "authquery"},
 	"github.com/chromedp":                     {"integration"},
+	"github.com/lib/pq":                       {"integration"},
 	"github.com/HdrHistogram/hdrhistogram-go": {"loadtest"},
 	"github.com/charmbracelet/bubbletea":      {"top"},
 	"github.com/charmbracelet/lipgloss":       {"top"},

@@ -100,13 +100,6 @@ dbname = "postgres"
 		}
 	})
 
-	t.Run("md5 with the md5 secret", func(t *testing.T) {
-		w := startWeir(t, weirOptions{Cluster: pg, Top: `auth_type = "md5"`, Tables: fmt.Sprintf("[users.with_md5]\npassword = %q", md5Secret("with_md5", "secret"))})
-		if err := tryLogin(t, w.DSN("user=with_md5", "password=secret")); err != nil {
-			t.Error(err)
-		}
-	})
-
 	t.Run("a SCRAM key is passed through", func(t *testing.T) {
 		for _, auth := range []string{"scram-sha-256", "md5"} {
 			w := startWeir(t, weirOptions{Cluster: pg, Top: fmt.Sprintf("auth_type = %q\nserver_login_retry = 0", auth), Tables: fmt.Sprintf(
@@ -126,13 +119,6 @@ dbname = "postgres"
 			if strings.Contains(w.Log(), "SCRAM-SHA-256$") || strings.Contains(w.Log(), "user=with_scram database="+w.DB+" server") {
 				t.Errorf("a secret is in the log, or a user who was let in: %s", w.Log())
 			}
-		}
-	})
-
-	t.Run("a password in clear text is passed through", func(t *testing.T) {
-		w := startWeir(t, weirOptions{Cluster: pg, Top: `auth_type = "password"`, Tables: fmt.Sprintf("[users.with_scram]\npassword = %q", secret)})
-		if err := tryLogin(t, w.DSN("user=with_scram", "password=secret")); err != nil {
-			t.Error(err)
 		}
 	})
 

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
@@ -291,65 +290,6 @@ func TestAHostThatRefusesABackendGetsItClosed(t *testing.T) {
 	h.refuse.Store(false)
 	eventually(t, "the pause is over", p.failureIsOver)
 	h.giveBack(h.lease(p))
-}
-
-func TestAServerThatSpeaksAnotherLanguageIsRefused(t *testing.T) {
-	message := func(typ byte, length uint32, body string) []byte {
-		return append(binary.BigEndian.AppendUint32([]byte{typ}, length), body...)
-	}
-	for name, c := range map[string]struct {
-		raw  []byte
-		code string
-	}{
-		"nothing":                {[]byte{}, wire.CodeConnectionFailure},
-		"half a header":          {[]byte{'R', 0}, wire.CodeConnectionFailure},
-		"half a message":         {message('S', 100, "abc"), wire.CodeConnectionFailure},
-		"length 0":               {message('R', 0, ""), wire.CodeProtocolViolation},
-		"length 3":               {message('R', 3, ""), wire.CodeProtocolViolation},
-		"length 2^31":            {message('R', 1<<31, ""), wire.CodeProtocolViolation},
-		"length 2^32-1":          {message('R', 1<<32-1, ""), wire.CodeProtocolViolation},
-		"length 64 KB":           {message('S', maxLoginMessage, ""), wire.CodeProtocolViolation},
-		"another type":           {message('T', 6, "\x00\x00"), wire.CodeProtocolViolation},
-		"an empty authenticate":  {message('R', 4, ""), wire.CodeProtocolViolation},
-		"a broken error":         {message('E', 8, "Sxyz"), wire.CodeProtocolViolation},
-		"a broken key":           {message('K', 6, "ab"), wire.CodeProtocolViolation},
-		"a broken status":        {message('S', 7, "abc"), wire.CodeProtocolViolation},
-		"Kerberos":               {message('R', 8, "\x00\x00\x00\x02"), wire.CodeFeatureNotSupported},
-		"GSS":                    {message('R', 8, "\x00\x00\x00\x07"), wire.CodeFeatureNotSupported},
-		"SASL of another kind":   {message('R', 15, "\x00\x00\x00\x0aOTHER\x00\x00")[:16], wire.CodeFeatureNotSupported},
-		"SASL in mid-way":        {message('R', 10, "\x00\x00\x00\x0bxx"), wire.CodeProtocolViolation},
-		"SASL at its end":        {message('R', 10, "\x00\x00\x00\x0cxx"), wire.CodeProtocolViolation},
-		"more after it is ready": {append(wire.AppendReadyForQuery(wire.AppendAuthOK(nil), 'I'), message('x', 4, "")...), wire.CodeProtocolViolation},
-		"last words behind that": {wire.Fatalf(wire.CodeAdminShutdown, "shot").Append(wire.AppendReadyForQuery(wire.AppendAuthOK(nil), 'I')), wire.CodeAdminShutdown},
-		"HTTP":                   {[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), wire.CodeProtocolViolation},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h, s := newHost(t), serve(t)
-			s.raw = func(*startup) []byte { return c.raw }
-			p := h.pool(s, nil)
-			k := h.taker(p)
-			k.ask(p, nil)
-			e := k.refusal()
-			if name == "SASL of another kind" && e.Code == wire.CodeProtocolViolation {
-				return // as good: the list has no end
-			}
-			if e.Code != c.code || e.Severity != "FATAL" {
-				t.Error(e)
-			}
-		})
-	}
-}
-
-func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
-	h, s := newHost(t), serve(t)
-	s.hold = make(chan struct{})
-	p := h.pool(s, func(s *Settings) { s.ConnectTimeout = 500 * time.Millisecond })
-	k := h.taker(p)
-	k.ask(p, nil)
-	if e := k.refusal(); e.Code != wire.CodeCannotConnect || !strings.Contains(e.Message, "server_connect_timeout") {
-		t.Error(e)
-	}
-	eventually(t, "the slot is free", func() bool { return p.Counts().Closing == 0 })
 }
 
 func TestANoticeAndANegotiationDuringTheLoginAreNoFailure(t *testing.T) {

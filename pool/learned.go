@@ -48,7 +48,7 @@ func (p *Pool) credentials() wire.Credentials {
 	if c.MD5 == "" {
 		c.MD5 = p.learned.MD5
 	}
-	if len(c.ClientKey) == 0 {
+	if len(c.ClientKey) == 0 && len(p.learned.ClientKey) > 0 {
 		c.ClientKey, c.ServerKey = p.learned.ClientKey, p.learned.ServerKey
 	}
 	return c

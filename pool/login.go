@@ -11,9 +11,6 @@ import (
 	"pgweir/wire"
 )
 
-// maxLoginMessage bounds what the server may send in one message of a login.
-const maxLoginMessage = 64 << 10
-
 // login opens a connection to the server and logs in with these startup
 // parameters, on the calling goroutine. Errors are *wire.Error: the server's
 // own as they came, or ours. After an error, failed is the connection, if there
@@ -110,6 +107,8 @@ type loginConn struct {
 	settings *Settings
 	auth     authStep
 	scram    *wire.SCRAMClient
+	received int    // bytes, see maxLogin
+	status   []byte // of the last ReadyForQuery of an exchange
 }
 
 // authStep is where the authentication stands. Whatever the server says out of
@@ -155,16 +154,10 @@ func (l *loginConn) run(params, more []wire.Param) (*Backend, error) {
 		return nil, err
 	}
 	b := &Backend{Vars: new(wire.Vars)}
-	for ready := false; ; {
-		if ready && l.r.Buffered() == 0 {
-			return b, nil
-		}
+	for {
 		typ, body, err := l.receive()
 		if err != nil {
 			return nil, err
-		}
-		if ready && typ != 'E' && typ != 'S' && typ != 'N' {
-			return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q behind its ReadyForQuery", typ)
 		}
 		if l.auth != authDone && typ != 'R' && typ != 'E' && typ != 'N' && typ != 'v' {
 			return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q before its AuthenticationOk", typ)
@@ -175,30 +168,25 @@ func (l *loginConn) run(params, more []wire.Param) (*Backend, error) {
 				return nil, err
 			}
 		case 'S':
-			name, value, err := wire.DecodeParameterStatus(body)
-			if err != nil {
+			if err := b.reports(body); err != nil {
 				return nil, err
-			}
-			b.Params = append(b.Params, wire.Param{Name: string(name), Value: string(value)})
-			if i := wire.VarIndex(name); i >= 0 {
-				b.Vars[i] = string(value)
 			}
 		case 'K':
 			pid, key, err := wire.DecodeBackendKeyData(body)
 			if err != nil {
 				return nil, err
 			}
+			if b.Key != nil {
+				return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a second BackendKeyData")
+			}
 			b.PID, b.Key = pid, slices.Clone(key)
 		case 'Z':
-			// What comes along behind it nobody has asked for: a setting that a
-			// reload has changed, or the last words of a backend that is shot.
-			ready = true
-		case 'E':
-			e, err := wire.DecodeError(body)
-			if err != nil {
+			if err := idle(body); err != nil {
 				return nil, err
 			}
-			return nil, e
+			return b, l.behind(b)
+		case 'E':
+			return nil, refusal(body)
 		case 'N', 'v':
 			// Notices of a login have nobody to go to; and what the server
 			// does not know of the protocol has not been asked of it.
@@ -208,27 +196,40 @@ func (l *loginConn) run(params, more []wire.Param) (*Backend, error) {
 	}
 }
 
-func (l *loginConn) send(p []byte) error {
-	if _, err := l.conn.Write(p); err != nil {
-		return broken(err)
+// behind reads what has come along behind a ReadyForQuery and nobody has asked for:
+// a setting that a reload has changed, or the last words of a backend that is shot.
+func (l *loginConn) behind(b *Backend) error {
+	for l.r.Buffered() > 0 {
+		typ, body, err := l.receive()
+		if err != nil {
+			return err
+		}
+		switch typ {
+		case 'S':
+			if err := b.reports(body); err != nil {
+				return err
+			}
+		case 'E':
+			return refusal(body)
+		case 'N':
+		default:
+			return wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q behind its ReadyForQuery", typ)
+		}
 	}
 	return nil
 }
 
-func (l *loginConn) receive() (byte, []byte, error) {
-	var h [wire.HeaderLen]byte
-	if _, err := io.ReadFull(l.r, h[:]); err != nil {
-		return 0, nil, broken(err)
+// reports notes a ParameterStatus of the login.
+func (b *Backend) reports(body []byte) error {
+	name, value, err := wire.DecodeParameterStatus(body)
+	if err != nil {
+		return err
 	}
-	typ, total := wire.Header(h[:])
-	if total == 0 || total > maxLoginMessage {
-		return 0, nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of impossible length during the login")
+	b.Params = append(b.Params, wire.Param{Name: string(name), Value: string(value)})
+	if i := wire.VarIndex(name); i >= 0 {
+		b.Vars[i] = string(value)
 	}
-	body := make([]byte, total-wire.HeaderLen)
-	if _, err := io.ReadFull(l.r, body); err != nil {
-		return 0, nil, broken(err)
-	}
-	return typ, body, nil
+	return nil
 }
 
 // authenticate answers one Authentication message.
@@ -259,7 +260,7 @@ func (l *loginConn) authenticate(body []byte) error {
 			return err
 		}
 		if c.Password == "" {
-			return l.lacking("a password")
+			return lacking(c, AuthPassword)
 		}
 		l.auth = authAnswered
 		return l.send(wire.AppendPassword(nil, c.Password))
@@ -272,7 +273,7 @@ func (l *loginConn) authenticate(body []byte) error {
 			secret = wire.MD5Secret(c.User, c.Password)
 		}
 		if secret == "" {
-			return l.lacking("a password")
+			return lacking(c, AuthMD5)
 		}
 		l.auth = authAnswered
 		return l.send(wire.AppendPassword(nil, wire.MD5Response(secret, [4]byte(rest))))
@@ -294,14 +295,4 @@ func (l *loginConn) authenticate(body []byte) error {
 		l.auth = authAnswered
 		return nil
 	}
-}
-
-// hintLacking says what to do when the server asks for what nobody knows.
-const hintLacking = "Set password in [users] or [databases], or let the client log in with scram-sha-256 and the same secret."
-
-func (l *loginConn) lacking(what string) error {
-	e := wire.Fatalf(wire.CodeInvalidPassword, "the server asks for %s of user %q, and none is known",
-		what, l.settings.Credentials.User)
-	e.Hint = hintLacking
-	return e
 }

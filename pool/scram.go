@@ -28,7 +28,7 @@ func (l *loginConn) beginSCRAM(offer []byte) error {
 	case len(c.ClientKey) > 0 && len(c.ServerKey) > 0:
 		l.scram = wire.NewSCRAMClientKeys(c.ClientKey, c.ServerKey, wire.SCRAMNonce())
 	default:
-		return l.lacking("a password")
+		return lacking(c, AuthSCRAM)
 	}
 	l.scram.Bind(binding)
 	l.auth = authOffered

@@ -37,7 +37,6 @@ type server struct {
 	late     time.Duration                // ends take up to that long
 	tls      *tls.Config                  // nil: answers 'N'
 	carefree bool                         // takes TLS at once without naming the protocol
-	ssl      byte                         // answers this to an SSLRequest instead
 	deaf     bool                         // reads nothing after the login but a cancel ends that
 	ignore   int                          // so many cancels come too early
 	query    func(*serverSession, string) // answers a Query; nil: nobody does
@@ -254,13 +253,9 @@ func (p peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
 
 func (s *server) answerSSL(x *serverSession) bool {
 	s.mu.Lock()
-	config, answer := s.tls, s.ssl
+	config := s.tls
 	s.mu.Unlock()
-	switch {
-	case answer != 0:
-		x.conn.Write([]byte{answer})
-		return true
-	case config == nil:
+	if config == nil {
 		x.conn.Write([]byte{'N'})
 		return true
 	}

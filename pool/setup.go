@@ -103,6 +103,16 @@ func reported(params []wire.Param, name string) string {
 
 // setUp asks what the session has begun with, and notes it on b.
 func (l *loginConn) setUp(b *Backend, params []wire.Param) error {
+	if err := l.askBegun(b, params); err != nil {
+		return err
+	}
+	if err := idle(l.status); err != nil {
+		return err
+	}
+	return l.behind(b)
+}
+
+func (l *loginConn) askBegun(b *Backend, params []wire.Param) error {
 	fixed, _, _ := split(params)
 	u := setUp{own: ownSettings(serverMajor(b.Params)), utf8: b.Vars[wire.VarClientEncoding] == "UTF8"}
 	u.pairs, u.settable = settingPairs(fixed)
@@ -190,13 +200,17 @@ func (l *loginConn) exchange(queries ...string) (rows [][][]string, failed *wire
 				return nil, nil, err
 			}
 			if e.Severity != "ERROR" {
-				return nil, nil, e
+				return nil, nil, refusal(body)
 			}
 			if failed == nil {
 				failed = e
 			}
 		case 'Z':
+			l.status = body
 			n++
+		case 'T', 'C', 'I', 'N', 'S', 'A':
+		default:
+			return nil, nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q during the login", typ)
 		}
 	}
 	return rows, failed, nil

@@ -115,6 +115,10 @@ func (t *transport) handshake(conn net.Conn, a Address) (net.Conn, error) {
 
 // shakeError says why a handshake has failed.
 func shakeError(a Address, err error) error {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return broken(err)
+	}
 	hint := ""
 	var record tls.RecordHeaderError
 	var sys *net.OpError

@@ -201,17 +201,6 @@ func TestAClientCertificateIsShown(t *testing.T) {
 	}
 }
 
-func TestAnotherAnswerToAnSSLRequestIsRefused(t *testing.T) {
-	h, s := newHost(t), serveTCP(t)
-	s.ssl = 'E'
-	p := h.pool(s, func(s *Settings) { s.Address.TLS.Mode = TLSPrefer })
-	k := h.taker(p)
-	k.ask(p, nil)
-	if e := k.refusal(); e.Code != wire.CodeProtocolViolation {
-		t.Error(e)
-	}
-}
-
 func TestTLSIsNotAskedForOnAUnixSocket(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	p := h.pool(s, func(s *Settings) { s.Address.TLS.Mode = TLSVerifyFull })

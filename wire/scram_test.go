@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // The example of RFC 7677, section 3.
@@ -312,6 +313,48 @@ func FuzzSCRAMClient(f *testing.F) {
 			if err := c.Final(final); err != nil {
 				wantFatal(t, err)
 			}
+		}
+	})
+}
+
+// FuzzSCRAMSecret reads stored secrets, which auth_query takes from a server.
+func FuzzSCRAMSecret(f *testing.F) {
+	f.Add(rfcSecret(f).String())
+	f.Add("SCRAM-SHA-256$1:AA==$AA==:AA==")
+	f.Add("SCRAM-SHA-256$10000001:AA==$" + strings.Repeat("A", 43) + "=:" + strings.Repeat("A", 43) + "=")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ParseSCRAMSecret(text)
+		if err != nil {
+			if len(text) > 20 && strings.Contains(err.Error(), text[14:]) {
+				t.Fatalf("the secret is in %q", err)
+			}
+			return
+		}
+		if s.Iterations < 1 || s.Iterations > MaxSCRAMIterations || len(s.Salt) == 0 || len(s.StoredKey) != 32 || len(s.ServerKey) != 32 {
+			t.Fatalf("%q is read as %+v", text, s)
+		}
+		if again, err := ParseSCRAMSecret(s.String()); err != nil || again.String() != s.String() {
+			t.Fatalf("%q becomes %q, %v", text, again, err)
+		}
+	})
+}
+
+// FuzzPassword prepares any password. What is prepared is not empty, and is UTF-8 if
+// it was; ASCII stays as it is.
+func FuzzPassword(f *testing.F) {
+	for _, password := range []string{"pencil", "I\u00adX", "\u00ad", "a\u200bb", "\u2168", "\u06271", "\u0378x", "a\xff", "\u00aa", "\u1680"} {
+		f.Add(password)
+	}
+	f.Fuzz(func(t *testing.T, password string) {
+		got := prepPassword(password)
+		ascii := strings.IndexFunc(password, func(r rune) bool { return r >= 0x80 }) < 0
+		switch {
+		case got == "" && password != "":
+			t.Fatalf("%q becomes nothing", password)
+		case ascii && got != password, !utf8.ValidString(password) && got != password:
+			t.Fatalf("%q becomes %q", password, got)
+		case utf8.ValidString(password) && !utf8.ValidString(got):
+			t.Fatalf("%q becomes %q, which is no UTF-8", password, got)
 		}
 	})
 }

@@ -29,7 +29,6 @@ type Config struct {
 	ListenBacklog  int
 	UnixSocketDir  string // "": no Unix socket; "@name": an abstract one (SocketPath)
 	UnixSocketMode fs.FileMode
-	HTTPListen     string // host:port; "": no HTTP
 	MaxClientConn  int
 	Workers        int // event loops; 0: as many as the load needs ("auto")
 
@@ -131,6 +130,16 @@ type Config struct {
 	ClientTLSRoots       *x509.CertPool
 	ServerTLSCertificate *tls.Certificate
 	ServerTLSRoots       *x509.CertPool
+
+	HTTPListen         string   // host:port; "": no HTTP
+	HTTPHosts          []string // names, or "*" for any
+	HTTPTLSCertFile    string
+	HTTPTLSKeyFile     string
+	HTTPTLSCAFile      string
+	HTTPTokenFile      string
+	HTTPAdminTokenFile string
+	HTTPInsecure       bool
+	httpLine           int // where http_listen stands; 0 if it does not
 
 	LogLevel          string // "debug", "info", "warn" or "error"
 	LogFormat         string // "text" or "json"

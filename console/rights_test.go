@@ -100,7 +100,7 @@ func TestHelpListsEveryCommand(t *testing.T) {
 			silent = silent || c.name == by // drivers' own
 		}
 		silent = silent || planned(t, rights[c.name].text, Admin) == wire.CodeFeatureNotSupported
-		if listed := regexp.MustCompile(`\n\t`+c.name+`\b`).MatchString(help); listed == silent {
+		if listed := regexp.MustCompile(`\n\t` + c.name + `\b`).MatchString(help); listed == silent {
 			t.Errorf("SHOW HELP lists %s: %v", c.name, listed)
 		}
 	}

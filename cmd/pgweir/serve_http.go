@@ -13,7 +13,7 @@ import (
 )
 
 // httpEvery is how often the files of HTTP are looked at.
-const httpEvery = 2 * time.Second
+const httpEvery = time.Second
 
 // httpServer serves HTTP as the configuration had it at the start: its settings
 // change at a restart, what their files hold at any time.

@@ -76,7 +76,7 @@ var settings = []setting[Config]{
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthType },
 		spec: spec{name: "auth_type", kind: kindChoice, def: "md5",
 			choices: []string{"trust", "password", "plain", "md5", "scram-sha-256", "cert", "peer", "hba", "any"},
-			doc:     `How clients prove who they are. "plain" is "password"; "md5" uses SCRAM for a user whose secret is SCRAM; "trust" asks for nothing and takes every name, as in PostgreSQL's pg_hba.conf: whether there is such a user the server says; "cert" takes the common name of the client's certificate, "peer" the operating system user at the other end of a Unix socket, and either must be the user; "hba" is what the lines of auth_hba_file say; "any" is "trust" where every client is an administrator of the console too, and every database needs a user of its own.`}},
+			doc:     `How clients prove who they are. "plain" is "password"; "md5" uses SCRAM for a user whose secret is SCRAM; "trust" asks for nothing and takes every name, as in PostgreSQL's pg_hba.conf: whether there is such a user the server says; "cert" takes the common name of the client's certificate, "peer" the operating system user at the other end of a Unix socket, and either must be the user; "hba" is what the lines of auth_hba_file say; "any" is "trust" where every client may read on the console too, and every database needs a user of its own.`}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthFile },
 		spec: spec{name: "auth_file", kind: kindPath, def: "",
 			doc: "A file of users and secrets in PgBouncer's format, read besides [users.NAME]."}},

@@ -226,6 +226,21 @@ func TestRefusalsSayWhatIsNeeded(t *testing.T) {
 	}
 }
 
+func TestStrangersCannotHaveSnapshotsTakenAtWill(t *testing.T) {
+	src := &counting{fixed: fixed{fixture()}}
+	r := &readiness{src: src}
+	now := time.Now()
+	for i := range 100 {
+		if !r.look(now.Add(time.Duration(i) * readyEvery / 50)) {
+			t.Fatal("not ready")
+		}
+	}
+	src.s.Ready = false
+	if src.reads != 2 || r.look(now.Add(3*readyEvery)) {
+		t.Errorf("%d snapshots were taken", src.reads)
+	}
+}
+
 func TestLoginAsksForATokenWhereNoneIsNeeded(t *testing.T) {
 	h := Handler(fixed{fixture()}, "0.1.0", NewGuard(Access{Open: true, Hosts: []string{"*"}, Keys: Keys{Admins: digests(adminsToken)}}))
 	if w := answerTo(h, "/login", ""); w.Code != http.StatusUnauthorized || len(w.Header().Values("WWW-Authenticate")) != 2 {

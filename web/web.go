@@ -41,6 +41,7 @@ type Source interface {
 func Handler(src Source, version string, guard *Guard) http.Handler {
 	figures := newSite(&reader{Source: src}, version, guard)
 	statements := newSite(src, version, guard)
+	readiness := &readiness{src: src}
 	return secured(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -58,7 +59,7 @@ func Handler(src Source, version string, guard *Guard) http.Handler {
 		case r.URL.Path == pathHealth:
 			writeText(w, http.StatusOK, "ok")
 		case r.URL.Path == pathReady:
-			serveReady(w, src, false)
+			readiness.ServeHTTP(w, r)
 		default:
 			guard.refuse(w, r, why)
 		}
@@ -89,7 +90,7 @@ func newSite(src Source, version string, guard *Guard) http.Handler {
 		{"/metrics", metricsHandler(src, version, guard)},
 		{pathLogin, http.HandlerFunc(guard.login)},
 		{pathHealth, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })},
-		{pathReady, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { serveReady(w, src, true) })},
+		{pathReady, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { serveReady(w, src) })},
 	}
 	mux := http.NewServeMux()
 	all := make([]string, len(paths))
@@ -117,19 +118,6 @@ func historyAsked(src Source, r *http.Request) history {
 		return historyOf(src.History())
 	}
 	return historyOf(src.PoolHistory(q.Get("database"), q.Get("user")))
-}
-
-// serveReady says why clients cannot be served only to those who may know more
-// than that: the reason has names and addresses.
-func serveReady(w http.ResponseWriter, src Source, why bool) {
-	switch s := src.Snapshot(status.Counts); {
-	case s.Ready:
-		writeText(w, http.StatusOK, "ok")
-	case why:
-		writeText(w, http.StatusServiceUnavailable, "not ready: "+s.NotReady)
-	default:
-		writeText(w, http.StatusServiceUnavailable, "not ready")
-	}
 }
 
 // secured adds what keeps a browser from making anything of an answer but what

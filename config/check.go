@@ -18,6 +18,7 @@ func (p *parser) finish() {
 	p.authentication()
 	p.clientTLS()
 	p.serverTLS()
+	p.http()
 	p.serverLogins()
 	p.poolSizes()
 	p.census()
@@ -64,9 +65,6 @@ func (p *parser) listeners() {
 	socket := SocketPath(c.UnixSocketDir, c.ListenPort)
 	if c.UnixSocketDir != "" && len(socket) > maxSocketPath {
 		p.problem([]string{"unix_socket_dir"}, "unix_socket_dir: the socket's path would have %d bytes, and the system takes %d at most", len(socket), maxSocketPath)
-	}
-	if c.HTTPListen != "" && !isHostPort(c.HTTPListen) {
-		p.problem([]string{"http_listen"}, `http_listen: %s is not an address and a port such as "127.0.0.1:9127"`, quote(c.HTTPListen))
 	}
 }
 

@@ -29,7 +29,6 @@ type Config struct {
 	ListenBacklog       int
 	UnixSocketDir       string // "": no Unix socket; "@name": an abstract one (SocketPath)
 	UnixSocketMode      fs.FileMode
-	HTTPListen          string // host:port; "": no HTTP
 	MaxClientConn       int
 	MaxLogins           int // at a time; over Unix sockets as many again
 	MaxLoginsPerAddress int // 0: no more than its share of MaxLogins
@@ -135,6 +134,16 @@ type Config struct {
 	ClientTLSRoots       *x509.CertPool
 	ServerTLSCertificate *tls.Certificate
 	ServerTLSRoots       *x509.CertPool
+
+	HTTPListen         string   // host:port; "": no HTTP
+	HTTPHosts          []string // names, or "*" for any
+	HTTPTLSCertFile    string
+	HTTPTLSKeyFile     string
+	HTTPTLSCAFile      string
+	HTTPTokenFile      string
+	HTTPAdminTokenFile string
+	HTTPInsecure       bool
+	httpLine           int // where http_listen stands; 0 if it does not
 
 	LogLevel          string // "debug", "info", "warn" or "error"
 	LogFormat         string // "text" or "json"

@@ -98,7 +98,7 @@ func TestValuesCanBeWrittenInEachOfTheirForms(t *testing.T) {
 		{`listen_port = 0`, func(c *Config) any { return c.ListenPort }, 0},
 		{`listen_port = 0x10`, func(c *Config) any { return c.ListenPort }, 16},
 		{`http_listen = ""`, func(c *Config) any { return c.HTTPListen }, ""},
-		{`http_listen = ":0"`, func(c *Config) any { return c.HTTPListen }, ":0"},
+		{"http_insecure = true\nhttp_listen = \":0\"", func(c *Config) any { return c.HTTPListen }, ":0"},
 		{`http_listen = "[::1]:80"`, func(c *Config) any { return c.HTTPListen }, "[::1]:80"},
 		{`unix_socket_dir = ""`, func(c *Config) any { return c.UnixSocketDir }, ""},
 		{`unix_socket_mode = "770"`, func(c *Config) any { return int(c.UnixSocketMode) }, 0o770},
@@ -261,7 +261,8 @@ leak_check = 0.050
 			restart = append(restart, row.Key)
 		}
 	}
-	if want := []string{"listen_addr", "listen_port", "listen_backlog", "unix_socket_dir", "unix_socket_mode", "http_listen", "workers", "log_format"}; !reflect.DeepEqual(restart, want) {
+	if want := []string{"listen_addr", "listen_port", "listen_backlog", "unix_socket_dir", "unix_socket_mode", "workers",
+		"http_listen", "http_hosts", "http_tls_cert_file", "http_tls_key_file", "http_tls_ca_file", "http_token_file", "http_admin_token_file", "http_insecure", "log_format"}; !reflect.DeepEqual(restart, want) {
 		t.Errorf("changeable at a restart only: %v, want %v", restart, want)
 	}
 }

@@ -25,6 +25,8 @@ func (c *Config) CertificateFiles() (out []CertificateFile) {
 		{"client_tls_ca_file", c.ClientTLSCAFile, true},
 		{"server_tls_ca_file", c.ServerTLSCAFile, true},
 		{"server_tls_cert_file", c.ServerTLSCertFile, false},
+		{"http_tls_cert_file", c.HTTPTLSCertFile, false},
+		{"http_tls_ca_file", c.HTTPTLSCAFile, true},
 	} {
 		if f.Path != "" {
 			out = append(out, f)

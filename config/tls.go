@@ -118,22 +118,12 @@ type ClientTLSFiles struct{ cert, key, ca []byte }
 
 // ReadClientTLSFiles reads them anew. The error names the file that cannot be read.
 func (c *Config) ReadClientTLSFiles() (f ClientTLSFiles, err error) {
-	for _, file := range []struct {
-		name, path string
-		data       *[]byte
-	}{
+	err = readNamed([]namedFile{
 		{"client_tls_cert_file", c.ClientTLSCertFile, &f.cert},
 		{"client_tls_key_file", c.ClientTLSKeyFile, &f.key},
 		{"client_tls_ca_file", c.ClientTLSCAFile, &f.ca},
-	} {
-		if file.path == "" {
-			continue
-		}
-		if *file.data, err = readFile(file.path); err != nil {
-			return ClientTLSFiles{}, fmt.Errorf("%s: %s: %w", file.name, printable(file.path), err)
-		}
-	}
-	return f, nil
+	})
+	return f, err
 }
 
 // Equal tells whether two readings are the same, byte by byte.

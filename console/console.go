@@ -10,7 +10,8 @@ import (
 type Access uint8
 
 const (
-	// Stats may SHOW everything but FDS (PgBouncer's stats_users).
+	// Stats may SHOW everything but FDS (PgBouncer's stats_users), with
+	// status.Hidden in the place of clients' statements.
 	Stats Access = iota
 	// Admin may do all (PgBouncer's admin_users).
 	Admin

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"pgweir/status"
 	"pgweir/wire"
 )
 
@@ -53,6 +54,15 @@ func (s *session) simple(text string) error {
 	return nil
 }
 
+// snapshot reads the figures, as far as the client may see them.
+func (s *session) snapshot(detail status.Detail) *status.Snapshot {
+	all := s.ctl.Snapshot(detail)
+	if s.access < Admin {
+		return all.WithoutStatements()
+	}
+	return all
+}
+
 // execute runs a portal for at most this many rows, and answers all but its
 // description.
 func (s *session) execute(p *portal, most int) error {
@@ -63,7 +73,7 @@ func (s *session) execute(p *portal, most int) error {
 			}
 		}
 		if p.plan.table != nil {
-			p.result = p.plan.table.read(s.ctl.Snapshot(p.plan.table.detail()))
+			p.result = p.plan.table.read(s.snapshot(p.plan.table.detail()))
 			p.fields = p.plan.table.fields()
 		}
 		if p.plan.status != 0 {

@@ -32,7 +32,7 @@ type weirOptions struct {
 	// DB is an existing database that is to be used; "" makes a new one.
 	DB string
 	// Top are lines of config.toml above the tables. What is set here takes
-	// the place of the harness's own value.
+	// the place of the harness's own value. HTTPPORT stands for the port of HTTP.
 	Top string
 	// Database are lines for the table of the test's own database; host, port
 	// and dbname are there already.
@@ -213,7 +213,7 @@ func (w *weir) Config() string { return w.config(w.opts) }
 
 func (w *weir) config(o weirOptions) string {
 	var b strings.Builder
-	b.WriteString(o.Top + "\n")
+	b.WriteString(strings.ReplaceAll(o.Top, "HTTPPORT", strconv.Itoa(w.HTTPPort)) + "\n")
 	for _, s := range w.own() {
 		if !regexp.MustCompile(`(?m)^\s*` + s[0] + `\s*=`).MatchString(o.Top) {
 			fmt.Fprintf(&b, "%s = %s\n", s[0], s[1])

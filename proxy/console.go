@@ -21,8 +21,10 @@ type Console interface {
 func (l *login) enterConsole() bool {
 	c, w := l.c, l.c.worker.Load()
 	p := w.proxy
-	admin := l.rules.admins[l.ask.user] || l.rules.config.AuthType == "any" || l.isSelf()
-	if !admin && !l.rules.stats[l.ask.user] {
+	admin := l.rules.admins[l.ask.user] || l.isSelf()
+	// As in PgBouncer, whoever is let in under whatever name may read.
+	reads := l.rules.stats[l.ask.user] || l.rules.config.AuthType == "any"
+	if !admin && !reads {
 		l.fail(wire.Fatalf(wire.CodeInsufficientPrivilege,
 			"user \"%s\" is neither in admin_users nor in stats_users", l.ask.user))
 		return false

@@ -2,6 +2,7 @@ package top
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ const maxAnswer = 16 << 20
 // httpReader asks one pgweir over HTTP.
 type httpReader struct {
 	base   *url.URL
+	token  string // "": none
 	client *http.Client
 }
 
@@ -42,6 +44,14 @@ func newHTTPReader(text string) (*httpReader, error) {
 		// pgweir sends nobody elsewhere, so whoever does is not pgweir.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// prove has pgweir asked with a token, and over TLS as config says; nil is as usual.
+func (h *httpReader) prove(token string, config *tls.Config) {
+	h.token = token
+	if config != nil {
+		h.client.Transport.(*http.Transport).TLSClientConfig = config
+	}
 }
 
 func (h *httpReader) close() { h.client.CloseIdleConnections() }
@@ -136,6 +146,9 @@ func (h *httpReader) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/json")
+	if h.token != "" {
+		req.Header.Set("Authorization", "Bearer "+h.token)
+	}
 	resp, err := h.client.Do(req)
 	if err != nil {
 		return nil, shortened(err)

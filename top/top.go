@@ -2,6 +2,7 @@ package top
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ func init() { quiet.Restore() }
 // Options say what to watch, and how.
 type Options struct {
 	URL     string // where / of pgweir's HTTP is, as "http://127.0.0.1:9127"
+	Token   string // for it; "": none
+	TLS     *tls.Config
 	Console string // DSN of the console, in libpq's form; "": do without
 	// Interval is between two readings, from 0.1 seconds to an hour.
 	Interval time.Duration
@@ -49,6 +52,7 @@ func Run(ctx context.Context, o Options) error {
 	if s.http, err = newHTTPReader(o.URL); err != nil {
 		return err
 	}
+	s.http.prove(o.Token, o.TLS)
 	if o.Console != "" {
 		if s.console, err = newConsole(o.Console); err != nil {
 			return err

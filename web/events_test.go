@@ -295,7 +295,7 @@ func TestAServerThatShutsDownEndsItsEvents(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, ln, e) }()
+	go func() { done <- Serve(ctx, ln, e, everybody()) }()
 	_, from := listenTo(t, t.Context(), "http://"+ln.Addr().String())
 	next(t, from, "state")
 	began := time.Now()

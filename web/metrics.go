@@ -12,15 +12,15 @@ import (
 
 // metricsHandler serves the metrics of a registry of its own. A figure that
 // cannot be rendered does not take the others with it.
-func metricsHandler(src Source, version string) http.Handler {
-	return promhttp.HandlerFor(newRegistry(src, version),
+func metricsHandler(src Source, version string, guard *Guard) http.Handler {
+	return promhttp.HandlerFor(newRegistry(src, version, guard),
 		promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
 }
 
-func newRegistry(src Source, version string) *prometheus.Registry {
+func newRegistry(src Source, version string, guard *Guard) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		&collector{src: src, version: version},
+		&collector{src: src, version: version, guard: guard},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -32,6 +32,7 @@ func newRegistry(src Source, version string) *prometheus.Registry {
 type collector struct {
 	src     Source
 	version string
+	guard   *Guard
 }
 
 // Labels are databases and users, of which there are as many as pools, servers
@@ -55,6 +56,7 @@ var (
 	buildInfo       = describe("build_info", "Always 1; the label says which version runs.", "version")
 	memoryInfo      = describe("backend_memory_info", "Always 1; the label says how the memory of a backend is known: measured, estimated or unknown.", bySource)
 	certExpiry      = describe("tls_certificate_expiry_timestamp_seconds", "When the certificate that the setting names, or the first that matters in its file, is no longer good, in seconds since 1970.", "file", "setting")
+	httpRefused     = describe("http_refused_total", "Requests over HTTP that were refused, and connections that gave way to others.", byReason)
 	poolClients     = describe("pool_clients", "Clients connected to the pool.", byDatabase, byUser, byState)
 	poolBackend     = describe("pool_backends", "Backends that the pool has open, opening or closing.", byDatabase, byUser, byState)
 	poolCancels     = describe("pool_cancel_requests", "Cancel requests, passed on (active) or not yet (waiting).", byDatabase, byUser, byState)
@@ -142,7 +144,7 @@ func poolCount(name, help string, value func(*status.Totals) float64) metric[*st
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildInfo, memoryInfo, certExpiry, poolClients, poolBackend, poolCancels, poolPinned,
+	for _, d := range []*prometheus.Desc{buildInfo, memoryInfo, certExpiry, httpRefused, poolClients, poolBackend, poolCancels, poolPinned,
 		poolShapes, poolChecks, poolWait, poolTransaction, poolQuery, authQueryUsers} {
 		ch <- d
 	}
@@ -179,6 +181,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, cert := range s.Certificates {
 		send(ch, certExpiry, prometheus.GaugeValue, float64(cert.Expires.Unix()), label(cert.File), cert.Setting)
+	}
+	for _, why := range allRefusals {
+		send(ch, httpRefused, prometheus.CounterValue, float64(c.guard.refusals.of(why)), string(why))
 	}
 	for i := range s.Pools {
 		sendPool(ch, s, &s.Pools[i])

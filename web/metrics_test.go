@@ -110,7 +110,7 @@ func madeUp() scraped {
 func scrape(t *testing.T, src Source) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Handler(src, "0.1.0").ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	Handler(src, "0.1.0", everybody()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusOK {
 		t.Fatalf("/metrics: %d %s", w.Code, w.Body)
 	}
@@ -126,7 +126,7 @@ func scrape(t *testing.T, src Source) string {
 // gather is what a registry of the made-up figures has of ours.
 func gather(t *testing.T, src Source) []*dto.MetricFamily {
 	t.Helper()
-	families, err := newRegistry(src, "0.1.0").Gather()
+	families, err := newRegistry(src, "0.1.0", everybody()).Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func described(t *testing.T) []string {
 
 func TestMetricsKeepToTheConventions(t *testing.T) {
 	src := madeUp()
-	problems, err := testutil.GatherAndLint(newRegistry(src, "0.1.0"))
+	problems, err := testutil.GatherAndLint(newRegistry(src, "0.1.0", everybody()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestAScrapeIsAlwaysInTheSameOrder(t *testing.T) {
 }
 
 func BenchmarkScrape(b *testing.B) {
-	h := Handler(madeUp(), "0.1.0")
+	h := Handler(madeUp(), "0.1.0", everybody())
 	var body bytes.Buffer
 	for b.Loop() {
 		w := httptest.NewRecorder()

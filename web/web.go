@@ -32,47 +32,92 @@ type Source interface {
 //	/census   JSON: the processes of a server; of another one with ?server=host:port
 //	/events   server-sent events, for the page
 //	/metrics  Prometheus' text format
+//	/login    asks for a token, and leads to the page
 //	/healthz  200 as long as the process lives
 //	/readyz   200 if clients can be served, else 503 and the reason
 //
+// Guard says who sees what; the last two answer anybody, without the reason.
 // version is pgweir's own, as "0.1.0".
-func Handler(src Source, version string) http.Handler {
+func Handler(src Source, version string, guard *Guard) http.Handler {
+	figures := newSite(&reader{Source: src}, version, guard)
+	statements := newSite(src, version, guard)
+	readiness := &readiness{src: src}
+	return secured(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD are answered", http.StatusMethodNotAllowed)
+			return
+		}
+		may, why := guard.judge(r)
+		switch {
+		case may == Statements:
+			defer engage(r.Context())()
+			statements.ServeHTTP(w, r)
+		case may == Figures:
+			defer engage(r.Context())()
+			figures.ServeHTTP(w, r)
+		case r.URL.Path == pathHealth:
+			writeText(w, http.StatusOK, "ok")
+		case r.URL.Path == pathReady:
+			readiness.ServeHTTP(w, r)
+		default:
+			guard.refuse(w, r, why)
+		}
+	}))
+}
+
+const (
+	pathHealth = "/healthz"
+	pathReady  = "/readyz"
+	pathLogin  = "/login"
+)
+
+// newSite is all that those see who have the right to what src gives.
+func newSite(src Source, version string, guard *Guard) http.Handler {
+	paths := []struct {
+		path    string
+		handler http.Handler
+	}{
+		{"/", pageHandler(src)},
+		{"/savings", jsonOf(func(*http.Request) any { return savingsOf(src.Snapshot(status.Counts)) })},
+		{"/pools", jsonOf(func(*http.Request) any { return poolsOf(src.Snapshot(status.WithEvidence)) })},
+		{"/history", jsonOf(func(r *http.Request) any { return historyAsked(src, r) })},
+		{"/sizing", jsonOf(func(*http.Request) any { return sizingOf(src.Sizing()) })},
+		{"/census", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			writeCensus(w, src.Censuses(), r.URL.Query().Get("server"))
+		})},
+		{"/events", newEvents(src)},
+		{"/metrics", metricsHandler(src, version, guard)},
+		{pathLogin, http.HandlerFunc(guard.login)},
+		{pathHealth, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })},
+		{pathReady, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { serveReady(w, src) })},
+	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", pageHandler(src))
-	mux.HandleFunc("GET /savings", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, savingsOf(src.Snapshot(status.Counts)))
-	})
-	mux.HandleFunc("GET /pools", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, poolsOf(src.Snapshot(status.WithEvidence)))
-	})
-	mux.HandleFunc("GET /history", func(w http.ResponseWriter, r *http.Request) {
-		q := r.URL.Query()
-		if !q.Has("database") && !q.Has("user") {
-			writeJSON(w, historyOf(src.History()))
-			return
+	all := make([]string, len(paths))
+	for i, p := range paths {
+		pattern := "GET " + p.path
+		if p.path == "/" {
+			pattern += "{$}"
 		}
-		writeJSON(w, historyOf(src.PoolHistory(q.Get("database"), q.Get("user"))))
+		mux.Handle(pattern, p.handler)
+		all[i] = p.path
+	}
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "there is no such page, but: "+strings.Join(all, " "), http.StatusNotFound)
 	})
-	mux.HandleFunc("GET /sizing", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, sizingOf(src.Sizing()))
-	})
-	mux.Handle("GET /events", newEvents(src))
-	mux.HandleFunc("GET /census", func(w http.ResponseWriter, r *http.Request) {
-		writeCensus(w, src.Censuses(), r.URL.Query().Get("server"))
-	})
-	mux.Handle("GET /metrics", metricsHandler(src, version))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		writeText(w, http.StatusOK, "ok")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		s := src.Snapshot(status.Counts)
-		if !s.Ready {
-			writeText(w, http.StatusServiceUnavailable, "not ready: "+s.NotReady)
-			return
-		}
-		writeText(w, http.StatusOK, "ok")
-	})
-	return secured(mux)
+	return mux
+}
+
+func jsonOf(make func(*http.Request) any) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { writeJSON(w, make(r)) })
+}
+
+func historyAsked(src Source, r *http.Request) history {
+	q := r.URL.Query()
+	if !q.Has("database") && !q.Has("user") {
+		return historyOf(src.History())
+	}
+	return historyOf(src.PoolHistory(q.Get("database"), q.Get("user")))
 }
 
 // secured adds what keeps a browser from making anything of an answer but what
@@ -81,6 +126,9 @@ func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy",

@@ -56,11 +56,14 @@ func fixture() *status.Snapshot {
 	return s
 }
 
+// everybody may read, under any name.
+func everybody() *Guard { return NewGuard(Access{Open: true, Hosts: []string{"*"}}) }
+
 // ask asks the handler and gives the answer with its body.
 func ask(t *testing.T, s *status.Snapshot, method, path string) (*http.Response, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Handler(fixed{s}, "0.1.0").ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	Handler(fixed{s}, "0.1.0", everybody()).ServeHTTP(w, httptest.NewRequest(method, path, nil))
 	answer := w.Result()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
@@ -288,7 +291,7 @@ func (c *counting) Snapshot(d status.Detail) *status.Snapshot {
 
 func TestOneRequestReadsOneSnapshot(t *testing.T) {
 	src := &counting{fixed: fixed{fixture()}}
-	h := Handler(src, "0.1.0")
+	h := Handler(src, "0.1.0", everybody())
 	for _, path := range []string{"/", "/savings", "/pools", "/metrics", "/readyz"} {
 		src.reads = 0
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
@@ -327,7 +330,7 @@ func TestServeStopsWithItsContextOnceRequestsUnderWayHaveEnded(t *testing.T) {
 			close(begun)
 			<-goOn
 			writeText(w, http.StatusOK, "ok")
-		}))
+		}), everybody())
 	}()
 	answered := make(chan string, 1)
 	go func() {
@@ -369,7 +372,7 @@ func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	ln.Close()
-	if err := Serve(t.Context(), ln, http.NotFoundHandler()); err == nil {
+	if err := Serve(t.Context(), ln, http.NotFoundHandler(), everybody()); err == nil {
 		t.Error("it returned nil")
 	}
 }

@@ -31,7 +31,9 @@ for backends who uses them. Below stands what is wrong, and what to do about it.
 
 Without --dsn, the running pgweir is asked for its last census: at --url, else at
 http_listen of the configuration (-c, or config.toml if there is one), else at
-http://127.0.0.1:9127.
+http://127.0.0.1:9127. The configuration also tells its certificate and, as far as
+they can be read, its tokens; beside --url that is what --ca-file and --token-file
+are for.
 
 With --dsn, the server is read directly, whether or not a pgweir runs. It is read
 twice, a second apart, since some of what is wrong shows only in what does not
@@ -43,7 +45,7 @@ what is not known.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.configGiven = cmd.Flags().Changed("config")
+			o.access.configGiven = cmd.Flags().Changed("config")
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			return o.run(ctx, os.Stdout)
@@ -51,21 +53,20 @@ what is not known.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.dsn, "dsn", "", `read this server directly: "host=db user=postgres dbname=postgres" or a URL`)
-	flags.StringVar(&o.url, "url", "", "where pgweir serves HTTP")
-	flags.StringVarP(&o.config, "config", "c", "config.toml", "the configuration file of the running pgweir")
+	o.access.flags(cmd)
 	flags.StringVar(&o.server, "server", "", "which server, as host:port, if pgweir has several")
 	flags.BoolVar(&o.watch, "watch", false, "go on, every 2 seconds, until Ctrl-C")
 	flags.BoolVar(&o.json, "json", false, "print JSON, as /census does")
-	cmd.MarkFlagsMutuallyExclusive("dsn", "url")
-	cmd.MarkFlagsMutuallyExclusive("dsn", "config")
-	cmd.MarkFlagsMutuallyExclusive("dsn", "server")
+	for _, flag := range []string{"url", "config", "server", "token-file", "ca-file", "cert-file", "key-file"} {
+		cmd.MarkFlagsMutuallyExclusive("dsn", flag)
+	}
 	return cmd
 }
 
 type censusOptions struct {
-	dsn, url, config, server string
-	configGiven              bool
-	watch, json              bool
+	dsn, server string
+	access      httpAccess
+	watch, json bool
 }
 
 // censusSource takes censuses, one after the other.
@@ -130,11 +131,10 @@ func (o *censusOptions) source() (censusSource, error) {
 	if o.dsn != "" {
 		return newDirectCensus(o.dsn)
 	}
-	base, err := o.base()
-	if err != nil {
-		return nil, err
+	if err := o.access.find(); err != nil {
+		return nil, fmt.Errorf("%w (--dsn reads a server without a pgweir)", err)
 	}
-	return newServedCensus(base, o.server)
+	return newServedCensus(&o.access, o.server)
 }
 
 // renderCensus is the JSON of /census.

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +22,6 @@ import (
 )
 
 const (
-	defaultHTTP = "http://127.0.0.1:9127"
 	// httpTimeout is for a question to the running pgweir, which has its
 	// answer ready.
 	httpTimeout = 10 * time.Second
@@ -81,54 +78,38 @@ func (d *directCensus) take(ctx context.Context) (*status.Census, []byte, error)
 
 func (d *directCensus) close() { d.reader.Close() }
 
-// base is where the running pgweir serves HTTP, by the flags or the
-// configuration.
-func (o *censusOptions) base() (string, error) {
-	if o.url != "" {
-		return o.url, nil
-	}
-	c, err := config.Load(o.config)
-	if err != nil {
-		if _, statErr := os.Stat(o.config); errors.Is(statErr, fs.ErrNotExist) && !o.configGiven {
-			return defaultHTTP, nil
-		}
-		return "", fmt.Errorf("looking for http_listen: %w", err)
-	}
-	if c.HTTPListen == "" {
-		return "", fmt.Errorf("%s: http_listen is empty, so pgweir serves no census; read a server directly with --dsn", o.config)
-	}
-	host, port, err := net.SplitHostPort(c.HTTPListen)
-	if err != nil {
-		return "", fmt.Errorf("%s: http_listen: %w", o.config, err)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1" // it listens on every address
-	}
-	return "http://" + net.JoinHostPort(host, port), nil
-}
-
 // servedCensus asks a running pgweir.
 type servedCensus struct {
 	base, full string
+	token      string // "": none
 	client     http.Client
 }
 
-func newServedCensus(base, server string) (*servedCensus, error) {
-	u, err := url.Parse(base)
+func newServedCensus(a *httpAccess, server string) (*servedCensus, error) {
+	u, err := url.Parse(a.url)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("--url %q is not an address like %s", base, defaultHTTP)
+		return nil, fmt.Errorf("--url %q is not an address like %s", a.url, usualHTTP)
 	}
 	full := u.JoinPath("census")
 	if server != "" {
 		full.RawQuery = url.Values{"server": {server}}.Encode()
 	}
-	return &servedCensus{base: u.Redacted(), full: full.String(), client: http.Client{Timeout: httpTimeout}}, nil
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = a.tls
+	return &servedCensus{base: u.Redacted(), full: full.String(), token: a.token, client: http.Client{
+		Timeout: httpTimeout, Transport: transport,
+		// pgweir sends nobody elsewhere, and the token is for it alone.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
 }
 
 func (s *servedCensus) take(ctx context.Context) (*status.Census, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.full, nil)
 	if err != nil {
 		return nil, nil, err
+	}
+	if s.token != "" {
+		req.Header.Set("Authorization", "Bearer "+s.token)
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {

@@ -82,8 +82,14 @@ func (ck *checker) run(ctx context.Context, path string) error {
 		fmt.Fprintln(ck.out, err)
 		return errCheckFailed
 	}
+	reach := findHTTPReach(ctx, c)
+	if reach.refused != nil {
+		fmt.Fprintln(ck.out, reach.refused)
+		return errCheckFailed
+	}
 	fmt.Fprintf(ck.out, "%s: ok\n", path)
 	writeSummary(ck.out, c, len(users))
+	reach.warn(ck.out, c)
 	for _, f := range c.CertificateFiles() {
 		ck.expiry(f, time.Now())
 	}

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -18,7 +16,6 @@ import (
 	"pgweir/config"
 	"pgweir/console"
 	"pgweir/proxy"
-	"pgweir/web"
 	"pgweir/wire"
 
 	"github.com/spf13/cobra"
@@ -69,11 +66,9 @@ func serve(path string, logs io.Writer) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 
-	var httpListener net.Listener
-	if c.HTTPListen != "" {
-		if httpListener, err = net.Listen("tcp", c.HTTPListen); err != nil {
-			return fmt.Errorf("http_listen: %w", err)
-		}
+	http, err := openHTTP(c, log)
+	if err != nil {
+		return err
 	}
 	if err := p.Start(); err != nil {
 		return err
@@ -83,13 +78,9 @@ func serve(path string, logs io.Writer) error {
 	defer helpers.Wait()
 	defer cancel()
 	helpers.Go(func() { watcher.Run(ctx) })
-	if httpListener != nil {
-		log.Info("serving HTTP", "addr", httpListener.Addr().String())
-		helpers.Go(func() {
-			if err := web.Serve(ctx, httpListener, web.Handler(p, version)); err != nil && !errors.Is(err, http.ErrServerClosed) {
-				log.Error("HTTP stopped", "err", err)
-			}
-		})
+	if http != nil {
+		helpers.Go(func() { http.serve(ctx, p) })
+		helpers.Go(func() { http.follow(ctx) })
 	}
 	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
 	front.heed(signals, cancel)

@@ -247,7 +247,7 @@ func TestWhoMustSendAHeaderAndDoesNotIsEndedByClientLoginTimeout(t *testing.T) {
 		}
 	}
 	eventually(t, "the log says so", func() bool {
-		return strings.Count(w.Log(), "canceling authentication due to timeout") == 2
+		return strings.Contains(w.Log(), "canceling authentication due to timeout") && strings.Contains(w.Log(), "addr=127.0.0.2")
 	})
 	late := dialFrom(t, proxyAddress, w, headerV1)
 	if code := late.ended(time.Minute); code != "08P01" { // as anybody who says nothing
@@ -284,5 +284,44 @@ func TestWhoIsAProxyMayChangeAtAReload(t *testing.T) {
 	})
 	if got := dialFrom(t, strangerAddress, w, headerV1+w.startup("postgres")).verdict(); got != "in" {
 		t.Error(got)
+	}
+}
+
+// TestLoginsThroughAProxyAreCountedAtTheAddressOfTheirClient: one client's many logins
+// leave the turns of the others that come through the same proxy alone.
+func TestLoginsThroughAProxyAreCountedAtTheAddressOfTheirClient(t *testing.T) {
+	t.Parallel()
+	w := startProxied(t, "max_logins_per_address = 2\n")
+	console := connect(t, w.Console("host="+w.Dir, simpleProtocol))
+	for range 5 {
+		dialFrom(t, proxyAddress, w, headerV1B)
+	}
+	eventually(t, "two of them have their turn", func() bool {
+		row := loginsOf(t, console, "203.0.113.8")
+		return row != nil && row["served"] == "2" && row["waiting"] == "3"
+	})
+	if row := loginsOf(t, console, proxyAddress); row != nil && row["served"]+row["waiting"] != "00" {
+		t.Errorf("the proxy itself: %v", row)
+	}
+	if got := dialFrom(t, proxyAddress, w, headerV1+w.startup("postgres")).verdict(); got != "in" {
+		t.Errorf("another client: %s", got)
+	}
+}
+
+// TestWhatComesWithTheHeaderIsKeptWhileItsClientWaits: nothing of it is lost.
+func TestWhatComesWithTheHeaderIsKeptWhileItsClientWaits(t *testing.T) {
+	t.Parallel()
+	w := startProxied(t, "max_logins_per_address = 1\n")
+	console := connect(t, w.Console("host="+w.Dir, simpleProtocol))
+	first := dialFrom(t, proxyAddress, w, headerV1)
+	eventually(t, "it has its turn", func() bool {
+		row := loginsOf(t, console, "203.0.113.7")
+		return row != nil && row["served"] == "1"
+	})
+	second := dialFrom(t, proxyAddress, w, headerV1+w.startup("postgres"))
+	eventually(t, "the next one waits", func() bool { return loginsOf(t, console, "203.0.113.7")["waiting"] == "1" })
+	_ = first.conn.Close()
+	if got := second.verdict(); got != "in" {
+		t.Errorf("who has waited: %s", got)
 	}
 }

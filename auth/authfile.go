@@ -6,8 +6,11 @@ import (
 )
 
 // Entry is a user and what is stored of the password, in any form that
-// ParseSecret reads.
-type Entry struct{ Name, Secret string }
+// ParseSecret reads. Next is another one that is good too; "" is none.
+type Entry struct{ Name, Secret, Next string }
+
+// Format gives the name only, so that no secret gets into a log.
+func (e Entry) Format(f fmt.State, _ rune) { f.Write([]byte(e.Name)) }
 
 // ParseAuthFile reads PgBouncer's auth_file. A line is
 //

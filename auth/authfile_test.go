@@ -21,8 +21,8 @@ func TestParseAuthFileReadsUsersAndSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Entry{
-		{"ann", "secret"}, {`b"ob`, `a " b`}, {`eve"`, ""},
-		{"md", "md50123456789abcdef0123456789abcdef"}, {"sc", scram},
+		{Name: "ann", Secret: "secret"}, {Name: `b"ob`, Secret: `a " b`}, {Name: `eve"`},
+		{Name: "md", Secret: "md50123456789abcdef0123456789abcdef"}, {Name: "sc", Secret: scram},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

@@ -73,7 +73,7 @@ func TestClientsOverTLSAreOfferedChannelBindingFirst(t *testing.T) {
 		{"no TLS, a client that could bind", nil, passed, "[SCRAM-SHA-256] 93", ""},
 		{"no TLS, bound", nil, bound, "[SCRAM-SHA-256] refused at first", wire.CodeProtocolViolation},
 	} {
-		for _, entry := range []Entry{{"ann", secret}, {"ann", "pw"}} {
+		for _, entry := range []Entry{{Name: "ann", Secret: secret}, {Name: "ann", Secret: "pw"}} {
 			for _, method := range []Method{SCRAM, MD5} {
 				if method == MD5 && entry.Secret == "pw" {
 					continue
@@ -100,7 +100,7 @@ func TestAnUnknownUserRunsTheCourseOfAKnownOneOverTLSToo(t *testing.T) {
 	secret := wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 4096).String()
 	other := wire.SCRAMBound(bytes.Repeat([]byte{8}, 32))
 	for _, method := range []Method{SCRAM, MD5} {
-		u := mustUsers(t, method, Entry{"known", secret})
+		u := mustUsers(t, method, Entry{Name: "known", Secret: secret})
 		for _, binding := range []wire.SCRAMBinding{wire.SCRAMBound(endPoint), other, wire.SCRAMPassed(), {}} {
 			var courses, words []string
 			for _, name := range []string{"known", "zoe", "yan"} {
@@ -126,7 +126,7 @@ func TestAnUnknownUserRunsTheCourseOfAKnownOneOverTLSToo(t *testing.T) {
 
 func TestMessagesOfTheExchangeMayBeAsLongAsPostgreSQLs(t *testing.T) {
 	for method, want := range map[Method]int{Plain: 65536, MD5: 65536, SCRAM: 1025} {
-		x := mustUsers(t, method, Entry{"ann", "pw"}).Begin("ann")
+		x := mustUsers(t, method, Entry{Name: "ann", Secret: "pw"}).Begin("ann")
 		x.Start(nil)
 		if got := x.MaxMessage(); got != want {
 			t.Errorf("%v: %d bytes, want %d", method, got, want)
@@ -136,7 +136,7 @@ func TestMessagesOfTheExchangeMayBeAsLongAsPostgreSQLs(t *testing.T) {
 	password := string(bytes.Repeat([]byte("p"), 65536-wire.HeaderLen-1))
 	message := wire.AppendPassword(nil, password)
 	for _, secret := range []string{password, wire.DeriveSCRAMSecret(password, []byte("salt"), 2).String()} {
-		x := mustUsers(t, Plain, Entry{"ann", secret}).Begin("ann")
+		x := mustUsers(t, Plain, Entry{Name: "ann", Secret: secret}).Begin("ann")
 		x.Start(nil)
 		if _, done, err := x.Receive(nil, message[5:]); !done || err != nil || len(message) != x.MaxMessage() {
 			t.Errorf("%d bytes: %v, %v", len(message), done, err)

@@ -40,6 +40,7 @@ type Exchange struct {
 	// for none. binding is what the client has chosen to make of it.
 	endPoint []byte
 	binding  wire.SCRAMBinding
+	matched  Secret // that the client has proven to have
 	key      []byte
 	clear    string
 	stopped  error
@@ -70,10 +71,10 @@ func BeginAs(method Method, name string, user *User, models *Models) *Exchange {
 // takes the course of one with a wrong password, and is told the same.
 func (x *Exchange) Refuse() { x.doomed = true }
 
-func (x *User) canLogIn() bool { return x != nil && x.secret.kind != NoSecret }
+func (x *User) canLogIn() bool { return x != nil && len(x.secrets()) > 0 }
 
 func begin(method Method, user *User) *Exchange {
-	if method == MD5 && user.secret.kind == SCRAMSecret {
+	if method == MD5 && user.has(SCRAMSecret) {
 		method = SCRAM
 	}
 	return &Exchange{method: method, user: user}
@@ -123,7 +124,7 @@ func (x *Exchange) Start(dst []byte) (out []byte) {
 func (x *Exchange) Derives() bool {
 	switch x.step {
 	case stepPassword:
-		return x.user.secret.kind == SCRAMSecret
+		return x.user.has(SCRAMSecret)
 	case stepInitial, stepFirst:
 		return !x.user.derived.Load()
 	}
@@ -197,16 +198,11 @@ func (x *Exchange) receive(dst, body []byte) ([]byte, error) {
 }
 
 func (x *Exchange) checkPassword(password string) error {
-	name, secret := x.user.name, x.user.secret
-	var ok bool
-	if x.step == stepMD5 {
-		ok = wire.CheckMD5(secret.md5(name), password, x.salt)
-		if x.sent != "" && x.sent != name {
-			ok = wire.CheckMD5(secret.md5(x.sent), password, x.salt) || ok
+	ok := false
+	for _, secret := range x.user.secrets() { // all of them, whichever fits
+		if x.fits(secret, password) && !ok {
+			ok, x.matched = true, secret
 		}
-	} else {
-		// No user has an empty password in PostgreSQL, so none logs in with it.
-		ok = secret.fits(name, password) && password != ""
 	}
 	if !ok || x.doomed {
 		return x.refused()
@@ -216,6 +212,20 @@ func (x *Exchange) checkPassword(password string) error {
 	}
 	x.step = stepDone
 	return nil
+}
+
+// fits tells whether what the client has sent is right for a secret.
+func (x *Exchange) fits(secret Secret, password string) bool {
+	name := x.user.name
+	if x.step != stepMD5 {
+		// No user has an empty password in PostgreSQL, so none logs in with it.
+		return secret.fits(name, password) && password != ""
+	}
+	ok := wire.CheckMD5(secret.md5(name), password, x.salt)
+	if x.sent != "" && x.sent != name {
+		ok = wire.CheckMD5(secret.md5(x.sent), password, x.salt) || ok
+	}
+	return ok
 }
 
 // choose takes the SASL mechanism that the client has selected.
@@ -235,7 +245,11 @@ func (x *Exchange) choose(mechanism string) error {
 }
 
 func (x *Exchange) first(dst, message []byte) ([]byte, error) {
-	x.server = wire.NewSCRAMServer(x.user.scram(), wire.SCRAMNonce())
+	secrets := x.user.scram()
+	x.server = wire.NewSCRAMServer(secrets[0].SCRAMSecret, wire.SCRAMNonce())
+	for _, other := range secrets[1:] {
+		x.server.Accept(other.SCRAMSecret)
+	}
 	x.server.Bind(x.binding)
 	answer, err := x.server.First(message)
 	if err != nil {
@@ -253,7 +267,7 @@ func (x *Exchange) proof(dst, message []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x.user.secret.kind == SCRAMSecret {
+	if x.matched = x.user.scram()[x.server.Matched()].of; x.matched.kind == SCRAMSecret {
 		x.key = key
 	}
 	x.step = stepDone
@@ -263,6 +277,9 @@ func (x *Exchange) proof(dst, message []byte) ([]byte, error) {
 func (x *Exchange) refused() error {
 	return wire.Fatalf(wire.CodeInvalidPassword, "password authentication failed for user \"%s\"", x.user.name)
 }
+
+// Secret is the one that the client has proven to have, of those that are stored.
+func (x *Exchange) Secret() Secret { return x.matched }
 
 // ClientKey is the client's SCRAM key after a login against a stored SCRAM
 // secret: it logs in to a server that stores the same secret. It is nil before,

@@ -109,7 +109,7 @@ func TestLoginSucceedsWithTheRightPasswordAsPgBouncerWouldAllow(t *testing.T) {
 		{SCRAM, scram, outcome{wire.AuthSASL, true}},
 		{SCRAM, "", outcome{wire.AuthSASL, false}},
 	} {
-		u := mustUsers(t, c.method, Entry{"ann", c.secret})
+		u := mustUsers(t, c.method, Entry{Name: "ann", Secret: c.secret})
 		for _, password := range []string{"pässword", "wrong", "", c.secret} {
 			x := u.Begin("ann")
 			kinds, err := login(t, x, "ann", password)
@@ -175,7 +175,7 @@ func TestAnMD5ResponseOfTheNameAsItWasSentCountsToo(t *testing.T) {
 
 func TestClientKeyOpensAServerThatStoresTheSameSecret(t *testing.T) {
 	secret := wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 4096)
-	u := mustUsers(t, SCRAM, Entry{"ann", secret.String()})
+	u := mustUsers(t, SCRAM, Entry{Name: "ann", Secret: secret.String()})
 	x := u.Begin("ann")
 	if _, err := login(t, x, "ann", "pw"); err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func refused(x *Exchange) *Exchange {
 func TestARefusedClientRunsTheCourseOfAWrongPassword(t *testing.T) {
 	scram := wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 4096).String()
 	for _, secret := range []string{"pw", wire.MD5Secret("ann", "pw"), scram} {
-		u := mustUsers(t, MD5, Entry{"ann", secret})
+		u := mustUsers(t, MD5, Entry{Name: "ann", Secret: secret})
 		want, wrong := login(t, u.Begin("ann"), "ann", "other")
 		for _, password := range []string{"pw", "other"} {
 			got, err := login(t, refused(u.Users.Begin(MD5, "ann")), "ann", password)
@@ -246,7 +246,7 @@ func TestAnUnknownUserRunsTheCourseOfAKnownOne(t *testing.T) {
 	} {
 		var entries []Entry
 		for i, s := range c.secrets {
-			entries = append(entries, Entry{fmt.Sprint("known", i), s})
+			entries = append(entries, Entry{Name: fmt.Sprint("known", i), Secret: s})
 		}
 		u := mustUsers(t, c.method, entries...)
 		for _, name := range []string{"zoe", "yan", "xi"} {
@@ -266,7 +266,7 @@ func TestAnUnknownUserRunsTheCourseOfAKnownOne(t *testing.T) {
 
 func TestUnknownUsersAreAskedInTheProportionOfKnownOnes(t *testing.T) {
 	scram := wire.DeriveSCRAMSecret("x", []byte("salt of 16 bytes"), 777).String()
-	u := mustUsers(t, MD5, Entry{"a", "plain"}, Entry{"b", scram}, Entry{"c", scram}, Entry{"d", scram}, Entry{"e", ""})
+	u := mustUsers(t, MD5, Entry{Name: "a", Secret: "plain"}, Entry{Name: "b", Secret: scram}, Entry{Name: "c", Secret: scram}, Entry{Name: "d", Secret: scram}, Entry{Name: "e", Secret: ""})
 	count := 0
 	for i := range 2000 {
 		name := fmt.Sprint("stranger", i)
@@ -276,7 +276,7 @@ func TestUnknownUsersAreAskedInTheProportionOfKnownOnes(t *testing.T) {
 		}
 		if x.method == SCRAM {
 			count++
-			if n := x.user.scram().Iterations; n != 777 {
+			if n := x.user.scram()[0].Iterations; n != 777 {
 				t.Fatalf("%s sees %d iterations, known users 777", name, n)
 			}
 		}
@@ -303,8 +303,8 @@ func saltOf(t *testing.T, u usersBy, name string) string {
 }
 
 func TestSaltsAreStablePerUserAndOverReloads(t *testing.T) {
-	u := mustUsers(t, SCRAM, Entry{"plain", "secret"}, Entry{"md5", md5Secret})
-	again := mustUsers(t, SCRAM, Entry{"plain", "changed"})
+	u := mustUsers(t, SCRAM, Entry{Name: "plain", Secret: "secret"}, Entry{Name: "md5", Secret: md5Secret})
+	again := mustUsers(t, SCRAM, Entry{Name: "plain", Secret: "changed"})
 	seen := map[string]string{}
 	for _, name := range []string{"plain", "md5", "stranger", "stranger2"} {
 		salt := saltOf(t, u, name)
@@ -325,8 +325,8 @@ func TestSaltsAreStablePerUserAndOverReloads(t *testing.T) {
 }
 
 func TestReceiveRefusesWhatIsOutOfPlaceOrMalformed(t *testing.T) {
-	scram := mustUsers(t, SCRAM, Entry{"ann", "pw"})
-	md5 := mustUsers(t, MD5, Entry{"ann", "pw"})
+	scram := mustUsers(t, SCRAM, Entry{Name: "ann", Secret: "pw"})
+	md5 := mustUsers(t, MD5, Entry{Name: "ann", Secret: "pw"})
 	initial := func(data string) string {
 		return string(wire.AppendSASLInitialResponse(nil, wire.MechanismSCRAM, []byte(data))[5:])
 	}
@@ -367,7 +367,7 @@ func TestReceiveRefusesWhatIsOutOfPlaceOrMalformed(t *testing.T) {
 }
 
 func TestASCRAMClientMaySendItsFirstMessageAfterAnEmptyChallenge(t *testing.T) {
-	x := mustUsers(t, SCRAM, Entry{"ann", "pw"}).Begin("ann")
+	x := mustUsers(t, SCRAM, Entry{Name: "ann", Secret: "pw"}).Begin("ann")
 	x.Start(nil)
 	out, _, err := x.Receive(nil, []byte("SCRAM-SHA-256\x00\xff\xff\xff\xff"))
 	if want := wire.AppendAuthSASLContinue(nil, nil); err != nil || !bytes.Equal(out, want) {
@@ -388,7 +388,7 @@ func TestASCRAMClientMaySendItsFirstMessageAfterAnEmptyChallenge(t *testing.T) {
 }
 
 func TestManyLoginsAtOnceShareOneDerivation(t *testing.T) {
-	u := mustUsers(t, SCRAM, Entry{"ann", "pw"}, Entry{"bob", "pw2"})
+	u := mustUsers(t, SCRAM, Entry{Name: "ann", Secret: "pw"}, Entry{Name: "bob", Secret: "pw2"})
 	var wg sync.WaitGroup
 	wg.Go(u.Warm)
 	for range 8 {
@@ -399,7 +399,7 @@ func TestManyLoginsAtOnceShareOneDerivation(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if a, b := u.known["ann"].scram(), u.known["ann"].scram(); &a.Salt[0] != &b.Salt[0] {
+	if a, b := u.known["ann"].scram(), u.known["ann"].scram(); &a[0].Salt[0] != &b[0].Salt[0] {
 		t.Error("the secret was derived twice")
 	}
 }
@@ -414,7 +414,7 @@ func FuzzExchangeReceive(f *testing.F) {
 	secret := wire.DeriveSCRAMSecret("a password nobody sends", []byte("salt of 16 bytes"), 1).String()
 	var users []usersBy
 	for _, method := range []Method{Plain, MD5, SCRAM} {
-		users = append(users, mustUsers(f, method, Entry{"ann", secret}, Entry{"bob", md5Secret}))
+		users = append(users, mustUsers(f, method, Entry{Name: "ann", Secret: secret}, Entry{Name: "bob", Secret: md5Secret}))
 	}
 	f.Fuzz(func(t *testing.T, method uint8, first, second []byte) {
 		for _, channel := range [][]byte{nil, endPoint} {
@@ -451,7 +451,7 @@ func TestWhatDerivesKeysIsToldBefore(t *testing.T) {
 		{MD5, "secret", false}, {MD5, wire.MD5Secret("ann", "secret"), false}, {MD5, scram, false},
 		{SCRAM, "secret", true}, {SCRAM, scram, false}, {SCRAM, wire.MD5Secret("ann", "secret"), false},
 	} {
-		u := mustUsers(t, c.method, Entry{"ann", c.secret})
+		u := mustUsers(t, c.method, Entry{Name: "ann", Secret: c.secret})
 		x := u.Begin("ann")
 		x.Bind(endPoint) // changes nothing
 		x.Start(nil)

@@ -58,13 +58,13 @@ func (m *Models) NewUser(name, secret string) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newUser(m.server, name, s), nil
+	return newUser(m.server, name, s, Secret{}), nil
 }
 
 // Add has unknown names take the user's course too, or takes its newer secret into
 // account. A user without a secret is none that could be followed.
 func (m *Models) Add(x *User) {
-	if x.secret.kind == NoSecret {
+	if !x.canLogIn() {
 		return
 	}
 	m.mu.Lock()
@@ -111,17 +111,18 @@ func stranger(server, name string, model *User) *User {
 	s := Secret{kind: PlainSecret}
 	shown := mock(server, name)
 	if model != nil {
-		s.kind = model.secret.kind
+		s.kind = model.course().kind
 	}
 	switch s.kind {
 	case SCRAMSecret:
-		shown = mockLike(server, name, &model.secret.scram)
+		like := model.course().scram
+		shown = mockLike(server, name, &like)
 		s.scram = shown
 	case MD5Secret:
 		// An MD5 secret of nobody's; "unknown" is no hexadecimal digit.
 		s.text = "md5unknown"
 	}
-	x := &User{name: name, secret: s, scram: func() wire.SCRAMSecret { return shown }}
+	x := &User{name: name, secret: s, scram: func() []scramOf { return []scramOf{{shown, s}} }}
 	x.derived.Store(true)
 	return x
 }

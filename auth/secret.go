@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
+	"fmt"
 
 	"pgweir/wire"
 )
@@ -55,6 +57,22 @@ func (s Secret) Kind() Kind { return s.kind }
 // String names the kind only, so that no secret gets into a log.
 func (s Secret) String() string {
 	return [...]string{"no secret", "plain secret", "MD5 secret", "SCRAM secret"}[s.kind]
+}
+
+// Format is String for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { f.Write([]byte(s.String())) }
+
+// pair tells what keeps two secrets from being one user's: that no exchange could be
+// about both. A plain secret goes with any other, as keys are derived from it with
+// the other's salt.
+func pair(a, b Secret) error {
+	switch {
+	case a.kind == SCRAMSecret && b.kind == SCRAMSecret && !a.scram.SameSalt(b.scram):
+		return errors.New("two SCRAM secrets are checked in one exchange only if they have the same salt and iterations; give the next one in clear text")
+	case a.kind == MD5Secret && b.kind == SCRAMSecret || a.kind == SCRAMSecret && b.kind == MD5Secret:
+		return errors.New("an MD5 secret and a SCRAM secret are not checked in one exchange; give the next one in clear text")
+	}
+	return nil
 }
 
 // Credentials is what the secret is good for when logging in to a server as

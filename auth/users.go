@@ -28,18 +28,36 @@ type Users struct {
 }
 
 // New makes the Users. Of entries with the same name the last
-// counts. The error names the user whose secret is malformed.
-func New(entries []Entry) (*Users, error) {
+// counts. The error names the user whose secret is malformed, or whose two secrets
+// are not checked in one exchange.
+func New(entries []Entry) (*Users, error) { return NewAfter(nil, entries) }
+
+// NewAfter is New in place of others, which may be nil: keys that were derived for a
+// user who has the same secrets still are not derived again.
+func NewAfter(before *Users, entries []Entry) (*Users, error) {
 	u := &Users{known: make(map[string]*User, len(entries))}
 	for _, e := range entries {
 		secret, err := ParseSecret(e.Secret)
 		if err != nil {
 			return nil, fmt.Errorf("user %q: %w", e.Name, err)
 		}
-		u.known[e.Name] = newUser("", e.Name, secret)
+		next, err := ParseSecret(e.Next)
+		if err == nil {
+			err = pair(secret, next)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("user %q: %w", e.Name, err)
+		}
+		if before != nil {
+			if x := before.known[e.Name]; x != nil && x.secret.Equal(secret) && x.next.Equal(next) {
+				u.known[e.Name] = x
+				continue
+			}
+		}
+		u.known[e.Name] = newUser("", e.Name, secret, next)
 	}
 	for _, e := range entries {
-		if x := u.known[e.Name]; x.secret.kind != NoSecret {
+		if x := u.known[e.Name]; x.canLogIn() {
 			u.models = append(u.models, x)
 		}
 	}
@@ -47,12 +65,20 @@ func New(entries []Entry) (*Users, error) {
 }
 
 // Secret returns what is stored for a user, for logging in to a server with
-// it. ok is false for an unknown user.
+// it; of two secrets the first. ok is false for an unknown user.
 func (u *Users) Secret(name string) (secret Secret, ok bool) {
 	if x := u.known[name]; x != nil {
 		return x.secret, true
 	}
 	return Secret{}, false
+}
+
+// Secrets are those of a user: none, one, or two of which either will do.
+func (u *Users) Secrets(name string) []Secret {
+	if x := u.known[name]; x != nil {
+		return x.secrets()
+	}
+	return nil
 }
 
 // Names are those of all users, in no order.

@@ -41,14 +41,14 @@ func TestParseSecretTellsTheKindsApart(t *testing.T) {
 }
 
 func TestNewNamesTheUserWhoseSecretIsMalformed(t *testing.T) {
-	_, err := New([]Entry{{"ann", "x"}, {"bob", "SCRAM-SHA-256$4096:hidden"}})
+	_, err := New([]Entry{{Name: "ann", Secret: "x"}, {Name: "bob", Secret: "SCRAM-SHA-256$4096:hidden"}})
 	if err == nil || !strings.Contains(err.Error(), `"bob"`) || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestOfEntriesWithTheSameNameTheLastCounts(t *testing.T) {
-	u := mustUsers(t, Plain, Entry{"ann", "old"}, Entry{"ann", "new"})
+	u := mustUsers(t, Plain, Entry{Name: "ann", Secret: "old"}, Entry{Name: "ann", Secret: "new"})
 	if _, err := login(t, u.Begin("ann"), "ann", "new"); err != nil {
 		t.Error(err)
 	}

@@ -13,6 +13,7 @@ import (
 // completes the configuration and notes what does not fit together.
 func (p *parser) finish() {
 	p.resolvePaths()
+	p.passwords()
 	p.listeners()
 	p.proxies()
 	p.authentication()
@@ -193,8 +194,12 @@ func (p *parser) database(path []string, db *Database) {
 		p.problem(hostPath, "%s: %s is an abstract socket, which only Linux has", dotted(hostPath), quote(host))
 	}
 	p.authQuery(path, db.AuthQuery, db.AuthDBName)
-	if db.Password != "" && db.User == "" {
-		path := append(path[:len(path):len(path)], "password")
-		p.problem(path, "%s: set without user, whose password it is", dotted(path))
+	if db.User != "" {
+		return
+	}
+	for _, name := range []string{"password", "password_file", "password_command"} {
+		if path := append(path[:len(path):len(path)], name); p.lines.of(path) != 0 && db.Given() {
+			p.problem(path, "%s: set without user, whose password it is", dotted(path))
+		}
 	}
 }

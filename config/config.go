@@ -12,6 +12,7 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"time"
@@ -57,6 +58,9 @@ type Config struct {
 
 	AdminUsers []string
 	StatsUsers []string
+	// PasswordCommandTTL is how long what a password_command gives serves; 0: until
+	// PostgreSQL refuses it. PasswordCommandTimeout is how long one may run; never 0.
+	PasswordCommandTTL, PasswordCommandTimeout time.Duration
 	// ServerAuthMethods are some of "trust", "password", "md5", "scram-sha-256"
 	// and "scram-sha-256-plus"; never none.
 	ServerAuthMethods []string
@@ -82,7 +86,7 @@ type Config struct {
 	// What is seen of the servers' processes.
 	CensusInterval time.Duration // 0: nothing
 	CensusUser     string        // "": nobody asks the servers, and only the process table is read
-	CensusPassword string
+	CensusPassword Secret
 	CensusDatabase string
 
 	// IgnoreStartupParameters are the startup parameters that are dropped, in lower case.
@@ -153,17 +157,22 @@ type Config struct {
 
 	Databases map[string]*Database // by the name that clients ask for; "*" is the fallback
 	Users     map[string]*User
+
+	lines lineIndex
+	// holdsSecret: a secret that opens a door stands in the file itself.
+	holdsSecret bool
 }
 
 // Database is one [databases.NAME]. Pointers are nil, and strings empty, where
 // the general setting holds.
 type Database struct {
-	Name     string // as clients ask for it
-	Host     string // name, address, socket folder beginning with "/", or "@name"; "": PostgreSQL's usual socket folder
-	Port     int
-	DBName   string // on the server; in the entry "*" it is empty until Config.Database fills it in
-	User     string // the user that all backends log in as; "": the client's own
-	Password string // for User
+	Name   string // as clients ask for it
+	Host   string // name, address, socket folder beginning with "/", or "@name"; "": PostgreSQL's usual socket folder
+	Port   int
+	DBName string // on the server; in the entry "*" it is empty until Config.Database fills it in
+	User   string // the user that all backends log in as; "": the client's own
+	// Passwords are for User.
+	Passwords
 
 	AuthUser   string
 	AuthQuery  string
@@ -186,8 +195,9 @@ type Database struct {
 // User is one [users.NAME]. Pointers are nil, and strings empty, where the
 // database's or the general setting holds.
 type User struct {
-	Name     string
-	Password string // plain, "md5…" or "SCRAM-SHA-256$…"; "": none here
+	Name string
+	// Passwords are plain, "md5…" or "SCRAM-SHA-256$…".
+	Passwords
 
 	PoolMode           string
 	PoolSize           *int
@@ -196,6 +206,14 @@ type User struct {
 	SessionState string
 	Listen       string
 	MaxPinned    *int // 0: no bound
+}
+
+// Where is the place of a key in the file, such as "config.toml:12".
+func (c *Config) Where(path ...string) string {
+	if line := c.lines.of(path); line != 0 {
+		return fmt.Sprintf("%s:%d", c.Path, line)
+	}
+	return c.Path
 }
 
 // IsConsole reports whether name is the admin console's: a client that asks for

@@ -72,12 +72,15 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		Databases:            map[string]*Database{},
 		Users:                map[string]*User{},
 
-		AuthQuery:             defaultAuthQuery,
-		AuthQueryTTL:          30 * time.Second,
-		AuthQueryStale:        5 * time.Minute,
-		MaxPreparedStatements: 200,
-		CensusInterval:        5 * time.Second,
-		CensusDatabase:        "postgres",
+		AuthQuery:              defaultAuthQuery,
+		PasswordCommandTTL:     10 * time.Minute,
+		PasswordCommandTimeout: 10 * time.Second,
+		AuthQueryTTL:           30 * time.Second,
+		AuthQueryStale:         5 * time.Minute,
+		MaxPreparedStatements:  200,
+		CensusInterval:         5 * time.Second,
+		CensusDatabase:         "postgres",
+		lines:                  lineIndex{},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -166,7 +169,7 @@ max_pinned = 0
 `)
 	seven, zero, two, three, never, half := 7, 0, 2, 3, time.Duration(0), 0.5
 	wantDatabases := map[string]*Database{
-		"app": {Name: "app", Host: "10.0.0.5", Port: 5433, DBName: "production", User: "owner", Password: "it's",
+		"app": {Name: "app", Host: "10.0.0.5", Port: 5433, DBName: "production", User: "owner", Passwords: Passwords{Password: "it's"},
 			PoolSize: &seven, MinPoolSize: &zero, ReservePoolSize: &two, PoolMode: "statement", MaxDBConnections: &zero, ServerLifetime: &never,
 			SessionState: "pin", Listen: "reject", MaxPreparedStatements: &zero, MaxPinned: &two, LeakCheck: &half},
 		"inline": {Name: "inline", Host: "/run/pg", Port: 5432, DBName: "inline"},
@@ -174,7 +177,7 @@ max_pinned = 0
 	if !reflect.DeepEqual(c.Databases, wantDatabases) {
 		t.Errorf("databases %+v", c.Databases)
 	}
-	wantUsers := map[string]*User{"alice": {Name: "alice", Password: "SCRAM-SHA-256$x", PoolMode: "session", PoolSize: &three, MaxUserConnections: &zero,
+	wantUsers := map[string]*User{"alice": {Name: "alice", Passwords: Passwords{Password: "SCRAM-SHA-256$x"}, PoolMode: "session", PoolSize: &three, MaxUserConnections: &zero,
 		SessionState: "off", Listen: "pin", MaxPinned: &zero}}
 	if !reflect.DeepEqual(c.Users, wantUsers) {
 		t.Errorf("users %+v", c.Users)

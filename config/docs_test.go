@@ -117,7 +117,8 @@ func defaultInTOML(s *spec) string {
 }
 
 var (
-	exampleKey   = regexp.MustCompile(`(?m)^(#?)([a-z0-9_]+) = .*$`)
+	// A line with ## shows what cannot stand beside another line, or needs a file.
+	exampleKey   = regexp.MustCompile(`(?m)^(#{0,2})([a-z0-9_]+) = .*$`)
 	exampleTable = regexp.MustCompile(`(?m)^#?\[`)
 )
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -60,6 +61,7 @@ func Parse(path string, data []byte) (*Config, error) {
 	}
 	p.top(tree)
 	p.finish()
+	p.config.lines = p.lines
 	if len(p.problems) > 0 {
 		p.problems.sort()
 		return nil, p.problems
@@ -68,12 +70,23 @@ func Parse(path string, data []byte) (*Config, error) {
 }
 
 func syntaxProblem(path string, err error) Problem {
-	problem := Problem{File: path, Text: strings.TrimPrefix(err.Error(), "toml: ")}
+	problem := Problem{File: path, Text: withoutValue(strings.TrimPrefix(err.Error(), "toml: "))}
 	var decodeErr *toml.DecodeError
 	if errors.As(err, &decodeErr) {
 		problem.Line, _ = decodeErr.Position()
 	}
 	return problem
+}
+
+// shownCharacter is how the TOML parser shows a character of the file that can be
+// printed.
+var shownCharacter = regexp.MustCompile(`(?s):? U\+[0-9A-F]{4,6} '.*'`)
+
+// withoutValue takes what stands in the file out of an error of the TOML parser's:
+// it may be a part of a secret.
+func withoutValue(text string) string {
+	text, _, _ = strings.Cut(text, ": strconv.")
+	return strings.TrimSuffix(shownCharacter.ReplaceAllString(text, ""), " but got")
 }
 
 // parser gathers the configuration and what is wrong with it.
@@ -201,12 +214,33 @@ func readTable[T any](p *parser, path []string, table map[string]any, known []se
 			p.problem(keyPath, "%s is another name for %s, which is set as well", dotted(keyPath), s.name)
 			continue
 		}
-		value, err := s.parse(raw)
-		if err != nil {
-			p.problem(keyPath, "%s: %s", dotted(keyPath), err)
-			continue
+		p.setting(keyPath, &s.spec, raw, s.at(target))
+	}
+}
+
+// setting puts what stands at a key into its field.
+func (p *parser) setting(path []string, s *spec, raw any, field any) {
+	raw, references, err := fromEnvironment(raw)
+	if err != nil {
+		p.problem(path, "%s: %s", dotted(path), err)
+		return
+	}
+	if len(references) > 0 {
+		raw = s.number(raw)
+	}
+	value, err := s.parse(raw)
+	switch {
+	case err != nil && s.kind.secret():
+		p.problem(path, "%s: %s", dotted(path), s.wanted()) // the value is not to be shown
+	case err != nil && len(references) > 0: // nor what a variable holds
+		p.problem(path, "%s: what %s stands for is not right here; it is a %s", dotted(path), strings.Join(references, " and "), s.describe())
+	case err != nil:
+		p.problem(path, "%s: %s", dotted(path), err)
+	default:
+		store(field, value)
+		if secret, ok := value.(Secret); ok && len(references) == 0 && secret.opens() {
+			p.config.holdsSecret = true
 		}
-		store(s.at(target), value)
 	}
 }
 

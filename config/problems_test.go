@@ -30,7 +30,7 @@ func problemsOf(t *testing.T, text string) string {
 func TestEachProblemIsNamedWithItsLine(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"syntax", "listen_port = 6432\npool_mode = \n", `config.toml:2: unexpected character U+000A at start of value`},
-		{"not UTF-8", "\xff = 1", `config.toml:1: invalid character at start of key: U+00FF 'ÿ'`},
+		{"not UTF-8", "\xff = 1", `config.toml:1: invalid character at start of key`},
 		{"a key twice", "listen_port = 1\nlisten_port = 2\n", `config.toml:2: key listen_port is already defined`},
 		{"a table twice", "[users.a]\n\n[users.a]\n", `config.toml:3: table a already exists`},
 

@@ -19,7 +19,6 @@ type setting[T any] struct {
 	spec
 	group   string       // of the documentation; top-level settings only
 	restart bool         // a change takes effect at a restart only
-	secret  bool         // its value is not to be shown
 	at      func(*T) any // a pointer to its field
 }
 
@@ -119,6 +118,12 @@ var settings = []setting[Config]{
 	{group: "Authentication", at: func(c *Config) any { return &c.StatsUsers },
 		spec: spec{name: "stats_users", kind: kindList, def: "",
 			doc: "The users who may read on the console."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.PasswordCommandTTL },
+		spec: spec{name: "password_command_ttl", kind: kindDuration, def: "600s", min: 0, max: maxDuration,
+			doc: "How long the password that a password_command has given serves; the command is run again when four fifths of it have passed, and when PostgreSQL refuses the password. 0: only then."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.PasswordCommandTimeout },
+		spec: spec{name: "password_command_timeout", kind: kindDuration, def: "10s", min: int64(10 * time.Millisecond), max: int64(10 * time.Minute),
+			doc: "How long a password_command may run; then it is killed, with all that it has started. A start and a reload wait for the first run of one."}},
 	{group: "Authentication", at: func(c *Config) any { return &c.ServerAuthMethods },
 		spec: spec{name: "server_auth_methods", kind: kindChoices, def: "trust, password, md5, scram-sha-256", choices: serverMethods,
 			doc: `The ways in which pgweir logs in to PostgreSQL; a server that asks for another is refused, as by libpq's require_auth. "trust" is a server that asks for nothing (also peer and cert); "scram-sha-256" is SCRAM with or without channel binding, "scram-sha-256-plus" only with it.`}},
@@ -300,8 +305,8 @@ var settings = []setting[Config]{
 	{group: "Census", at: func(c *Config) any { return &c.CensusUser },
 		spec: spec{name: "census_user", kind: kindText, def: "",
 			doc: "The role that asks the servers about their processes, over one connection to each besides the pools' own; it should be a member of pg_monitor. Not set: nobody asks, and of servers on this machine the process table is read."}},
-	{group: "Census", secret: true, at: func(c *Config) any { return &c.CensusPassword },
-		spec: spec{name: "census_password", kind: kindText, def: "",
+	{group: "Census", at: func(c *Config) any { return &c.CensusPassword },
+		spec: spec{name: "census_password", kind: kindSecret, def: "",
 			doc: "The password for census_user. Not set: the one known from [users.NAME] or auth_file."}},
 	{group: "Census", at: func(c *Config) any { return &c.CensusDatabase },
 		spec: spec{name: "census_database", kind: kindText, def: "postgres",
@@ -339,8 +344,23 @@ var databaseSettings = []setting[Database]{
 		spec: spec{name: "user", kind: kindText, def: "",
 			doc: "The user that every backend logs in as, so that there is one pool. Not set: the client's own, and a pool for each."}},
 	{at: func(d *Database) any { return &d.Password },
-		spec: spec{name: "password", kind: kindText, def: "",
+		spec: spec{name: "password", kind: kindSecret, def: "",
 			doc: "The password for user. Not set: the one known from [users.NAME] or auth_file."}},
+	{at: func(d *Database) any { return &d.PasswordFile },
+		spec: spec{name: "password_file", kind: kindPath, def: "",
+			doc: "In place of password: a file whose first line it is, without the newline. A changed file is taken within seconds, without a reload."}},
+	{at: func(d *Database) any { return &d.PasswordCommand },
+		spec: spec{name: "password_command", kind: kindCommand,
+			doc: "In place of password: a program and its arguments, run without a shell; the first line that it prints is the password, for password_command_ttl."}},
+	{at: func(d *Database) any { return &d.PasswordCommandTTL },
+		spec: spec{name: "password_command_ttl", kind: kindDuration, min: 0, max: maxDuration,
+			doc: "As the general one, for this database."}},
+	{at: func(d *Database) any { return &d.PasswordNext },
+		spec: spec{name: "password_next", kind: kindSecret, def: "",
+			doc: "Another password for user, which is tried when PostgreSQL refuses the first: for the time of a change."}},
+	{at: func(d *Database) any { return &d.PasswordNextFile },
+		spec: spec{name: "password_next_file", kind: kindPath, def: "",
+			doc: "In place of password_next: a file, as password_file."}},
 	{at: func(d *Database) any { return &d.AuthUser },
 		spec: spec{name: "auth_user", kind: kindText, def: "",
 			doc: "As the general one, for clients of this database."}},
@@ -388,8 +408,23 @@ var databaseSettings = []setting[Database]{
 // userSettings are those of a [users.NAME].
 var userSettings = []setting[User]{
 	{at: func(u *User) any { return &u.Password },
-		spec: spec{name: "password", kind: kindText, def: "",
+		spec: spec{name: "password", kind: kindSecret, def: "",
 			doc: `What the user must know: the password itself, "md5…" or "SCRAM-SHA-256$…". It comes before the auth_file's.`}},
+	{at: func(u *User) any { return &u.PasswordFile },
+		spec: spec{name: "password_file", kind: kindPath, def: "",
+			doc: "In place of password: a file whose first line it is, without the newline. A changed file is taken within seconds, without a reload."}},
+	{at: func(u *User) any { return &u.PasswordCommand },
+		spec: spec{name: "password_command", kind: kindCommand,
+			doc: "In place of password: a program and its arguments, run without a shell; the first line that it prints is the password, for password_command_ttl."}},
+	{at: func(u *User) any { return &u.PasswordCommandTTL },
+		spec: spec{name: "password_command_ttl", kind: kindDuration, min: 0, max: maxDuration,
+			doc: "As the general one, for this user."}},
+	{at: func(u *User) any { return &u.PasswordNext },
+		spec: spec{name: "password_next", kind: kindSecret, def: "",
+			doc: "Another secret that is good as well, here and, if PostgreSQL refuses the first, there: for the time of a change. Beside a SCRAM secret it is plain, or SCRAM with the same salt and iterations; beside an MD5 secret it is plain or MD5."}},
+	{at: func(u *User) any { return &u.PasswordNextFile },
+		spec: spec{name: "password_next_file", kind: kindPath, def: "",
+			doc: "In place of password_next: a file, as password_file."}},
 	{at: func(u *User) any { return &u.PoolMode },
 		spec: spec{name: "pool_mode", kind: kindChoice, choices: poolModes,
 			doc: "As the general one, for this user; it comes before the database's."}},
@@ -431,9 +466,6 @@ func (c *Config) Settings() []Row {
 			Value:      s.format(load(s.at(c))),
 			Default:    s.format(def),
 			Changeable: !s.restart,
-		}
-		if s.secret && rows[i].Value != rows[i].Default {
-			rows[i].Value = "********"
 		}
 	}
 	return rows

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -24,6 +25,8 @@ const (
 	kindChoices              // a list, as kindList, of some of a few words: one at least
 	kindMode                 // a string of octal digits
 	kindWorkers              // "auto" (0) or a whole number within min and max
+	kindSecret               // a string that is not to be shown
+	kindCommand              // a program and its arguments: an array of strings, or one string with blanks
 )
 
 // String is the word for the kind in the documentation.
@@ -47,6 +50,10 @@ func (k kind) String() string {
 		return "word"
 	case kindMode:
 		return "file mode"
+	case kindSecret:
+		return "text"
+	case kindCommand:
+		return "command"
 	case kindWorkers:
 		return "number"
 	}
@@ -82,8 +89,83 @@ func (s *spec) parse(raw any) (any, error) {
 		return s.parseChoice(raw)
 	case kindMode:
 		return parseMode(raw)
+	case kindSecret:
+		text, err := parseText(raw)
+		if err != nil {
+			return nil, err
+		}
+		return Secret(text.(string)), nil
+	case kindCommand:
+		return parseCommand(raw)
 	}
 	panic("bug: unknown kind of setting")
+}
+
+// secret tells whether values of the kind are not to be shown, even in errors.
+func (k kind) secret() bool { return k == kindSecret || k == kindCommand }
+
+// wanted is the error for a value that is not to be shown.
+func (s *spec) wanted() string {
+	if s.kind == kindCommand {
+		return `must be a program and its arguments, as a list of strings without zero bytes: ["prog", "arg"]; one string of words and blanks will do, without quotes and backslashes`
+	}
+	return "must be a string in quotes, without a zero byte"
+}
+
+// describe is the kind with its range, for messages.
+func (s *spec) describe() string {
+	switch {
+	case len(s.choices) > 0:
+		return s.kind.String() + " (" + strings.Join(s.choices, ", ") + ")"
+	case s.span() != "":
+		return s.kind.String() + " (" + s.span() + ")"
+	}
+	return s.kind.String()
+}
+
+// number makes of a text from the environment what TOML would have given for it.
+func (s *spec) number(raw any) any {
+	text, ok := raw.(string)
+	if !ok {
+		return raw
+	}
+	switch s.kind {
+	case kindInt, kindWorkers:
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	case kindBool:
+		if b, err := strconv.ParseBool(text); err == nil {
+			return b
+		}
+	}
+	return raw
+}
+
+// parseCommand makes a program and its arguments, never none.
+func parseCommand(raw any) (any, error) {
+	var command []string
+	switch v := raw.(type) {
+	case string:
+		if strings.ContainsAny(v, "\"'\\") {
+			return nil, errors.New("has quotes or backslashes")
+		}
+		command = strings.Fields(v)
+	case []any:
+		for _, item := range v {
+			word, ok := item.(string)
+			if !ok {
+				return nil, errors.New("must be a list of strings")
+			}
+			command = append(command, word)
+		}
+	default:
+		return nil, errors.New("must be a list of strings")
+	}
+	if len(command) == 0 || command[0] == "" || strings.ContainsRune(strings.Join(command, ""), 0) {
+		return nil, errors.New("names no program")
+	}
+	return command, nil
 }
 
 func (s *spec) parseInt(raw any, want string) (any, error) {
@@ -322,6 +404,8 @@ func (s *spec) format(value any) string {
 		return strconv.FormatBool(v)
 	case string:
 		return v
+	case Secret:
+		return v.String()
 	case []string:
 		return strings.Join(v, ", ")
 	case fs.FileMode:
@@ -361,6 +445,8 @@ func store(field, value any) {
 		*p = value.(bool)
 	case *string:
 		*p = value.(string)
+	case *Secret:
+		*p = value.(Secret)
 	case *[]string:
 		*p = value.([]string)
 	case *fs.FileMode:
@@ -382,6 +468,8 @@ func load(field any) any {
 	case *bool:
 		return *p
 	case *string:
+		return *p
+	case *Secret:
 		return *p
 	case *[]string:
 		return *p

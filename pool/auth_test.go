@@ -148,7 +148,7 @@ func TestAnotherSecretOfTheUsersClosesTheBackendsOfTheOldOne(t *testing.T) {
 		t.Error("a backend of the old secret is lent")
 	}
 	h.giveBack(b)
-	if p.Relearn(Learned{MD5: "md5"}); p.credentials().Password != "" {
+	if p.Relearn(Learned{MD5: "md5"}); p.candidates()[0].Password != "" {
 		t.Error("an old password is kept")
 	}
 }

@@ -24,6 +24,7 @@ type Backend struct {
 	TLS     string // "", or as loop.TLS.Describe says
 	Opened  time.Time
 	Address Address // where it is connected to
+	User    string  // whom it has logged in as
 
 	// Conn is the connection until Host.Adopt takes it, and again once the
 	// Host has given it back to Discard.

@@ -39,9 +39,8 @@ func (p *Pool) Relearn(l Learned) {
 	p.begin(evict)
 }
 
-// credentials for the next login.
-func (p *Pool) credentials() wire.Credentials {
-	c := p.settings.Credentials
+// completed are credentials with what clients' logins have revealed.
+func (p *Pool) completed(c wire.Credentials) wire.Credentials {
 	if c.Password == "" {
 		c.Password = p.learned.Password
 	}

@@ -154,9 +154,9 @@ func (l *Listener) connect() *Backend {
 	p := l.pool
 	p.mu.Lock()
 	s, stamp := p.settings, p.generation
-	s.Credentials = p.credentials()
+	candidates := p.candidates()
 	p.mu.Unlock()
-	b, conn, err := login(&s, listenerParams, &p.transport)
+	b, conn, err := p.logIn(s, candidates, listenerParams)
 	if err == nil {
 		b.ID, b.pool, b.stamp = p.ids(), p, stamp
 		b.Opened = time.Now()

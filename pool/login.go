@@ -90,7 +90,7 @@ func attempt(ctx context.Context, s *Settings, params, more []wire.Param, t *tra
 		}
 		if err == nil {
 			secured.SetDeadline(time.Time{})
-			b.Conn, b.Address = secured, s.Address
+			b.Conn, b.Address, b.User = secured, s.Address, s.Credentials.User
 			if t, ok := secured.(Secured); ok {
 				b.TLS = t.Describe()
 			}

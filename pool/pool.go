@@ -33,6 +33,15 @@ type Settings struct {
 	DBName         string // the database's name on the server
 	Sharing        Sharing
 	Credentials    wire.Credentials
+	// Next serve when the server refuses Credentials: for the time in which a
+	// password is changed.
+	Next []wire.Credentials
+	// Renews names what gives Credentials anew from time to time, without that a
+	// backend that was opened with the old ones is worth less; "" for nothing.
+	Renews string
+	// Renew gives others in place of Credentials that the server has refused, false
+	// if there are none. It may wait. nil: there never are.
+	Renew          func() (wire.Credentials, bool)
 	AuthMethods    AuthMethods    // server_auth_methods
 	ChannelBinding ChannelBinding // server_channel_binding
 }
@@ -54,6 +63,7 @@ type Pool struct {
 	mu         sync.Mutex
 	settings   Settings
 	learned    wire.Credentials // by clients' logins; serves where settings has none
+	worked     wire.Credentials // the last that the server took; they are tried first
 	generation int              // of the settings that make older backends unfit
 	variants   map[string]*Variant
 	answers    map[string]answers // by Variant.key
@@ -110,13 +120,17 @@ func New(database, user string, host Host, dial Dial, secure Secure, budget *Bud
 }
 
 // Set puts new settings in force. Backends that are connected to another
-// server, or as another user, or by a login that other rules hold for, or for
-// clients that share them in another way, are closed: the idle ones now, the
-// others when they come back.
+// server, or as another user, or with a password that may be good no longer, or by
+// a login that other rules hold for, or for clients that share them in another way,
+// are closed: the idle ones now, the others when they come back.
 func (p *Pool) Set(s Settings) {
 	p.mu.Lock()
 	var evict []*Backend
-	if s.Address != p.settings.Address || s.DBName != p.settings.DBName || s.Credentials.User != p.settings.Credentials.User ||
+	revoked := p.settings.revokedBy(&s) || s.Credentials.User != p.settings.Credentials.User
+	if revoked {
+		p.learned = wire.Credentials{}
+	}
+	if revoked || s.Address != p.settings.Address || s.DBName != p.settings.DBName ||
 		s.Sharing != p.settings.Sharing || s.AuthMethods != p.settings.AuthMethods || s.ChannelBinding != p.settings.ChannelBinding {
 		evict = p.outdate()
 	}

@@ -237,9 +237,9 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	p.mu.Lock()
 	s, stamp := p.settings, p.generation
 	o.vacations = p.vacations
-	s.Credentials = p.credentials()
+	candidates := p.candidates()
 	p.mu.Unlock()
-	b, failed, err := login(&s, o.params, &p.transport)
+	b, failed, err := p.logIn(s, candidates, o.params)
 	if err != nil {
 		o.failed = failed
 		return nil, err

@@ -37,7 +37,7 @@ const (
 
 // renewal follows the files of one configuration in force.
 type renewal struct {
-	rules *rules
+	rules *rules // of those with the same tls, the newest
 	last  config.ClientTLSFiles
 	step  renewalStep
 }
@@ -51,8 +51,11 @@ func (p *Proxy) keepCertificates(ctx context.Context) {
 	var expiries time.Time
 	for {
 		now, due := time.Now(), false
-		if current := p.rules.Load(); r.rules != current {
+		switch current := p.rules.Load(); {
+		case r.rules == nil || r.rules.tls != current.tls:
 			r, due = &renewal{rules: current}, true
+		default:
+			r.rules = current // only the secrets are others
 		}
 		if r.look(p) || due || now.Sub(expiries) >= expiriesEvery {
 			p.noteExpiries(r.rules.config, stages, now)

@@ -61,11 +61,11 @@ func newRenewed(t *testing.T, files map[string]string) *renewed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := newRules(c, nil)
+	x.p = &Proxy{log: slog.New(slog.NewTextHandler(x.log, nil))}
+	rules, err := x.p.newRules(c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.p = &Proxy{log: slog.New(slog.NewTextHandler(x.log, nil))}
 	x.r = &renewal{rules: rules}
 	return x
 }

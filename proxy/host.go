@@ -13,7 +13,7 @@ import (
 // Adopt puts a backend that has logged in on a loop, parked for whoever is
 // lent it first.
 func (p *Proxy) Adopt(b *pool.Backend) error {
-	s := &server{b: b, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params, PID: b.PID}}
+	s := &server{b: b, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params, PID: b.PID, User: b.User}}
 	unlike := "" // startup parameters of which it is not known what they set
 	if b.Carried == nil {
 		unlike = b.Variant().Key()

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pgweir/auth"
 	"pgweir/config"
 	"pgweir/pool"
 	"pgweir/session"
@@ -126,7 +127,7 @@ func (p *Proxy) makePool(key poolKey, db *config.Database, r *rules) *clientPool
 	cp.shared = new(session.Shared)
 	s := poolSettings(r, db, key.user)
 	cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), nil)
-	cp.conf.Store(sessionConfig(r.config, db, cp, p))
+	cp.conf.Store(sessionConfig(r.config, db, cp, key.user, p))
 	cp.pool = pool.New(key.database, key.user, p, p.dial, secure, p.budget, p.started, p.nextID, s)
 	return cp
 }
@@ -137,8 +138,8 @@ func (cp *clientPool) entered(w *worker) {
 	cp.stats[w.index].totals.ClientLogins++
 }
 
-func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, p *Proxy) *session.Config {
-	user := cp.key.user
+// sessionConfig is for the clients of a pool that logs in as user.
+func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, user string, p *Proxy) *session.Config {
 	s := &session.Config{
 		ResetQuery: c.ServerResetQuery, Shared: cp.shared, Catalog: &cp.catalog.Catalog, User: user,
 		Signal:      func(sig session.Signal) bool { return p.signal(cp, sig) },
@@ -189,14 +190,53 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 		AuthMethods:    pool.AuthMethodsOf(c.ServerAuthMethods),
 		ChannelBinding: pool.ChannelBinding(c.ServerChannelBinding),
 	}
-	s.Credentials = wire.Credentials{User: user}
-	if secret, ok := r.users.Secret(user); ok {
-		s.Credentials = secret.Credentials(user)
-	}
-	if db.User == user && db.Password != "" {
-		s.Credentials = wire.Credentials{User: user, Password: db.Password}
-	}
+	r.setCredentials(&s, db, user)
 	return s
+}
+
+// setCredentials says how a pool logs in as user: with the database's own password,
+// else with what is known of the user.
+func (r *rules) setCredentials(s *pool.Settings, db *config.Database, user string) {
+	s.Credentials = wire.Credentials{User: user}
+	given := &db.Passwords
+	var all []wire.Credentials
+	if db.User == user && given.Given() {
+		for _, password := range []config.Secret{given.Password, given.PasswordNext} {
+			if password != "" {
+				all = append(all, wire.Credentials{User: user, Password: string(password)})
+			}
+		}
+	} else {
+		for _, secret := range r.users.Secrets(user) {
+			all = append(all, secret.Credentials(user))
+		}
+		given = &config.Passwords{}
+		if u := r.config.Users[user]; u != nil {
+			given = &u.Passwords
+		}
+	}
+	if len(all) > 0 {
+		s.Credentials, s.Next = all[0], all[1:]
+	}
+	source, ok := r.config.Source(given)
+	if !ok {
+		return
+	}
+	key, refused := source.Key(), given.Password
+	if source.File == "" {
+		s.Renews = key
+	}
+	s.Renew = func() (wire.Credentials, bool) {
+		text, ok := r.secrets.Renew(key, refused)
+		if !ok {
+			return wire.Credentials{}, false
+		}
+		if given == &db.Passwords {
+			return wire.Credentials{User: user, Password: string(text)}, true
+		}
+		secret, err := auth.ParseSecret(string(text))
+		return secret.Credentials(user), err == nil
+	}
 }
 
 // ServerTLS is how connections to servers are encrypted.

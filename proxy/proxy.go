@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
 	"math"
 	"runtime"
@@ -11,11 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pgweir/auth"
 	"pgweir/authquery"
 	"pgweir/config"
-	"pgweir/loop"
 	"pgweir/pool"
+	"pgweir/secrets"
 	"pgweir/status"
 	"pgweir/throttle"
 )
@@ -68,6 +66,11 @@ type Proxy struct {
 	servers  servers
 	draining atomic.Bool
 
+	// secrets are what the files and commands that passwords come from give.
+	secrets *secrets.Store
+	// base is the configuration in force, without what secrets gives; guarded by
+	// reloads.
+	base *config.Config
 	// rules are what the configuration says, replaced as a whole.
 	rules atomic.Pointer[rules]
 
@@ -80,7 +83,7 @@ type Proxy struct {
 		listeners []*listener
 		history   history // of all pools together
 	}
-	reloads sync.Mutex // one reload at a time
+	reloads sync.Mutex // one reload, or change of secrets, at a time
 	peak    peaks
 	// measured counts the keeper's measurements of memory.
 	measured int
@@ -92,24 +95,6 @@ type Proxy struct {
 	stop         sync.Once
 	keeper       context.CancelFunc
 	done         sync.WaitGroup
-}
-
-// rules are one configuration in force.
-type rules struct {
-	config *config.Config
-	users  *auth.Users
-	access *Access
-	// connString is for auth_query; nil without an auth_user.
-	connString ConnStrings
-	// elsewhere is how users are asked for who want no database that there is; nil if
-	// nowhere.
-	elsewhere *config.AuthQuery
-	tls       *tlsRules
-	// keepAlive is for sockets opened or accepted from now on; see tune.
-	keepAlive loop.KeepAlive
-	ignore    map[string]bool // startup parameters that are dropped, in lower case
-	admins    map[string]bool
-	stats     map[string]bool
 }
 
 // New prepares a proxy; it listens nowhere yet.
@@ -124,11 +109,17 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p.entrance = throttle.NewEntrance(limitsOf(c))
 	p.notes = throttle.NewNotes(maxNotes)
 	p.failures = throttle.NewFailures(penaltyOf(c), maxFailures, p.since, func(d time.Duration, f func()) { time.AfterFunc(d, f) })
-	r, err := newRules(c, opts.AuthLogins)
+	p.secrets = secrets.New(p.log, p.renewSecrets)
+	sources := c.SecretSources()
+	set := p.secrets.Prepare(sources)
+	r, err := p.newRules(c, set)
 	if err != nil {
 		return nil, err
 	}
+	p.secrets.Commit(set, sources)
+	p.base = c
 	p.rules.Store(r)
+	p.tellOfExposure(r)
 	n := c.Workers
 	used := n
 	if n == 0 { // auto
@@ -161,6 +152,7 @@ func (p *Proxy) Start() error {
 	p.keeper = cancel
 	p.done.Go(func() { p.keep(ctx) })
 	go p.keepCertificates(ctx) // not waited for at the end: its disk may not answer
+	go p.secrets.Keep()        // nor is this
 	if err := p.listen(p.rules.Load().config); err != nil {
 		p.Close()
 		return err
@@ -175,6 +167,7 @@ func (p *Proxy) Close() {
 	p.endClients()
 	p.awaitBackends()
 	p.asker.Close()
+	p.secrets.Close()
 	p.keeper()
 	p.finish()
 	for _, w := range p.workers {
@@ -192,53 +185,6 @@ func (p *Proxy) finish() { p.stop.Do(func() { close(p.stopped) }) }
 func (p *Proxy) since() time.Duration { return time.Since(p.started) }
 
 func (p *Proxy) nextID() uint64 { return p.serial.Add(1) }
-
-func newRules(c *config.Config, logins func(*config.Config) (ConnStrings, error)) (*rules, error) {
-	access, err := NewAccess(c)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := auth.ParseAuthFile(c.AuthFile, c.AuthFileData)
-	if err != nil {
-		return nil, err
-	}
-	for i := range entries {
-		entries[i].Name = config.CutName(entries[i].Name)
-	}
-	for name, u := range c.Users {
-		if u.Password != "" {
-			entries = append(entries, auth.Entry{Name: name, Secret: u.Password})
-		}
-	}
-	users, err := auth.New(entries)
-	if err != nil {
-		return nil, fmt.Errorf("users: %w", err)
-	}
-	r := &rules{config: c, users: users, access: access, ignore: map[string]bool{}, admins: map[string]bool{}, stats: map[string]bool{}}
-	for _, name := range c.IgnoreStartupParameters {
-		r.ignore[name] = true
-	}
-	for _, name := range c.AdminUsers {
-		r.admins[name] = true
-	}
-	for _, name := range c.StatsUsers {
-		r.stats[name] = true
-	}
-	if logins != nil {
-		if r.connString, err = logins(c); err != nil {
-			return nil, err
-		}
-	}
-	if q, ok := c.AuthQueryForNone(); ok {
-		r.elsewhere = &q
-	}
-	r.tls = newTLSRules(c)
-	r.keepAlive = keepAliveOf(c)
-	if access.asksSCRAM() {
-		go users.Warm()
-	}
-	return r, nil
-}
 
 // registry holds all clients. Of a client's place in it and a count that makes
 // it unlike that of the one who was there before comes the process ID that it

@@ -21,19 +21,31 @@ func (p *Proxy) Reload() error {
 	return nil
 }
 
-// Apply puts a configuration in force. Clients that are in stay in; a pool
+// Apply puts a configuration in force; the lock on reloads is held. Clients that are in stay in; a pool
 // whose database is no longer configured serves them to their end with the
 // settings that it has.
 func (p *Proxy) Apply(c *config.Config) error {
-	r, err := newRules(c, p.opts.AuthLogins)
+	sources := c.SecretSources()
+	set := p.secrets.Prepare(sources)
+	r, err := p.newRules(c, set)
 	if err != nil {
 		return err
 	}
-	p.rules.Store(r)
+	p.secrets.Commit(set, sources)
+	p.base = c
+	p.putInForce(r)
 	p.entrance.Set(limitsOf(c))
 	p.failures.Set(penaltyOf(c))
 	p.asker.Expire()
 	p.retune()
+	p.tellOfExposure(r)
+	return nil
+}
+
+// putInForce replaces the rules, and gives the pools their settings.
+func (p *Proxy) putInForce(r *rules) {
+	p.rules.Store(r)
+	c := r.config
 	for _, cp := range p.pools() {
 		if cp.pool == nil {
 			continue
@@ -42,21 +54,20 @@ func (p *Proxy) Apply(c *config.Config) error {
 		if !ok {
 			continue
 		}
-		if db.User != "" && db.User != cp.key.user {
-			continue // new clients go to another pool
-		}
-		s := poolSettings(r, db, cp.key.user)
+		// If the database has another user now, new clients go to another pool. Those
+		// who are in stay in this one, which logs in as the new user from now on.
+		user := db.PoolUser(cp.key.user)
+		s := poolSettings(r, db, user)
 		p.mu.Lock()
 		if p.mu.pools[cp.key] != cp {
 			p.mu.Unlock()
 			continue // it has just been removed
 		}
 		cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), cp.catalog)
-		cp.conf.Store(sessionConfig(c, db, cp, p))
+		cp.conf.Store(sessionConfig(c, db, cp, user, p))
 		p.mu.Unlock()
 		cp.pool.Set(s)
 	}
-	return nil
 }
 
 // Config is the configuration in force.

@@ -57,7 +57,7 @@ func (p *Proxy) retire(now time.Time) {
 // and have backends still, begin to give them up.
 func (p *Proxy) unneeded(now time.Time) (over []*clientPool, taken map[*clientPool]uint64) {
 	r := p.rules.Load()
-	var idle []*clientPool
+	var idle, replaced []*clientPool
 	taken = map[*clientPool]uint64{}
 	used, left := map[string]bool{}, map[string]bool{} // databases with clients, and with backends
 	p.mu.Lock()
@@ -74,6 +74,8 @@ func (p *Proxy) unneeded(now time.Time) (over []*clientPool, taken map[*clientPo
 		switch timeout := r.config.PoolIdleTimeout; {
 		case cp.holders == 0 && cp.cameToNothing(r):
 			over = append(over, cp)
+		case cp.holders == 0 && cp.replaced(r):
+			replaced = append(replaced, cp)
 		case r.config.Databases[cp.key.database] != nil:
 		case timeout > 0 && cp.holders == 0 && now.Sub(cp.unused) >= timeout:
 			idle = append(idle, cp)
@@ -82,6 +84,13 @@ func (p *Proxy) unneeded(now time.Time) (over []*clientPool, taken map[*clientPo
 		}
 	}
 	p.mu.Unlock()
+	for _, cp := range replaced {
+		if cp.pool.Quiet() {
+			over = append(over, cp)
+		} else {
+			cp.pool.Vacate()
+		}
+	}
 	for _, cp := range idle {
 		if !used[cp.key.database] && !cp.pool.Quiet() {
 			cp.pool.Vacate()
@@ -94,6 +103,13 @@ func (p *Proxy) unneeded(now time.Time) (over []*clientPool, taken map[*clientPo
 		}
 	}
 	return over, taken
+}
+
+// replaced tells whether another pool is for the database now, since it has another
+// user.
+func (cp *clientPool) replaced(r *rules) bool {
+	db, ok := r.config.Database(cp.key.database)
+	return ok && db.User != "" && db.User != cp.key.user
 }
 
 // cameToNothing tells whether a name that is not configured has made the pool,

@@ -31,8 +31,8 @@ type inquiry struct {
 
 // inquiry tells where the secret of a login's user is asked for; false if it is not.
 func (r *rules) inquiry(a *ask) (inquiry, bool) {
-	secret, known := r.users.Secret(a.user)
-	if known && secret.Kind() != auth.NoSecret || r.connString == nil {
+	_, known := r.users.Secret(a.user)
+	if len(r.users.Secrets(a.user)) > 0 || r.connString == nil {
 		return inquiry{}, false
 	}
 	if q, ok := r.config.AuthQueryFor(a.database); ok && !known {
@@ -64,6 +64,9 @@ func (r *rules) source(q config.AuthQuery, database *config.Database) authquery.
 func (l *login) prove(method auth.Method) bool {
 	in, ok := l.rules.inquiry(&l.ask)
 	if !ok {
+		if u := l.rules.config.Users[l.ask.user]; u != nil && u.Given() && len(l.rules.users.Secrets(l.ask.user)) == 0 {
+			l.why = "the source of the user's password has given none yet"
+		}
 		return l.begins(l.rules.users.Begin(method, l.ask.user))
 	}
 	if l.why == "" {
@@ -128,8 +131,8 @@ func (l *login) reveal(cp *clientPool) {
 	}
 	out := pool.Learned{ClientKey: x.ClientKey(), Password: x.Password()}
 	if l.lookedUp == nil {
-		if secret, ok := l.rules.users.Secret(user); ok && out.ClientKey != nil {
-			out.ServerKey = secret.Credentials(user).ServerKey
+		if out.ClientKey != nil {
+			out.ServerKey = x.Secret().Credentials(user).ServerKey
 		}
 		cp.pool.Learn(out)
 		return

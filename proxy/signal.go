@@ -15,7 +15,7 @@ func (p *Proxy) signal(from *clientPool, sig session.Signal) bool {
 		return false
 	}
 	to := c.pool
-	if sameServer(from.pool, to.pool) && (sig.Superuser || to.key.user == from.key.user) {
+	if sameServer(from.pool, to.pool) && (sig.Superuser || to.pool.Settings().Credentials.User == from.pool.Settings().Credentials.User) {
 		c.post(func() {
 			if sig.Terminate {
 				c.kill(errShutdown)

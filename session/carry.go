@@ -102,7 +102,7 @@ func (s *Session) readSettings(a *asking, base *follow.Settings) *follow.Setting
 			return true // as RESET leaves a setting of an extension's
 		}
 		return v.Name == follow.NameRole && (v.Value == s.link.role || s.link.role == "" && v.Value == "none") && !a.role ||
-			v.Name == follow.NameAuthorization && v.Value == s.config.User ||
+			v.Name == follow.NameAuthorization && v.Value == s.loggedIn() ||
 			wire.VarIndex([]byte(v.Name)) >= 0 || s.notSet(v)
 	})
 	for _, v := range base.All() {

@@ -104,7 +104,7 @@ func (s *Session) send(a *asking, o *Out) {
 	if a.Guarded && a.Parts&proof.PartHash != 0 { // the hash would be that of other timeouts
 		a.Parts = a.Parts&^proof.PartHash | partSettings
 	}
-	a.Prefix, a.User = follow.NamePrefix, s.config.User
+	a.Prefix, a.User = follow.NamePrefix, s.loggedIn()
 	a.role = x.role
 	if a.Parts&partSettings != 0 {
 		// What was turned back must be told from what was set to the same.
@@ -115,6 +115,14 @@ func (s *Session) send(a *asking, o *Out) {
 	s.unnamedHere = false // gone, as with every simple query
 	s.owed.Push(pipeline.Question)
 	o.Questions++
+}
+
+// loggedIn is whom the backend has logged in as.
+func (s *Session) loggedIn() string {
+	if s.link.User != "" {
+		return s.link.User
+	}
+	return s.config.User
 }
 
 // await goes on when the catalog is known: see CatalogKnown.

@@ -105,6 +105,9 @@ type Link struct {
 	// lent the backend before they have come, see Heard.
 	Notifier atomic.Uint32
 	PID      uint32 // the backend's process
+	// User is whom the backend has logged in as; "" for Config.User. They differ
+	// once a reload has given the pool another user.
+	User string
 
 	// What is there, from lease to lease.
 

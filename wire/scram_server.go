@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -19,6 +20,8 @@ var ErrSCRAMProof error = Fatalf(CodeInvalidPassword, "password authentication f
 //  2. the client's final message   → Final → the server's final message
 type SCRAMServer struct {
 	secret  SCRAMSecret
+	others  []SCRAMSecret
+	matched int
 	nonce   string // ours; after First the client's and ours
 	binding SCRAMBinding
 
@@ -31,6 +34,20 @@ type SCRAMServer struct {
 func NewSCRAMServer(secret SCRAMSecret, nonce string) *SCRAMServer {
 	return &SCRAMServer{secret: secret, nonce: nonce}
 }
+
+// Accept has the exchange take the proof of another secret as well. It must have the
+// salt and the iterations of the first, as the client is told of one salt only. It is
+// called before Final.
+func (s *SCRAMServer) Accept(other SCRAMSecret) {
+	if !s.secret.SameSalt(other) {
+		panic("bug: SCRAMServer.Accept of a secret with another salt")
+	}
+	s.others = append(s.others, other)
+}
+
+// Matched is whose proof Final has taken: 0 for the first secret, 1 for the one that
+// Accept was given first, and so on.
+func (s *SCRAMServer) Matched() int { return s.matched }
 
 // Bind says how the exchange is bound to its channel: SCRAMBound if the client
 // selected SCRAM-SHA-256-PLUS, SCRAMPassed if it was offered that and selected
@@ -130,13 +147,25 @@ func (s *SCRAMServer) Final(clientFinal []byte) (serverFinal, clientKey []byte, 
 	}
 
 	authMessage := s.clientFirst + "," + s.serverFirst + "," + msg[:at]
-	clientKey = xorBytes(proof, hmacSHA256(s.secret.StoredKey, authMessage))
-	stored := sha256.Sum256(clientKey)
-	if subtle.ConstantTimeCompare(stored[:], s.secret.StoredKey) != 1 {
+	var serverKey []byte
+	for i, secret := range append([]SCRAMSecret{s.secret}, s.others...) { // all of them, whichever fits
+		key := xorBytes(proof, hmacSHA256(secret.StoredKey, authMessage))
+		stored := sha256.Sum256(key)
+		if subtle.ConstantTimeCompare(stored[:], secret.StoredKey) == 1 && serverKey == nil {
+			clientKey, serverKey, s.matched = key, secret.ServerKey, i
+		}
+	}
+	if serverKey == nil {
 		return nil, nil, ErrSCRAMProof
 	}
-	signature := hmacSHA256(s.secret.ServerKey, authMessage)
+	signature := hmacSHA256(serverKey, authMessage)
 	return []byte("v=" + base64.StdEncoding.EncodeToString(signature)), clientKey, nil
+}
+
+// SameSalt tells whether one exchange can be about both secrets: the client derives
+// its keys with one salt and one number of iterations.
+func (s SCRAMSecret) SameSalt(o SCRAMSecret) bool {
+	return s.Iterations == o.Iterations && bytes.Equal(s.Salt, o.Salt)
 }
 
 // FitsPassword tells, in constant time once the keys are derived, whether the

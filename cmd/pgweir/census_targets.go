@@ -47,7 +47,7 @@ func censusTargets(c *config.Config, users map[string]string, backends func() []
 		}}
 		if c.CensusUser != "" {
 			login := serverLogin{
-				host: d.Host, port: d.Port, user: c.CensusUser, password: c.CensusPassword, dbname: c.CensusDatabase,
+				host: d.Host, port: d.Port, user: c.CensusUser, password: string(c.CensusPassword), dbname: c.CensusDatabase,
 				tls: serverTLSOf(c), auth: serverAuthOf(c), application: "pgweir census",
 			}
 			if dir, ok := db.SocketDir(); ok {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"pgweir/auth"
 	"pgweir/authquery"
 	"pgweir/config"
 	"pgweir/proxy"
@@ -74,6 +73,7 @@ func (ck *checker) run(ctx context.Context, path string) error {
 		fmt.Fprintln(ck.out, err)
 		return errCheckFailed
 	}
+	c, failures := withSecrets(ctx, c)
 	users, err := knownUsers(c)
 	if err == nil {
 		_, err = proxy.NewAccess(c)
@@ -90,6 +90,9 @@ func (ck *checker) run(ctx context.Context, path string) error {
 	fmt.Fprintf(ck.out, "%s: ok\n", path)
 	writeSummary(ck.out, c, len(users))
 	reach.warn(ck.out, c)
+	for _, text := range append(failures, proxy.Exposed(c)...) {
+		fmt.Fprintf(ck.out, "warning: %s\n", text)
+	}
 	for _, f := range c.CertificateFiles() {
 		ck.expiry(f, time.Now())
 	}
@@ -114,21 +117,16 @@ func (ck *checker) expiry(f config.CertificateFile, now time.Time) {
 
 // knownUsers is everybody who can log in, with the secret ("" if none is known).
 func knownUsers(c *config.Config) (map[string]string, error) {
-	users := map[string]string{}
-	entries, err := auth.ParseAuthFile(c.AuthFile, c.AuthFileData)
+	entries, err := proxy.AuthEntries(c)
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		users[config.CutName(e.Name)] = e.Secret
+	users := map[string]string{}
+	for name := range c.Users {
+		users[name] = ""
 	}
-	for name, user := range c.Users {
-		if _, err := auth.ParseSecret(user.Password); err != nil {
-			return nil, fmt.Errorf("%s: user %q: password: %w", c.Path, name, err)
-		}
-		if user.Password != "" || users[name] == "" {
-			users[name] = user.Password
-		}
+	for _, e := range entries {
+		users[e.Name] = e.Secret
 	}
 	return users, nil
 }

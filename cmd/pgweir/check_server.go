@@ -42,6 +42,11 @@ type serverLogin struct {
 	application string
 }
 
+// Format gives user and database only, so that no password gets anywhere.
+func (l serverLogin) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "login of user %q to database %q", l.user, l.dbname)
+}
+
 // serverTLS has a login of pgx's encrypted as the pools' own are.
 type serverTLS pool.TLS
 
@@ -112,7 +117,7 @@ func serverLogins(c *config.Config, d *config.Demand, users map[string]string) [
 			login.dbname = "postgres" // "*" leads to any; this one is nearly always there
 		}
 		if db.User != "" {
-			login.user, login.password = db.User, db.Password
+			login.user, login.password = db.User, string(db.Password)
 			if login.password == "" && isPlain(users[db.User]) {
 				login.password = users[db.User]
 			}

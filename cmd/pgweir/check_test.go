@@ -68,7 +68,7 @@ CONFIG:2: unknown setting "listen_prt"; did you mean "listen_port"?
 `},
 		{"auth_file = 'users.txt'", "\"alice\" \"x\"\nbob\n", `DIR/users.txt:2: expected the user name in double quotes
 `},
-		{"[users.alice]\npassword = 'SCRAM-SHA-256$nonsense'", "", `CONFIG: user "alice": password: `},
+		{"[users.alice]\npassword = 'SCRAM-SHA-256$nonsense'", "", `CONFIG:1: user "alice": `},
 	} {
 		path := writeConfig(t, tc.text, "users.txt", tc.authFile)
 		var out bytes.Buffer

@@ -1,0 +1,54 @@
+package proxy
+
+import (
+	"slices"
+
+	"pgweir/auth"
+	"pgweir/config"
+)
+
+// A changed secret is a reload of its own: the same configuration, with other
+// secrets. What the pools make of that says pool.Set: backends that were opened with
+// a password that was changed are replaced, those of a command's are not.
+
+// renewSecrets puts in force what the files and commands give now.
+func (p *Proxy) renewSecrets() {
+	p.reloads.Lock()
+	defer p.reloads.Unlock()
+	if p.base == nil {
+		return // the start has not come so far
+	}
+	before := p.rules.Load()
+	r, err := before.renewed(p.base.WithSecrets(p.secrets.Now), p.opts.AuthLogins)
+	if err != nil {
+		p.log.Warn("a new password is no good; the last ones serve", "err", err)
+		return
+	}
+	p.putInForce(r)
+}
+
+// tellOfExposure warns of files with secrets that others can read.
+func (p *Proxy) tellOfExposure(r *rules) {
+	for _, text := range Exposed(r.config) {
+		p.log.Warn("secrets can be read by others", "file", text)
+	}
+}
+
+// Exposed words which files with secrets others can read.
+func Exposed(c *config.Config) (out []string) {
+	files := c.SecretFiles()
+	entries, _ := auth.ParseAuthFile(c.AuthFile, c.AuthFileData)
+	opens := func(e auth.Entry) bool {
+		s, err := auth.ParseSecret(e.Secret)
+		return err == nil && (s.Kind() == auth.PlainSecret || s.Kind() == auth.MD5Secret)
+	}
+	if slices.ContainsFunc(entries, opens) {
+		files = append(files, config.SecretFile{Setting: "auth_file", Path: c.AuthFile})
+	}
+	for _, f := range files {
+		if text := f.Exposure(); text != "" {
+			out = append(out, text)
+		}
+	}
+	return out
+}

@@ -19,6 +19,8 @@ type Budget struct {
 	// starved are the pools that were refused, in order, and have to be
 	// asked again when something is given back.
 	starved []*Pool
+
+	cancels cancelGates // with a lock of its own
 }
 
 // NewBudget makes an empty one.

@@ -156,7 +156,7 @@ func (l *Listener) connect() *Backend {
 	s, stamp := p.settings, p.generation
 	s.Credentials = p.credentials()
 	p.mu.Unlock()
-	b, conn, err := login(&s, listenerParams, &p.transport)
+	b, conn, err := p.logIn(&s, listenerParams)
 	if err == nil {
 		b.ID, b.pool, b.stamp = p.ids(), p, stamp
 		b.Opened = time.Now()

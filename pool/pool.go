@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pgweir/wire"
@@ -23,6 +24,7 @@ type Settings struct {
 	Reserve        int // reserve_pool_size
 	ReserveTimeout time.Duration
 	QueryWait      time.Duration // query_wait_timeout; 0 for ever
+	CancelWait     time.Duration // cancel_wait_timeout; 0 for ever
 	IdleTimeout    time.Duration // server_idle_timeout; 0 for never
 	Lifetime       time.Duration // server_lifetime; 0: each backend serves one lease
 	ConnectTimeout time.Duration // server_connect_timeout
@@ -35,6 +37,7 @@ type Settings struct {
 	Credentials    wire.Credentials
 	AuthMethods    AuthMethods    // server_auth_methods
 	ChannelBinding ChannelBinding // server_channel_binding
+	Protocol       uint32         // server_max_protocol_version, as wire.Protocol32; 0 is 3.0
 }
 
 // Pool lends the backends of one database and user.
@@ -48,6 +51,8 @@ type Pool struct {
 	ids       func() uint64
 
 	listener *Listener
+
+	cancelsWaiting, cancelsActive atomic.Int32
 
 	// mu guards all below. It is held for short, on the path of every lease;
 	// no call out of the package is made under it, but for puddle's.
@@ -64,7 +69,8 @@ type Pool struct {
 	leaving                      int   // among the lent
 	place                        place // the listening backend's
 	failure                      failure
-	kills                        int // logins in a row that were killed
+	kills                        int           // logins in a row that were killed
+	olderUntil                   time.Duration // until then the server is asked for protocol 3.0; see logIn
 	closed                       bool
 	vacated                      time.Duration // until then the database is left when no client uses the pool; see Vacate
 	vacations                    uint64        // calls of Vacate
@@ -121,7 +127,7 @@ func (p *Pool) Set(s Settings) {
 		evict = p.outdate()
 	}
 	p.settings = s
-	p.failure = failure{}
+	p.failure, p.olderUntil = failure{}, 0
 	p.mu.Unlock()
 	p.begin(evict)
 }

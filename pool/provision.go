@@ -239,7 +239,7 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	o.vacations = p.vacations
 	s.Credentials = p.credentials()
 	p.mu.Unlock()
-	b, failed, err := login(&s, o.params, &p.transport)
+	b, failed, err := p.logIn(&s, o.params)
 	if err != nil {
 		o.failed = failed
 		return nil, err

@@ -190,6 +190,8 @@ type Counts struct {
 	MaxWait                      time.Duration // of the first in the line
 	Logins                       int64         // backends opened since the start
 	Failure                      *wire.Error   // of the last login, if it failed
+
+	CancelsWaiting, CancelsActive int // cancel requests, not yet and being passed on
 }
 
 // Counts reads all at once.
@@ -200,6 +202,7 @@ func (p *Pool) Counts() Counts {
 	c := Counts{
 		Opening: p.opening, Idle: p.idle, Lent: p.lent, Closing: p.closing, Listening: p.listening(),
 		Waiting: int(p.line.n.Load()), Logins: p.logins, Failure: p.failure.err,
+		CancelsWaiting: int(p.cancelsWaiting.Load()), CancelsActive: int(p.cancelsActive.Load()),
 	}
 	if p.line.head != nil {
 		c.MaxWait = now - p.line.head.since

@@ -230,10 +230,15 @@ func (c *client) release() {
 // letGo gives a backend back that is quarantined, if nothing is on its way any
 // more.
 func (w *worker) letGo(s *server) {
-	if s.quarantined && s.cancels == 0 && !s.syncing && !s.gone {
-		s.quarantined = false
-		w.giveBack(s)
+	if !s.quarantined || s.beingCanceled() || s.syncing || s.gone {
+		return
 	}
+	s.quarantined = false
+	if s.spoiled {
+		s.discard(false)
+		return
+	}
+	w.giveBack(s)
 }
 
 // drop ends the lease of a backend that nobody can use any more.
@@ -249,6 +254,7 @@ func (c *client) unlease(w *worker, s *server) {
 		c.post(x.later) // it will find nothing to cancel
 		x.later = nil
 	}
+	s.uncancel()
 	c.conn.Resume() // it may have been too fast for this backend
 	s.client.Store(nil)
 	s.conn.Resume()

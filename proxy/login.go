@@ -142,6 +142,10 @@ func (l *login) startup(p []byte) (n int, more bool) {
 		return 0, false
 	}
 	s, n, err := wire.DecodeStartup(p)
+	if err != nil && s.Kind == wire.KindCancelRequest {
+		l.ended() // as any other key that is not right
+		return 0, false
+	}
 	if err != nil {
 		l.fail(asError(err))
 		return 0, false

@@ -35,7 +35,6 @@ type clientPool struct {
 	stats   []*poolStats // by worker, whose thread they belong to
 	asked   askedSecret
 	clients atomic.Int64
-	cancels atomic.Int64 // requests on their way to PostgreSQL
 	memory  atomic.Int64 // what its backends hold, in bytes; -1 for unknown
 	// estimated: memory comes from less than the kernel knows.
 	estimated atomic.Bool
@@ -180,7 +179,7 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 	host, _, _ := net.SplitHostPort(addr)
 	s := pool.Settings{
 		Size: c.PoolSizeFor(db, user), MinSize: c.MinPoolSizeFor(db, user), Reserve: c.ReservePoolSizeFor(db),
-		ReserveTimeout: c.ReservePoolTimeout, QueryWait: c.QueryWaitTimeout,
+		ReserveTimeout: c.ReservePoolTimeout, QueryWait: c.QueryWaitTimeout, CancelWait: c.CancelWaitTimeout,
 		IdleTimeout: c.ServerIdleTimeout, Lifetime: c.ServerLifetimeFor(db),
 		ConnectTimeout: c.ServerConnectTimeout, LoginRetry: c.ServerLoginRetry,
 		MaxDatabase: c.MaxDBConnectionsFor(db), MaxUser: c.MaxUserConnectionsFor(user),
@@ -188,6 +187,7 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 		Address:        pool.Address{Network: network, Addr: addr, Host: host, TLS: ServerTLS(c)},
 		AuthMethods:    pool.AuthMethodsOf(c.ServerAuthMethods),
 		ChannelBinding: pool.ChannelBinding(c.ServerChannelBinding),
+		Protocol:       c.ServerMaxProtocolVersionFor(db),
 	}
 	s.Credentials = wire.Credentials{User: user}
 	if secret, ok := r.users.Secret(user); ok {

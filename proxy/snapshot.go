@@ -126,8 +126,8 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	out.Size = cp.pool.Settings().Size
 	out.ClientsWaiting = min(c.Waiting, out.ClientsActive)
 	out.ClientsActive -= out.ClientsWaiting
-	out.ClientsActiveCancel = int(cp.cancels.Load())
-	out.ServersActiveCancel = out.ClientsActiveCancel
+	out.ClientsActiveCancel, out.ClientsWaitingCancel = c.CancelsActive, c.CancelsWaiting
+	out.ServersActiveCancel = c.CancelsActive
 	out.ServersActive, out.ServersIdle = c.Lent, c.Idle
 	out.ServersLogin, out.ServersClosing = c.Opening, c.Closing
 	out.MaxWait = c.MaxWait
@@ -265,7 +265,7 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 				row.State = "tested"
 			}
 		case !w.loop.Has(&b.conn): // idle
-		case b.quarantined && b.cancels > 0:
+		case b.quarantined && b.beingCanceled():
 			row.State = "being_canceled"
 		case b.quarantined:
 			row.State = "tested"

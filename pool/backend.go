@@ -38,6 +38,7 @@ type Backend struct {
 	opened  time.Duration // since the epoch
 	stamp   int           // Pool.generation at the opening
 	carries bool          // Carried is known
+	replica bool          // it is in no pool; see Replicate
 	older   bool          // the server has refused, or not borne, the protocol that was asked for
 
 	// Guarded by the pool's lock.

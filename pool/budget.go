@@ -20,7 +20,9 @@ type Budget struct {
 	// asked again when something is given back.
 	starved []*Pool
 
-	cancels cancelGates // with a lock of its own
+	// With locks of their own:
+	cancels  cancelGates
+	replicas replicas
 }
 
 // NewBudget makes an empty one.

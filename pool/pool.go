@@ -31,13 +31,16 @@ type Settings struct {
 	LoginRetry     time.Duration // server_login_retry
 	MaxDatabase    int           // max_db_connections; 0 for no cap
 	MaxUser        int           // max_user_connections; 0 for no cap
-	Address        Address
-	DBName         string // the database's name on the server
-	Sharing        Sharing
-	Credentials    wire.Credentials
-	AuthMethods    AuthMethods    // server_auth_methods
-	ChannelBinding ChannelBinding // server_channel_binding
-	Protocol       uint32         // server_max_protocol_version, as wire.Protocol32; 0 is 3.0
+	MaxReplicas    int           // max_replication_connections, of all pools; 0 for no cap
+	// MaxDatabaseReplicas is the same of the database.
+	MaxDatabaseReplicas int
+	Address             Address
+	DBName              string // the database's name on the server
+	Sharing             Sharing
+	Credentials         wire.Credentials
+	AuthMethods         AuthMethods    // server_auth_methods
+	ChannelBinding      ChannelBinding // server_channel_binding
+	Protocol            uint32         // server_max_protocol_version, as wire.Protocol32; 0 is 3.0
 }
 
 // Pool lends the backends of one database and user.
@@ -66,6 +69,7 @@ type Pool struct {
 	waits      uint64 // numbers the Waiters' waits
 
 	opening, closing, lent, idle int
+	replicas                     int   // outside of the pool, opening and closing ones too
 	leaving                      int   // among the lent
 	place                        place // the listening backend's
 	failure                      failure

@@ -22,15 +22,10 @@ func (s *server) versions() (all []uint32) {
 
 func speaks32(s *Settings) { s.Protocol = wire.Protocol32 }
 
-// message is one message with a type.
-func message(typ byte, body ...byte) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{typ}, uint32(len(body)+4)), body...)
-}
-
 // negotiation is a NegotiateProtocolVersion.
 func negotiation(version, count uint32, names string) []byte {
 	body := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, version), count)
-	return message('v', append(body, names...)...)
+	return message('v', string(body)+names)
 }
 
 func TestAServerIsAskedForTheNewestProtocolThatIsAllowed(t *testing.T) {
@@ -94,7 +89,7 @@ func TestAServerThatNegotiatesTheProtocolWronglyIsRefused(t *testing.T) {
 		{"fewer names than it says", wire.Protocol32, negotiation(wire.Protocol30, 2, "_pq_.x\x00"), "not 2 names"},
 		{"more names than it says", wire.Protocol32, negotiation(wire.Protocol30, 0, "_pq_.x\x00"), "not 0 names"},
 		{"a name without an end", wire.Protocol32, negotiation(wire.Protocol30, 1, "_pq_.x"), "not 1 names"},
-		{"no room for a count", wire.Protocol32, message('v', 0, 3, 0, 0, 0, 0, 0), "7 bytes"},
+		{"no room for a count", wire.Protocol32, message('v', "\x00\x03\x00\x00\x00\x00\x00"), "7 bytes"},
 		{"a long one", wire.Protocol32, negotiation(wire.Protocol30, 1, strings.Repeat("x", 2000)+"\x00"), "has 2009 bytes"},
 		{"twice", wire.Protocol32, slices.Concat(down, down), "came twice"},
 		{"late", wire.Protocol32, slices.Concat(wire.AppendAuthOK(nil), down), "behind its AuthenticationOk"},

@@ -173,16 +173,18 @@ func (c *client) relet() {
 	w, s := c.worker.Load(), c.server
 	c.unlease(w, s)
 	s.discard(false)
-	var fresh []wire.Param
-	if c.login != nil && c.replication {
-		fresh = c.login.params // no other would do
+	if c.replication != replicationNone {
+		c.refuse(errReplicaLost)
+		return
 	}
-	b, e := c.pool.pool.Relet(&c.wait, fresh, w.now())
+	b, e := c.pool.pool.Relet(&c.wait, nil, w.now())
 	if b != nil {
 		e = c.claim(w, b)
 	}
 	c.proceed(e)
 }
+
+var errReplicaLost = wire.Fatalf(wire.CodeConnectionFailure, "the server closed its connection")
 
 // move gets the client another backend in place of one that has refused its
 // settings, and has it say again what it has said there.
@@ -208,7 +210,7 @@ func (c *client) release() {
 	}
 	c.unlease(w, s)
 	switch {
-	case c.replication, s.conn.Congested():
+	case c.replication != replicationNone, s.conn.Congested():
 		s.discard(false)
 	default:
 		// Not before the cancels that are on their way have arrived, and what the

@@ -193,7 +193,7 @@ func (l *login) authenticate() bool {
 		l.fail(wire.Fatalf(wire.CodeInvalidAuthorization, "an encrypted connection is required (client_tls_sslmode)"))
 		return false
 	}
-	if l.ask.replication == "" && l.rules.config.ApplicationNameAddHost {
+	if l.ask.replication == replicationNone && l.rules.config.ApplicationNameAddHost {
 		l.ask.addHost(c.origin(l.rules.config.ListenPort))
 	}
 	if len(l.ask.unknown) > 0 || l.ask.newer {

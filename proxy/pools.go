@@ -77,10 +77,6 @@ func durationBucket(d time.Duration) int {
 	return i
 }
 
-// replicationConfig is the mode of a client that replicates: it has its
-// backend for itself, and nobody gets it afterwards.
-var replicationConfig = session.Config{Mode: session.SessionMode}
-
 func (p *Proxy) newClientPool(key poolKey) *clientPool {
 	cp := &clientPool{key: key}
 	for range p.workers {
@@ -183,6 +179,7 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 		IdleTimeout: c.ServerIdleTimeout, Lifetime: c.ServerLifetimeFor(db),
 		ConnectTimeout: c.ServerConnectTimeout, LoginRetry: c.ServerLoginRetry,
 		MaxDatabase: c.MaxDBConnectionsFor(db), MaxUser: c.MaxUserConnectionsFor(user),
+		MaxReplicas: c.MaxReplicationConnections, MaxDatabaseReplicas: c.MaxReplicationConnectionsFor(db),
 		DBName: db.DBName, Sharing: sharing(c.PoolModeFor(db, user), c.SessionStateFor(db, user)),
 		Address:        pool.Address{Network: network, Addr: addr, Host: host, TLS: ServerTLS(c)},
 		AuthMethods:    pool.AuthMethodsOf(c.ServerAuthMethods),

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +25,13 @@ func TestACancelStormIsButAFewConnectionsToPostgreSQL(t *testing.T) {
 	w := startWeir(t, weirOptions{Cluster: pg, Top: "log_connections = false\nlog_disconnections = false\nserver_tls_sslmode = \"disable\"",
 		Database: fmt.Sprintf("pool_size = %d", sleepers+1)})
 	direct, console := connect(t, w.Direct()), connect(t, w.Console())
-	received := func() int { return strings.Count(pg.Log(), "connection received") }
+	received := func() int {
+		log, err := os.ReadFile(filepath.Join(pg.Dir, "postgres.log")) // all of it
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(log), "connection received")
+	}
 	storm := func(request func(i int) (pid uint32, key []byte)) {
 		var all sync.WaitGroup
 		for i := range requests {

@@ -92,7 +92,7 @@ func TestACancelIsNotSentToWhoCannotShowTheCertificate(t *testing.T) {
 		t.Error(settled, err)
 	}
 	s.set(func(s *server) {
-		s.ssl = 'N'
+		s.tls = nil
 	})
 	if settled, err := p.CancelQuery(b, CancelRequest{}); !settled || err == nil {
 		t.Error("without TLS", settled, err)

@@ -33,6 +33,9 @@ type Options struct {
 	// Files are written into the data folder before the first start, readable
 	// for the server only: certificates, keys. The key is the name.
 	Files map[string][]byte
+	// Backup is a folder with a base backup to begin with a copy of, instead of an
+	// empty cluster; Superuser and Locale are its own then. "" is none.
+	Backup string
 	// Superuser is the bootstrap role; default "postgres".
 	Superuser string
 	// Locale is initdb's --locale; default "C". The encoding is always UTF8,
@@ -93,7 +96,12 @@ func Start(ctx context.Context, programs Programs, opts Options) (_ *Cluster, er
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	if err := c.initdb(ctx, opts.Locale); err != nil {
+	if opts.Backup != "" {
+		err = c.restore(opts.Backup)
+	} else {
+		err = c.initdb(ctx, opts.Locale)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := c.configure(opts); err != nil {

@@ -45,6 +45,26 @@ func (c *Cluster) initdb(ctx context.Context, locale string) error {
 	return nil
 }
 
+// restore copies a base backup.
+func (c *Cluster) restore(backup string) error {
+	if err := os.CopyFS(c.data, os.DirFS(backup)); err != nil {
+		return err
+	}
+	return filepath.WalkDir(c.data, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o600)
+		if entry.IsDir() {
+			mode = 0o700
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			return err
+		}
+		return c.owner.chown(path)
+	})
+}
+
 // configure writes the settings, pg_hba.conf and the caller's files.
 func (c *Cluster) configure(opts Options) error {
 	settings := map[string]string{

@@ -64,6 +64,8 @@ type Config struct {
 	// ServerAuthMethods are some of "trust", "password", "md5", "scram-sha-256"
 	// and "scram-sha-256-plus"; never none.
 	ServerAuthMethods []string
+	// ServerMaxProtocolVersion is "3.0", "3.2" or "latest".
+	ServerMaxProtocolVersion string
 
 	// Defaults for all pools; PoolModeFor and the like answer for a given one.
 	PoolMode           string // "session", "transaction" or "statement"
@@ -71,10 +73,12 @@ type Config struct {
 	MinPoolSize        int
 	ReservePoolSize    int
 	ReservePoolTimeout time.Duration
-	MaxDBConnections   int           // 0: no limit
-	MaxUserConnections int           // 0: no limit
-	PoolIdleTimeout    time.Duration // 0: never
-	ServerResetQuery   string        // "": none
+	MaxDBConnections   int // 0: no limit
+	MaxUserConnections int // 0: no limit
+	// MaxReplicationConnections are in no pool; 0: no limit.
+	MaxReplicationConnections int
+	PoolIdleTimeout           time.Duration // 0: never
+	ServerResetQuery          string        // "": none
 
 	// What becomes of session state in transaction and statement mode.
 	SessionState          string  // "track", "pin" or "off"
@@ -94,6 +98,7 @@ type Config struct {
 	ApplicationNameAddHost  bool
 
 	QueryWaitTimeout     time.Duration // 0: never
+	CancelWaitTimeout    time.Duration // 0: never
 	ClientLoginTimeout   time.Duration // 0: never
 	ClientMessageTimeout time.Duration // 0: never
 	ServerIdleTimeout    time.Duration // 0: never
@@ -184,6 +189,9 @@ type Database struct {
 	PoolMode         string
 	MaxDBConnections *int // 0: no limit
 	ServerLifetime   *time.Duration
+
+	MaxReplicationConnections *int   // 0: no limit of its own
+	ServerMaxProtocolVersion  string // "3.0", "3.2" or "latest"
 
 	SessionState          string
 	Listen                string

@@ -18,6 +18,9 @@ type Demand struct {
 	// more pools can come to be: through "*", or with users not known here.
 	Open      bool
 	Databases []DatabaseDemand // in order of names
+	// Replication is how many replication connections there can be besides, for
+	// which PostgreSQL has room of its own (max_wal_senders); 0 is no limit.
+	Replication int
 	// UserSum is Total where max_user_connections makes it less than the
 	// databases' sum; else -1.
 	UserSum int
@@ -76,6 +79,7 @@ func (c *Config) Demand(users []string) []Demand {
 	demands := make([]Demand, 0, len(byServer))
 	for _, d := range byServer {
 		d.UserSum = -1
+		d.Replication = c.replicationDemand(d)
 		if sum := d.userSum(); sum < d.Total {
 			d.Total, d.UserSum = sum, sum
 		}
@@ -111,6 +115,20 @@ func (c *Config) databaseDemand(db *Database, users []string) DatabaseDemand {
 	}
 	d.Total = capped(d.Total, d.Cap)
 	return d
+}
+
+// replicationDemand is how many replication connections there can be to the
+// databases of a server; 0 is no limit.
+func (c *Config) replicationDemand(d *Demand) int {
+	sum := 0
+	for _, part := range d.Databases {
+		most := c.MaxReplicationConnectionsFor(part.Database)
+		if most == 0 || part.Database.Name == "*" { // or for each name that comes to be
+			return c.MaxReplicationConnections
+		}
+		sum += most
+	}
+	return capped(sum, c.MaxReplicationConnections)
 }
 
 // userSum is the pools' sum taken by users. Both this and the sum by databases

@@ -96,3 +96,23 @@ max_user_connections = 35
 		t.Errorf("total %d, want 54", d.Total)
 	}
 }
+
+func TestReplicationConnectionsAreReckonedBesides(t *testing.T) {
+	for text, want := range map[string]int{
+		"[databases.a]\nhost='h'": 10,
+		"max_replication_connections=0\n[databases.a]\nhost='h'\nmax_replication_connections=3":                                                         3,
+		"[databases.a]\nhost='h'\nmax_replication_connections=3\n[databases.b]\nhost='h'\nmax_replication_connections=4":                                7,
+		"max_replication_connections=5\n[databases.a]\nhost='h'\nmax_replication_connections=3\n[databases.b]\nhost='h'\nmax_replication_connections=4": 5,
+		"[databases.a]\nhost='h'\nmax_replication_connections=3\n[databases.b]\nhost='h'":                                                               10,
+		"[databases.'*']\nhost='h'\nmax_replication_connections=3":                                                                                      10,
+		"max_replication_connections=0\n[databases.a]\nhost='h'":                                                                                        0,
+	} {
+		c, err := Parse("config.toml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Demand(nil)[0].Replication; got != want {
+			t.Errorf("%s: %d, want %d", text, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"strconv"
@@ -140,4 +141,22 @@ func (c *Config) ServerLifetimeFor(db *Database) time.Duration {
 		return *db.ServerLifetime
 	}
 	return c.ServerLifetime
+}
+
+// MaxReplicationConnectionsFor caps the replication connections to the database,
+// within MaxReplicationConnections; 0 is no limit of its own.
+func (c *Config) MaxReplicationConnectionsFor(db *Database) int {
+	if db.MaxReplicationConnections != nil {
+		return *db.MaxReplicationConnections
+	}
+	return 0
+}
+
+// ServerMaxProtocolVersionFor is the newest version of the protocol that the
+// database's server is asked for: major<<16 | minor.
+func (c *Config) ServerMaxProtocolVersionFor(db *Database) uint32 {
+	if cmp.Or(db.ServerMaxProtocolVersion, c.ServerMaxProtocolVersion) == "3.0" {
+		return 3 << 16
+	}
+	return 3<<16 | 2
 }

@@ -40,6 +40,7 @@ var (
 	serverMethods  = []string{"trust", "password", "md5", "scram-sha-256", "scram-sha-256-plus"}
 	serverBindings = []string{"disable", "prefer", "require"}
 	negotiations   = []string{"postgres", "direct"}
+	protocols      = []string{"3.0", "3.2", "latest"}
 )
 
 // defaultAuthQuery is PgBouncer's, with all names in full.
@@ -127,6 +128,9 @@ var settings = []setting[Config]{
 	{group: "Authentication", at: func(c *Config) any { return &c.ServerAuthMethods },
 		spec: spec{name: "server_auth_methods", kind: kindChoices, def: "trust, password, md5, scram-sha-256", choices: serverMethods,
 			doc: `The ways in which pgweir logs in to PostgreSQL; a server that asks for another is refused, as by libpq's require_auth. "trust" is a server that asks for nothing (also peer and cert); "scram-sha-256" is SCRAM with or without channel binding, "scram-sha-256-plus" only with it.`}},
+	{group: "Authentication", at: func(c *Config) any { return &c.ServerMaxProtocolVersion },
+		spec: spec{name: "server_max_protocol_version", kind: kindChoice, def: "latest", choices: protocols,
+			doc: `The newest version of the protocol that PostgreSQL is asked for, as libpq's max_protocol_version; "latest" is 3.2. From 3.2 on (PostgreSQL 18) the keys of cancel requests are long. A server that knows an older one says so, and that one is spoken; with one that hangs up instead, or refuses the login, 3.0 is tried.`}},
 
 	{group: "Pools", at: func(c *Config) any { return &c.PoolMode },
 		spec: spec{name: "pool_mode", kind: kindChoice, def: "session", choices: poolModes,
@@ -149,6 +153,9 @@ var settings = []setting[Config]{
 	{group: "Pools", at: func(c *Config) any { return &c.MaxUserConnections },
 		spec: spec{name: "max_user_connections", kind: kindInt, def: int64(0), min: 0, max: maxBackends,
 			doc: "How many backends all pools of one user may have together. 0: no limit."}},
+	{group: "Pools", at: func(c *Config) any { return &c.MaxReplicationConnections },
+		spec: spec{name: "max_replication_connections", kind: kindInt, def: int64(10), min: 0, max: maxBackends,
+			doc: "How many replication connections (replication=true, replication=database) there may be in all; a further one is refused with SQLSTATE 53300. They have backends of their own, which count in no pool and under no other cap. 0: no limit but PostgreSQL's max_wal_senders."}},
 	{group: "Pools", at: func(c *Config) any { return &c.ServerResetQuery },
 		spec: spec{name: "server_reset_query", kind: kindText, def: "DISCARD ALL",
 			doc: `What is run on a backend that a client of session mode has left. "" is nothing.`}},
@@ -178,6 +185,9 @@ var settings = []setting[Config]{
 	{group: "Timeouts", at: func(c *Config) any { return &c.QueryWaitTimeout },
 		spec: spec{name: "query_wait_timeout", kind: kindDuration, def: "120s", min: 0, max: maxDuration,
 			doc: "How long a client may wait for a backend. 0: for ever."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.CancelWaitTimeout },
+		spec: spec{name: "cancel_wait_timeout", kind: kindDuration, def: "10s", min: 0, max: maxDuration,
+			doc: "How long a cancel request may wait until it is passed on to PostgreSQL, which is done for 16 backends of a server at a time; then it is dropped. 0: for ever."}},
 	{group: "Timeouts", at: func(c *Config) any { return &c.ClientLoginTimeout },
 		spec: spec{name: "client_login_timeout", kind: kindDuration, def: "60s", min: 0, max: maxDuration,
 			doc: "How long a client may take to log in, from its connection to its proof of who it is. 0: for ever."}},
@@ -385,8 +395,14 @@ var databaseSettings = []setting[Database]{
 	{at: func(d *Database) any { return &d.MaxDBConnections },
 		spec: spec{name: "max_db_connections", kind: kindInt, min: 0, max: maxBackends,
 			doc: "As the general one, for this database. 0: no limit here, whatever the general one says."}},
+	{at: func(d *Database) any { return &d.MaxReplicationConnections },
+		spec: spec{name: "max_replication_connections", kind: kindInt, min: 0, max: maxBackends,
+			doc: "How many replication connections there may be to this database, besides the general limit on all. 0, or not set: as many as that allows."}},
 	{at: func(d *Database) any { return &d.ServerLifetime },
 		spec: spec{name: "server_lifetime", kind: kindDuration, min: 0, max: maxDuration,
+			doc: "As the general one, for this database."}},
+	{at: func(d *Database) any { return &d.ServerMaxProtocolVersion },
+		spec: spec{name: "server_max_protocol_version", kind: kindChoice, choices: protocols,
 			doc: "As the general one, for this database."}},
 	{at: func(d *Database) any { return &d.SessionState },
 		spec: spec{name: "session_state", kind: kindChoice, choices: sessionStates,

@@ -72,7 +72,7 @@ func TestTablesBeginWithPgBouncersColumns(t *testing.T) {
 				got = got[1:]
 			}
 		}
-		ours := map[string]string{"pools": "[{sv_closing 23} {pinned 23} {listening 23}]",
+		ours := map[string]string{"pools": "[{sv_closing 23} {pinned 23} {listening 23} {sv_replication 23}]",
 			"clients": "[{settings 25} {pin 25}]", "servers": "[{settings 25} {pin 25}]"}
 		want := ours[tab.name]
 		if want == "" {

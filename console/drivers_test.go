@@ -207,7 +207,7 @@ func TestDatabaseSQLUsesTheConsole(t *testing.T) {
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
-	if err != nil || len(columns) != 20 || columns[17] != "sv_closing" || columns[19] != "listening" {
+	if err != nil || len(columns) != 21 || columns[17] != "sv_closing" || columns[20] != "sv_replication" {
 		t.Fatalf("%v %v", columns, err)
 	}
 	n := 0

@@ -6,7 +6,7 @@ import (
 	"pgweir/status"
 )
 
-// poolsTable is SHOW POOLS. sv_closing, pinned and listening are ours.
+// poolsTable is SHOW POOLS. sv_closing and what follows are ours.
 var poolsTable = view[status.Pool]{
 	rows: func(s *status.Snapshot) []status.Pool { return s.Pools },
 	columns: []column[status.Pool]{
@@ -30,6 +30,7 @@ var poolsTable = view[status.Pool]{
 		int4("sv_closing", func(p *status.Pool) int { return p.ServersClosing }),
 		int4("pinned", func(p *status.Pool) int { return p.Pinned }),
 		int4("listening", func(p *status.Pool) int { return p.Listening }),
+		int4("sv_replication", func(p *status.Pool) int { return p.Replicating }),
 	},
 }
 

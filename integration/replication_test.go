@@ -1,18 +1,12 @@
 package integration
 
 import (
-	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
-
-	"pgweir/cluster"
 )
 
 func TestReplicationConnectionsPassThrough(t *testing.T) {
@@ -80,66 +74,4 @@ func streamWAL(t *testing.T, w *weir) {
 			t.Fatalf("%+v", m)
 		}
 	}
-}
-
-func TestPgBasebackupAndPgReceivewalWork(t *testing.T) {
-	t.Parallel()
-	// On a server of its own: where others write, pg_receivewal may begin behind
-	// its end, and receive nothing.
-	w := startWeir(t, weirOptions{Cluster: startCluster(t, cluster.Options{}), Database: "pool_size = 4", Tables: "[databases.replication]\nhost = \"127.0.0.1\"\nport = PGPORT\n[users.postgres]"})
-	// The tools are not in every build of PostgreSQL, and refuse a server that
-	// is newer than they are: then the protocol is followed by hand above, and
-	// here it must at least be the tool's own refusal that comes.
-	dir, major := replicationTools(t)
-	env := append(os.Environ(), "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(w.Port), "PGUSER=postgres", "PGSSLMODE=disable")
-	target := filepath.Join(t.TempDir(), "backup")
-	cmd := exec.Command(filepath.Join(dir, "pg_basebackup"), "-D", target, "-X", "stream", "-c", "fast", "-d", "dbname="+w.DB)
-	cmd.Env = env
-	out, err := cmd.CombinedOutput()
-	if major < w.PG.Programs.Major {
-		if err == nil || !strings.Contains(string(out), "version") {
-			t.Errorf("%v\n%s", err, out)
-		}
-		return
-	}
-	if err != nil {
-		t.Fatalf("%v\n%s\n%s", err, out, w.Log())
-	}
-	if _, err := os.Stat(filepath.Join(target, "PG_VERSION")); err != nil {
-		t.Error(err)
-	}
-	wal := t.TempDir()
-	end := psql(t, w.Direct(), "-Atc", "select pg_current_wal_lsn() + 100; create table more as select generate_series(1, 1000)")
-	cmd = exec.Command(filepath.Join(dir, "pg_receivewal"), "-D", wal, "--no-sync", "--no-loop", "--endpos", strings.Fields(end)[0], "-d", "dbname="+w.DB)
-	cmd.Env = env
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if files, err := os.ReadDir(wal); err != nil || len(files) == 0 {
-		t.Errorf("nothing was received: %v", err)
-	}
-}
-
-// replicationTools finds a folder with pg_basebackup, and of which version it is.
-func replicationTools(t *testing.T) (dir string, major int) {
-	t.Helper()
-	candidates := []string{programs.Dir}
-	if path, err := exec.LookPath("pg_basebackup"); err == nil {
-		candidates = append(candidates, filepath.Dir(path))
-	}
-	if p, err := cluster.Find(""); err == nil {
-		candidates = append(candidates, p.Dir)
-	}
-	more, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	for _, dir := range append(candidates, more...) {
-		out, err := exec.Command(filepath.Join(dir, "pg_basebackup"), "--version").Output()
-		if err != nil {
-			continue
-		}
-		if _, err := fmt.Sscanf(string(out), "pg_basebackup (PostgreSQL) %d", &major); err == nil {
-			return dir, major
-		}
-	}
-	t.Fatal("there is no pg_basebackup: scripts/install-postgres installs it with the server")
-	return "", 0
 }

@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/binary"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,7 @@ type tap struct {
 	parses     int            // Parse messages with a name
 	statements map[string]int // how many named statements each connection has now, by its own address
 	most       int            // the most that any had
+	opened     [][]byte       // the first packet of each connection, SSLRequests left out
 }
 
 // newTap listens until the test ends.
@@ -110,6 +112,7 @@ func (p *tap) serve(client net.Conn) {
 					p.unproven++
 				}
 			}
+			watch.opened = func(packet []byte) { p.opened = append(p.opened, slices.Clone(packet)) }
 			p.parses += watch.feed(buf[:n])
 			p.statements[client.RemoteAddr().String()] = len(watch.names)
 			p.most = max(p.most, len(watch.names))
@@ -155,6 +158,7 @@ func (p *tap) mostStatements() (most, parses int) {
 // is not seen, so what it is used for must have none.
 type statementWatch struct {
 	asked   func(bytes int, digest bool) // about a question of pgweir's own
+	opened  func(packet []byte)          // about the packet that opens a connection
 	started bool
 	pending []byte
 	names   map[string]bool
@@ -179,7 +183,9 @@ func (s *statementWatch) feed(p []byte) (parses int) {
 		s.pending = s.pending[n:]
 		if !s.started {
 			// An SSLRequest comes before the StartupMessage.
-			s.started = binary.BigEndian.Uint32(message[4:]) != 1234<<16|5679
+			if s.started = binary.BigEndian.Uint32(message[4:]) != 1234<<16|5679; s.started {
+				s.opened(message)
+			}
 			continue
 		}
 		parses += s.message(message[0], message[5:])

@@ -14,7 +14,7 @@ import (
 type Backend struct {
 	ID     uint64
 	PID    uint32 // the server process
-	Key    []byte // for a CancelRequest
+	Key    []byte // for a CancelRequest: 4 bytes, up to 256 from protocol 3.2 on
 	Params []wire.Param
 	Vars   *wire.Vars
 	// Carried are the settings that its startup parameters have set, if all
@@ -35,9 +35,12 @@ type Backend struct {
 	pool    *Pool
 	variant *Variant
 	res     *puddle.Resource[*Backend]
+	remote  string        // where it is connected to, as Address.Addr; "" where that says it
 	opened  time.Duration // since the epoch
 	stamp   int           // Pool.generation at the opening
 	carries bool          // Carried is known
+	replica bool          // it is in no pool; see Replicate
+	older   bool          // the server has refused, or not borne, the protocol that was asked for
 
 	// Guarded by the pool's lock.
 	used            bool // has been lent

@@ -19,6 +19,10 @@ type Budget struct {
 	// starved are the pools that were refused, in order, and have to be
 	// asked again when something is given back.
 	starved []*Pool
+
+	// With locks of their own:
+	cancels  cancelGates
+	replicas replicas
 }
 
 // NewBudget makes an empty one.

@@ -55,7 +55,7 @@ func (p *Pool) logIn(s Settings, candidates []wire.Credentials, params []wire.Pa
 		}
 		s.Credentials = candidates[i]
 		before := err
-		if b, failed, err = login(&s, params, &p.transport); err == nil {
+		if b, failed, err = p.loginAsSpoken(&s, params); err == nil {
 			p.took(candidates[i])
 			return b, nil, nil
 		}

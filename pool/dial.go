@@ -69,7 +69,7 @@ const (
 // nothing, and there may be several of them.
 func (p *Pool) stopWork(b *Backend) {
 	for pause := firstAsking; ; pause = min(2*pause, lastAsking) {
-		p.CancelQuery(b)
+		p.CancelQuery(b, CancelRequest{})
 		if b.Conn == nil {
 			return
 		}
@@ -81,31 +81,4 @@ func (p *Pool) stopWork(b *Backend) {
 			return
 		}
 	}
-}
-
-// CancelQuery asks PostgreSQL to cancel what a backend is doing, and returns
-// when it has done so, or has failed to: afterwards the signal is not on its
-// way any more.
-func (p *Pool) CancelQuery(b *Backend) error {
-	timeout := p.Settings().ConnectTimeout
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	conn, err := p.transport.connect(ctx, b.Address)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(timeout))
-	if b.TLS != "" {
-		if conn, err = p.transport.negotiate(conn, b.Address, true); err != nil {
-			return err
-		}
-	}
-	if _, err := conn.Write(wire.AppendCancelRequest(nil, b.PID, b.Key)); err != nil {
-		return err
-	}
-	// PostgreSQL closes the connection when the signal has been sent.
-	var buf [1]byte
-	conn.Read(buf[:])
-	return nil
 }

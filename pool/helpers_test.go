@@ -147,8 +147,12 @@ func (h *host) pool(s *server, f func(*Settings)) *Pool {
 }
 
 func (h *host) named(database, user string, s *server, f func(*Settings)) *Pool {
+	return h.dialing(new(net.Dialer).DialContext, database, user, s, f)
+}
+
+func (h *host) dialing(dial Dial, database, user string, s *server, f func(*Settings)) *Pool {
 	set := h.settings(s, user, f)
-	p := New(database, user, h, new(net.Dialer).DialContext, wrapTLS, h.budget, h.epoch, func() uint64 { return h.ids.Add(1) }, set)
+	p := New(database, user, h, dial, wrapTLS, h.budget, h.epoch, func() uint64 { return h.ids.Add(1) }, set)
 	h.t.Cleanup(func() {
 		p.Drain()
 		s.set(func(s *server) {

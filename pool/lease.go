@@ -345,6 +345,10 @@ func (p *Pool) putBack(b *Backend) {
 // which the caller has said Terminate, if it could; busy tells that it may be
 // still working, so that it has to be told to stop.
 func (p *Pool) Discard(b *Backend, busy bool) {
+	if b.replica {
+		p.discardReplica(b, busy)
+		return
+	}
 	p.mu.Lock()
 	if b.leaving {
 		b.leaving = false

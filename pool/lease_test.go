@@ -198,7 +198,7 @@ func TestCancelQueryReturnsWhenTheServerHasActed(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	p := h.pool(s, nil)
 	b := h.lease(p)
-	if err := p.CancelQuery(b); err != nil {
+	if _, err := p.CancelQuery(b, CancelRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	s.set(func(s *server) {
@@ -207,7 +207,7 @@ func TestCancelQueryReturnsWhenTheServerHasActed(t *testing.T) {
 		}
 		s.ln.Close()
 	})
-	if err := p.CancelQuery(b); err == nil || err.(*wire.Error).Code != wire.CodeCannotConnect {
+	if _, err := p.CancelQuery(b, CancelRequest{}); err == nil || err.(*wire.Error).Code != wire.CodeCannotConnect {
 		t.Error(err)
 	}
 	h.giveBack(b)

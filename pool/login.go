@@ -35,7 +35,7 @@ func login(s *Settings, params []wire.Param, t *transport) (b *Backend, failed n
 // negotiated is login with more startup parameters, which are pgweir's own. It
 // tries with TLS and without, as far as the mode allows.
 func negotiated(ctx context.Context, s *Settings, params, more []wire.Param, t *transport) (b *Backend, failed net.Conn, err error) {
-	b, failed, err = attempt(ctx, s, params, more, t, false)
+	b, failed, err = spoken(ctx, s, params, more, t, false)
 	mode := s.Address.TLS.Mode
 	if e, ok := err.(*wire.Error); ok && (mode == TLSAllow || mode == TLSPrefer) &&
 		s.Address.Network == "tcp" && e.Code == wire.CodeInvalidAuthorization {
@@ -48,7 +48,7 @@ func negotiated(ctx context.Context, s *Settings, params, more []wire.Param, t *
 			other.Address.TLS.Mode = TLSDisable
 		}
 		var err2 error
-		if b, failed, err2 = attempt(ctx, &other, params, more, t, mode == TLSAllow); err2 == nil {
+		if b, failed, err2 = spoken(ctx, &other, params, more, t, mode == TLSAllow); err2 == nil {
 			b.Address = s.Address
 			return b, nil, nil
 		}
@@ -82,15 +82,18 @@ func attempt(ctx context.Context, s *Settings, params, more []wire.Param, t *tra
 		secured, err = t.protect(conn, s.Address)
 	}
 	if err == nil {
-		l := loginConn{conn: secured, r: bufio.NewReaderSize(secured, 4096), settings: s}
+		l := loginConn{conn: secured, r: bufio.NewReaderSize(secured, 4096), settings: s, version: s.asked()}
 		var b *Backend
 		b, err = l.run(params, more)
+		if err != nil && !l.begun && l.version > wire.Protocol30 && mayBeVersion(err) {
+			err = unspoken{err}
+		}
 		if err == nil && s.Sharing >= SharedAsking && !replicates(params) {
 			err = l.setUp(b, params)
 		}
 		if err == nil {
 			secured.SetDeadline(time.Time{})
-			b.Conn, b.Address, b.User = secured, s.Address, s.Credentials.User
+			b.Conn, b.Address, b.User, b.remote = secured, s.Address, s.Credentials.User, remoteAddr(conn)
 			if t, ok := secured.(Secured); ok {
 				b.TLS = t.Describe()
 			}
@@ -109,6 +112,10 @@ type loginConn struct {
 	scram    *wire.SCRAMClient
 	received int    // bytes, see maxLogin
 	status   []byte // of the last ReadyForQuery of an exchange
+
+	version    uint32 // of the protocol: what was asked for, or what the server has made of it
+	begun      bool   // the server has said something that is no error
+	negotiated bool   // it was a NegotiateProtocolVersion
 }
 
 // authStep is where the authentication stands. Whatever the server says out of
@@ -143,9 +150,9 @@ func (l *loginConn) run(params, more []wire.Param) (*Backend, error) {
 		{Name: "user", Value: l.settings.Credentials.User},
 		{Name: "database", Value: l.settings.DBName},
 	}, params...)
-	start, err := wire.AppendStartup(nil, wire.Protocol30, slices.Concat(all, more))
+	start, err := wire.AppendStartup(nil, l.version, slices.Concat(all, more))
 	if err != nil && len(more) > 0 { // too long, and the client's own are not to fail for that
-		start, err = wire.AppendStartup(nil, wire.Protocol30, all)
+		start, err = wire.AppendStartup(nil, l.version, all)
 	}
 	if err != nil {
 		return nil, err
@@ -162,6 +169,7 @@ func (l *loginConn) run(params, more []wire.Param) (*Backend, error) {
 		if l.auth != authDone && typ != 'R' && typ != 'E' && typ != 'N' && typ != 'v' {
 			return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q before its AuthenticationOk", typ)
 		}
+		l.begun = l.begun || typ != 'E'
 		switch typ {
 		case 'R':
 			if err := l.authenticate(body); err != nil {
@@ -172,14 +180,9 @@ func (l *loginConn) run(params, more []wire.Param) (*Backend, error) {
 				return nil, err
 			}
 		case 'K':
-			pid, key, err := wire.DecodeBackendKeyData(body)
-			if err != nil {
+			if err := l.takeKey(b, body); err != nil {
 				return nil, err
 			}
-			if b.Key != nil {
-				return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a second BackendKeyData")
-			}
-			b.PID, b.Key = pid, slices.Clone(key)
 		case 'Z':
 			if err := idle(body); err != nil {
 				return nil, err
@@ -187,9 +190,14 @@ func (l *loginConn) run(params, more []wire.Param) (*Backend, error) {
 			return b, l.behind(b)
 		case 'E':
 			return nil, refusal(body)
-		case 'N', 'v':
-			// Notices of a login have nobody to go to; and what the server
-			// does not know of the protocol has not been asked of it.
+		case 'v':
+			if l.auth == authDone {
+				return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a NegotiateProtocolVersion behind its AuthenticationOk")
+			}
+			if err := l.negotiate(body); err != nil {
+				return nil, err
+			}
+		case 'N': // notices of a login have nobody to go to
 		default:
 			return nil, wire.Fatalf(wire.CodeProtocolViolation, "the server sent a message of type %q during the login", typ)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pgweir/wire"
@@ -23,16 +24,20 @@ type Settings struct {
 	Reserve        int // reserve_pool_size
 	ReserveTimeout time.Duration
 	QueryWait      time.Duration // query_wait_timeout; 0 for ever
+	CancelWait     time.Duration // cancel_wait_timeout; 0 for ever
 	IdleTimeout    time.Duration // server_idle_timeout; 0 for never
 	Lifetime       time.Duration // server_lifetime; 0: each backend serves one lease
 	ConnectTimeout time.Duration // server_connect_timeout
 	LoginRetry     time.Duration // server_login_retry
 	MaxDatabase    int           // max_db_connections; 0 for no cap
 	MaxUser        int           // max_user_connections; 0 for no cap
-	Address        Address
-	DBName         string // the database's name on the server
-	Sharing        Sharing
-	Credentials    wire.Credentials
+	MaxReplicas    int           // max_replication_connections, of all pools; 0 for no cap
+	// MaxDatabaseReplicas is the same of the database.
+	MaxDatabaseReplicas int
+	Address             Address
+	DBName              string // the database's name on the server
+	Sharing             Sharing
+	Credentials         wire.Credentials
 	// Next serve when the server refuses Credentials: for the time in which a
 	// password is changed.
 	Next []wire.Credentials
@@ -44,6 +49,7 @@ type Settings struct {
 	Renew          func() (wire.Credentials, bool)
 	AuthMethods    AuthMethods    // server_auth_methods
 	ChannelBinding ChannelBinding // server_channel_binding
+	Protocol       uint32         // server_max_protocol_version, as wire.Protocol32; 0 is 3.0
 }
 
 // Pool lends the backends of one database and user.
@@ -58,6 +64,8 @@ type Pool struct {
 
 	listener *Listener
 
+	cancelsWaiting, cancelsActive atomic.Int32
+
 	// mu guards all below. It is held for short, on the path of every lease;
 	// no call out of the package is made under it, but for puddle's.
 	mu         sync.Mutex
@@ -71,10 +79,12 @@ type Pool struct {
 	waits      uint64 // numbers the Waiters' waits
 
 	opening, closing, lent, idle int
+	replicas                     int   // outside of the pool, opening and closing ones too
 	leaving                      int   // among the lent
 	place                        place // the listening backend's
 	failure                      failure
-	kills                        int // logins in a row that were killed
+	kills                        int           // logins in a row that were killed
+	olderUntil                   time.Duration // until then the server is asked for protocol 3.0; see loginAsSpoken
 	closed                       bool
 	vacated                      time.Duration // until then the database is left when no client uses the pool; see Vacate
 	vacations                    uint64        // calls of Vacate
@@ -135,7 +145,7 @@ func (p *Pool) Set(s Settings) {
 		evict = p.outdate()
 	}
 	p.settings = s
-	p.failure = failure{}
+	p.failure, p.olderUntil = failure{}, 0
 	p.mu.Unlock()
 	p.begin(evict)
 }

@@ -32,6 +32,8 @@ type server struct {
 	refuse   func(*startup) *wire.Error   // instead of letting in
 	answers  func(*startup) []wire.Param  // more ParameterStatus messages
 	raw      func(*startup) []byte        // sent instead of all that
+	ahead    []byte                       // sent ahead of the AuthenticationOk
+	key      []byte                       // of every process; nil for one of its own
 	hold     chan struct{}                // logins wait until it is closed
 	holdEnd  chan struct{}                // ends wait until it is closed
 	late     time.Duration                // ends take up to that long
@@ -45,9 +47,12 @@ type server struct {
 	sessions map[uint32]*serverSession    // logged in, by process ID
 	starts   []*startup                   // startup packets that have come
 	cancels  []uint32                     // process IDs of CancelRequests
-	ways     []*startup                   // how they came
-	pids     uint32
-	wg       sync.WaitGroup
+
+	holdCancels             chan struct{} // their connections stay open until it is closed
+	nowCancels, mostCancels int           // connections of them, and the most at once
+	ways                    []*startup    // how they came
+	pids                    uint32
+	wg                      sync.WaitGroup
 }
 
 type startup struct {
@@ -158,6 +163,15 @@ func (s *server) logins() []*startup {
 	return slices.Clone(s.starts)
 }
 
+func (x *serverSession) isCanceled() bool {
+	select {
+	case <-x.canceled:
+		return true
+	default:
+		return false
+	}
+}
+
 func (x *serverSession) cancel() { x.once.Do(func() { close(x.canceled) }) }
 
 func (s *server) connection(conn net.Conn) {
@@ -200,7 +214,14 @@ func (s *server) connection(conn net.Conn) {
 			if y := s.sessions[start.PID]; y != nil && len(s.cancels) > s.ignore && string(y.key) == string(start.Key) {
 				y.cancel()
 			}
+			s.nowCancels++
+			s.mostCancels = max(s.mostCancels, s.nowCancels)
+			hold := s.holdCancels
 			s.mu.Unlock()
+			if hold != nil {
+				<-hold
+			}
+			s.set(func(s *server) { s.nowCancels-- })
 			return
 		}
 		x.start.Startup = start
@@ -212,7 +233,9 @@ func (s *server) connection(conn net.Conn) {
 	s.most = max(s.most, s.live)
 	s.pids++
 	x.pid = s.pids
-	x.key = []byte{byte(x.pid >> 8), byte(x.pid), 3, 4}
+	if x.key = s.key; x.key == nil {
+		x.key = []byte{byte(x.pid >> 8), byte(x.pid), 3, 4}
+	}
 	s.starts = append(s.starts, x.start)
 	hold := s.hold
 	s.mu.Unlock()
@@ -327,7 +350,7 @@ func (s *server) letIn(x *serverSession) bool {
 			return false
 		}
 	}
-	out := wire.AppendAuthOK(nil)
+	out := wire.AppendAuthOK(slices.Clone(s.ahead))
 	for _, name := range []string{"application_name", "client_encoding", "DateStyle", "IntervalStyle", "TimeZone"} {
 		value := map[string]string{"client_encoding": "UTF8", "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}[name]
 		for _, p := range x.start.Params {

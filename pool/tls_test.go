@@ -132,7 +132,7 @@ func TestEachTLSModeDoesWhatLibpqDoes(t *testing.T) {
 				t.Errorf("encrypted %v, %q; should be %s", start.tls, b.TLS, c.want)
 			}
 			// A cancel request goes the same way.
-			if err := p.CancelQuery(b); err != nil {
+			if _, err := p.CancelQuery(b, CancelRequest{}); err != nil {
 				t.Error(err)
 			}
 			s.set(func(s *server) {
@@ -226,7 +226,7 @@ func TestPreferDoesWithoutTLSIfTheServerInsists(t *testing.T) {
 	if b.TLS != "" || b.Address != p.Settings().Address {
 		t.Errorf("%q, %+v", b.TLS, b.Address)
 	}
-	if err := p.CancelQuery(b); err != nil {
+	if _, err := p.CancelQuery(b, CancelRequest{}); err != nil {
 		t.Error(err)
 	}
 	h.giveBack(b)
@@ -273,7 +273,7 @@ func TestTLSBeginsAsTheSettingSays(t *testing.T) {
 				return
 			}
 			b := k.wait()
-			if err := p.CancelQuery(b); err != nil {
+			if _, err := p.CancelQuery(b, CancelRequest{}); err != nil {
 				t.Error(err)
 			}
 			ways := s.logins()[:1:1]

@@ -153,7 +153,7 @@ func (p *Pool) Drain() {
 // forgotten takes the pool off the budget's list if it has been drained.
 func (p *Pool) forgotten() {
 	p.mu.Lock()
-	over := p.closed && p.slots() == 0
+	over := p.closed && p.slots()+p.replicas == 0
 	p.mu.Unlock()
 	if over {
 		p.budget.forget(p)
@@ -167,7 +167,9 @@ func (p *Pool) Quiet() bool {
 	return p.quiet()
 }
 
-func (p *Pool) quiet() bool { return p.slots() == 0 && p.line.head == nil && !p.place.wanted }
+func (p *Pool) quiet() bool {
+	return p.slots()+p.replicas == 0 && p.line.head == nil && !p.place.wanted
+}
 
 // Unopened tells whether there has never been a backend, and nothing would be
 // lost with the pool: nor the pause after a login that has failed, which goes on
@@ -190,6 +192,9 @@ type Counts struct {
 	MaxWait                      time.Duration // of the first in the line
 	Logins                       int64         // backends opened since the start
 	Failure                      *wire.Error   // of the last login, if it failed
+
+	Replicas                      int // outside of the pool, open, opening and closing
+	CancelsWaiting, CancelsActive int // cancel requests, not yet and being passed on
 }
 
 // Counts reads all at once.
@@ -199,7 +204,8 @@ func (p *Pool) Counts() Counts {
 	defer p.mu.Unlock()
 	c := Counts{
 		Opening: p.opening, Idle: p.idle, Lent: p.lent, Closing: p.closing, Listening: p.listening(),
-		Waiting: int(p.line.n.Load()), Logins: p.logins, Failure: p.failure.err,
+		Waiting: int(p.line.n.Load()), Logins: p.logins, Failure: p.failure.err, Replicas: p.replicas,
+		CancelsWaiting: int(p.cancelsWaiting.Load()), CancelsActive: int(p.cancelsActive.Load()),
 	}
 	if p.line.head != nil {
 		c.MaxWait = now - p.line.head.since

@@ -36,7 +36,7 @@ func (l *login) enter() bool {
 		l.reveal(cp)
 	}
 	c.pool, c.user = cp, unique.Make(l.ask.user)
-	c.replication = l.ask.replication != ""
+	c.replication = l.ask.replication
 	l.params = l.ask.params
 	c.wait.Taker = c
 	l.variant, l.welcome = cp.pool.Variant(l.params)
@@ -47,9 +47,11 @@ func (l *login) enter() bool {
 	}
 	l.stage = stageBackend
 	switch {
+	case c.replication != replicationNone:
+		l.replicate()
 	case l.welcome == nil && !l.ownBackend() && l.mayProbe():
 		l.acquire(nil)
-	case l.welcome == nil || c.replication: // a walsender takes no SET
+	case l.welcome == nil:
 		l.openOwn()
 	default:
 		l.acquire(nil)
@@ -84,7 +86,7 @@ func (l *login) acquire(fresh []wire.Param) {
 
 // ownBackend tells whether the client holds a backend from the login on.
 func (l *login) ownBackend() bool {
-	return l.c.replication || l.c.pool.conf.Load().Mode == session.SessionMode
+	return l.c.replication != replicationNone || l.c.pool.conf.Load().Mode == session.SessionMode
 }
 
 // granted: the backend has come that was waited for.
@@ -120,7 +122,7 @@ func (l *login) admit() {
 	c, w := l.c, l.c.worker.Load()
 	own := l.ownBackend()
 	conf := c.pool.conf.Load()
-	if c.replication {
+	if c.replication != replicationNone {
 		conf = &replicationConfig
 		l.welcome = &pool.Welcome{Params: c.server.link.Params, Vars: c.server.link.Vars}
 	}

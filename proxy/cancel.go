@@ -2,17 +2,12 @@ package proxy
 
 import (
 	"crypto/subtle"
-	"time"
 
 	"pgweir/session"
 	"pgweir/wire"
 )
 
 var errCanceled = wire.Errorf(wire.CodeQueryCanceled, "canceling statement due to user request")
-
-// maxCancels bounds how many cancel requests are on their way to one backend:
-// more would not cancel it any better.
-const maxCancels = 2
 
 // cancel carries a CancelRequest out: it reaches the query that the client of
 // this key is waiting for now, and nothing else. done is called when it has
@@ -75,11 +70,7 @@ func (c *client) cancel(done func(), tries int) {
 			c.cancel(done, tries)
 		}
 	case s != nil && c.sess.Owes():
-		if s.cancels == maxCancels {
-			done()
-			return
-		}
-		c.passOn(w, s, done, firstAsking)
+		c.join(w, s, done)
 	case tries == 0, s == nil && c.sess.Phase() == session.Idle && c.conn.Kept() > 0 && tries < maxTries:
 		// Its query was held back, or lies in its socket: the request has come by
 		// another connection, and may have been read first.
@@ -87,47 +78,6 @@ func (c *client) cancel(done func(), tries int) {
 	default:
 		done()
 	}
-}
-
-// The pauses after which PostgreSQL is asked again.
-const (
-	firstAsking = 5 * time.Millisecond
-	lastAsking  = time.Second
-)
-
-// passOn has PostgreSQL cancel what the client waits for. A request that
-// overtakes the query, which the backend may have been sent just now, does
-// nothing; so if nothing has come from there after a pause, it is asked again.
-func (c *client) passOn(w *worker, s *server, done func(), pause time.Duration) {
-	p, moved := c.pool, s.conn.Moved()
-	waits := func() bool { return s.conn.Moved() == moved && c.sess.Owes() }
-	s.cancels++ // it is held back until the request has arrived
-	p.cancels.Add(1)
-	go func() {
-		err := p.pool.CancelQuery(s.b)
-		if err != nil {
-			w.proxy.log.Warn("a cancel request could not be passed on", "client", c.id, "backend", s.b.ID, "err", err)
-		}
-		p.cancels.Add(-1)
-		w.post(func() {
-			again := err == nil && w.holder(s) == c && waits() && pause < lastAsking
-			s.cancels--
-			w.letGo(s)
-			if !again {
-				done()
-				return
-			}
-			time.AfterFunc(pause, func() {
-				c.post(func() {
-					if c.server != s || !waits() || s.cancels == maxCancels {
-						done()
-						return
-					}
-					c.passOn(c.worker.Load(), s, done, 2*pause)
-				})
-			})
-		})
-	}()
 }
 
 // cancelWait has the client be refused what it waits for: no backend has seen

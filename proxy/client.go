@@ -46,7 +46,7 @@ type client struct {
 	keyed        atomic.Bool              // it was told its cancel key
 	longKey      bool                     // it was told a long cancel key
 	ownBackend   bool                     // it was told its backend's process ID
-	replication  bool
+	replication  replication
 	hears        bool // it has used the pool's listener
 	leavesSigned bool // it has closed its connection behind a NOTIFY that has to wait
 	canceled     bool // its query is, but what came of its place in the line is on its way
@@ -376,7 +376,7 @@ func (c *client) forget() {
 // a message of its own; and one that takes no bytes of its answer while others
 // wait for the backend.
 func (c *client) checkStall(now, timeout time.Duration) {
-	if timeout <= 0 {
+	if timeout <= 0 || c.replication != replicationNone { // nobody else waits for its backend
 		return
 	}
 	stalled := c.sess.MidMessage() && !c.server.conn.Congested()

@@ -57,7 +57,7 @@ func (l *login) who() hba.Client {
 		Local: l.c.peer.kind == 0, Addr: l.c.peer.netAddr(), TLS: l.c.conn.TLS() != nil,
 		Database: l.ask.database, User: l.ask.user,
 	}
-	if l.ask.replication != "" && l.ask.replication != "database" {
+	if l.ask.replication == replicationPhysical {
 		c.Replication, c.Database = true, ""
 	}
 	return c

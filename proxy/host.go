@@ -6,36 +6,22 @@ import (
 
 	"pgweir/loop"
 	"pgweir/pool"
-	"pgweir/session"
 	"pgweir/session/follow"
 )
 
 // Adopt puts a backend that has logged in on a loop, parked for whoever is
 // lent it first.
 func (p *Proxy) Adopt(b *pool.Backend) error {
-	s := &server{b: b, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params, PID: b.PID, User: b.User}}
+	s, err := p.newServer(b)
+	if err != nil {
+		return err
+	}
 	unlike := "" // startup parameters of which it is not known what they set
 	if b.Carried == nil {
 		unlike = b.Variant().Key()
 	}
 	s.link.Begin(follow.NewSettings(b.Carried), follow.NewSettings(b.Begun.Over(b.Carried)), b.Begun.Role, unlike)
 	s.park = s.parks
-	encrypted, isTLS := b.Conn.(*loop.TLS)
-	var fd int
-	var err error
-	if isTLS {
-		fd, err = encrypted.TakeFD()
-	} else {
-		fd, err = loop.TakeFD(b.Conn)
-	}
-	if err != nil {
-		return err
-	}
-	s.conn.Init(fd, s)
-	if isTLS {
-		s.conn.AttachTLS(encrypted)
-	}
-	b.Conn, b.Host = nil, s
 	w := p.workers[0]
 	w.do(func() {
 		if err = w.loop.Add(&s.conn); err == nil {
@@ -46,8 +32,7 @@ func (p *Proxy) Adopt(b *pool.Backend) error {
 		s.conn.Close()
 		return err
 	}
-	p.servers.add(s)
-	p.log.Debug("backend opened", "backend", b.ID, "pid", b.PID, "database", b.Pool().Database, "user", b.Pool().User)
+	p.opened(s)
 	return nil
 }
 

@@ -97,7 +97,7 @@ func (p *Proxy) notePeaks() {
 			continue
 		}
 		c := cp.pool.Counts()
-		n, k := int(cp.clients.Load()), c.Opening+c.Idle+c.Lent+c.Closing+c.Listening
+		n, k := int(cp.clients.Load()), c.Opening+c.Idle+c.Lent+c.Closing+c.Listening+c.Replicas
 		cp.peakClients = max(cp.peakClients, n)
 		cp.peakBackends = max(cp.peakBackends, k)
 		cp.peakSaved = max(cp.peakSaved, n-k)

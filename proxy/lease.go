@@ -173,16 +173,18 @@ func (c *client) relet() {
 	w, s := c.worker.Load(), c.server
 	c.unlease(w, s)
 	s.discard(false)
-	var fresh []wire.Param
-	if c.login != nil && c.replication {
-		fresh = c.login.params // no other would do
+	if c.replication != replicationNone {
+		c.refuse(errReplicaLost)
+		return
 	}
-	b, e := c.pool.pool.Relet(&c.wait, fresh, w.now())
+	b, e := c.pool.pool.Relet(&c.wait, nil, w.now())
 	if b != nil {
 		e = c.claim(w, b)
 	}
 	c.proceed(e)
 }
+
+var errReplicaLost = wire.Fatalf(wire.CodeConnectionFailure, "the server closed its connection")
 
 // move gets the client another backend in place of one that has refused its
 // settings, and has it say again what it has said there.
@@ -208,7 +210,7 @@ func (c *client) release() {
 	}
 	c.unlease(w, s)
 	switch {
-	case c.replication, s.conn.Congested():
+	case c.replication != replicationNone, s.conn.Congested():
 		s.discard(false)
 	default:
 		// Not before the cancels that are on their way have arrived, and what the
@@ -230,10 +232,15 @@ func (c *client) release() {
 // letGo gives a backend back that is quarantined, if nothing is on its way any
 // more.
 func (w *worker) letGo(s *server) {
-	if s.quarantined && s.cancels == 0 && !s.syncing && !s.gone {
-		s.quarantined = false
-		w.giveBack(s)
+	if !s.quarantined || s.beingCanceled() || s.syncing || s.gone {
+		return
 	}
+	s.quarantined = false
+	if s.spoiled {
+		s.discard(false)
+		return
+	}
+	w.giveBack(s)
 }
 
 // drop ends the lease of a backend that nobody can use any more.
@@ -249,6 +256,7 @@ func (c *client) unlease(w *worker, s *server) {
 		c.post(x.later) // it will find nothing to cancel
 		x.later = nil
 	}
+	s.uncancel()
 	c.conn.Resume() // it may have been too fast for this backend
 	s.client.Store(nil)
 	s.conn.Resume()

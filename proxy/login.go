@@ -142,6 +142,10 @@ func (l *login) startup(p []byte) (n int, more bool) {
 		return 0, false
 	}
 	s, n, err := wire.DecodeStartup(p)
+	if err != nil && s.Kind == wire.KindCancelRequest {
+		l.ended() // as any other key that is not right
+		return 0, false
+	}
 	if err != nil {
 		l.fail(asError(err))
 		return 0, false
@@ -189,7 +193,7 @@ func (l *login) authenticate() bool {
 		l.fail(wire.Fatalf(wire.CodeInvalidAuthorization, "an encrypted connection is required (client_tls_sslmode)"))
 		return false
 	}
-	if l.ask.replication == "" && l.rules.config.ApplicationNameAddHost {
+	if l.ask.replication == replicationNone && l.rules.config.ApplicationNameAddHost {
 		l.ask.addHost(c.origin(l.rules.config.ListenPort))
 	}
 	if len(l.ask.unknown) > 0 || l.ask.newer {

@@ -36,7 +36,6 @@ type clientPool struct {
 	stats   []*poolStats // by worker, whose thread they belong to
 	asked   askedSecret
 	clients atomic.Int64
-	cancels atomic.Int64 // requests on their way to PostgreSQL
 	memory  atomic.Int64 // what its backends hold, in bytes; -1 for unknown
 	// estimated: memory comes from less than the kernel knows.
 	estimated atomic.Bool
@@ -78,10 +77,6 @@ func durationBucket(d time.Duration) int {
 	}
 	return i
 }
-
-// replicationConfig is the mode of a client that replicates: it has its
-// backend for itself, and nobody gets it afterwards.
-var replicationConfig = session.Config{Mode: session.SessionMode}
 
 func (p *Proxy) newClientPool(key poolKey) *clientPool {
 	cp := &clientPool{key: key}
@@ -181,14 +176,16 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 	host, _, _ := net.SplitHostPort(addr)
 	s := pool.Settings{
 		Size: c.PoolSizeFor(db, user), MinSize: c.MinPoolSizeFor(db, user), Reserve: c.ReservePoolSizeFor(db),
-		ReserveTimeout: c.ReservePoolTimeout, QueryWait: c.QueryWaitTimeout,
+		ReserveTimeout: c.ReservePoolTimeout, QueryWait: c.QueryWaitTimeout, CancelWait: c.CancelWaitTimeout,
 		IdleTimeout: c.ServerIdleTimeout, Lifetime: c.ServerLifetimeFor(db),
 		ConnectTimeout: c.ServerConnectTimeout, LoginRetry: c.ServerLoginRetry,
 		MaxDatabase: c.MaxDBConnectionsFor(db), MaxUser: c.MaxUserConnectionsFor(user),
+		MaxReplicas: c.MaxReplicationConnections, MaxDatabaseReplicas: c.MaxReplicationConnectionsFor(db),
 		DBName: db.DBName, Sharing: sharing(c.PoolModeFor(db, user), c.SessionStateFor(db, user)),
 		Address:        pool.Address{Network: network, Addr: addr, Host: host, TLS: ServerTLS(c)},
 		AuthMethods:    pool.AuthMethodsOf(c.ServerAuthMethods),
 		ChannelBinding: pool.ChannelBinding(c.ServerChannelBinding),
+		Protocol:       c.ServerMaxProtocolVersionFor(db),
 	}
 	r.setCredentials(&s, db, user)
 	return s

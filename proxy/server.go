@@ -26,10 +26,11 @@ type server struct {
 		silent silence
 	}
 
-	place       int  // in worker.leased
-	cancels     int  // cancel requests for it that are on their way
-	syncing     bool // what its client has notified may be on its way
-	quarantined bool // released, but not given back before all that has arrived
+	place       int        // in worker.leased
+	canceling   *canceling // nil if nobody wants what it does canceled
+	spoiled     bool       // a cancel request may hit it at any time
+	syncing     bool       // what its client has notified may be on its way
+	quarantined bool       // released, but not given back before all that has arrived
 	gone        bool
 }
 

@@ -126,9 +126,10 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	out.Size = cp.pool.Settings().Size
 	out.ClientsWaiting = min(c.Waiting, out.ClientsActive)
 	out.ClientsActive -= out.ClientsWaiting
-	out.ClientsActiveCancel = int(cp.cancels.Load())
-	out.ServersActiveCancel = out.ClientsActiveCancel
+	out.ClientsActiveCancel, out.ClientsWaitingCancel = c.CancelsActive, c.CancelsWaiting
+	out.ServersActiveCancel = c.CancelsActive
 	out.ServersActive, out.ServersIdle = c.Lent, c.Idle
+	out.Replicating = c.Replicas
 	out.ServersLogin, out.ServersClosing = c.Opening, c.Closing
 	out.MaxWait = c.MaxWait
 	out.Totals.ServerLogins = c.Logins
@@ -199,7 +200,7 @@ func (w *worker) listClients(clients []*client, s *status.Snapshot) {
 		}
 		row := status.Client{Conn: status.Conn{
 			ID: c.id, User: c.userName(), State: "active", Addr: c.peer.addr(), Port: int(c.peer.port),
-			ConnectTime: p.started.Add(c.since), Replication: "none",
+			ConnectTime: p.started.Add(c.since),
 		}}
 		if c.pool != nil {
 			row.Database = c.pool.key.database
@@ -230,9 +231,7 @@ func (w *worker) listClients(clients []*client, s *status.Snapshot) {
 		if t := c.conn.TLS(); t != nil {
 			row.TLS = t.Describe()
 		}
-		if c.replication {
-			row.Replication = "physical"
-		}
+		row.Replication = c.replication.String()
 		s.Clients = append(s.Clients, row)
 	}
 }
@@ -256,6 +255,7 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 			row.State, row.Link = "active", c.id
 		case c != nil:
 			row.State, row.Link = "active", c.id
+			row.Replication = c.replication.String()
 			row.ApplicationName = c.sess.Vars()[0]
 			row.RequestTime = p.started.Add(c.asked)
 			if r, _ := c.sess.Pins(); r != 0 {
@@ -265,7 +265,7 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 				row.State = "tested"
 			}
 		case !w.loop.Has(&b.conn): // idle
-		case b.quarantined && b.cancels > 0:
+		case b.quarantined && b.beingCanceled():
 			row.State = "being_canceled"
 		case b.quarantined:
 			row.State = "tested"

@@ -13,7 +13,7 @@ type ask struct {
 	// sentUser and sentDatabase are the same as they came, perhaps longer.
 	sentUser, sentDatabase string
 	application            string
-	replication            string // the parameter's value, "" for none
+	replication            replication
 	params                 []wire.Param
 	minor                  uint32   // of the protocol that is spoken with it
 	newer                  bool     // it asked for a newer one
@@ -31,6 +31,7 @@ func readStartup(s *wire.Startup, r *rules) (a ask, e *wire.Error) {
 		a.newer = true
 		a.minor = min(a.minor-1, newestMinor)
 	}
+	var replicates wire.Param // of several the last counts
 	for _, p := range s.Params {
 		switch {
 		case p.Name == "user":
@@ -41,16 +42,16 @@ func readStartup(s *wire.Startup, r *rules) (a ask, e *wire.Error) {
 			a.unknown = append(a.unknown, p.Name)
 		case r.ignore[strings.ToLower(p.Name)]:
 		case p.Name == "replication":
-			if !isFalse(p.Value) {
-				a.replication = p.Value
-				a.params = append(a.params, p)
-			}
+			a.replication, replicates = replicationOf(p.Value), p
 		default:
 			if p.Name == "application_name" {
 				a.application = p.Value
 			}
 			a.params = append(a.params, p)
 		}
+	}
+	if a.replication != replicationNone {
+		a.params = append(a.params, replicates)
 	}
 	a.params = lastOnes(a.params)
 	if a.user == "" {

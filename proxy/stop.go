@@ -49,7 +49,7 @@ func (p *Proxy) awaitBackends() {
 			if cp.pool == nil {
 				continue
 			}
-			if c := cp.pool.Counts(); c.Lent+c.Closing > 0 {
+			if c := cp.pool.Counts(); c.Lent+c.Closing+c.Replicas > 0 {
 				return true
 			}
 		}

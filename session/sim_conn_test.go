@@ -112,6 +112,8 @@ func (c *simConn) SetDeadline(t time.Time) error {
 	return nil
 }
 
+func (c *simConn) RemoteAddr() net.Addr { return nil }
+
 func (c *simConn) SetReadDeadline(t time.Time) error { return c.SetDeadline(t) }
 
 // say has the server say something.

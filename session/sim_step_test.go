@@ -3,6 +3,7 @@ package session
 import (
 	"slices"
 
+	"pgweir/pool"
 	"pgweir/wire"
 )
 
@@ -160,7 +161,7 @@ func (c *simClient) cancel() {
 	b.cancels++
 	b.canceler = c
 	go func() {
-		err := s.pool.CancelQuery(b.pool)
+		_, err := s.pool.CancelQuery(b.pool, pool.CancelRequest{})
 		s.post(loop, b.key(), func() {
 			s.happens("the cancel request has been there: %v", err)
 			b.cancels--

@@ -68,8 +68,13 @@ func Sum(server string, d *config.Demand, l *status.ServerLimits) status.SizingS
 	if d.Open {
 		text += ", and more where a database or user that is not named gets a pool of its own"
 	}
+	besides := " Besides, any number of replication connections"
+	if d.Replication > 0 {
+		besides = fmt.Sprintf(" Besides, up to %d replication connections", d.Replication)
+	}
+	besides += ", for which PostgreSQL has room of its own (max_wal_senders)."
 	if l == nil {
-		out.Text = text + ". What the server gives is not known."
+		out.Text = text + ". What the server gives is not known." + besides
 		return out
 	}
 	given, sum := Given(l)
@@ -80,6 +85,6 @@ func Sum(server string, d *config.Demand, l *status.ServerLimits) status.SizingS
 	for _, sentence := range over {
 		text += " Too many: " + sentence + "."
 	}
-	out.Text = text
+	out.Text = text + besides
 	return out
 }

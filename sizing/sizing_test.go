@@ -52,6 +52,13 @@ func TestTheSumIsWrittenOut(t *testing.T) {
 			}
 		})
 	}
+	if got := Sum("db:5432", d, &limits); !strings.HasSuffix(got.Text, "Besides, up to 10 replication connections, for which PostgreSQL has room of its own (max_wal_senders).") {
+		t.Error(got.Text)
+	}
+	d.Replication = 0
+	if got := Sum("db:5432", d, &limits); !strings.Contains(got.Text, "any number of replication connections") {
+		t.Error(got.Text)
+	}
 	got := Sum("db:5432", d, nil)
 	if got.Usable != -1 || !got.Fits || !strings.Contains(got.Text, "not known") {
 		t.Errorf("without limits: %+v", got)

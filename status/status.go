@@ -88,6 +88,7 @@ type Pool struct {
 	Pinned           int            // backends that a client keeps because of session state; among ServersActive
 	PinnedBy         map[string]int // the same by reason, one of PinReasons; a backend counts for each of its own
 	Listening        int            // backends that listen for all clients of the pool: 0 or 1; in none of the counts above
+	Replicating      int            // backends of clients that replicate, in no pool: open, opening and closing; in none of the counts above
 	ListeningClients int            // clients that listen through it
 	Replays          int64          // settings put on a backend ahead of a client's message, since the start
 	Questions        int64          // times a backend was asked for its session state, since the start
@@ -130,7 +131,7 @@ func (p *Pool) Clients() int { return p.ClientsActive + p.ClientsWaiting }
 // open, opening and closing.
 func (p *Pool) Backends() int {
 	return p.ServersActive + p.ServersBeingCanceled + p.ServersIdle + p.ServersUsed +
-		p.ServersTested + p.ServersLogin + p.ServersClosing + p.Listening
+		p.ServersTested + p.ServersLogin + p.ServersClosing + p.Listening + p.Replicating
 }
 
 // Totals are the counters of SHOW STATS.

@@ -67,6 +67,7 @@ var backendStates = []struct {
 	{"login", func(p *status.Pool) int { return p.ServersLogin }},
 	{"closing", func(p *status.Pool) int { return p.ServersClosing }},
 	{"listening", func(p *status.Pool) int { return p.Listening }},
+	{"replication", func(p *status.Pool) int { return p.Replicating }},
 }
 
 // pinsByReason has every reason of status.PinReasons, so that a series does not

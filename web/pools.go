@@ -41,6 +41,7 @@ type pool struct {
 	Pinned           int            `json:"pinned"`
 	PinnedBy         map[string]int `json:"pinned_by"` // by reason; those without a backend may be missing
 	Listening        int            `json:"listening"`
+	Replicating      int            `json:"replicating"`
 	ListeningClients int            `json:"listening_clients"`
 	Replays          int64          `json:"replays"`
 	Questions        int64          `json:"questions"`
@@ -114,6 +115,7 @@ func poolsOf(s *status.Snapshot) pools {
 			Pinned:               p.Pinned,
 			PinnedBy:             p.PinnedBy,
 			Listening:            p.Listening,
+			Replicating:          p.Replicating,
 			ListeningClients:     p.ListeningClients,
 			Replays:              p.Replays,
 			Questions:            p.Questions,

@@ -61,7 +61,8 @@ type Startup struct {
 // A minor version of 3 is not judged, as it is negotiable; nor is it an error
 // here if the parameters name no user.
 //
-// err is a FATAL *Error: 08P01, or 0A000 for another major version.
+// err is a FATAL *Error: 08P01, or 0A000 for another major version. s.Kind tells
+// whether it is about a CancelRequest, which gets no answer.
 func DecodeStartup(b []byte) (s Startup, n int, err error) {
 	if len(b) < 4 {
 		return s, 0, nil
@@ -85,13 +86,13 @@ func DecodeStartup(b []byte) (s Startup, n int, err error) {
 		}
 		return s, 8, nil
 	case cancelRequestCode:
+		s.Kind = KindCancelRequest
 		if length < 12+minCancelKey || length > 12+maxCancelKey {
 			return s, 0, Fatalf(CodeProtocolViolation, "invalid length of cancel request packet")
 		}
 		if len(b) < int(length) {
 			return s, 0, nil
 		}
-		s.Kind = KindCancelRequest
 		s.PID = binary.BigEndian.Uint32(b[8:])
 		s.Key = append([]byte(nil), b[12:length]...)
 		return s, int(length), nil

@@ -10,6 +10,7 @@ import (
 // step is where an Exchange stands.
 //
 //	stepStart ─ Start ─┬─ Plain ─► stepPassword ─ password ───────────────► stepDone
+//	                   │                              └─ AskPassword ─► stepVerdict ─ Verdict ─► stepDone
 //	                   ├─ MD5 ───► stepMD5 ────── response ───────────────► stepDone
 //	                   └─ SCRAM ─► stepInitial ── client-first ─► stepProof ─ client-final ─► stepDone
 //	                                    └─ no data ─► stepFirst ──────▲
@@ -24,6 +25,7 @@ const (
 	stepInitial // the SASLInitialResponse
 	stepFirst   // the client-first message, after a SASLInitialResponse without data
 	stepProof   // the client-final message
+	stepVerdict // somebody else says whether the password is the user's
 	stepDone
 )
 
@@ -34,6 +36,7 @@ type Exchange struct {
 	step   step
 	method Method // of this exchange: what the client is asked for
 	doomed bool   // it fails: the user is unknown, has no secret, or may not come in
+	others bool   // the password is somebody else's to check
 	salt   [4]byte
 	server *wire.SCRAMServer
 	// endPoint is the server's certificate's of the client's TLS channel; nil
@@ -70,6 +73,13 @@ func BeginAs(method Method, name string, user *User, models *Models) *Exchange {
 // Refuse has the login of a client that may not come in fail, whatever it proves. It
 // takes the course of one with a wrong password, and is told the same.
 func (x *Exchange) Refuse() { x.doomed = true }
+
+// AskPassword begins the login of a client whose password somebody else is to check,
+// such as an LDAP server. The client is asked for it in clear text. When Given has it,
+// Verdict ends the exchange.
+func AskPassword(name string) *Exchange {
+	return &Exchange{method: Plain, user: newUser("", name, Secret{}, Secret{}), others: true}
+}
 
 func (x *User) canLogIn() bool { return x != nil && len(x.secrets()) > 0 }
 
@@ -172,6 +182,9 @@ func (x *Exchange) receive(dst, body []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if x.others {
+			return dst, x.take(password)
+		}
 		return dst, x.checkPassword(password)
 	case stepInitial:
 		mechanism, data, err := wire.DecodeSASLInitial(body)
@@ -226,6 +239,35 @@ func (x *Exchange) fits(secret Secret, password string) bool {
 		ok = wire.CheckMD5(secret.md5(x.sent), password, x.salt) || ok
 	}
 	return ok
+}
+
+// take keeps a password for somebody else to check. An empty one is nobody's: LDAP
+// servers take it for an anonymous login, and say that it is fine (RFC 4513, 5.1.2).
+func (x *Exchange) take(password string) error {
+	if password == "" || x.doomed {
+		return x.refused()
+	}
+	x.clear, x.step = password, stepVerdict
+	return nil
+}
+
+// Given is the password that somebody else has to check; false if there is none.
+func (x *Exchange) Given() (password string, ok bool) {
+	return x.clear, x.step == stepVerdict
+}
+
+// Verdict ends an exchange that AskPassword has begun: with nil if the password is the
+// user's, and otherwise with the error of a wrong one. It is called once, after Given
+// has had the password.
+func (x *Exchange) Verdict(right bool) error {
+	if x.step != stepVerdict {
+		panic("bug: Exchange.Verdict called without a password")
+	}
+	x.step = stepDone
+	if !right {
+		x.clear, x.stopped = "", x.refused()
+	}
+	return x.stopped
 }
 
 // choose takes the SASL mechanism that the client has selected.
@@ -289,4 +331,9 @@ func (x *Exchange) ClientKey() []byte { return x.key }
 
 // Password is the password that the client has sent in clear text, after a
 // login by the method Plain; otherwise it is empty.
-func (x *Exchange) Password() string { return x.clear }
+func (x *Exchange) Password() string {
+	if x.step != stepDone {
+		return ""
+	}
+	return x.clear
+}

@@ -12,7 +12,6 @@ type asked struct {
 	names       []string
 	namesErr    error
 	haveNames   bool
-	wantNames   bool // they were asked for, and nobody knows
 	networks    []netip.Prefix
 	networksErr error
 	haveNets    bool
@@ -42,7 +41,6 @@ func (k *asked) member(role, group string) answer {
 // name with a dot in front.
 func (k *asked) named(pattern string) answer {
 	if k.facts.Names == nil {
-		k.wantNames = true
 		return unknown
 	}
 	if !k.haveNames {

@@ -36,6 +36,9 @@ func postgres(t *testing.T, path, file string) reading {
 			s.File = file
 		}
 		s.Options = slices.DeleteFunc(s.Options, func(o string) bool { return o == "map=" }) // as if it were not there
+		if s.Method == "ldap" {
+			s.Options = directoryOf(s.Options)
+		}
 		if len(s.Options) == 0 {
 			s.Options = nil
 		}
@@ -69,10 +72,13 @@ func (r reading) problems(t *testing.T, err error) {
 	}
 }
 
-func ours(t *testing.T) reading {
+func ours(t *testing.T) reading { return readingOf(t, "testdata/corpus") }
+
+// readingOf reads the pg_hba.conf in a folder.
+func readingOf(t *testing.T, folder string) reading {
 	t.Helper()
 	out := reading{}
-	l := &loader{files: disk("testdata/corpus")}
+	l := &loader{files: disk(folder)}
 	err := l.load("pg_hba.conf", func(ln *line) {
 		p := parser{loader: l, line: ln}
 		if r := p.rule(); r != nil {
@@ -101,9 +107,9 @@ func oursIdent(t *testing.T) reading {
 
 // remarks gives, for each line of a file, the word before the colon of a
 // comment on the line before: how the readings may differ.
-func remarks(t *testing.T, file string) map[place]string {
+func remarks(t *testing.T, folder, file string) map[place]string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata/corpus", file))
+	data, err := os.ReadFile(filepath.Join(folder, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,8 +168,8 @@ func compare(t *testing.T, version string, ours, theirs reading, remarks map[pla
 func TestTheCorpusIsReadAsPostgreSQLReadsIt(t *testing.T) {
 	for _, version := range []string{"15", "18"} {
 		theirs := postgres(t, "testdata/corpus/pg"+version+".json", "pg_hba.conf")
-		compare(t, version, ours(t), theirs, remarks(t, "pg_hba.conf"))
+		compare(t, version, ours(t), theirs, remarks(t, "testdata/corpus", "pg_hba.conf"))
 		theirs = postgres(t, "testdata/corpus/pg"+version+"_ident.json", "pg_ident.conf")
-		compare(t, version, oursIdent(t), theirs, remarks(t, "pg_ident.conf"))
+		compare(t, version, oursIdent(t), theirs, remarks(t, "testdata/corpus", "pg_ident.conf"))
 	}
 }

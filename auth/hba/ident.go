@@ -14,6 +14,8 @@ type Maps struct {
 
 // mapping is a line of pg_ident.conf.
 type mapping struct {
+	file   string
+	line   int // where it begins
 	name   token
 	system token
 	re     *regexp.Regexp // of system; nil if that is a plain name
@@ -42,6 +44,7 @@ func LoadMaps(file string, files Files) (*Maps, error) {
 // mapping reads the line: map name, system user, database user. More fields are
 // ignored, as PostgreSQL does.
 func (p *parser) mapping() (m mapping, ok bool) {
+	m.file, m.line = p.line.file, p.line.number
 	var user token
 	for _, t := range []*token{&m.name, &m.system, &user} {
 		f := p.take("map name, system user and database user")
@@ -83,9 +86,21 @@ func (ms *Maps) Has(name string) bool {
 	return slices.ContainsFunc(ms.list, func(m mapping) bool { return m.name.text == name })
 }
 
-// AsksMembers tells whether a line hangs on membership in a role.
-func (ms *Maps) AsksMembers() bool {
-	return slices.ContainsFunc(ms.list, func(m mapping) bool { return group(m.user.field[0]) })
+// AsksMembers tells whether a line of the map of this name hangs on membership in a
+// role.
+func (ms *Maps) AsksMembers(name string) bool {
+	return slices.ContainsFunc(ms.list, func(m mapping) bool { return m.name.text == name && group(m.user.field[0]) })
+}
+
+// MemberLines makes a problem with this text of each line that hangs on membership in
+// a role.
+func (ms *Maps) MemberLines(text string) (out Problems) {
+	for _, m := range ms.list {
+		if group(m.user.field[0]) {
+			out = append(out, Problem{File: m.file, Line: m.line, Text: text})
+		}
+	}
+	return out
 }
 
 // Map tells whether, by the map of this name, who is systemUser outside of the

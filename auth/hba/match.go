@@ -18,13 +18,14 @@ type Facts struct {
 	// Member tells whether a role is a member of another, directly or through
 	// others. A superuser is no member for being one. A role is a member of
 	// itself, which Member is not asked. known is false if that cannot be told.
+	// It is asked only if Needs says so.
 	Member func(role, group string) (member, known bool)
 
 	// Names gives the names of an address that have it as an address in their
 	// turn (forward-confirmed), without or with a dot at the end. None is no
 	// error. After an error lines with host names do not apply, not even a
 	// reject, as in PostgreSQL. It is asked at most once for a Match, and only
-	// if NeedsNames is true: a caller that must not stand still looks up first.
+	// if Needs says so: a caller that must not stand still looks up first.
 	Names func(netip.Addr) ([]string, error)
 
 	// Networks gives the machine's own addresses, each with the length of its
@@ -45,18 +46,37 @@ func (rs *Rules) Match(c Client, facts Facts) *Rule {
 	return nil
 }
 
-// NeedsNames tells whether Match has to ask for the names of the client's
-// address. It asks for membership and networks as Match does, and not for names.
-func (rs *Rules) NeedsNames(c Client, facts Facts) bool {
-	facts.Names = nil
+// Need is a fact that Match hangs on.
+type Need uint8
+
+const (
+	NeedNothing Need = iota
+	NeedNames        // of the client's address
+	NeedMember       // which roles the client's user is a member of
+)
+
+// Needs tells what Match has to ask for that facts do not give: the first fact that
+// the answer hangs on, in the order of the lines. With that fact given there may be
+// another one. Of a line that something known rules out nothing is needed.
+func (rs *Rules) Needs(c Client, facts Facts) Need {
 	k := newAsked(c, facts)
 	for _, r := range rs.list {
 		v := r.judge(&k)
-		if v.applies || k.wantNames {
-			return k.wantNames
+		switch open := v.answer == unknown; {
+		case open && v.about != aboutAddress && facts.Member == nil && r.mayReach(&k):
+			return NeedMember
+		case open && v.about == aboutAddress && r.address.reach == byName && facts.Names == nil:
+			return NeedNames
+		case v.applies:
+			return NeedNothing
 		}
 	}
-	return false
+	return NeedNothing
+}
+
+// mayReach tells whether the address does not rule the line out.
+func (r *Rule) mayReach(k *asked) bool {
+	return r.Type == Local || r.address.has(k.client.Addr, k) != no
 }
 
 // about is the condition that has decided about a line.

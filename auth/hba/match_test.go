@@ -110,29 +110,54 @@ func TestWhatIsNotKnownLetsNobodyIn(t *testing.T) {
 	}
 }
 
-func TestNamesAreAskedForOnceAndOnlyIfNeeded(t *testing.T) {
+func TestWhatTheAnswerHangsOnIsAskedForAndNothingElse(t *testing.T) {
+	const names, member = NeedNames, NeedMember
 	for _, c := range []struct {
 		text   string
-		member string
-		needs  bool
+		member string // what is known of bob, by groups; "?" if nobody has been asked yet
+		needs  Need
 	}{
-		{"host db bob 10.0.0.0/8 trust\nhost all all a.example trust", "", false},
-		{"host db ann a.example trust\nhost all all all trust", "", false},
-		{"hostssl db bob a.example trust\nlocal all all trust", "", false},
-		{"host db bob a.example trust\nhost db bob b.example trust\nhost db bob all trust", "", true},
-		{"host db +staff a.example trust\nhost db bob all trust", "bob ?", false},
-		{"host db +staff a.example reject\nhost db bob all trust", "bob ?", true},
-		{"host db +staff all reject\nhost db bob a.example trust", "bob ?", false},
+		{"host all all 10.0.0.0/8 trust", "?", NeedNothing},
+		{"host all bob 10.0.0.0/8 trust\nhost all all a.example trust", "", NeedNothing},
+		{"host db ann a.example trust\nhost all all all trust", "", NeedNothing},
+		{"hostssl db bob a.example trust\nlocal all all trust", "", NeedNothing},
+		{"host db bob a.example trust\nhost db bob b.example trust\nhost db bob all trust", "", names},
+		{"host db +staff a.example trust\nhost db bob all trust", "?", member},
+		{"host db +staff a.example trust\nhost db bob all trust", "bob staff", names},
+		{"host db +staff a.example trust\nhost db bob all trust", "bob crew", NeedNothing},
+		{"host db +staff a.example reject\nhost db bob all trust", "?", member},
+		{"host db +staff all reject\nhost db bob a.example trust", "bob crew", names},
+		{"host db bob a.example trust\nhost db +staff all trust", "?", names},
+		{"host db +staff all trust", "?", member},
+		{"host samerole all all trust", "?", member},
+		{"host samegroup all all reject", "?", member},
+		{"host db +bob all trust", "?", NeedNothing},
+		{"host db +staff,bob all trust", "?", NeedNothing},
+		{"host db +staff,all all trust", "?", NeedNothing},
+		{"host other +staff all trust\nhost all all all trust", "?", NeedNothing},
+		{"host db +staff 11.0.0.0/8 trust\nhost all all all trust", "?", NeedNothing},
+		{"host db +staff 11.0.0.0/8 reject\nhost all all all trust", "?", NeedNothing},
+		{"hostssl db +staff all trust\nlocal db +staff trust\nhost all all all trust", "?", NeedNothing},
+		{"host all all all trust\nhost db +staff all trust", "?", NeedNothing},
+		{"host db +staff 11.0.0.0/8 trust\nhost db bob a.example trust\nhost db +staff all trust", "?", names},
 	} {
 		rs := mustLoad(t, c.text)
 		asked := 0
-		facts := Facts{Member: groups(c.member), Names: func(netip.Addr) ([]string, error) { asked++; return nil, nil }}
-		if got := rs.NeedsNames(tcp("10.0.0.1", "db", "bob"), facts); got != c.needs || asked != 0 {
-			t.Errorf("%s: needs names: %v; asked %d times for it", c.text, got, asked)
+		var facts Facts
+		if c.member != "?" {
+			facts.Member = groups(c.member)
 		}
+		if got := rs.Needs(tcp("10.0.0.1", "db", "bob"), facts); got != c.needs {
+			t.Errorf("%s with %q: %d is needed, want %d", c.text, c.member, got, c.needs)
+		}
+		facts.Names = func(netip.Addr) ([]string, error) { asked++; return nil, nil }
+		if got := rs.Needs(tcp("10.0.0.1", "db", "bob"), facts); got == names {
+			t.Errorf("%s: names are needed that are there", c.text)
+		}
+		asked = 0
 		rs.Match(tcp("10.0.0.1", "db", "bob"), facts)
-		if asked != 0 != c.needs || asked > 1 {
-			t.Errorf("%s: asked %d times", c.text, asked)
+		if asked > 1 || asked != 0 && c.needs == NeedNothing {
+			t.Errorf("%s: asked for names %d times", c.text, asked)
 		}
 	}
 }
@@ -140,14 +165,16 @@ func TestNamesAreAskedForOnceAndOnlyIfNeeded(t *testing.T) {
 func TestARuleTellsWhatItNeeds(t *testing.T) {
 	rs := mustLoad(t, "host all all a.example trust\nlocal all \"+x\" peer map=m\nhostssl all all all cert")
 	list := rs.List()
-	if !list[0].NeedsNames() || list[1].NeedsNames() || rs.AsksMembers() {
-		t.Error("names or members are needed elsewhere than they are")
+	for i, r := range list {
+		if r.AsksMembers() {
+			t.Errorf("line %d hangs on members", i+1)
+		}
 	}
 	if list[1].Map != "m" || list[2].ClientCert != CertVerifyFull || list[2].Method != Cert {
 		t.Errorf("%+v, %+v", list[1], list[2])
 	}
 	for _, text := range []string{"local samerole all trust", "local all +x trust", "local samegroup all trust"} {
-		if !mustLoad(t, text).AsksMembers() {
+		if !mustLoad(t, text).List()[0].AsksMembers() {
 			t.Errorf("%s does not hang on members", text)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // refused are the methods of PostgreSQL's that pgweir does not have, and why.
@@ -13,7 +14,6 @@ var refused = map[string]string{
 	"sspi":   "SSPI is a part of Windows",
 	"pam":    "pgweir has no PAM, which needs a C library",
 	"bsd":    "BSD authentication is a part of OpenBSD",
-	"ldap":   "pgweir has no LDAP client",
 	"radius": "pgweir has no RADIUS client",
 	"oauth":  "pgweir has no validator for OAuth tokens",
 }
@@ -27,7 +27,6 @@ func Load(file string, files Files) (*Rules, error) {
 		p := parser{loader: l, line: ln}
 		if r := p.rule(); r != nil {
 			rs.list = append(rs.list, r)
-			rs.asksMembers = rs.asksMembers || r.asksMembers()
 		}
 	})
 	if err != nil {
@@ -40,7 +39,8 @@ func Load(file string, files Files) (*Rules, error) {
 	return rs, nil
 }
 
-func (r *Rule) asksMembers() bool {
+// AsksMembers tells whether the line hangs on membership in a role.
+func (r *Rule) AsksMembers() bool {
 	return slices.ContainsFunc(r.databases.special, func(it item) bool { return it.re == nil && sameRole(it.token) }) ||
 		slices.ContainsFunc(r.users.special, func(it item) bool { return it.re == nil && group(it.token) })
 }
@@ -180,11 +180,33 @@ func (p *parser) method(r *Rule) {
 		}
 		r.ClientCert = CertVerifyFull
 	}
+	p.options(r, name)
+}
+
+// options reads what stands behind the method.
+func (p *parser) options(r *Rule, method string) {
+	var ldap ldapOptions
 	for ; p.next < len(p.line.fields); p.next++ {
 		for _, t := range p.line.fields[p.next] {
-			if err := r.setOption(name, t.text); err != nil {
+			var err error
+			if method == "ldap" && !strings.Contains(t.text, "=") && ldap.given["ldapbindpasswd"] {
+				err = errBlanks
+			} else if err = r.setOption(method, t.text); err == nil && method == "ldap" {
+				err = ldap.set(t.text)
+			}
+			if err != nil {
 				p.wrong("%v", err)
 			}
 		}
+	}
+	if method != "ldap" || p.failed {
+		return
+	}
+	var err error
+	if r.LDAP, err = ldap.finish(); err != nil {
+		p.wrong("%v", err)
+	}
+	if ldap.given["ldapbindpasswd"] || strings.Contains(p.line.text, "ldapbindpasswd") {
+		r.Text = summary(p.line.masked())
 	}
 }

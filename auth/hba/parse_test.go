@@ -26,7 +26,6 @@ conf/pg_hba.conf:2: invalid authentication method "truts"; did you mean "trust"?
 conf/sub/more.conf:2: invalid IP mask "trust"
 conf/sub/more.conf:3: end-of-line before IP address specification
 conf/pg_hba.conf:7: invalid IP address "10": an IPv4 address is four numbers without leading zeros
-conf/pg_hba.conf:8: authentication method "ldap" is not supported: pgweir has no LDAP client
 conf/pg_hba.conf:8: unrecognized authentication option name: "ldapsrever"; did you mean "ldapserver"?
 conf/pg_hba.conf:9: include takes one name and nothing else
 conf/pg_hba.conf:10: invalid value for clientcert: "verify_ca"; did you mean "verify-ca"?

@@ -29,9 +29,10 @@ const (
 	Password               // password: in clear text
 	Cert                   // cert: by its certificate alone
 	Peer                   // peer: by its operating system user
+	LDAP                   // ldap: by a password that an LDAP server takes for the user's
 )
 
-var methods = []string{"trust", "reject", "scram-sha-256", "md5", "password", "cert", "peer"}
+var methods = []string{"trust", "reject", "scram-sha-256", "md5", "password", "cert", "peer", "ldap"}
 
 func (m Method) String() string { return methods[m] }
 
@@ -57,25 +58,22 @@ const (
 type Rule struct {
 	File string
 	Line int    // where it begins
-	Text string // as it stands there, with single spaces and cut at 200 bytes
+	Text string // as it stands there, with single spaces, no password, and cut at 200 bytes
 
 	Type       ConnType
 	Method     Method
 	Map        string     // of pg_ident.conf, for Cert and Peer; "" if the names must be equal
 	ClientCert ClientCert // CertVerifyFull for Cert
 	ClientName CertName
+	LDAP       *Directory // of LDAP; nil for the other methods
 
 	databases names
 	users     names
 	address   address // not of Local
 }
 
-// NeedsNames tells whether the line has a host name, so that only who knows the
-// names of a client's address can tell whether it applies.
-func (r *Rule) NeedsNames() bool { return r.Type != Local && r.address.reach == byName }
-
 // String gives the line in plain form: what @files hold stands in their place.
-// It is read as the same line.
+// It is read as the same line, but for a password, which it does not have.
 func (r *Rule) String() string {
 	parts := []string{r.Type.String(), r.databases.field.String(), r.users.field.String()}
 	if r.Type != Local {
@@ -94,20 +92,19 @@ func (r *Rule) String() string {
 	if r.ClientName == NameDN {
 		parts = append(parts, "clientname=DN")
 	}
+	if r.LDAP != nil {
+		parts = append(parts, r.LDAP.options...)
+	}
 	return strings.Join(parts, " ")
 }
 
 // Rules is a pg_hba.conf with all that it includes. It is never changed.
 type Rules struct {
-	list        []*Rule
-	asksMembers bool
+	list []*Rule
 }
 
 // List gives the lines in their order. It must not be changed.
 func (rs *Rules) List() []*Rule { return rs.list }
-
-// AsksMembers tells whether a line hangs on membership in a role.
-func (rs *Rules) AsksMembers() bool { return rs.asksMembers }
 
 // String gives the whole file in plain form, as Rule.String does each line.
 func (rs *Rules) String() string {

@@ -77,5 +77,8 @@ func show(r *Rule) seen {
 	if r.ClientCert == CertVerifyFull {
 		s.Options = append(s.Options, "clientcert=verify-full")
 	}
+	if r.LDAP != nil {
+		s.Options = directory(r.LDAP)
+	}
 	return s
 }

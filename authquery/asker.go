@@ -101,7 +101,7 @@ func (a *Asker) Ask(q Question, then func(Answer, error)) (Answer, *Wait, error)
 
 // ask is Ask; known is false if it waits in a flight. Under mu.
 func (a *Asker) ask(w *Wait) (answer Answer, known bool, err error) {
-	now, k := a.now(), key{source: w.place(), name: w.Name}
+	now, k := a.now(), key{source: w.place(), name: w.Name, kind: w.kind()}
 	e := a.cache.get(k)
 	if e == nil {
 		e = &entry{key: k}

@@ -58,7 +58,7 @@ func (c *cache) get(k key) *entry {
 // put puts an entry where it belongs, now that something new is known of it.
 func (c *cache) put(e *entry) {
 	right, wrong := c.others, c.users
-	if e.answered && e.answer.User != nil {
+	if e.answered && e.answer.knows() {
 		right, wrong = wrong, right
 	}
 	wrong.remove(e.key)

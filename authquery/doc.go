@@ -1,5 +1,6 @@
 // Package authquery asks PostgreSQL for the secrets of users whom the configuration
-// does not name (PgBouncer's auth_query), and keeps the answers for a while.
+// does not name (PgBouncer's auth_query), and for the roles that users are members of.
+// It keeps the answers for a while.
 //
 // It knows how a question is asked, over connections of its own to which nothing of
 // a client's gets but a name, as a parameter; how many questions there may be at a
@@ -15,5 +16,6 @@
 //	line.go    the connection to one source, and its goroutine
 //	server.go  what those to one server have in common
 //	talk.go    the conversation on it
+//	roles.go   the question for the roles that a user is a member of
 //	stats.go   the figures
 package authquery

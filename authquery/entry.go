@@ -28,7 +28,7 @@ type Limits struct {
 	Stale time.Duration // auth_query_stale: the age up to which it serves while no other can be had
 }
 
-// Answer is what a source has said of a user.
+// Answer is what a source has said of a user: the secret, or the roles.
 type Answer struct {
 	// User is nil if there is none of this name who may log in with a password.
 	User   *auth.User
@@ -38,13 +38,21 @@ type Answer struct {
 	// NoDatabase: there is no database of the name that the client has made up. The
 	// answer is what the client is to be shown who will not get in.
 	NoDatabase bool
+	// Roles are the user and all roles that it is a member of, directly or through
+	// others; empty if there is no such user, nil if that was not asked or nobody
+	// could be. It must not be changed.
+	Roles map[string]bool
 }
+
+// knows tells whether there is such a user.
+func (a *Answer) knows() bool { return a.User != nil || len(a.Roles) > 0 }
 
 // kind is what is asked.
 type kind uint8
 
 const (
 	ofUser     kind = iota // a user's secret
+	ofRoles                // the roles that a user is a member of
 	ofDatabase             // whether there is a database
 )
 

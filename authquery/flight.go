@@ -25,8 +25,9 @@ type flight struct {
 // reply is what a source has said.
 type reply struct {
 	secret string // "" for none
-	there  bool   // of the question for a database
-	err    error  // there is no reply
+	roles  []string
+	there  bool  // of the question for a database
+	err    error // there is no reply
 }
 
 // fly has a question wait in the flight that is about the same, or in a new one. A nil
@@ -64,7 +65,7 @@ func (a *Asker) depart(k key, sure bool) (*flight, error) {
 	}
 	f := &flight{key: k, began: a.now(), line: l}
 	a.flights[k] = f
-	if k.kind == ofUser {
+	if k.kind != ofDatabase {
 		a.count(k.source, question)
 	}
 	l.add(f)
@@ -148,7 +149,7 @@ func (a *Asker) learn(f *flight, r reply, now time.Time) *entry {
 	switch {
 	case r.err == nil:
 		before := e.answer
-		*e = entry{key: f.key, answered: true, at: f.began, forced: e.forced, answer: f.line.read(f.name, r.secret, before)}
+		*e = entry{key: f.key, answered: true, at: f.began, forced: e.forced, answer: f.line.read(f, r, before)}
 		a.serial++
 		e.answer.Serial = a.serial
 	case f.line.madeUp && isNoDatabase(r.err):
@@ -161,11 +162,18 @@ func (a *Asker) learn(f *flight, r reply, now time.Time) *entry {
 	return e
 }
 
-// read makes an answer of a secret. A malformed one opens nothing. The user of the
+// read makes an answer of a reply. A malformed secret opens nothing. The user of the
 // answer before stays if the secret is the same: what was derived from it serves on.
-func (l *line) read(name, secret string, before Answer) Answer {
+func (l *line) read(f *flight, r reply, before Answer) Answer {
 	out := Answer{Models: l.models, Source: l.source}
-	user, err := l.models.NewUser(name, secret)
+	if f.kind == ofRoles {
+		out.Roles = make(map[string]bool, len(r.roles))
+		for _, role := range r.roles {
+			out.Roles[role] = true
+		}
+		return out
+	}
+	user, err := l.models.NewUser(f.name, r.secret)
 	if err != nil || user.Secret().Kind() == auth.NoSecret {
 		return out
 	}

@@ -38,6 +38,8 @@ type conn interface {
 	// ask puts a question. An error ends the connection, unless it is the server's
 	// word about the question.
 	ask(ctx context.Context, query, name string) (secret string, err error)
+	// roles asks for those that a user is a member of, likewise.
+	roles(ctx context.Context, name string) ([]string, error)
 	// exists tells whether the server has a database that can be connected to.
 	exists(ctx context.Context, database string) (bool, error)
 	// server is a name for the server that others of its kind do not have, "" if it
@@ -176,9 +178,12 @@ func (l *line) question(f *flight) reply {
 
 // put puts a question on the open connection.
 func (l *line) put(ctx context.Context, f *flight) (r reply) {
-	if f.kind == ofDatabase {
+	switch f.kind {
+	case ofDatabase:
 		r.there, r.err = l.conn.exists(ctx, f.name)
-	} else {
+	case ofRoles:
+		r.roles, r.err = l.conn.roles(ctx, f.name)
+	default:
 		r.secret, r.err = l.conn.ask(ctx, l.source.Query, f.name)
 	}
 	return r

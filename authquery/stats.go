@@ -45,7 +45,7 @@ type Cached struct {
 
 func (c *Cached) add(e *entry, now time.Time) {
 	switch {
-	case !e.answered:
+	case !e.answered, e.kind != ofUser:
 		return
 	case e.answer.User == nil:
 		c.Unknown++

@@ -8,7 +8,15 @@ type Question struct {
 	// the user if there is not.
 	Home   *Source
 	Name   string
+	Roles  bool // the roles that the user is a member of are asked for, and not the secret
 	Limits Limits
+}
+
+func (q *Question) kind() kind {
+	if q.Roles {
+		return ofRoles
+	}
+	return ofUser
 }
 
 // Wait is a question whose answer is still to come.

@@ -67,6 +67,16 @@ func (c *Config) AuthQueryForNone() (AuthQuery, bool) {
 	return AuthQuery{}, false
 }
 
+// AsksServers tells whether servers are asked about the users of any database.
+func (c *Config) AsksServers() bool {
+	for _, db := range c.Databases {
+		if db.AuthUser != "" {
+			return true
+		}
+	}
+	return c.AuthUser != ""
+}
+
 // authQuery finds what auth_query lacks. path is that of the table that the settings
 // stand in.
 func (p *parser) authQuery(path []string, query, database string) {

@@ -131,6 +131,12 @@ func (p *parser) access() {
 	case c.AuthType == "peer" && c.UnixSocketDir == "":
 		p.problem([]string{"auth_type"}, `auth_type: "peer" is for Unix sockets, and unix_socket_dir is empty`)
 	}
+	switch options := []string{ldapOptions}; {
+	case c.AuthType == "ldap" && c.AuthLDAPOptions == "":
+		p.problem([]string{"auth_type"}, `auth_type: "ldap" needs auth_ldap_options`)
+	case c.AuthType != "ldap" && c.AuthLDAPOptions != "":
+		p.problem(options, `auth_ldap_options: is read only with auth_type = "ldap"; a line of auth_hba_file has options of its own`)
+	}
 	if c.AuthIdentFile != "" && c.AuthType != "hba" {
 		p.problem([]string{"auth_ident_file"}, `auth_ident_file: is read only with auth_type = "hba"`)
 	}

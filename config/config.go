@@ -38,13 +38,18 @@ type Config struct {
 	ProxyProtocolNetworks []string       // as they are written
 	ProxyProtocolFrom     []netip.Prefix // what that means; IPv4-mapped ones are IPv4
 
-	AuthType     string // "trust", "password", "plain", "md5", "scram-sha-256", "cert", "peer", "hba" or "any"
+	AuthType     string // "trust", "password", "plain", "md5", "scram-sha-256", "cert", "peer", "ldap", "hba" or "any"
 	AuthFile     string // its path, absolute or from the current folder; "": none
 	AuthFileData []byte // the auth_file's bytes as read with this configuration; nil if none is named
 	// AuthHBAFile and AuthIdentFile are paths, as AuthFile; who puts the
 	// configuration in force reads them, with what they include.
 	AuthHBAFile   string
 	AuthIdentFile string
+
+	// AuthLDAPOptions is in the syntax of a line of AuthHBAFile; it may hold a
+	// password. "" without AuthType "ldap".
+	AuthLDAPOptions Secret
+	LDAPTLSCAFile   string
 
 	// How the secrets of users who are not known here are asked for;
 	// AuthQueryFor answers for a given database.
@@ -137,12 +142,13 @@ type Config struct {
 	ServerChannelBinding string // "disable", "prefer" or "require"
 
 	// What the files above held when this configuration was read; nil if none
-	// is named. With ServerTLSRoots nil, the system's roots are meant; with
+	// is named. With ServerTLSRoots or LDAPTLSRoots nil, the system's roots are meant; with
 	// ClientTLSRoots nil, clients are not asked for a certificate.
 	ClientTLSCertificate *tls.Certificate
 	ClientTLSRoots       *x509.CertPool
 	ServerTLSCertificate *tls.Certificate
 	ServerTLSRoots       *x509.CertPool
+	LDAPTLSRoots         *x509.CertPool
 
 	HTTPListen         string   // host:port; "": no HTTP
 	HTTPHosts          []string // names, or "*" for any

@@ -21,6 +21,7 @@ type CertificateFile struct {
 // the documentation.
 func (c *Config) CertificateFiles() (out []CertificateFile) {
 	for _, f := range []CertificateFile{
+		{"ldap_tls_ca_file", c.LDAPTLSCAFile, true},
 		{"client_tls_cert_file", c.ClientTLSCertFile, false},
 		{"client_tls_ca_file", c.ClientTLSCAFile, true},
 		{"server_tls_ca_file", c.ServerTLSCAFile, true},

@@ -238,7 +238,7 @@ func (p *parser) setting(path []string, s *spec, raw any, field any) {
 		p.problem(path, "%s: %s", dotted(path), err)
 	default:
 		store(field, value)
-		if secret, ok := value.(Secret); ok && len(references) == 0 && secret.opens() {
+		if secret, ok := value.(Secret); ok && len(references) == 0 && secret.opens() && (s.name != ldapOptions || strings.Contains(string(secret), "ldapbindpasswd")) {
 			p.config.holdsSecret = true
 		}
 	}

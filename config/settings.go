@@ -46,6 +46,9 @@ var (
 // defaultAuthQuery is PgBouncer's, with all names in full.
 const defaultAuthQuery = "SELECT rolname, CASE WHEN rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now() THEN NULL ELSE rolpassword END FROM pg_catalog.pg_authid WHERE rolname OPERATOR(pg_catalog.=) $1 AND rolcanlogin"
 
+// ldapOptions may hold a password among others, or none.
+const ldapOptions = "auth_ldap_options"
+
 // settings are those at the top level, in the order of the documentation.
 var settings = []setting[Config]{
 	{group: "Listening", restart: true, at: func(c *Config) any { return &c.ListenAddr },
@@ -81,8 +84,8 @@ var settings = []setting[Config]{
 
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthType },
 		spec: spec{name: "auth_type", kind: kindChoice, def: "md5",
-			choices: []string{"trust", "password", "plain", "md5", "scram-sha-256", "cert", "peer", "hba", "any"},
-			doc:     `How clients prove who they are. "plain" is "password"; "md5" uses SCRAM for a user whose secret is SCRAM; "trust" asks for nothing and takes every name, as in PostgreSQL's pg_hba.conf: whether there is such a user the server says; "cert" takes the common name of the client's certificate, "peer" the operating system user at the other end of a Unix socket, and either must be the user; "hba" is what the lines of auth_hba_file say; "any" is "trust" where every client may read on the console too, and every database needs a user of its own.`}},
+			choices: []string{"trust", "password", "plain", "md5", "scram-sha-256", "cert", "peer", "ldap", "hba", "any"},
+			doc:     `How clients prove who they are. "plain" is "password"; "md5" uses SCRAM for a user whose secret is SCRAM; "trust" asks for nothing and takes every name, as in PostgreSQL's pg_hba.conf: whether there is such a user the server says; "cert" takes the common name of the client's certificate, "peer" the operating system user at the other end of a Unix socket, and either must be the user; "ldap" asks for the password in clear text, and an LDAP server whether it is the user's (auth_ldap_options); "hba" is what the lines of auth_hba_file say; "any" is "trust" where every client may read on the console too, and every database needs a user of its own.`}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthFile },
 		spec: spec{name: "auth_file", kind: kindPath, def: "",
 			doc: "A file of users and secrets in PgBouncer's format, read besides [users.NAME]."}},
@@ -92,9 +95,15 @@ var settings = []setting[Config]{
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthIdentFile },
 		spec: spec{name: "auth_ident_file", kind: kindPath, def: "",
 			doc: "The file in the syntax of PostgreSQL's pg_ident.conf with the maps that lines of auth_hba_file name (map=)."}},
+	{group: "Authentication", at: func(c *Config) any { return &c.AuthLDAPOptions },
+		spec: spec{name: ldapOptions, kind: kindSecret, def: "",
+			doc: `Which LDAP servers are asked, with auth_type = "ldap", and how a user is found there: the options that PostgreSQL has for lines of pg_hba.conf (ldapserver, ldapurl and so on), with blanks in between.`}},
+	{group: "Authentication", at: func(c *Config) any { return &c.LDAPTLSCAFile },
+		spec: spec{name: "ldap_tls_ca_file", kind: kindPath, def: "",
+			doc: "The root certificates of LDAP servers (PEM), of which theirs must be, with ldapscheme=ldaps, ldaps:// or ldaptls=1. Not set: the system's."}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthUser },
 		spec: spec{name: "auth_user", kind: kindText, def: "",
-			doc: "The role that asks PostgreSQL for the secret of a user who stands neither in [users.NAME] with a password nor in auth_file (auth_query). Not set: nobody asks. Its own password is the one known from there, in clear text, unless the server asks it for none."}},
+			doc: "The role that asks PostgreSQL for the secret of a user who stands neither in [users.NAME] with a password nor in auth_file (auth_query), and which roles a user is a member of, where a line of auth_hba_file or auth_ident_file hangs on that. Not set: nobody asks. Its own password is the one known from there, in clear text, unless the server asks it for none."}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthQuery },
 		spec: spec{name: "auth_query", kind: kindText, def: defaultAuthQuery,
 			doc: "What auth_user asks. $1 is the user's name; the answer is a row of the name and the secret, or NULL or no row for a user who may not log in."}},
@@ -103,7 +112,7 @@ var settings = []setting[Config]{
 			doc: `The database, by its name in [databases] (or by "*"), that auth_user asks in. Not set: the one that the client asks for; users of the console are then not asked about.`}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthQueryTTL },
 		spec: spec{name: "auth_query_ttl", kind: kindDuration, def: "30s", min: 0, max: maxDuration,
-			doc: "How long an answer to auth_query serves, also that there is no such user. After a wrong password the next login asks anew, once a second for a user. 0: every login asks."}},
+			doc: "How long an answer to auth_query serves, also that there is no such user, and which roles a user is a member of. After a wrong password the next login asks anew, once a second for a user. 0: every login asks."}},
 	{group: "Authentication", at: func(c *Config) any { return &c.AuthQueryStale },
 		spec: spec{name: "auth_query_stale", kind: kindDuration, def: "300s", min: 0, max: maxDuration,
 			doc: "How old an answer to auth_query may be at most while PostgreSQL cannot be asked; users without one are then refused with 08006. 0: none serves longer than auth_query_ttl."}},

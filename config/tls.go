@@ -35,6 +35,7 @@ func (p *parser) serverTLS() {
 	c := p.config
 	c.ServerTLSCertificate = p.keyPair("server_tls_cert_file", c.ServerTLSCertFile, "server_tls_key_file", c.ServerTLSKeyFile)
 	c.ServerTLSRoots = p.roots("server_tls_ca_file", c.ServerTLSCAFile)
+	c.LDAPTLSRoots = p.roots("ldap_tls_ca_file", c.LDAPTLSCAFile)
 	c.ServerTLSOffer = p.offer("server", c.ServerTLSProtocols, c.ServerTLSCiphers, c.ServerTLS13Ciphers)
 	if c.ServerTLSNegotiation != "direct" {
 		return

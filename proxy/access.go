@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"pgweir/auth"
 	"pgweir/auth/hba"
+	"pgweir/auth/ldap"
 	"pgweir/config"
 )
 
@@ -19,6 +21,8 @@ type Access struct {
 	always *demand    // of every client; nil if the lines say it
 	lines  *hba.Rules // nil without auth_type = "hba"
 	maps   *hba.Maps  // nil without auth_ident_file
+	// directories are the LDAP servers of lines.
+	directories map[*hba.Rule]*ldap.Verifier
 }
 
 // demand is what one client has to show.
@@ -28,6 +32,7 @@ type demand struct {
 	cert   hba.ClientCert
 	name   hba.CertName
 	from   string // where it is written, for the log
+	ldap   *ldap.Verifier
 }
 
 // refusal is the demand that nobody meets.
@@ -43,6 +48,7 @@ var authTypes = map[string]demand{
 	"scram-sha-256": {method: hba.SCRAM},
 	"cert":          {method: hba.Cert, cert: hba.CertVerifyFull},
 	"peer":          {method: hba.Peer},
+	"ldap":          {method: hba.LDAP},
 }
 
 // NewAccess reads what a configuration names. The error is an hba.Problems for what
@@ -54,6 +60,12 @@ func NewAccess(c *config.Config) (*Access, error) {
 			return nil, fmt.Errorf("unknown auth_type %q", c.AuthType)
 		}
 		d.from = "auth_type"
+		if c.AuthType == "ldap" {
+			var err error
+			if d.ldap, err = newDirectory(c); err != nil {
+				return nil, err
+			}
+		}
 		return &Access{always: &d}, nil
 	}
 	files := hba.Files{Read: readAccessFile, List: listFolder}
@@ -71,10 +83,42 @@ func NewAccess(c *config.Config) (*Access, error) {
 		}
 		a.maps, problems = maps, append(problems, more...)
 	}
+	problems = append(problems, a.lookUp(c)...)
 	if problems = append(problems, a.lacking(c)...); len(problems) > 0 {
 		return nil, problems
 	}
 	return a, nil
+}
+
+// newDirectory are the LDAP servers of auth_type = "ldap".
+func newDirectory(c *config.Config) (*ldap.Verifier, error) {
+	d, err := hba.ParseDirectory(string(c.AuthLDAPOptions))
+	if err == nil {
+		var v *ldap.Verifier
+		if v, err = ldap.New(d, c.LDAPTLSRoots); err == nil {
+			return v, nil
+		}
+	}
+	return nil, hba.Problems{{File: c.Path, Text: "auth_ldap_options: " + err.Error()}}
+}
+
+// lookUp prepares the LDAP servers of lines.
+func (a *Access) lookUp(c *config.Config) (problems hba.Problems) {
+	if a.lines == nil {
+		return nil
+	}
+	a.directories = map[*hba.Rule]*ldap.Verifier{}
+	for _, r := range a.lines.List() {
+		if r.LDAP == nil {
+			continue
+		}
+		v, err := ldap.New(r.LDAP, c.LDAPTLSRoots)
+		if err != nil {
+			problems = append(problems, hba.Problem{File: r.File, Line: r.Line, Text: err.Error()})
+		}
+		a.directories[r] = v
+	}
+	return problems
 }
 
 // lacking finds lines that nobody could ever meet for want of something else.
@@ -82,6 +126,8 @@ func (a *Access) lacking(c *config.Config) (problems hba.Problems) {
 	if a.lines == nil {
 		return nil
 	}
+	const roles = "groups (+role, samerole) can be known only with auth_user"
+	asks := c.AsksServers()
 	for _, r := range a.lines.List() {
 		text := ""
 		switch {
@@ -89,12 +135,17 @@ func (a *Access) lacking(c *config.Config) (problems hba.Problems) {
 			text = "hostssl needs client_tls_cert_file and client_tls_key_file"
 		case r.ClientCert != hba.CertNotAsked && c.ClientTLSRoots == nil:
 			text = "a client's certificate can be asked for only with client_tls_ca_file"
+		case r.AsksMembers() && !asks:
+			text = roles
 		case r.Map != "" && (a.maps == nil || !a.maps.Has(r.Map)):
 			text = fmt.Sprintf("there is no map %q: auth_ident_file has none of this name", r.Map)
 		default:
 			continue
 		}
 		problems = append(problems, hba.Problem{File: r.File, Line: r.Line, Text: text})
+	}
+	if a.maps != nil && !asks {
+		problems = append(problems, a.maps.MemberLines(roles)...)
 	}
 	return problems
 }
@@ -117,7 +168,7 @@ func (a *Access) refusing(c hba.Client) auth.Method {
 		if (r.Type == hba.Local) != c.Local || r.Type == hba.HostGSSEnc || r.Type == hba.HostSSL && !c.TLS || r.Type == hba.HostNoSSL && c.TLS {
 			continue
 		}
-		clear = clear || r.Method == hba.Password
+		clear = clear || r.Method == hba.Password || r.Method == hba.LDAP
 		md5 = md5 || r.Method == hba.MD5
 		scram = scram || r.Method == hba.SCRAM
 	}
@@ -140,24 +191,53 @@ func (a *Access) demand(r *hba.Rule) demand {
 	if r == nil {
 		return refusal("no line of auth_hba_file applies")
 	}
-	return demand{method: r.Method, users: r.Map, cert: r.ClientCert, name: r.ClientName, from: fmt.Sprintf("%s:%d", r.File, r.Line)}
+	return demand{method: r.Method, users: r.Map, cert: r.ClientCert, name: r.ClientName, from: place(r), ldap: a.directories[r]}
 }
 
+// place is where a line stands.
+func place(r *hba.Rule) string { return fmt.Sprintf("%s:%d", r.File, r.Line) }
+
 // allows tells whether somebody who has this name outside of PostgreSQL may log in
-// as a user.
-func (a *Access) allows(d *demand, outside, user string) bool {
+// as a user, who is a member of the roles.
+func (a *Access) allows(d *demand, outside, user string, roles memberOf) bool {
 	if d.users == "" {
 		return outside == user
 	}
-	return a.maps.Map(d.users, outside, user, nil)
+	return a.maps.Map(d.users, outside, user, roles.member)
 }
 
-// Explain says in words how a client is to show who it is, and by which line.
-func (a *Access) Explain(c hba.Client) string {
+// asksRoles tells whether it hangs on a user's roles whom a demand lets in.
+func (a *Access) asksRoles(d *demand) bool { return d.users != "" && a.maps.AsksMembers(d.users) }
+
+// Explain says in words how a client is to show who it is, and by which line. member is
+// as in hba.Facts.
+func (a *Access) Explain(c hba.Client, member func(role, group string) (is, known bool)) string {
 	if a.lines == nil {
 		return fmt.Sprintf("auth_type applies to every client: %v\n", a.always.method)
 	}
-	return a.lines.Explain(c, blockingFacts).String()
+	all := blockingFacts
+	all.Member = member
+	return a.lines.Explain(c, all).String()
+}
+
+// TryDirectories asks whether LDAP servers answer, and tells of each line, and of
+// auth_type, whose do not.
+func (a *Access) TryDirectories(ctx context.Context, tell func(from string, err error)) {
+	try := func(from string, v *ldap.Verifier) {
+		if v == nil {
+			return
+		}
+		if err := v.Reach(ctx); err != nil {
+			tell(from, err)
+		}
+	}
+	if a.lines == nil {
+		try(a.always.from, a.always.ldap)
+		return
+	}
+	for _, r := range a.lines.List() {
+		try(place(r), a.directories[r])
+	}
 }
 
 // passwordMethods are those of package auth.

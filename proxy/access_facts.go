@@ -14,7 +14,8 @@ import (
 )
 
 // What a line of auth_hba_file may hang on besides the connection: names of
-// addresses, the machine's networks, and users of the operating system.
+// addresses, the machine's networks, and users of the operating system. The roles that
+// a user is a member of are roles.go's.
 
 // namesTimeout bounds how long the names of an address are looked for.
 const namesTimeout = 3 * time.Second
@@ -22,17 +23,12 @@ const namesTimeout = 3 * time.Second
 // facts are those that can be had at once.
 var facts = hba.Facts{Networks: ownNetworks}
 
-// blockingFacts are all of them.
+// blockingFacts are all of them but for roles.
 var blockingFacts = hba.Facts{Networks: ownNetworks, Names: func(addr netip.Addr) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), namesTimeout)
 	defer cancel()
 	return namesOf(ctx, addr)
 }}
-
-// factsWith are those that can be had at once, and names that were looked for.
-func factsWith(n names) hba.Facts {
-	return hba.Facts{Networks: ownNetworks, Names: func(netip.Addr) ([]string, error) { return n.list, n.err }}
-}
 
 // networksAge is how long the machine's networks are believed.
 const networksAge = time.Second

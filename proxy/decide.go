@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"net/netip"
 
 	"pgweir/auth"
 	"pgweir/auth/hba"
@@ -11,18 +12,22 @@ import (
 // How a client is to show who it is, in order:
 //
 //  1. the line of auth_hba_file that applies, if there is one; names are looked for
-//     on a goroutine (resolver.go)
+//     on a goroutine (resolver.go), and the user's roles are asked for (roles.go)
 //  2. what the line asks of the client's certificate
 //  3. the method: trust and cert are done, peer asks the operating system, and the
 //     others begin an exchange, for which the server may have to be asked for the
-//     user's secret (secrets.go)
+//     user's secret (secrets.go), or an LDAP server for its word (directory.go)
 //
 // A client for which no line applies takes the course of a wrong password, and so
 // does not learn whether there is such a user, or such a line.
 
 // maxInquiries bounds how many logins ask for users of the operating system at a
-// time: these may take long, and be somebody else's to delay.
-const maxInquiries = 16
+// time, and maxDirectory LDAP servers: these may take long, and be somebody else's to
+// delay.
+const (
+	maxInquiries = 16
+	maxDirectory = 64
+)
 
 // decide finds what the client has to show. It is true if the client may say more.
 func (l *login) decide() bool {
@@ -30,25 +35,39 @@ func (l *login) decide() bool {
 	if a.lines == nil {
 		return l.show(*a.always)
 	}
-	who := l.who()
-	if !a.lines.NeedsNames(who, facts) {
-		return l.show(a.demand(a.lines.Match(who, facts)))
+	return l.match(facts)
+}
+
+// match finds the line that applies. What it hangs on and is not known yet is asked for
+// first, one thing after the other.
+func (l *login) match(known hba.Facts) bool {
+	lines, who := l.rules.access.lines, l.who()
+	switch lines.Needs(who, known) {
+	case hba.NeedNames:
+		return l.resolve(who, func(n names) bool {
+			known.Names = func(netip.Addr) ([]string, error) { return n.list, n.err }
+			return l.match(known)
+		})
+	case hba.NeedMember:
+		return l.askRoles(func() bool {
+			known.Member = l.roles.member
+			return l.match(known)
+		})
 	}
+	return l.show(l.rules.access.demand(lines.Match(who, known)))
+}
+
+// resolve goes on with then when the names of the client's address are known.
+func (l *login) resolve(who hba.Client, then func(names) bool) bool {
 	w := l.c.worker.Load()
 	found, wait := w.proxy.resolving.ask(who.Addr, func(n names) {
-		w.post(func() { l.resume(func() bool { return l.named(who, n) }) })
+		w.post(func() { l.resume(func() bool { return then(n) }) })
 	})
 	if wait != nil {
 		l.stage, l.leave = stageInquire, wait.leave
 		return false
 	}
-	return l.named(who, found)
-}
-
-// named goes on when the names of the client's address are known.
-func (l *login) named(who hba.Client, n names) bool {
-	a := l.rules.access
-	return l.show(a.demand(a.lines.Match(who, factsWith(n))))
+	return then(found)
 }
 
 // who is the client as lines have it.
@@ -95,6 +114,9 @@ func (l *login) show(d demand) bool {
 		l.why = d.from
 		return l.prove(l.rules.access.refusing(l.who()))
 	}
+	if l.roles == nil && l.rules.access.asksRoles(&d) {
+		return l.askRoles(func() bool { return l.show(d) })
+	}
 	if e := l.certified(&d); e != nil {
 		l.why = d.from
 		l.fail(e)
@@ -105,6 +127,9 @@ func (l *login) show(d demand) bool {
 		return l.enter()
 	case hba.Peer:
 		return l.peerIs(d)
+	case hba.LDAP:
+		l.directory = &directory{d.ldap, d.from}
+		return l.begins(auth.AskPassword(l.ask.user))
 	}
 	return l.prove(passwordMethods[d.method])
 }
@@ -142,7 +167,7 @@ func (l *login) certified(d *demand) *wire.Error {
 		return nil
 	}
 	name := certName(t.ConnectionState().PeerCertificates[0], d.name)
-	if name == "" || !l.rules.access.allows(d, name, l.ask.user) {
+	if name == "" || !l.rules.access.allows(d, name, l.ask.user, l.roles) {
 		return wire.Fatalf(wire.CodeInvalidAuthorization, "certificate authentication failed for user \"%s\"", l.ask.user)
 	}
 	return nil
@@ -168,7 +193,7 @@ func (l *login) peerIs(d demand) bool {
 		switch {
 		case err != nil:
 			l.why = fmt.Sprintf("%s: %v", d.from, err)
-		case !l.rules.access.allows(&d, name, l.ask.user):
+		case !l.rules.access.allows(&d, name, l.ask.user, l.roles):
 			l.why = fmt.Sprintf("%s: the operating system's user is %q", d.from, name)
 		default:
 			return l.enter()

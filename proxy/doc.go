@@ -17,7 +17,8 @@
 //	handshake.go  TLS with clients
 //	access.go     what clients have to show, by auth_type and auth_hba_file
 //	decide.go     what one client has to show, and secrets.go how the server is asked
-//	              for its secret
+//	              for its secret, roles.go for its roles, and directory.go an LDAP
+//	              server for its word
 //	resolver.go   the names of clients' addresses
 //	delay.go      passwords that come too soon after wrong ones
 //	admit.go      from there to ReadyForQuery

@@ -37,7 +37,7 @@ const (
 	stagePassword
 	stageDelay     // the client's password waits to be judged; it is left unread
 	stageDerive    // keys are derived from the client's password; no bytes are read here
-	stageInquire   // what it hangs on how it is let in is asked for: names, the user's secret; no bytes are read here
+	stageInquire   // what it hangs on how it is let in is asked for: names, the user's secret, roles, an LDAP server's word; no bytes are read here
 	stageHandshake // no bytes are read here; the last one that client_login_timeout ends
 	stageBackend   // waits for a backend; query_wait_timeout holds
 	stageProbe     // a backend is asked about the startup parameters; server_connect_timeout holds
@@ -63,12 +63,15 @@ type login struct {
 	via      peer   // the proxy whose header has told of the client; the zero value if there was none
 	exchange *auth.Exchange
 	lookedUp *authquery.Answer // of auth_query for the user's secret; nil if it was not asked
-	leave    func()            // says that what is asked for is not wanted any more; nil if nothing is
-	params   []wire.Param
-	variant  *pool.Variant // of its startup parameters
-	welcome  *pool.Welcome
-	probing  *probing    // nil if nothing is to be asked
-	over     atomic.Bool // the client has been given up
+	roles    memberOf          // that the user is a member of; nil if that was not asked for
+	// directory is where the password is checked; nil if that is here.
+	directory *directory
+	leave     func() // says that what is asked for is not wanted any more; nil if nothing is
+	params    []wire.Param
+	variant   *pool.Variant // of its startup parameters
+	welcome   *pool.Welcome
+	probing   *probing    // nil if nothing is to be asked
+	over      atomic.Bool // the client has been given up
 }
 
 // begin starts the login of a client that has just been accepted, on its loop.
@@ -266,6 +269,9 @@ func (l *login) exchanged(out []byte, done bool, err error) bool {
 		l.judged(throttle.Right)
 	}
 	l.c.conn.Send(out)
+	if password, ok := l.exchange.Given(); ok {
+		return l.askDirectory(password)
+	}
 	return !done || l.enter()
 }
 

@@ -49,10 +49,12 @@ type Proxy struct {
 	deriving gate
 	// inquiring bounds how many logins ask the operating system for users at a time.
 	inquiring gate
-	peerName  func(uid int) (string, error)
-	resolving *resolver // of names of clients' addresses
-	asker     *authquery.Asker
-	serial    atomic.Uint64 // numbers clients and backends
+	// directories bounds how many ask LDAP servers.
+	directories gate
+	peerName    func(uid int) (string, error)
+	resolving   *resolver // of names of clients' addresses
+	asker       *authquery.Asker
+	serial      atomic.Uint64 // numbers clients and backends
 
 	entrance *throttle.Entrance
 	failures *throttle.Failures
@@ -130,6 +132,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
 	p.deriving = newGate(runtime.GOMAXPROCS(0) - n)
 	p.inquiring, p.peerName = newGate(maxInquiries), peerName
+	p.directories = newGate(maxDirectory)
 	p.resolving = newResolver(namesOf)
 	p.handshakes = newHandshakes(n)
 	for i := range n {

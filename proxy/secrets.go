@@ -59,6 +59,19 @@ func (r *rules) source(q config.AuthQuery, database *config.Database) authquery.
 	return s
 }
 
+// question is about a user, by an auth_query.
+func (r *rules) question(in config.AuthQuery, user string) authquery.Question {
+	q := authquery.Question{
+		Source: r.source(in, in.Database), Name: user,
+		Limits: authquery.Limits{TTL: r.config.AuthQueryTTL, Stale: r.config.AuthQueryStale},
+	}
+	if in.Home != nil {
+		home := r.source(in, in.Home)
+		q.Home = &home
+	}
+	return q
+}
+
 // prove begins the exchange by a password method. A client for which l.why is said
 // will not get in.
 func (l *login) prove(method auth.Method) bool {
@@ -72,15 +85,7 @@ func (l *login) prove(method auth.Method) bool {
 	if l.why == "" {
 		l.why = in.why
 	}
-	c, w := l.rules.config, l.c.worker.Load()
-	q := authquery.Question{
-		Source: l.rules.source(in.query, in.query.Database), Name: l.ask.user,
-		Limits: authquery.Limits{TTL: c.AuthQueryTTL, Stale: c.AuthQueryStale},
-	}
-	if in.query.Home != nil {
-		home := l.rules.source(in.query, in.query.Home)
-		q.Home = &home
-	}
+	w, q := l.c.worker.Load(), l.rules.question(in.query, l.ask.user)
 	a, wait, err := w.proxy.asker.Ask(q, func(a authquery.Answer, err error) {
 		w.post(func() { l.resume(func() bool { return l.answered(method, a, err) }) })
 	})
@@ -164,7 +169,7 @@ func (p *Proxy) newAsker() *authquery.Asker {
 	}
 	return authquery.New(authquery.Options{
 		Failing: func(s authquery.Source, err error) {
-			p.log.Warn("auth_query fails: users without a secret here log in only as long as older answers serve (auth_query_stale)",
+			p.log.Warn("auth_query fails: users without a secret here, and those whose roles count (+role), log in only as long as older answers serve (auth_query_stale)",
 				attrs(s, "err", err)...)
 		},
 		Works: func(s authquery.Source) { p.log.Warn("auth_query works again", attrs(s)...) },

@@ -50,6 +50,13 @@ func authLogin(c *config.Config, q config.AuthQuery, users map[string]string) se
 	return login
 }
 
+// authSource is where a question is asked.
+func authSource(c *config.Config, q config.AuthQuery, users map[string]string) authquery.Source {
+	login := authLogin(c, q, users)
+	_, server := q.Database.Address()
+	return authquery.Source{Server: server, Database: login.dbname, User: q.User, ConnString: login.connString(), Reach: authReach(login.tls), Query: q.Query}
+}
+
 // authSources are the places where secrets are asked for, each once. Where the client
 // chooses the database, that is "postgres", which is nearly always there.
 func authSources(c *config.Config, users map[string]string) (out []authquery.Source) {
@@ -61,9 +68,7 @@ func authSources(c *config.Config, users map[string]string) (out []authquery.Sou
 		if q.Database.Name == "*" && q.Database.DBName == "*" {
 			q, _ = c.AuthQueryFor("postgres")
 		}
-		login := authLogin(c, q, users)
-		_, server := q.Database.Address()
-		s := authquery.Source{Server: server, Database: login.dbname, User: q.User, ConnString: login.connString(), Reach: authReach(login.tls), Query: q.Query}
+		s := authSource(c, q, users)
 		if !slices.Contains(out, s) {
 			out = append(out, s)
 		}

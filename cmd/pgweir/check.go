@@ -29,9 +29,9 @@ func newCheckCmd() *cobra.Command {
 		Short: "Validate a configuration, and compare its pools with what the servers have",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try}
+			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try, askRoles: authquery.Roles}
 			if cmd.Flags().Changed("as") {
-				return ck.explain(path, who)
+				return ck.explain(cmd.Context(), path, who)
 			}
 			for _, flag := range []string{"database", "from", "tls", "replication"} {
 				if cmd.Flags().Changed(flag) {
@@ -63,6 +63,8 @@ type checker struct {
 	ask func(context.Context, serverLogin) (status.ServerLimits, error)
 	// tryQuery asks for a user's secret.
 	tryQuery func(context.Context, authquery.Source, string) error
+	// askRoles asks for the roles that a user is a member of.
+	askRoles func(context.Context, authquery.Source, string) (map[string]bool, error)
 }
 
 // run reads the configuration and prints its problems (the error is then
@@ -75,8 +77,9 @@ func (ck *checker) run(ctx context.Context, path string) error {
 	}
 	c, failures := withSecrets(ctx, c)
 	users, err := knownUsers(c)
+	var access *proxy.Access
 	if err == nil {
-		_, err = proxy.NewAccess(c)
+		access, err = proxy.NewAccess(c)
 	}
 	if err != nil {
 		fmt.Fprintln(ck.out, err)
@@ -100,6 +103,9 @@ func (ck *checker) run(ctx context.Context, path string) error {
 		ck.server(ctx, c, &d, users)
 	}
 	ck.authQueries(ctx, c, users)
+	access.TryDirectories(ctx, func(from string, err error) {
+		fmt.Fprintf(ck.out, "warning: %s: nobody can log in by LDAP: %v\n", from, err)
+	})
 	return nil
 }
 

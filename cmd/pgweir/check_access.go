@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 
@@ -17,7 +18,7 @@ type client struct {
 
 // explain prints how a client is to show who it is, and by which line. The error is
 // errCheckFailed if the configuration, or the address, is no good; it is printed.
-func (ck *checker) explain(path string, who client) error {
+func (ck *checker) explain(ctx context.Context, path string, who client) error {
 	c, err := config.Load(path)
 	if err != nil {
 		fmt.Fprintln(ck.out, err)
@@ -45,6 +46,44 @@ func (ck *checker) explain(path string, who client) error {
 		fmt.Fprintln(ck.out, "--tls: there is no TLS over a Unix socket; give an address with --from")
 		return errCheckFailed
 	}
-	fmt.Fprint(ck.out, access.Explain(asks))
+	roles := &rolesAsked{ask: func() (map[string]bool, error) { return ck.rolesOf(ctx, c, &asks) }}
+	fmt.Fprint(ck.out, access.Explain(asks, roles.member))
+	if roles.err != nil {
+		fmt.Fprintf(ck.out, "warning: which roles user %q is a member of could not be asked: %v\n"+
+			"While that is so, clients for which it counts are refused, whatever the lines behind say.\n", asks.User, roles.err)
+	}
 	return nil
+}
+
+// rolesAsked are a user's roles, which are asked for if they count, and once.
+type rolesAsked struct {
+	ask   func() (map[string]bool, error)
+	asked bool
+	roles map[string]bool
+	err   error
+}
+
+// member is for hba.Facts.
+func (r *rolesAsked) member(_, group string) (is, known bool) {
+	if !r.asked {
+		r.roles, r.err = r.ask()
+		r.asked = true
+	}
+	return r.roles[group], r.err == nil
+}
+
+// rolesOf asks the server that the client's database is on.
+func (ck *checker) rolesOf(ctx context.Context, c *config.Config, who *hba.Client) (map[string]bool, error) {
+	c, _ = withSecrets(ctx, c)
+	users, err := knownUsers(c)
+	if err != nil {
+		return nil, err
+	}
+	q, ok := c.AuthQueryFor(who.Database)
+	if !ok {
+		return nil, fmt.Errorf("database %q is not configured, or has no auth_user", who.Database)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return ck.askRoles(ctx, authSource(c, q, users), who.User)
 }

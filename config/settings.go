@@ -118,7 +118,7 @@ var settings = []setting[Config]{
 			doc: "How old an answer to auth_query may be at most while PostgreSQL cannot be asked; users without one are then refused with 08006. 0: none serves longer than auth_query_ttl."}},
 	{group: "Authentication", at: func(c *Config) any { return &c.LoginFailureDelay },
 		spec: spec{name: "login_failure_delay", kind: kindDuration, def: "0.1s", min: 0, max: int64(time.Hour),
-			doc: "How soon after a wrong password the next one of the same user from the same address is judged, once five were wrong; twice as long after each further one. 0: at once, always."}},
+			doc: "How much later a wrong password is told of, once five of the same user from the same address were wrong; twice as long after each further one. 0: at once, always."}},
 	{group: "Authentication", at: func(c *Config) any { return &c.LoginFailureDelayMax },
 		spec: spec{name: "login_failure_delay_max", kind: kindDuration, def: "5s", min: 0, max: int64(time.Hour),
 			doc: "What login_failure_delay grows to at most."}},

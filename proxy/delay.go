@@ -1,12 +1,15 @@
 package proxy
 
 import (
+	"time"
+
 	"pgweir/throttle"
 	"pgweir/wire"
 )
 
-// A password that comes too soon after wrong ones waits until it is judged
-// (throttle.Failures). It stays with the connection, and nothing is held up by it.
+// A wrong password that comes soon after others is told of later, and one that comes
+// with many waits until it is judged (throttle.Failures). It stays with the connection,
+// and nothing is held up by it.
 
 // maxFailures bounds the users and addresses of which failures are remembered, and
 // maxNotes the addresses of which it is remembered what has come of their logins.
@@ -40,9 +43,27 @@ func (l *login) mayBeJudged() {
 	})
 }
 
-// judged says what has come of the client's attempt to show who it is.
-func (l *login) judged(o throttle.Outcome) {
-	l.c.worker.Load().proxy.failures.End(&l.attempt, o)
+// judged says what has come of the client's attempt to show who it is, and is told for
+// how long the client may not learn that.
+func (l *login) judged(o throttle.Outcome) time.Duration {
+	return l.c.worker.Load().proxy.failures.End(&l.attempt, o)
+}
+
+// failsIn tells the client that it was wrong, after some time.
+func (l *login) failsIn(d time.Duration, e *wire.Error) {
+	if d <= 0 {
+		l.fail(e)
+		return
+	}
+	l.c.worker.Load().proxy.delays.Add(1)
+	l.stage = stageDelay
+	l.answer = time.AfterFunc(d, func() {
+		l.c.post(func() {
+			if l.c.login == l && l.stage == stageDelay {
+				l.fail(e)
+			}
+		})
+	})
 }
 
 // outcome is what an error says of it.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"sync/atomic"
+	"time"
 
 	"pgweir/auth"
 	"pgweir/authquery"
@@ -35,7 +36,7 @@ const (
 	stageWaiting            // for its turn; no bytes are read here
 	stageHeader             // the header of the PROXY protocol is to come
 	stagePassword
-	stageDelay     // the client's password waits to be judged; it is left unread
+	stageDelay     // the client's password waits to be judged, unread, or to be told wrong
 	stageDerive    // keys are derived from the client's password; no bytes are read here
 	stageInquire   // what it hangs on how it is let in is asked for: names, the user's secret, roles, an LDAP server's word; no bytes are read here
 	stageHandshake // no bytes are read here; the last one that client_login_timeout ends
@@ -62,6 +63,7 @@ type login struct {
 	why      string // it will not be let in, whatever it proves, and why: for the log. The client is not told
 	via      peer   // the proxy whose header has told of the client; the zero value if there was none
 	exchange *auth.Exchange
+	answer   *time.Timer       // tells the client that it was wrong; nil if nothing is told later
 	lookedUp *authquery.Answer // of auth_query for the user's secret; nil if it was not asked
 	roles    memberOf          // that the user is a member of; nil if that was not asked for
 	// directory is where the password is checked; nil if that is here.
@@ -261,8 +263,7 @@ func (l *login) derive(body []byte) {
 func (l *login) exchanged(out []byte, done bool, err error) bool {
 	if err != nil {
 		l.doubt(err)
-		l.judged(outcome(asError(err)))
-		l.fail(asError(err))
+		l.failsIn(l.judged(outcome(asError(err))), asError(err))
 		return false
 	}
 	if done {
@@ -326,6 +327,9 @@ func (l *login) giveUp() {
 		l.leave()
 	}
 	l.judged(throttle.Abandoned)
+	if l.answer != nil {
+		l.answer.Stop()
+	}
 	switch {
 	case l.stage == stageProbe && c.server != nil:
 		c.drop(true)

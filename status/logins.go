@@ -6,7 +6,7 @@ type Logins struct {
 	Addresses int // from which any are on their way
 	Served    int // are read
 	Waiting   int // for their turn, unread
-	Delayed   int // whose password waits to be judged; among Served
+	Delayed   int // whose password waits to be judged or answered; among Served
 	Reserve   int // clients in seats beyond max_client_conn, on the console or on their way
 
 	Failed   int64 // with a wrong password or an unknown name, since the start, like those that follow

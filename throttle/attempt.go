@@ -1,6 +1,10 @@
 package throttle
 
-import "container/list"
+import (
+	"container/list"
+	"slices"
+	"time"
+)
 
 // Attempt is one password, or what stands for it, on its way to be judged.
 // Its fields are those of Failures from Begin to End.
@@ -16,8 +20,8 @@ type Attempt struct {
 
 // AttemptState is how far an attempt is:
 //
-//	attemptNone ─ Begin ─► AttemptHeld ─ Ready ─► AttemptJudged ─ End ─► attemptNone
-//	                  │         └────────────────► AttemptRejected ─ End ─────▲
+//	attemptNone ─ Begin ─► AttemptHeld ─ Ready ─► AttemptJudged ─ End ─► attemptUntold ─ End ─► attemptNone
+//	                  │         └────────────────► AttemptRejected ─ End ───────────────────────────▲
 //	                  └─ the three of them, at once
 type AttemptState uint8
 
@@ -26,6 +30,7 @@ const (
 	AttemptHeld                  // until Ready
 	AttemptJudged                // it may be judged
 	AttemptRejected              // too many are held already
+	attemptUntold                // it was wrong, and its client is told so later
 )
 
 // Outcome is what has come of an attempt.
@@ -72,7 +77,7 @@ func (f *Failures) proceed(t *Attempt) AttemptState {
 			r.judging++
 			continue
 		}
-		if r.line.Len() >= maxHeld {
+		if r.fails >= r.free() && r.line.Len() >= maxHeld {
 			t.state = AttemptRejected
 			return t.state
 		}
@@ -84,12 +89,20 @@ func (f *Failures) proceed(t *Attempt) AttemptState {
 	return t.state
 }
 
-// End says what has come of an attempt. It may be called again; it does nothing then.
-func (f *Failures) End(t *Attempt, o Outcome) {
+// End says what has come of an attempt, and is told for how long its client may not
+// learn that: if that is more than 0, it has to be called again then, or when the
+// client has gone. It may be called once more; it does nothing then.
+func (f *Failures) End(t *Attempt, o Outcome) (untold time.Duration) {
 	f.mu.Lock()
 	defer f.unlock()
-	if t.state == attemptNone {
-		return
+	switch t.state {
+	case attemptNone:
+		return 0
+	case attemptUntold:
+		f.delayed--
+		t.gates[0].untold--
+		t.state, t.gates = attemptNone, [2]*record{}
+		return 0
 	}
 	if t.state == AttemptHeld {
 		f.delayed--
@@ -97,7 +110,7 @@ func (f *Failures) End(t *Attempt, o Outcome) {
 		t.elem = nil
 	}
 	if t.state == AttemptJudged {
-		f.judge(t, o)
+		untold = f.judge(t, o)
 	}
 	t.state = attemptNone
 	for _, r := range t.gates[:t.passed] {
@@ -110,26 +123,45 @@ func (f *Failures) End(t *Attempt, o Outcome) {
 			f.pass(r)
 		}
 	}
-	t.gates = [2]*record{}
+	if untold == 0 {
+		t.gates = [2]*record{}
+		return 0
+	}
+	f.delayed++
+	t.state = attemptUntold
+	t.gates[0].untold++
+	return untold
 }
 
-// judge notes whether it was right.
-func (f *Failures) judge(t *Attempt, o Outcome) {
+// judge notes whether it was right; if not, it says when its client may learn that.
+func (f *Failures) judge(t *Attempt, o Outcome) time.Duration {
 	own, now := t.gates[0], f.now()
 	switch o {
 	case Right:
-		own.fails, own.proven = 0, true
+		own.fails, own.proven, own.until = 0, true, nil
 	case Wrong:
 		own.count(0, now)
 		first := own.fails == 0
 		own.count(1, now)
-		own.last = now
 		whole := f.record(who{own.addr, ""})
 		if first {
 			whole.count(1, now)
 		}
-		if t.gates[1] != nil {
-			whole.last = now
-		}
+		return max(f.sentence(own, now), f.sentence(whole, now))
 	}
+	return 0
+}
+
+// sentence is for how long a record has its clients not told that they were wrong. For
+// that time each counts as one that is being judged, also if it has gone.
+func (f *Failures) sentence(r *record, now time.Duration) time.Duration {
+	r.count(0, now)
+	beyond := r.fails - r.free()
+	if beyond <= 0 || f.penalty.First <= 0 {
+		return 0
+	}
+	d := f.penalty.after(beyond)
+	i, _ := slices.BinarySearch(r.until, now+d)
+	r.until = slices.Insert(r.until, i, now+d)
+	return d
 }

@@ -6,15 +6,17 @@ import (
 	"time"
 )
 
-// After some wrong passwords for a user from an address, passwords for that user
-// from there are judged one at a time, and none before some time has passed since
-// the last wrong one: right ones too, or who gets no answer could tell, and who
-// comes on many connections at once would have one guess on each. Whoever takes
-// longer between two tries than that does not notice.
+// After some wrong passwords for a user from an address, who gives another wrong one
+// is told so some time later. A right one is answered at once: who guesses has none,
+// and others at his address, whose application has been given an old password, say,
+// are not to wait for him.
+//
+// Who comes on many connections guesses no faster: so many at a time are judged or not
+// told yet, and the others wait. A connection that is closed ahead of its answer counts
+// on, or who gets no answer at once would know it, and try again.
 //
 // An address from which many users have failed gets the same treatment as a whole;
-// but a user who has got in from there before is spared that, so that one who
-// guesses does not keep those out who share his address.
+// but a user who has got in from there before need not wait there.
 //
 // Names that there are and names that there are not are treated alike, and nothing is
 // known of an address but what came from there.
@@ -27,12 +29,15 @@ const (
 	forgetEvery = 30 * time.Second
 	// maxGrowth bounds how often the time doubles.
 	maxGrowth = 16
-	// maxHeld is how many attempts may be held at a record.
+	// maxHeld is how many attempts may wait at a record beyond its free failures.
 	maxHeld = 64
+	// userAtOnce and addrAtOnce are how many of a record are judged or untold at a time.
+	userAtOnce = 16
+	addrAtOnce = 64
 )
 
-// Penalty is how long it takes until the next password is judged: First, and twice
-// as long after each further failure, up to Max. A First of 0 is no penalty at all.
+// Penalty is how long it takes until somebody learns that a password was wrong: First,
+// and twice as long after each further one, up to Max. A First of 0 is no penalty at all.
 type Penalty struct{ First, Max time.Duration }
 
 // after is that for a number of failures beyond those that are free, from 1 on.
@@ -56,7 +61,7 @@ type Failures struct {
 	after   func(time.Duration, func())
 	records map[who]*record
 	recent  list.List // *record, those first that were touched last
-	delayed int       // attempts that wait now
+	delayed int       // attempts that wait now, to be judged or to be told
 	calls   []func()
 }
 
@@ -71,12 +76,13 @@ type record struct {
 	who
 	elem    *list.Element // in recent
 	fails   int
-	counted time.Duration // up to when fails has been brought
-	last    time.Duration // when the last one failed
-	judging int           // attempts that have passed here and have not ended
-	line    list.List     // *Attempt, those that may not pass yet, in order
-	alarmed bool          // after will call
-	proven  bool          // the user has got in from there before
+	counted time.Duration   // up to when fails has been brought
+	until   []time.Duration // when those are told that were wrong, in order
+	untold  int             // attempts that wait for that
+	judging int             // attempts that have passed here and have not ended
+	line    list.List       // *Attempt, those that may not pass yet, in order
+	alarmed bool            // after will call
+	proven  bool            // the user has got in from there before
 }
 
 // NewFailures makes a memory of so many records at most, and those that attempts
@@ -117,7 +123,7 @@ func (f *Failures) record(w who) *record {
 	for e := f.recent.Back(); len(f.records) > f.most && e != nil; {
 		old := e.Value.(*record)
 		e = e.Prev()
-		if old != r && old.judging == 0 && old.line.Len() == 0 {
+		if old != r && old.judging+old.untold == 0 && old.line.Len() == 0 {
 			f.recent.Remove(old.elem)
 			delete(f.records, old.who)
 		}
@@ -131,6 +137,14 @@ func (r *record) free() int {
 		return freeUsers
 	}
 	return freeFailures
+}
+
+// atOnce is how many are judged or untold at a time.
+func (r *record) atOnce() int {
+	if r.user == "" {
+		return addrAtOnce
+	}
+	return userAtOnce
 }
 
 // count adds failures to a record, after those that are to be forgotten are.
@@ -147,21 +161,18 @@ func (r *record) count(n int, now time.Duration) {
 // opensIn is how long it takes until one more attempt may pass; below 0: until
 // another has ended.
 func (f *Failures) opensIn(r *record, now time.Duration) time.Duration {
-	r.count(0, now)
-	beyond := r.fails - r.free() + 1
+	told := 0
+	for told < len(r.until) && r.until[told] <= now {
+		told++
+	}
+	r.until = r.until[told:]
 	switch {
-	case f.penalty.First <= 0:
+	case f.penalty.First <= 0 || r.judging+len(r.until) < r.atOnce():
 		return 0
-	case beyond <= 0:
-		// As many at a time as would have to be wrong for a penalty.
-		if r.judging < r.free()-r.fails {
-			return 0
-		}
-		return -1
-	case r.judging > 0:
+	case len(r.until) == 0:
 		return -1
 	}
-	return max(0, r.last+f.penalty.after(beyond)-now)
+	return r.until[0] - now
 }
 
 // pass lets those pass who wait at a record, as far as it is open.
@@ -201,7 +212,7 @@ func (f *Failures) alarm(r *record, in time.Duration) {
 type Suspect struct {
 	Addr    Addr
 	Users   int // whose failures are remembered
-	Delayed int // passwords that wait to be judged
+	Delayed int // passwords that wait to be judged, or answered
 }
 
 // Suspects are all such addresses, and those at which passwords wait, in no order.
@@ -212,7 +223,8 @@ func (f *Failures) Suspects() []Suspect {
 	found := map[Addr]*Suspect{}
 	for w, r := range f.records {
 		r.count(0, now)
-		if r.line.Len() == 0 && (r.fails == 0 || w.user == "") {
+		waits := r.line.Len() + r.untold
+		if waits == 0 && (r.fails == 0 || w.user == "") {
 			continue
 		}
 		s := found[w.addr]
@@ -220,7 +232,7 @@ func (f *Failures) Suspects() []Suspect {
 			s = &Suspect{Addr: w.addr}
 			found[w.addr] = s
 		}
-		s.Delayed += r.line.Len()
+		s.Delayed += waits
 		if w.user != "" && r.fails > 0 {
 			s.Users++
 		}
@@ -232,7 +244,7 @@ func (f *Failures) Suspects() []Suspect {
 	return out
 }
 
-// Delayed is how many passwords wait to be judged.
+// Delayed is how many passwords wait to be judged, or answered.
 func (f *Failures) Delayed() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

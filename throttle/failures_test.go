@@ -40,8 +40,8 @@ func memory(most int) (*Failures, *clock) {
 	return NewFailures(Penalty{100 * time.Millisecond, 5 * time.Second}, most, func() time.Duration { return c.now }, c.after), c
 }
 
-// try makes an attempt, ends it when it may be judged, and gives how long that took;
-// below 0 if it is not judged within a minute.
+// try makes an attempt, ends it when it may be judged, and gives how long it took until
+// its client is told; below 0 if it is not judged within a minute.
 func try(f *Failures, c *clock, a Addr, user string, o Outcome) time.Duration {
 	begun, ready := c.now, false
 	t := &Attempt{Ready: func() { ready = true }}
@@ -54,7 +54,8 @@ func try(f *Failures, c *clock, a Addr, user string, o Outcome) time.Duration {
 			return -1
 		}
 	}
-	f.End(t, o)
+	c.pass(f.End(t, o))
+	f.End(t, Abandoned)
 	return c.now - begun
 }
 
@@ -68,12 +69,8 @@ func TestTheDelayGrowsToItsBoundAndGoesWithTime(t *testing.T) {
 	f, c := memory(100)
 	for i, want := range []time.Duration{0, 0, 0, 0, 0, 100, 200, 400, 800, 1600, 3200, 5000, 5000} {
 		if got := try(f, c, ip("10.0.0.1"), "app", Wrong); got != want*time.Millisecond {
-			t.Errorf("the wrong password number %d is judged after %v, want %v ms", i+1, got, want.Nanoseconds())
+			t.Errorf("the wrong password number %d is told of after %v, want %v ms", i+1, got, want.Nanoseconds())
 		}
-	}
-	c.pass(5 * time.Second)
-	if got := try(f, c, ip("10.0.0.1"), "app", Wrong); got != 0 {
-		t.Errorf("who takes his time is delayed by %v", got)
 	}
 	c.pass(time.Hour)
 	for range freeFailures {
@@ -83,16 +80,43 @@ func TestTheDelayGrowsToItsBoundAndGoesWithTime(t *testing.T) {
 	}
 }
 
-func TestARightPasswordIsToldNoSoonerThanAWrongOneAndClears(t *testing.T) {
+func TestARightPasswordIsAnsweredAtOnceAndClears(t *testing.T) {
 	f, c := memory(100)
 	fail(f, c, ip("10.0.0.1"), "app", 8)
-	if got := try(f, c, ip("10.0.0.1"), "app", Right); got != 800*time.Millisecond {
-		t.Errorf("a right password is judged after %v", got)
+	if got := try(f, c, ip("10.0.0.1"), "app", Right); got != 0 {
+		t.Errorf("a right password is answered after %v", got)
 	}
 	for range freeFailures {
 		if got := try(f, c, ip("10.0.0.1"), "app", Wrong); got != 0 {
-			t.Errorf("after a right password wrong ones are delayed by %v", got)
+			t.Errorf("after a right password wrong ones are told of after %v", got)
 		}
+	}
+}
+
+// TestOldPasswordsLeaveRightOnesOfTheSameUserAlone: some clients of an address try an old
+// one all the time.
+func TestOldPasswordsLeaveRightOnesOfTheSameUserAlone(t *testing.T) {
+	f, c := memory(100)
+	var told [userAtOnce - 1]time.Duration
+	for range 1000 {
+		for i := range told {
+			if c.now < told[i] {
+				continue
+			}
+			old := &Attempt{}
+			if f.Begin(old, ip("10.0.0.1"), "app") != AttemptJudged {
+				t.Fatal("an old one waits")
+			}
+			d := f.End(old, Wrong)
+			told[i] = c.now + max(d, 10*time.Millisecond)
+			c.after(d, func() { f.End(old, Abandoned) })
+		}
+		right := &Attempt{}
+		if f.Begin(right, ip("10.0.0.1"), "app") != AttemptJudged {
+			t.Fatal("a right one waits")
+		}
+		f.End(right, Abandoned) // as if it had ended otherwise: it clears nothing
+		c.pass(10 * time.Millisecond)
 	}
 }
 
@@ -106,41 +130,55 @@ func TestNobodyElseIsDelayed(t *testing.T) {
 	}
 }
 
-// TestManyConnectionsGuessNoFasterThanOne: all are begun at once.
-func TestManyConnectionsGuessNoFasterThanOne(t *testing.T) {
+// TestManyConnectionsGuessNoFasterThanSome: all are begun at once, and close when they
+// have no answer.
+func TestManyConnectionsGuessNoFasterThanSome(t *testing.T) {
 	f, c := memory(100)
-	judged, rejected := 0, 0
+	judged := 0
 	var open []*Attempt
-	for range 200 {
+	for range 1000 {
 		a := &Attempt{}
 		a.Ready = func() { judged++; open = append(open, a) }
-		switch f.Begin(a, ip("10.0.0.1"), "app") {
-		case AttemptJudged:
+		if f.Begin(a, ip("10.0.0.1"), "app") == AttemptJudged {
 			a.Ready()
-		case AttemptRejected:
-			rejected++
-			f.End(a, Abandoned)
 		}
 	}
-	if judged != freeFailures || rejected != 200-freeFailures-maxHeld || f.Delayed() != maxHeld {
-		t.Errorf("%d are judged at once, %d rejected, %d held", judged, rejected, f.Delayed())
+	if judged != userAtOnce || f.Delayed() != 1000-userAtOnce {
+		t.Errorf("%d are judged at once, %d wait", judged, f.Delayed())
 	}
 	for range 600 { // a minute
 		c.pass(100 * time.Millisecond)
-		for _, a := range open {
+		for _, a := range slices.Clone(open) {
 			f.End(a, Wrong)
+			f.End(a, Abandoned)
 		}
 		open = nil
 	}
-	// 0.1 + 0.2 + ... + 3.2 s are six, and 5 s each are ten or eleven more.
-	if judged < freeFailures+15 || judged > freeFailures+18 {
-		t.Errorf("%d guesses in a minute", judged)
+	if judged < 9*userAtOnce || judged > 14*userAtOnce {
+		t.Errorf("%d guesses in a minute, in which %d have five seconds each", judged, userAtOnce)
 	}
+	if a := new(Attempt); f.Begin(a, ip("10.0.0.1"), "app") != AttemptRejected {
+		t.Error("one more is not rejected")
+	}
+}
+
+// busy begins as many attempts as are judged at a time.
+func busy(t *testing.T, f *Failures, a Addr, user string) (all []*Attempt) {
+	t.Helper()
+	for range userAtOnce {
+		attempt := &Attempt{Ready: func() {}}
+		if f.Begin(attempt, a, user) != AttemptJudged {
+			t.Fatal("held")
+		}
+		all = append(all, attempt)
+	}
+	return all
 }
 
 func TestWhoGoesWhileHeldMakesRoomAndCountsForNothing(t *testing.T) {
 	f, c := memory(100)
-	fail(f, c, ip("10.0.0.1"), "app", 6)
+	fail(f, c, ip("10.0.0.1"), "app", 4)
+	judged := busy(t, f, ip("10.0.0.1"), "app")
 	ready := 0
 	var all []*Attempt
 	for range 3 {
@@ -155,13 +193,46 @@ func TestWhoGoesWhileHeldMakesRoomAndCountsForNothing(t *testing.T) {
 	f.End(all[0], Abandoned)
 	f.End(all[1], Abandoned)
 	f.End(all[1], Wrong)
-	c.pass(200 * time.Millisecond)
+	f.End(judged[0], Abandoned)
 	if ready != 1 || f.Delayed() != 0 || f.Begin(all[2], ip("10.0.0.1"), "app") != AttemptJudged {
 		t.Errorf("%d are ready, %d held", ready, f.Delayed())
 	}
 	f.End(all[2], Right)
+	for _, a := range judged {
+		f.End(a, Abandoned)
+	}
 	if n := len(f.Suspects()); n != 0 {
 		t.Errorf("%d suspects", n)
+	}
+}
+
+// TestABurstOfRightPasswordsIsNeverRejected: how long each takes to be judged does not
+// matter.
+func TestABurstOfRightPasswordsIsNeverRejected(t *testing.T) {
+	f, _ := memory(100)
+	var open []*Attempt
+	in := 0
+	for range 2000 {
+		a := &Attempt{}
+		a.Ready = func() { open = append(open, a) }
+		switch f.Begin(a, ip("10.0.0.1"), "app") {
+		case AttemptJudged:
+			open = append(open, a)
+		case AttemptRejected:
+			t.Fatal("rejected")
+		}
+	}
+	for len(open) > 0 {
+		if len(open) > userAtOnce {
+			t.Fatalf("%d at a time", len(open))
+		}
+		a := open[0]
+		open = open[1:]
+		f.End(a, Right)
+		in++
+	}
+	if in != 2000 || f.Delayed() != 0 {
+		t.Errorf("%d are in, %d wait", in, f.Delayed())
 	}
 }
 
@@ -177,13 +248,19 @@ func TestWhoTriesManyUsersIsSlowedAndThoseWhoWereInBeforeAreNot(t *testing.T) {
 	if got := try(f, c, nat, "next", Wrong); got == 0 {
 		t.Error("one more user is not delayed")
 	}
+	// Who has been in from there is told of wrong ones no sooner.
+	for _, user := range []string{"app", "another"} {
+		if got := try(f, c, nat, user, Wrong); got == 0 {
+			t.Errorf("%s is told at once that it was wrong", user)
+		}
+	}
 	if got := try(f, c, nat, "app", Right); got != 0 {
-		t.Errorf("a user who was in before is delayed by %v", got)
+		t.Errorf("a right password is delayed by %v", got)
 	}
 	if got := try(f, c, ip("10.0.0.2"), "next", Right); got != 0 {
 		t.Errorf("another address is delayed by %v", got)
 	}
-	if s := f.Suspects(); len(s) != 1 || s[0].Users != freeUsers+1 || s[0].Addr != nat {
+	if s := f.Suspects(); len(s) != 1 || s[0].Users != freeUsers+2 || s[0].Addr != nat {
 		t.Errorf("%+v", s)
 	}
 }
@@ -202,6 +279,7 @@ func TestOneStalePasswordHurtsNobody(t *testing.T) {
 func TestNoMoreRecordsAreKeptThanTheBoundAndThoseInUseAre(t *testing.T) {
 	f, c := memory(10)
 	fail(f, c, ip("10.0.0.1"), "app", 7)
+	busy(t, f, ip("10.0.0.1"), "app")
 	held := &Attempt{Ready: func() {}}
 	if f.Begin(held, ip("10.0.0.1"), "app") != AttemptHeld {
 		t.Fatal("not held")
@@ -221,6 +299,7 @@ func TestNoMoreRecordsAreKeptThanTheBoundAndThoseInUseAre(t *testing.T) {
 func TestWithoutAPenaltyNothingIsKept(t *testing.T) {
 	f, c := memory(10)
 	fail(f, c, ip("10.0.0.1"), "app", 7)
+	judged := busy(t, f, ip("10.0.0.1"), "app")
 	held := &Attempt{}
 	ready := false
 	held.Ready = func() { ready = true }
@@ -230,6 +309,9 @@ func TestWithoutAPenaltyNothingIsKept(t *testing.T) {
 		t.Error("one is held after the penalty has gone")
 	}
 	f.End(held, Abandoned)
+	for _, a := range judged {
+		f.End(a, Abandoned)
+	}
 	for range 50 {
 		if got := try(f, c, ip("10.0.0.2"), "app", Wrong); got != 0 {
 			t.Fatalf("delayed by %v", got)

@@ -85,11 +85,16 @@ func (l *login) worthALine(e *wire.Error) (say bool, unsaid int) {
 		event = throttle.Failed
 	case e.Code == wire.CodeTooManyConnections && !l.proven:
 		event = throttle.Refused
-	case e.Code == wire.CodeProtocolViolation && !l.proven:
-		event = throttle.Garbled
-	default:
+	case l.proven || e == errShutdown:
 		return true, 0
+	default:
+		event = throttle.Garbled
 	}
+	return l.note(event)
+}
+
+// note counts what has come of a login, and tells whether the log has a line of it.
+func (l *login) note(e throttle.Event) (say bool, unsaid int) {
 	p := l.c.worker.Load().proxy
-	return p.notes.Note(l.c.address(), event, p.since())
+	return p.notes.Note(l.c.address(), e, p.since())
 }

@@ -48,12 +48,11 @@ const recordHandshake = 0x16
 // direct begins TLS with a client that has not asked for it (PostgreSQL 17's
 // sslnegotiation=direct). The handshake takes over what has come of it.
 func (l *login) direct() {
-	p := l.c.worker.Load().proxy
-	s := p.rules.Load().tls.shown.Load()
+	s := l.c.worker.Load().proxy.rules.Load().tls.shown.Load()
 	if s == nil || l.c.peer.kind == 0 {
 		// Without a word, as PostgreSQL: the client would take it for a part of
 		// the handshake.
-		p.log.Info("TLS handshake failed", l.told([]any{"client", l.c.id, "addr", l.c.peer.addr(), "err", "the client begins with TLS, and there is none here"})...)
+		l.unshaken("the client begins with TLS, and there is none here")
 		l.hangUp()
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"pgweir/loop"
+	"pgweir/throttle"
 )
 
 // A TLS handshake blocks, so it runs on a goroutine of its own, on a copy of the
@@ -88,9 +89,22 @@ func (l *login) handshaken(encrypted *loop.TLS, s *presented, err error) {
 		err = w.loop.Add(&c.conn)
 	}
 	if err != nil {
-		w.proxy.log.Info("TLS handshake failed", l.told([]any{"client", c.id, "addr", c.peer.addr(), "err", err})...)
+		l.unshaken(err.Error())
 		l.ended()
 	}
+}
+
+// unshaken notes that nothing has come of TLS, and why.
+func (l *login) unshaken(why string) {
+	say, unsaid := l.note(throttle.Garbled)
+	if !say {
+		return
+	}
+	attrs := []any{"client", l.c.id, "addr", l.c.peer.addr(), "err", why}
+	if unsaid > 0 {
+		attrs = append(attrs, "unsaid", unsaid)
+	}
+	l.c.worker.Load().proxy.log.Info("TLS handshake failed", l.told(attrs)...)
 }
 
 // hangUp ends the connection of a client without a word, also for whoever has a

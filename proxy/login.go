@@ -171,14 +171,23 @@ func (l *login) startup(p []byte) (n int, more bool) {
 		l.c.conn.Send([]byte{'N'})
 		return n, true
 	case wire.KindCancelRequest:
-		l.stage = stageCancel
-		l.c.worker.Load().proxy.cancel(s.PID, s.Key, func() {
-			l.c.post(l.ended)
-		})
-		return n, false
+		return n, l.cancel(&s)
 	}
 	l.start = s
 	return n, l.authenticate()
+}
+
+// cancel carries a CancelRequest out. Its server may take long to answer, and others
+// log in meanwhile.
+func (l *login) cancel(s *wire.Startup) bool {
+	p := l.c.worker.Load().proxy
+	if !p.entrance.EndTurn(&l.visitor) {
+		l.fail(l.noSeat())
+		return false
+	}
+	l.stage = stageCancel
+	p.cancel(s.PID, s.Key, func() { l.c.post(l.ended) })
+	return false
 }
 
 // authenticate looks at the StartupMessage and begins the exchange.

@@ -20,6 +20,9 @@ import (
 
 // Options of a Proxy.
 type Options struct {
+	// Start is canceled when the program is to end while New still waits for
+	// commands that passwords come from; nil: never.
+	Start   context.Context
 	Version string
 	Log     *slog.Logger
 	// Console serves a client of the admin console that has logged in.
@@ -71,7 +74,7 @@ type Proxy struct {
 	// secrets are what the files and commands that passwords come from give.
 	secrets *secrets.Store
 	// base is the configuration in force, without what secrets gives; guarded by
-	// reloads.
+	// applying.
 	base *config.Config
 	// rules are what the configuration says, replaced as a whole.
 	rules atomic.Pointer[rules]
@@ -85,8 +88,10 @@ type Proxy struct {
 		listeners []*listener
 		history   history // of all pools together
 	}
-	reloads sync.Mutex // one reload, or change of secrets, at a time
-	peak    peaks
+	// reloads lets one reload read the configuration, and wait for commands, at a time;
+	// applying, taken after it, one reload or change of secrets be put in force.
+	reloads, applying sync.Mutex
+	peak              peaks
 	// measured counts the keeper's measurements of memory.
 	measured int
 	tooLarge map[string]string // the keeper's: the sums it has warned of, by server
@@ -99,7 +104,8 @@ type Proxy struct {
 	done         sync.WaitGroup
 }
 
-// New prepares a proxy; it listens nowhere yet.
+// New prepares a proxy; it listens nowhere yet. It waits for the commands that
+// passwords come from, and leaves none behind if it is given up.
 func New(c *config.Config, opts Options) (*Proxy, error) {
 	p := &Proxy{opts: opts, log: opts.Log, started: time.Now(), budget: pool.NewBudget(), stopped: make(chan struct{})}
 	rand.Read(p.secret[:])
@@ -113,7 +119,14 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p.failures = throttle.NewFailures(penaltyOf(c), maxFailures, p.since, func(d time.Duration, f func()) { time.AfterFunc(d, f) })
 	p.secrets = secrets.New(p.log, p.renewSecrets)
 	sources := c.SecretSources()
-	set := p.secrets.Prepare(sources)
+	if opts.Start != nil {
+		defer context.AfterFunc(opts.Start, p.secrets.Close)()
+	}
+	set, err := p.secrets.Prepare(sources)
+	if err != nil {
+		p.secrets.Close()
+		return nil, err
+	}
 	r, err := p.newRules(c, set)
 	if err != nil {
 		return nil, err

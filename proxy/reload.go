@@ -21,12 +21,18 @@ func (p *Proxy) Reload() error {
 	return nil
 }
 
-// Apply puts a configuration in force; the lock on reloads is held. Clients that are in stay in; a pool
-// whose database is no longer configured serves them to their end with the
-// settings that it has.
+// Apply puts a configuration in force; the lock on reloads is held. Clients that are
+// in stay in; a pool whose database is no longer configured serves them to their end
+// with the settings that it has. While commands that passwords come from are waited
+// for, the secrets of the configuration in force may change.
 func (p *Proxy) Apply(c *config.Config) error {
 	sources := c.SecretSources()
-	set := p.secrets.Prepare(sources)
+	set, err := p.secrets.Prepare(sources)
+	if err != nil {
+		return err
+	}
+	p.applying.Lock()
+	defer p.applying.Unlock()
 	r, err := p.newRules(c, set)
 	if err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 
 // renewSecrets puts in force what the files and commands give now.
 func (p *Proxy) renewSecrets() {
-	p.reloads.Lock()
-	defer p.reloads.Unlock()
+	p.applying.Lock()
+	defer p.applying.Unlock()
 	if p.base == nil {
 		return // the start has not come so far
 	}

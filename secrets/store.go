@@ -2,7 +2,10 @@ package secrets
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +21,12 @@ const (
 	renewEvery = time.Second
 	// The pauses after runs that failed.
 	firstPause, lastPause = time.Second, 30 * time.Second
+	// killing is how long Close waits for the commands that it kills.
+	killing = 2 * time.Second
 )
+
+// ErrClosed is what Prepare gives once the store is closed.
+var ErrClosed = errors.New("pgweir is being stopped")
 
 // Store keeps what the sources of a configuration give. Its methods may be called on
 // any goroutine; those that wait say so.
@@ -28,8 +36,10 @@ type Store struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 
-	mu   sync.Mutex // guards held and what is in the entries
+	mu   sync.Mutex // guards held, running and what is in the entries
 	held Set
+	// running are the commands that run, each closed at its end.
+	running map[chan struct{}]struct{}
 }
 
 // Set are the sources of one configuration, by SecretSource.Key.
@@ -51,17 +61,31 @@ type entry struct {
 // New makes a store without sources. changed is called, on a goroutine of its own,
 // whenever a source gives another secret.
 func New(log *slog.Logger, changed func()) *Store {
-	s := &Store{log: log, changed: changed, held: Set{}}
+	s := &Store{log: log, changed: changed, held: Set{}, running: map[chan struct{}]struct{}{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
-// Close ends commands that run, and Keep.
-func (s *Store) Close() { s.cancel() }
+// Close ends commands that run, with all that they have started, and what waits for
+// them, and Keep. It returns when they are dead. It may be called again.
+func (s *Store) Close() {
+	s.cancel()
+	s.mu.Lock()
+	running := slices.Collect(maps.Keys(s.running))
+	s.mu.Unlock()
+	late := time.After(killing)
+	for _, done := range running {
+		select {
+		case <-done:
+		case <-late:
+			return // the kernel does not let go of one
+		}
+	}
+}
 
 // Prepare makes a Set of sources. Commands that have given nothing yet are run, and
-// waited for.
-func (s *Store) Prepare(sources []config.SecretSource) Set {
+// waited for. The error is ErrClosed.
+func (s *Store) Prepare(sources []config.SecretSource) (Set, error) {
 	set := Set{}
 	var runs []<-chan struct{}
 	s.mu.Lock()
@@ -78,9 +102,15 @@ func (s *Store) Prepare(sources []config.SecretSource) Set {
 	}
 	s.mu.Unlock()
 	for _, run := range runs {
-		<-run
+		select {
+		case <-run:
+		case <-s.ctx.Done():
+		}
 	}
-	return set
+	if s.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
+	return set, nil
 }
 
 // Commit puts a Set in force, which was prepared of these sources.
@@ -168,8 +198,11 @@ func (s *Store) begin(e *entry, atOnce bool) <-chan struct{} {
 	done := make(chan struct{})
 	e.busy, e.begun = done, time.Now()
 	source := e.source
+	if source.File == "" {
+		s.running[done] = struct{}{}
+	}
 	go func() {
-		defer close(done)
+		defer s.ended(done)
 		var value config.Secret
 		var err error
 		if source.File != "" {
@@ -185,6 +218,14 @@ func (s *Store) begin(e *entry, atOnce bool) <-chan struct{} {
 		}
 	}()
 	return done
+}
+
+// ended says that what was under way is done.
+func (s *Store) ended(done chan struct{}) {
+	s.mu.Lock()
+	delete(s.running, done)
+	s.mu.Unlock()
+	close(done)
 }
 
 // settle takes what a source has given, and tells whether that is another secret

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,7 +70,12 @@ func (b *bench) runs() int {
 }
 
 func (b *bench) use(sources ...config.SecretSource) {
-	b.Commit(b.Prepare(sources), sources)
+	b.t.Helper()
+	set, err := b.Prepare(sources)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.Commit(set, sources)
 }
 
 func (b *bench) eventually(what string, condition func() bool) {
@@ -206,5 +213,31 @@ func TestWhatACommandMayDo(t *testing.T) {
 	}
 	if _, err := Run(context.Background(), &config.SecretSource{Command: []string{"/no/such/program"}, Timeout: time.Minute}); err == nil || !strings.Contains(fmt.Sprint(err), "no such file") {
 		t.Error(err)
+	}
+}
+
+func TestCloseEndsWhoWaitsForACommandAndTheCommand(t *testing.T) {
+	b := newBench(t)
+	hangs := config.SecretSource{Setting: "s", Command: []string{b.write("hangs", "#!/bin/sh\ncd "+b.dir+"\necho $$ > pid.next\nmv pid.next pid\nsleep 60\n")}, Dir: b.dir, Timeout: time.Minute}
+	ended := make(chan error)
+	go func() {
+		_, err := b.Prepare([]config.SecretSource{hangs})
+		ended <- err
+	}()
+	pid := 0
+	b.eventually("it runs", func() bool {
+		data, _ := os.ReadFile(filepath.Join(b.dir, "pid"))
+		pid, _ = strconv.Atoi(strings.TrimSpace(string(data)))
+		return pid > 0
+	})
+	b.Close()
+	if err := <-ended; err != ErrClosed {
+		t.Errorf("Prepare: %v", err)
+	}
+	if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
+		t.Errorf("the command is there: %v", err)
+	}
+	if _, err := b.Prepare([]config.SecretSource{hangs}); err != ErrClosed {
+		t.Errorf("Prepare behind Close: %v", err)
 	}
 }

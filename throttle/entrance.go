@@ -139,6 +139,18 @@ func (e *Entrance) Proven(v *Visitor) Seat {
 	return seat
 }
 
+// EndTurn says that a login needs its turn no longer, and stays for a while: others are
+// served in its stead, and it keeps its seat until it has to Leave. In the reserve,
+// where there are no turns, it still counts. It is false if another has its seat.
+func (e *Entrance) EndTurn(v *Visitor) bool {
+	e.mu.Lock()
+	defer e.unlock()
+	if v.seat == Ordinary {
+		e.remove(v)
+	}
+	return v.seat != NoSeat
+}
+
 // Leave says that a login has ended. It may be called again, and behind Proven; it
 // does nothing then.
 func (e *Entrance) Leave(v *Visitor) {

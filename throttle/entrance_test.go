@@ -324,3 +324,34 @@ type quiet struct{ Visitor }
 
 func (*quiet) Serve() {}
 func (*quiet) Yield() {}
+
+func TestWhoNeedsItsTurnNoLongerKeepsItsSeat(t *testing.T) {
+	e := NewEntrance(Limits{Clients: 3, Logins: 2})
+	first := arrive(t, e, ip("10.0.0.1"), 0, Served)
+	waits := arrive(t, e, ip("10.0.0.1"), 0, Waits)
+	if !e.EndTurn(&first.Visitor) || !waits.served || e.seated != 2 {
+		t.Fatalf("the next one is served: %v, %d seats", waits.served, e.seated)
+	}
+	if !e.EndTurn(&first.Visitor) {
+		t.Error("a second time it has no seat")
+	}
+	e.EndTurn(&waits.Visitor)
+	third := arrive(t, e, ip("10.0.0.1"), 0, Served)
+	beyond := arrive(t, e, ip("10.0.0.1"), time.Hour, Served)
+	if !e.EndTurn(&beyond.Visitor) || e.Counts() != (Counts{Addrs: 1, Served: 2, Reserve: 1}) {
+		t.Errorf("one of the reserve does not count any more: %+v", e.Counts())
+	}
+	if arrive(t, e, ip("10.0.0.2"), 2*time.Second, Served); first.yielded || waits.yielded {
+		t.Error("one that has no turn gives way")
+	}
+	for _, g := range []*guest{first, waits, third, beyond, first} {
+		e.Leave(&g.Visitor)
+	}
+	if e.seated != 0 || e.Counts().Reserve != 1 {
+		t.Errorf("%d seats are taken, %+v", e.seated, e.Counts())
+	}
+	yields := &guest{}
+	if e.EndTurn(&yields.Visitor) {
+		t.Error("who has no seat has one")
+	}
+}

@@ -13,7 +13,7 @@ const (
 	Failed   Event = iota // a wrong password, or no such user
 	Refused               // there was no seat for it
 	TimedOut              // it took longer than client_login_timeout
-	Garbled               // it was no login
+	Garbled               // it was no login, or one to which no password would help
 	events
 )
 

@@ -55,16 +55,20 @@ func serve(path string, logs io.Writer) error {
 	}
 	raiseFileLimit(log, c.MaxClientConn+c.MaxLogins) // a TLS handshake has a copy
 
-	front := &frontDesk{log: log, level: level, path: path, stop: make(chan stopRequest, 1)}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+
+	front := &frontDesk{log: log, level: level, path: path, stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
 	watcher := census.NewWatcher(front.censusSettings())
-	p, err := proxy.New(c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses})
+	p, err := front.start(signals, c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses})
+	if errors.Is(err, errGivenUp) {
+		log.Info("pgweir has stopped before it was ready")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	front.proxy = p
-
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 
 	http, err := openHTTP(c, log)
 	if err != nil {
@@ -82,6 +86,7 @@ func serve(path string, logs io.Writer) error {
 		helpers.Go(func() { http.serve(ctx, p) })
 		helpers.Go(func() { http.follow(ctx) })
 	}
+	go front.reload()
 	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
 	front.heed(signals, cancel)
 	return nil
@@ -94,9 +99,59 @@ type frontDesk struct {
 	path  string
 	proxy *proxy.Proxy
 	stop  chan stopRequest
+	// hangups has what the next reload is for: all that come while another is under
+	// way are one more.
+	hangups chan struct{}
 }
 
 type stopRequest struct{ atOnce bool }
+
+// errGivenUp is that a signal has ended the start.
+var errGivenUp = errors.New("the start was given up")
+
+// start makes the proxy, for which commands that passwords come from may have to be
+// waited for, unless a signal ends that.
+func (f *frontDesk) start(signals <-chan os.Signal, c *config.Config, o proxy.Options) (p *proxy.Proxy, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	o.Start = ctx
+	made := make(chan struct{})
+	go func() {
+		defer close(made)
+		p, err = proxy.New(c, o)
+	}()
+	for {
+		select {
+		case <-made:
+			return p, err
+		case s := <-signals:
+			if s == syscall.SIGHUP {
+				f.hangUp()
+				continue
+			}
+			f.log.Info("a signal ends the start", "signal", s.String())
+			cancel()
+			<-made
+			return nil, errGivenUp
+		}
+	}
+}
+
+// hangUp asks for a reload.
+func (f *frontDesk) hangUp() {
+	select {
+	case f.hangups <- struct{}{}:
+	default:
+	}
+}
+
+// reload reloads as often as that is asked for, to the program's end. It may have to
+// wait for commands that passwords come from, and nothing else waits for that.
+func (f *frontDesk) reload() {
+	for range f.hangups {
+		f.proxy.Reload() // logs what came of it
+	}
+}
 
 // heed does what signals and the console ask for until the proxy has ended. A
 // drain that has come to its end ends the helpers first.
@@ -108,7 +163,7 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 		case s := <-signals:
 			switch {
 			case s == syscall.SIGHUP:
-				p.Reload() // logs what came of it
+				f.hangUp()
 			case stopping:
 				f.log.Warn("second signal, ending at once", "signal", s.String())
 				p.Close()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pgweir/auth"
+	"pgweir/passwords"
 )
 
 // Bounds of an Asker.
@@ -37,6 +38,9 @@ type Options struct {
 	// They may be nil.
 	Failing func(Source, error)
 	Works   func(Source)
+	// Passwords are those that a source's user may have just now. It is called when a
+	// connection is opened, and must not wait. Nil: none is known.
+	Passwords func(Source) passwords.List
 }
 
 // Asker asks sources for users' secrets, and keeps the answers. Any number of

@@ -203,7 +203,7 @@ func TestNobodyWithAnAnswerWaitsForAServerThatIsAway(t *testing.T) {
 func TestAServerThatIsAwayIsNotTriedForEachLogin(t *testing.T) {
 	b := newBench(t)
 	tries := 0
-	b.Asker.open = opener(func(context.Context, Source) (conn, error) { tries++; return nil, errAway })
+	b.Asker.open = opener(func(context.Context, Source, string) (conn, error) { tries++; return nil, errAway })
 	for i := range 20 {
 		b.fails(t, fmt.Sprint("u", i), errAway)
 		b.fails(t, "u", errAway)

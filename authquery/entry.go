@@ -11,11 +11,12 @@ import (
 const restTime = time.Second
 
 // Source is where users' secrets are asked for, and how. Sources that are equal have
-// one connection and the same users.
+// one connection and the same users. The password that a connection is opened with is
+// no part of it: answers outlive a change of that (Options.Passwords).
 type Source struct {
 	Server         string // where it listens, for people: host:port, or a socket's path
 	Database, User string // that the connection is to, and that it logs in as
-	ConnString     string // libpq's keywords; it may hold a password
+	ConnString     string // libpq's keywords, without a password
 	// Reach is how the server is reached; nil for as ConnString says. Values must be
 	// comparable.
 	Reach Reach

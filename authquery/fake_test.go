@@ -25,11 +25,14 @@ type fakeServer struct {
 	none    map[string]bool // databases that there are not
 	noHome  error           // why "postgres" cannot be opened
 	logins  []string        // databases that somebody has tried to open
-	id      string
-	shape   auth.Shape
-	tries   int // to open one
-	opened  int // connections, all together
-	open    int // now
+	// password is what a login has to have, "" for any; shown are those that were tried.
+	password string
+	shown    []string
+	id       string
+	shape    auth.Shape
+	tries    int // to open one
+	opened   int // connections, all together
+	open     int // now
 }
 
 func (s *fakeServer) set(f func(*fakeServer)) {
@@ -50,7 +53,7 @@ func (s *fakeServer) connections() int {
 	return s.open
 }
 
-func (s *fakeServer) connect(ctx context.Context, source Source) (conn, error) {
+func (s *fakeServer) connect(ctx context.Context, source Source, password string) (conn, error) {
 	s.mu.Lock()
 	gone := s.gone
 	s.mu.Unlock()
@@ -67,7 +70,10 @@ func (s *fakeServer) connect(ctx context.Context, source Source) (conn, error) {
 		return nil, s.away
 	}
 	s.logins = append(s.logins, source.Database)
+	s.shown = append(s.shown, password)
 	switch {
+	case s.password != "" && password != s.password:
+		return nil, &pgconn.PgError{Code: "28P01"}
 	case s.none[source.Database]:
 		return nil, &pgconn.PgError{Code: "3D000"}
 	case source.Database == home.Database && s.noHome != nil:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pgweir/auth"
+	"pgweir/passwords"
 )
 
 // line is the connection to one source. It is opened when something is asked, by a
@@ -30,7 +31,8 @@ type line struct {
 	refused   pause // the server's, to let us in there
 	counts    counts
 
-	conn conn // the goroutine's
+	conn  conn            // the goroutine's
+	login passwords.Login // likewise
 }
 
 // conn is an open connection.
@@ -50,8 +52,8 @@ type conn interface {
 	close()
 }
 
-// opener opens a connection to a source.
-type opener func(context.Context, Source) (conn, error)
+// opener opens a connection to a source with a password; "" for none.
+type opener func(ctx context.Context, s Source, password string) (conn, error)
 
 // add has a question asked. Under mu.
 func (l *line) add(f *flight) {

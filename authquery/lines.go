@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"pgweir/passwords"
 )
 
 // maxGuesses is how many lines there may be to databases of which nobody vouches that
@@ -83,7 +85,8 @@ func (l *line) connect(ctx context.Context) error {
 	if l.conn != nil {
 		return nil
 	}
-	if err := l.pauses(); err != nil {
+	list := l.asker.passwords(l.source)
+	if err := l.pauses(l.login.HasOther(list)); err != nil {
 		return err
 	}
 	select {
@@ -91,7 +94,11 @@ func (l *line) connect(ctx context.Context) error {
 	case <-ctx.Done():
 		return errBusy // those of lines that made room are still being closed
 	}
-	c, err := l.asker.open(ctx, l.source)
+	var c conn
+	err := l.login.Try(ctx, list, func(password string) (err error) {
+		c, err = l.asker.open(ctx, l.source, password)
+		return err
+	})
 	if err != nil {
 		<-l.asker.slots
 		l.failed(err)
@@ -102,13 +109,22 @@ func (l *line) connect(ctx context.Context) error {
 	return nil
 }
 
-// pauses gives the error for which nothing is opened at the moment.
-func (l *line) pauses() error {
+// passwords are those that a source's user may have.
+func (a *Asker) passwords(s Source) passwords.List {
+	if a.opts.Passwords == nil {
+		return passwords.List{}
+	}
+	return a.opts.Passwords(s)
+}
+
+// pauses gives the error for which nothing is opened at the moment. The server's
+// refusal does not count if there is another password by now.
+func (l *line) pauses(another bool) error {
 	a := l.asker
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now, sv := a.now(), a.server(l.source.Server)
-	if err := l.refused.refuses(now); err != nil {
+	if err := l.refused.refuses(now); err != nil && !another {
 		return err
 	}
 	if err := sv.guesses.refuses(now); err != nil && l.guess {

@@ -3,6 +3,8 @@ package authquery
 import (
 	"context"
 	"errors"
+
+	"pgweir/passwords"
 )
 
 const (
@@ -52,15 +54,15 @@ func (t *talk) roles(ctx context.Context, name string) (out []string, err error)
 
 // Roles asks a source once for the roles of a user, over a connection that is closed
 // again. The error is as that of Try.
-func Roles(ctx context.Context, s Source, name string) (map[string]bool, error) {
-	c, err := openTalk(ctx, s)
+func Roles(ctx context.Context, s Source, list passwords.List, name string) (map[string]bool, error) {
+	c, err := openOnce(ctx, s, list)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	list, err := c.roles(ctx, name)
-	roles := make(map[string]bool, len(list))
-	for _, role := range list {
+	found, err := c.roles(ctx, name)
+	roles := make(map[string]bool, len(found))
+	for _, role := range found {
 		roles[role] = true
 	}
 	return roles, err

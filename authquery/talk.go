@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"pgweir/auth"
+	"pgweir/passwords"
 )
 
 const (
@@ -49,7 +50,7 @@ type talk struct {
 type Reach interface{ Apply(*pgconn.Config) error }
 
 // openTalk is the opener for PostgreSQL.
-func openTalk(ctx context.Context, s Source) (conn, error) {
+func openTalk(ctx context.Context, s Source, password string) (conn, error) {
 	c, err := pgconn.ParseConfig(s.ConnString)
 	if err != nil {
 		return nil, fmt.Errorf("the connection string: %w", err)
@@ -58,6 +59,9 @@ func openTalk(ctx context.Context, s Source) (conn, error) {
 		if err := s.Reach.Apply(c); err != nil {
 			return nil, shortened(err)
 		}
+	}
+	if password != "" {
+		c.Password = password
 	}
 	for name, value := range parameters {
 		c.RuntimeParams[name] = value
@@ -153,10 +157,20 @@ func (t *talk) ask(ctx context.Context, query, name string) (secret string, err 
 // the server's encoding: nobody has it. (Class 22 is that of wrong data.)
 func notAName(err error) bool { return strings.HasPrefix(sqlState(err), "22") }
 
+// openOnce opens a connection with the first password that the server takes.
+func openOnce(ctx context.Context, s Source, list passwords.List) (c conn, err error) {
+	var login passwords.Login
+	err = login.Try(ctx, list, func(password string) (err error) {
+		c, err = openTalk(ctx, s, password)
+		return err
+	})
+	return c, err
+}
+
 // Try asks a source once, over a connection that is closed again. The error is in one
 // line, and has no secret.
-func Try(ctx context.Context, s Source, name string) error {
-	c, err := openTalk(ctx, s)
+func Try(ctx context.Context, s Source, list passwords.List, name string) error {
+	c, err := openOnce(ctx, s, list)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"pgweir/passwords"
 )
 
 const (
@@ -28,6 +30,8 @@ const (
 // and kept; after an error it is closed.
 type line struct {
 	connString string
+	passwords  func() passwords.List // nil for the one in connString
+	login      passwords.Login
 	encryption Encryption
 	user       string // in it, once it was read
 	conn       *pgx.Conn
@@ -45,7 +49,11 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 		}
 		l.conn = nil
 	}
-	if l.refused != nil && time.Now().Before(l.until) {
+	var list passwords.List
+	if l.passwords != nil {
+		list = l.passwords()
+	}
+	if l.refused != nil && time.Now().Before(l.until) && !l.login.HasOther(list) {
 		return false, l.refused
 	}
 	l.refused = nil
@@ -76,7 +84,14 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	if l.conn, err = pgx.ConnectConfig(ctx, c); err != nil {
+	err = l.login.Try(ctx, list, func(password string) (err error) {
+		if password != "" {
+			c.Password = password
+		}
+		l.conn, err = pgx.ConnectConfig(ctx, c)
+		return err
+	})
+	if err != nil {
 		l.conn = nil
 		err = &askError{text: reason(err), err: err}
 		if refusal(sqlState(err)) {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"pgweir/health"
+	"pgweir/passwords"
 	"pgweir/proctable"
 	"pgweir/status"
 )
@@ -18,6 +19,9 @@ type Target struct {
 	Host          string // as status.CensusServer.Host
 	Network, Addr string // as net.Dial takes them
 	ConnString    string // libpq's keywords or URL; "": nobody may ask
+	// Passwords are those that the user may have just now, asked for at each login;
+	// nil for the one in ConnString. A new one does not end the connection.
+	Passwords func() passwords.List
 	// Encryption is how its connections are encrypted; nil for as ConnString says.
 	Encryption Encryption
 	// Seeds are process ids of backends of ours there, to find the postmaster
@@ -62,7 +66,7 @@ type Reader struct {
 
 // NewReader makes a reader; nothing is opened before the first Read.
 func NewReader(target Target, opts Options) *Reader {
-	return &Reader{target: target, line: line{connString: target.ConnString, encryption: target.Encryption}, memory: budget{unlimited: opts.AllMemory}}
+	return &Reader{target: target, line: line{connString: target.ConnString, passwords: target.Passwords, encryption: target.Encryption}, memory: budget{unlimited: opts.AllMemory}}
 }
 
 // Close gives the connection back.

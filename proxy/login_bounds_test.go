@@ -47,7 +47,7 @@ func guardingWith(t *testing.T, lines string, asks ConnStrings) *Proxy {
 	}
 	options := Options{Log: slog.New(slog.DiscardHandler), Console: silentConsole{}}
 	if asks != nil {
-		options.AuthLogins = func(*config.Config) (ConnStrings, error) { return asks, nil }
+		options.AuthLogins = func(*config.Config) ConnStrings { return asks }
 	}
 	p, err := New(c, options)
 	if err != nil {

@@ -31,7 +31,7 @@ type Options struct {
 	Load func() (*config.Config, error)
 	// AuthLogins says how a configuration's auth_user logs in to servers; nil: the
 	// servers are not asked for users' secrets.
-	AuthLogins func(*config.Config) (ConnStrings, error)
+	AuthLogins func(*config.Config) ConnStrings
 	// Censuses gives the last census of each server; nil: nobody takes any.
 	Censuses func() []*status.Census
 }

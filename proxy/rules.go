@@ -58,14 +58,14 @@ func (p *Proxy) newRules(c *config.Config, set secrets.Set) (*rules, error) {
 }
 
 // renewed are the rules of the same configuration with other secrets.
-func (r *rules) renewed(c *config.Config, logins func(*config.Config) (ConnStrings, error)) (*rules, error) {
+func (r *rules) renewed(c *config.Config, logins func(*config.Config) ConnStrings) (*rules, error) {
 	n := *r
 	return &n, n.setSecrets(c, r, logins)
 }
 
 // setSecrets takes a configuration that has its secrets. before are the rules until
 // now; nil at the start.
-func (r *rules) setSecrets(c *config.Config, before *rules, logins func(*config.Config) (ConnStrings, error)) error {
+func (r *rules) setSecrets(c *config.Config, before *rules, logins func(*config.Config) ConnStrings) error {
 	entries, err := AuthEntries(c)
 	if err != nil {
 		return err
@@ -80,9 +80,7 @@ func (r *rules) setSecrets(c *config.Config, before *rules, logins func(*config.
 	}
 	r.config, r.users = c, users
 	if logins != nil {
-		if r.connString, err = logins(c); err != nil {
-			return err
-		}
+		r.connString = logins(c)
 	}
 	r.elsewhere = nil
 	if q, ok := c.AuthQueryForNone(); ok {

@@ -7,6 +7,7 @@ import (
 	"pgweir/auth"
 	"pgweir/authquery"
 	"pgweir/config"
+	"pgweir/passwords"
 	"pgweir/pool"
 	"pgweir/wire"
 )
@@ -172,11 +173,42 @@ func (p *Proxy) newAsker() *authquery.Asker {
 			p.log.Warn("auth_query fails: users without a secret here, and those whose roles count (+role), log in only as long as older answers serve (auth_query_stale)",
 				attrs(s, "err", err)...)
 		},
-		Works: func(s authquery.Source) { p.log.Warn("auth_query works again", attrs(s)...) },
+		Works:     func(s authquery.Source) { p.log.Warn("auth_query works again", attrs(s)...) },
+		Passwords: func(s authquery.Source) passwords.List { return p.Passwords(s.User) },
 	})
 }
 
-// ConnStrings gives the connection string for a question, in libpq's form, and how
-// the server is reached. It is
-// called on event loops, and must not wait.
+// Passwords are those with which pgweir itself may log in as a user just now, as
+// auth_user and census_user do: what is known here in plain text.
+func (p *Proxy) Passwords(user string) passwords.List {
+	r := p.rules.Load()
+	var out passwords.List
+	plain := func(s auth.Secret) string { return s.Credentials(user).Password }
+	for _, secret := range r.users.Secrets(user) {
+		if text := plain(secret); text != "" {
+			out.Known = append(out.Known, text)
+		}
+	}
+	u := r.config.Users[user]
+	if u == nil {
+		return out
+	}
+	source, ok := r.config.Source(&u.Passwords)
+	if !ok {
+		return out
+	}
+	key, refused := source.Key(), u.Password
+	out.Renew = func() (string, bool) {
+		text, ok := r.secrets.Renew(key, refused)
+		if !ok {
+			return "", false
+		}
+		secret, err := auth.ParseSecret(string(text))
+		return plain(secret), err == nil && plain(secret) != ""
+	}
+	return out
+}
+
+// ConnStrings gives the connection string for a question, in libpq's form and without
+// a password, and how the server is reached. It is called on event loops, and must not wait.
 type ConnStrings func(config.AuthQuery) (string, authquery.Reach)

@@ -15,15 +15,11 @@ import (
 )
 
 // authLogins is for proxy.Options.
-func authLogins(c *config.Config) (proxy.ConnStrings, error) {
-	users, err := knownUsers(c)
-	if err != nil {
-		return nil, err
-	}
+func authLogins(c *config.Config) proxy.ConnStrings {
 	return func(q config.AuthQuery) (string, authquery.Reach) {
-		login := authLogin(c, q, users)
+		login := authLogin(c, q)
 		return login.connString(), authReach(login.tls)
-	}, nil
+	}
 }
 
 // authReach has a connection encrypted and dialed as the pools' own are.
@@ -35,8 +31,8 @@ func (r authReach) Apply(c *pgconn.Config) error {
 	return serverTLS(r).encrypt(c)
 }
 
-// authLogin is how auth_user logs in.
-func authLogin(c *config.Config, q config.AuthQuery, users map[string]string) serverLogin {
+// authLogin is how auth_user logs in, but for the password.
+func authLogin(c *config.Config, q config.AuthQuery) serverLogin {
 	login := serverLogin{
 		host: q.Database.Host, port: q.Database.Port, user: q.User, dbname: q.Database.DBName,
 		tls: serverTLSOf(c), auth: serverAuthOf(c), application: "pgweir auth_query",
@@ -44,22 +40,19 @@ func authLogin(c *config.Config, q config.AuthQuery, users map[string]string) se
 	if dir, ok := q.Database.SocketDir(); ok {
 		login.host = dir
 	}
-	if isPlain(users[q.User]) {
-		login.password = users[q.User]
-	}
 	return login
 }
 
 // authSource is where a question is asked.
-func authSource(c *config.Config, q config.AuthQuery, users map[string]string) authquery.Source {
-	login := authLogin(c, q, users)
+func authSource(c *config.Config, q config.AuthQuery) authquery.Source {
+	login := authLogin(c, q)
 	_, server := q.Database.Address()
 	return authquery.Source{Server: server, Database: login.dbname, User: q.User, ConnString: login.connString(), Reach: authReach(login.tls), Query: q.Query}
 }
 
 // authSources are the places where secrets are asked for, each once. Where the client
 // chooses the database, that is "postgres", which is nearly always there.
-func authSources(c *config.Config, users map[string]string) (out []authquery.Source) {
+func authSources(c *config.Config) (out []authquery.Source) {
 	for name := range c.Databases {
 		q, ok := c.AuthQueryFor(name)
 		if !ok {
@@ -68,7 +61,7 @@ func authSources(c *config.Config, users map[string]string) (out []authquery.Sou
 		if q.Database.Name == "*" && q.Database.DBName == "*" {
 			q, _ = c.AuthQueryFor("postgres")
 		}
-		s := authSource(c, q, users)
+		s := authSource(c, q)
 		if !slices.Contains(out, s) {
 			out = append(out, s)
 		}
@@ -80,11 +73,11 @@ func authSources(c *config.Config, users map[string]string) (out []authquery.Sou
 }
 
 // authQueries tries every auth_query, and prints what does not work.
-func (ck *checker) authQueries(ctx context.Context, c *config.Config, users map[string]string) {
-	for _, s := range authSources(c, users) {
+func (ck *checker) authQueries(ctx context.Context, c *config.Config) {
+	for _, s := range authSources(c) {
 		fmt.Fprintf(ck.out, "auth_query: user %q asks in database %q of %s, over one connection besides the pools' own\n", s.User, s.Database, s.Server)
 		ctx, cancel := context.WithTimeout(ctx, askTimeout)
-		if err := ck.tryQuery(ctx, s, s.User); err != nil {
+		if err := ck.tryQuery(ctx, s, passwordsOf(c, s.User), s.User); err != nil {
 			fmt.Fprintf(ck.out, "warning: auth_query as user %q in database %q of %s does not work: %s\n", s.User, s.Database, s.Server, err)
 		}
 		cancel()

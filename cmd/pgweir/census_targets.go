@@ -6,6 +6,7 @@ import (
 	"pgweir/census"
 	"pgweir/config"
 	"pgweir/health"
+	"pgweir/passwords"
 	"pgweir/status"
 )
 
@@ -18,9 +19,9 @@ func (f *frontDesk) censusSettings() census.Settings {
 			if c := f.proxy.Config(); c != seen {
 				users, err := knownUsers(c)
 				if err != nil {
-					f.log.Warn("the census knows no passwords", "err", err)
+					f.log.Warn("the census knows no users", "err", err)
 				}
-				seen, targets = c, censusTargets(c, users, f.proxy.Backends)
+				seen, targets = c, censusTargets(c, users, f.proxy.Backends, f.censusPasswords)
 			}
 			return targets
 		},
@@ -30,9 +31,18 @@ func (f *frontDesk) censusSettings() census.Settings {
 	}
 }
 
+// censusPasswords are those of census_user.
+func (f *frontDesk) censusPasswords() passwords.List {
+	c := f.proxy.Config()
+	if c.CensusPassword != "" {
+		return passwords.List{Known: []string{string(c.CensusPassword)}}
+	}
+	return f.proxy.Passwords(c.CensusUser)
+}
+
 // censusTargets are the servers that the configuration names, with the login
 // that is to ask them. backends tell where their processes are.
-func censusTargets(c *config.Config, users map[string]string, backends func() []status.Backend) []census.Target {
+func censusTargets(c *config.Config, users map[string]string, backends func() []status.Backend, known func() passwords.List) []census.Target {
 	var out []census.Target
 	for _, d := range c.Demand(sorted(users)) {
 		db := config.Database{Host: d.Host, Port: d.Port}
@@ -47,16 +57,13 @@ func censusTargets(c *config.Config, users map[string]string, backends func() []
 		}}
 		if c.CensusUser != "" {
 			login := serverLogin{
-				host: d.Host, port: d.Port, user: c.CensusUser, password: string(c.CensusPassword), dbname: c.CensusDatabase,
+				host: d.Host, port: d.Port, user: c.CensusUser, dbname: c.CensusDatabase,
 				tls: serverTLSOf(c), auth: serverAuthOf(c), application: "pgweir census",
 			}
 			if dir, ok := db.SocketDir(); ok {
 				login.host = dir
 			}
-			if login.password == "" && isPlain(users[c.CensusUser]) {
-				login.password = users[c.CensusUser]
-			}
-			t.ConnString, t.Encryption = login.connString(), login.tls
+			t.ConnString, t.Encryption, t.Passwords = login.connString(), login.tls, known
 		}
 		out = append(out, t)
 	}

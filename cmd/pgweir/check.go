@@ -14,6 +14,7 @@ import (
 
 	"pgweir/authquery"
 	"pgweir/config"
+	"pgweir/passwords"
 	"pgweir/proxy"
 	"pgweir/sizing"
 	"pgweir/status"
@@ -62,9 +63,9 @@ type checker struct {
 	out io.Writer
 	ask func(context.Context, serverLogin) (status.ServerLimits, error)
 	// tryQuery asks for a user's secret.
-	tryQuery func(context.Context, authquery.Source, string) error
+	tryQuery func(context.Context, authquery.Source, passwords.List, string) error
 	// askRoles asks for the roles that a user is a member of.
-	askRoles func(context.Context, authquery.Source, string) (map[string]bool, error)
+	askRoles func(context.Context, authquery.Source, passwords.List, string) (map[string]bool, error)
 }
 
 // run reads the configuration and prints its problems (the error is then
@@ -102,7 +103,7 @@ func (ck *checker) run(ctx context.Context, path string) error {
 	for _, d := range c.Demand(sorted(users)) {
 		ck.server(ctx, c, &d, users)
 	}
-	ck.authQueries(ctx, c, users)
+	ck.authQueries(ctx, c)
 	access.TryDirectories(ctx, func(from string, err error) {
 		fmt.Fprintf(ck.out, "warning: %s: nobody can log in by LDAP: %v\n", from, err)
 	})
@@ -135,6 +136,23 @@ func knownUsers(c *config.Config) (map[string]string, error) {
 		users[e.Name] = e.Secret
 	}
 	return users, nil
+}
+
+// passwordsOf are those with which pgweir may log in as a user, as proxy.Passwords.
+func passwordsOf(c *config.Config, user string) (out passwords.List) {
+	entries, _ := proxy.AuthEntries(c) // what is wrong in them is told elsewhere
+	for _, e := range entries {
+		if e.Name != user {
+			continue
+		}
+		out.Known = nil // the last entry counts
+		for _, text := range []string{e.Secret, e.Next} {
+			if text != "" && isPlain(text) {
+				out.Known = append(out.Known, text)
+			}
+		}
+	}
+	return out
 }
 
 func sorted(users map[string]string) []string {

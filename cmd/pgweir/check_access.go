@@ -75,15 +75,11 @@ func (r *rolesAsked) member(_, group string) (is, known bool) {
 // rolesOf asks the server that the client's database is on.
 func (ck *checker) rolesOf(ctx context.Context, c *config.Config, who *hba.Client) (map[string]bool, error) {
 	c, _ = withSecrets(ctx, c)
-	users, err := knownUsers(c)
-	if err != nil {
-		return nil, err
-	}
 	q, ok := c.AuthQueryFor(who.Database)
 	if !ok {
 		return nil, fmt.Errorf("database %q is not configured, or has no auth_user", who.Database)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return ck.askRoles(ctx, authSource(c, q, users), who.User)
+	return ck.askRoles(ctx, authSource(c, q), passwordsOf(c, q.User), who.User)
 }

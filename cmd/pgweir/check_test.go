@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"pgweir/authquery"
 	"pgweir/cluster"
 	"pgweir/config"
+	"pgweir/passwords"
 	"pgweir/status"
 )
 
@@ -315,8 +317,8 @@ auth_query = "select $1, null"
 	var out bytes.Buffer
 	var tried []string
 	server := &scriptedServer{limits: status.ServerLimits{MaxConnections: 1000}}
-	ck := checker{out: &out, ask: server.ask, tryQuery: func(_ context.Context, s authquery.Source, user string) error {
-		tried = append(tried, fmt.Sprint(s.Database, " ", user, " ", strings.Contains(s.ConnString, "password='hidden'"), " ", strings.HasPrefix(s.Query, "SELECT rolname")))
+	ck := checker{out: &out, ask: server.ask, tryQuery: func(_ context.Context, s authquery.Source, list passwords.List, user string) error {
+		tried = append(tried, fmt.Sprint(s.Database, " ", user, " ", slices.Equal(list.Known, []string{"hidden"}) && !strings.Contains(s.ConnString, "hidden"), " ", strings.HasPrefix(s.Query, "SELECT rolname")))
 		if s.Database == "c" {
 			return errors.New("permission denied")
 		}

@@ -30,7 +30,8 @@ func TestPasswordsAreHeldAfterWrongOnes(t *testing.T) {
 			}
 			held := map[string]chan error{}
 			for user, password := range map[string]string{"app": "right", "nobody": "wrong"} {
-				held[user] = make(chan error, 1)
+				end := make(chan error, 1)
+				held[user] = end
 				go func() {
 					c, err := pgx.ParseConfig(w.DSN("dbname=pgweir", "user="+user, "password="+password))
 					if err == nil {
@@ -40,7 +41,7 @@ func TestPasswordsAreHeldAfterWrongOnes(t *testing.T) {
 							conn.Close(context.Background())
 						}
 					}
-					held[user] <- err
+					end <- err
 				}()
 			}
 			eventually(t, "both are held, the right one and the one that nobody knows", func() bool {
@@ -78,10 +79,11 @@ func TestPasswordsAreHeldAfterWrongOnes(t *testing.T) {
 // client_login_timeout holds.
 func TestWhoIsHeldKeepsLittleAndIsEnded(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{
-		Top:    "auth_type = \"password\"\nlogin_failure_delay = \"1h\"\nlogin_failure_delay_max = \"1h\"\nclient_login_timeout = \"1s\"",
+	opts := weirOptions{
+		Top:    "auth_type = \"password\"\nlogin_failure_delay = \"1h\"\nlogin_failure_delay_max = \"1h\"",
 		Tables: "[users.postgres]\npassword = \"right\"\n",
-	})
+	}
+	w := startWeir(t, opts)
 	for range 5 {
 		if code := codeOf(t, tryLogin(t, w.DSN("password=wrong"))); code != "28P01" {
 			t.Fatal(code)
@@ -89,9 +91,13 @@ func TestWhoIsHeldKeepsLittleAndIsEnded(t *testing.T) {
 	}
 	much := passwordLogin(t, w, "postgres")
 	_ = much.write(append(frame('p', "right\x00"), make([]byte, 1<<20)...))
-	much.ended(promptly) // by what it has sent, or the timeout if no more than that was read
 	patient := passwordLogin(t, w, "postgres")
 	patient.send(frame('p', "right\x00"))
+	eventually(t, "it is held", func() bool { return metric(t, w, "pgweir_logins_delayed") >= 1 })
+	opts.Top += "\nclient_login_timeout = \"1s\""
+	w.Rewrite(t, opts)
+	w.Signal(t, syscall.SIGHUP)
+	much.ended(promptly) // by what it has sent, or the timeout if no more than that was read
 	if code := patient.ended(promptly); code != "08P01" {
 		t.Errorf("ended with %q", code)
 	}

@@ -211,6 +211,7 @@ client_tls_cert_file = "weir.crt"
 client_tls_key_file = "weir.key"
 client_tls_ca_file = "ca.crt"
 server_login_retry = 0
+login_failure_delay = 0
 ` + map[string]string{
 		"none":  "server_tls_sslmode = \"disable\"\n",
 		"tls":   "server_tls_sslmode = \"verify-full\"\n",

@@ -181,7 +181,11 @@ func startLoginServer(t *testing.T, ca *authority) *cluster.Cluster {
 	t.Helper()
 	cert, key := ca.Sign(t, "server.example", net.IPv4(127, 0, 0, 1))
 	pg := startCluster(t, cluster.Options{
-		Settings: map[string]string{"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "ssl_ca_file": "root.crt"},
+		Settings: map[string]string{
+			"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "ssl_ca_file": "root.crt",
+			// Every role has a backend by each way of a client, in each pgweir.
+			"max_connections": fmt.Sprint(50 + len(loginSecrets)*len(loginLinks)*len(clientWays)*len(serverRoles)),
+		},
 		Files: map[string][]byte{
 			"server.crt": []byte(cert), "server.key": []byte(key), "root.crt": []byte(ca.PEM), "pg_ident.conf": []byte("weir pgweir by_cert\n"),
 		},

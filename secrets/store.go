@@ -27,6 +27,7 @@ type Store struct {
 	changed func()
 	ctx     context.Context
 	cancel  context.CancelFunc
+	runs    sync.WaitGroup // commands
 
 	mu   sync.Mutex // guards held and what is in the entries
 	held Set
@@ -56,8 +57,22 @@ func New(log *slog.Logger, changed func()) *Store {
 	return s
 }
 
-// Close ends commands that run, and Keep.
-func (s *Store) Close() { s.cancel() }
+// Close ends Keep and commands that run, and returns when these have ended. It does not
+// wait for files, whose disk may not answer, nor for long.
+func (s *Store) Close() {
+	s.mu.Lock() // no command is begun after it
+	s.cancel()
+	s.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		s.runs.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(2 * lingering):
+	}
+}
 
 // Prepare makes a Set of sources. Commands that have given nothing yet are run, and
 // waited for.
@@ -168,8 +183,15 @@ func (s *Store) begin(e *entry, atOnce bool) <-chan struct{} {
 	done := make(chan struct{})
 	e.busy, e.begun = done, time.Now()
 	source := e.source
+	command := source.File == "" && s.ctx.Err() == nil
+	if command {
+		s.runs.Add(1)
+	}
 	go func() {
 		defer close(done)
+		if command {
+			defer s.runs.Done()
+		}
 		var value config.Secret
 		var err error
 		if source.File != "" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -140,6 +141,25 @@ func TestACommandIsRunAheadOfTheEndAndTheOldSecretServesWhileItFails(t *testing.
 	b.use()
 	if len(b.held) != 0 || b.Now(source.Key()) != "" {
 		t.Error("it is still in force")
+	}
+}
+
+func TestWhatRunsAtTheEndIsKilledFirst(t *testing.T) {
+	b := newBench(t)
+	source := b.command(0)
+	b.write("prog", "#!/bin/sh\ncd "+b.dir+"\necho $$ > pid.next\nmv pid.next pid\nexec sleep 1000\n")
+	go b.use(source)
+	var pid int
+	b.eventually("it runs", func() bool {
+		data, err := os.ReadFile(filepath.Join(b.dir, "pid"))
+		if err == nil {
+			_, err = fmt.Sscan(string(data), &pid)
+		}
+		return err == nil
+	})
+	b.Close()
+	if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
+		t.Errorf("process %d is there: %v", pid, err)
 	}
 }
 

@@ -9,7 +9,10 @@ import (
 
 func TestEveryFileWithASecretIsLookedAt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(file, []byte("x"), 0o604); err != nil {
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(file, 0o604); err != nil { // whatever the umask is
 		t.Fatal(err)
 	}
 	c := &Config{Path: file, holdsSecret: true, ClientTLSKeyFile: file, ServerTLSKeyFile: file,

@@ -57,7 +57,7 @@ func TestApplicationNameAddHostSaysWhereASessionComesFrom(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if n := ask(t, direct, "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"); n > "2" {
+			if n := ask(t, direct, "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"); n != "1" && n != "2" {
 				t.Errorf("names have cost %s backends", n)
 			}
 		})

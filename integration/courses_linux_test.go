@@ -43,9 +43,10 @@ func startCourse(t *testing.T, pg *cluster.Cluster, method, tables string, more 
 	t.Helper()
 	w := startWeir(t, weirOptions{
 		Cluster: pg,
-		Top:     "auth_type = \"hba\"\nauth_hba_file = \"hba.conf\"\nauth_file = \"users.txt\"\nserver_login_retry = 0\nauth_user = \"asker\"\n",
-		Tables:  "[users.postgres]\n" + tables,
-		Files:   map[string]string{"hba.conf": fmt.Sprintf(coursesLines, method), "users.txt": "\"emp\" \"\"\n"},
+		// Without delays: there are hundreds of wrong passwords from one address.
+		Top:    "auth_type = \"hba\"\nauth_hba_file = \"hba.conf\"\nauth_file = \"users.txt\"\nserver_login_retry = 0\nauth_user = \"asker\"\nlogin_failure_delay = 0\n",
+		Tables: "[users.postgres]\n" + tables,
+		Files:  map[string]string{"hba.conf": fmt.Sprintf(coursesLines, method), "users.txt": "\"emp\" \"\"\n"},
 	})
 	return &courses{w: w, databases: append([]string{w.DB, "pgweir"}, more...), users: coursesUsers}
 }
@@ -105,7 +106,7 @@ func TestWhoComparesDoesNotSeeWhoIsThere(t *testing.T) {
 				if (before["nob"] == "") != (method == "password") {
 					t.Errorf("salts are %v", before)
 				}
-				execSQL(t, pg.DSN("postgres"), "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgweir auth_query' and datname = '"+c.w.DB+"'")
+				execSQL(t, pg.DSN("postgres"), "select pg_terminate_backend(pid, 20000) from pg_stat_activity where application_name = 'pgweir auth_query' and datname = '"+c.w.DB+"'")
 				reloadBySignal(t, c.w)
 				for user, salt := range c.see(t) {
 					if before[user] != salt {

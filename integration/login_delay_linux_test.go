@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -96,10 +97,11 @@ func TestARightPasswordIsAnsweredAtOnceAfterWrongOnes(t *testing.T) {
 // client_login_timeout holds.
 func TestWhoIsHeldKeepsLittleAndIsEnded(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{
-		Top:    "auth_type = \"password\"\nlogin_failure_delay = \"1h\"\nlogin_failure_delay_max = \"1h\"\nclient_login_timeout = \"1s\"",
+	opts := weirOptions{
+		Top:    "auth_type = \"password\"\nlogin_failure_delay = \"1h\"\nlogin_failure_delay_max = \"1h\"",
 		Tables: "[users.postgres]\npassword = \"right\"\n",
-	})
+	}
+	w := startWeir(t, opts)
 	for range 5 {
 		if code := codeOf(t, tryLogin(t, w.DSN("password=wrong"))); code != "28P01" {
 			t.Fatal(code)
@@ -107,9 +109,13 @@ func TestWhoIsHeldKeepsLittleAndIsEnded(t *testing.T) {
 	}
 	much := passwordLogin(t, w, "postgres")
 	_ = much.write(append(frame('p', "wrong\x00"), make([]byte, 1<<20)...))
-	much.ended(promptly) // by what it has sent, or the timeout if no more than that was read
 	patient := passwordLogin(t, w, "postgres")
 	patient.send(frame('p', "wrong\x00"))
+	eventually(t, "it is held", func() bool { return metric(t, w, "pgweir_logins_delayed") >= 1 })
+	opts.Top += "\nclient_login_timeout = \"1s\""
+	w.Rewrite(t, opts)
+	w.Signal(t, syscall.SIGHUP)
+	much.ended(promptly) // by what it has sent, or the timeout if no more than that was read
 	if code := patient.ended(promptly); code != "08P01" {
 		t.Errorf("ended with %q", code)
 	}

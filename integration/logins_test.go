@@ -181,7 +181,11 @@ func startLoginServer(t *testing.T, ca *authority) *cluster.Cluster {
 	t.Helper()
 	cert, key := ca.Sign(t, "server.example", net.IPv4(127, 0, 0, 1))
 	pg := startCluster(t, cluster.Options{
-		Settings: map[string]string{"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "ssl_ca_file": "root.crt"},
+		Settings: map[string]string{
+			"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "ssl_ca_file": "root.crt",
+			// Every role has a backend by each way of a client, in each pgweir.
+			"max_connections": fmt.Sprint(50 + len(loginSecrets)*len(loginLinks)*len(clientWays)*len(serverRoles)),
+		},
 		Files: map[string][]byte{
 			"server.crt": []byte(cert), "server.key": []byte(key), "root.crt": []byte(ca.PEM), "pg_ident.conf": []byte("weir pgweir by_cert\n"),
 		},
@@ -211,6 +215,7 @@ client_tls_cert_file = "weir.crt"
 client_tls_key_file = "weir.key"
 client_tls_ca_file = "ca.crt"
 server_login_retry = 0
+login_failure_delay = 0
 ` + map[string]string{
 		"none":  "server_tls_sslmode = \"disable\"\n",
 		"tls":   "server_tls_sslmode = \"verify-full\"\n",

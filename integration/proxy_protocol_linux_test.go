@@ -238,9 +238,16 @@ func (h *withHeader) Write(p []byte) (int, error) {
 
 func TestWhoMustSendAHeaderAndDoesNotIsEndedByClientLoginTimeout(t *testing.T) {
 	t.Parallel()
-	w := startProxied(t, "client_login_timeout = 1\n")
+	w := startProxied(t, "")
+	console := connect(t, w.Console("host="+w.Dir, simpleProtocol))
 	silent := dialFrom(t, proxyAddress, w, "")
 	halfway := dialFrom(t, proxyAddress, w, headerV1[:20])
+	late := dialFrom(t, proxyAddress, w, headerV1)
+	eventually(t, "all are accepted, and the last one's header is read", func() bool {
+		return loginClients(t, console) == "3" && loginsOf(t, console, "203.0.113.7") != nil
+	})
+	w.WriteConfig(t, "client_login_timeout = 1\n"+w.Config())
+	w.Signal(t, syscall.SIGHUP)
 	for _, c := range []*wireClient{silent, halfway} {
 		if got := c.verdict(); got != "closed" {
 			t.Error(got)
@@ -249,7 +256,6 @@ func TestWhoMustSendAHeaderAndDoesNotIsEndedByClientLoginTimeout(t *testing.T) {
 	eventually(t, "the log says so", func() bool {
 		return strings.Contains(w.Log(), "canceling authentication due to timeout") && strings.Contains(w.Log(), "addr=127.0.0.2")
 	})
-	late := dialFrom(t, proxyAddress, w, headerV1)
 	if code := late.ended(time.Minute); code != "08P01" { // as anybody who says nothing
 		t.Error(code)
 	}

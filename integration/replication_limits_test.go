@@ -16,18 +16,21 @@ import (
 func TestReplicationConnectionsHaveLimitsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	other := createDatabase(t, shared)
-	w := startWeir(t, weirOptions{
+	opts := weirOptions{
 		Top: `max_replication_connections = 3
 server_lifetime = 0
 server_idle_timeout = "1s"
-query_wait_timeout = "1s"
 max_db_connections = 1`,
 		Database: "pool_size = 1\nmax_replication_connections = 2",
 		Tables:   "[databases." + other + "]\nhost = \"127.0.0.1\"\nport = PGPORT\n[users.postgres]",
-	})
+	}
+	w := startWeir(t, opts)
 	console, direct := connect(t, w.Console()), connect(t, w.Direct())
 	busy := connect(t, w.DSN())
 	must(t, busy, "begin")
+	opts.Top += "\nquery_wait_timeout = \"1s\"" // the first backend may take longer
+	w.Rewrite(t, opts)
+	reload(t, console)
 	login := func(db, kind string) *wireClient {
 		c := dialWire(t, w.Addr())
 		c.login(protocol30, "user", "postgres", "database", db, "replication", kind)
@@ -114,7 +117,7 @@ server_lifetime = 1`, Database: "pool_size = 1"})
 	t.Cleanup(func() { _ = conn.Close() })
 	slow := &wireClient{t: t, conn: conn, r: bufio.NewReader(conn)}
 	slow.login(protocol30, "user", "postgres", "database", w.DB, "replication", "true")
-	start := ask(t, direct, "select pg_current_wal_lsn()")
+	start := ask(t, direct, "select pg_current_wal_flush_lsn()")
 	slow.send(simpleQuery("START_REPLICATION PHYSICAL " + start + " TIMELINE 1"))
 	slow.until('W')
 	const size = 40 << 20

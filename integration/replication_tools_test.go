@@ -21,7 +21,7 @@ func TestReplicationToolsWorkBesideAFullPool(t *testing.T) {
 	// its end, and receive nothing.
 	settings := map[string]string{"wal_level": "logical"}
 	w := startWeir(t, weirOptions{
-		Cluster: startCluster(t, cluster.Options{Settings: settings}), Top: "max_db_connections = 1\nmax_user_connections = 1",
+		Cluster: startCluster(t, cluster.Options{Settings: settings}), Top: "max_db_connections = 1\nmax_user_connections = 1\nquery_wait_timeout = 0",
 		Database: "pool_size = 1", Tables: "[databases.replication]\nhost = \"127.0.0.1\"\nport = PGPORT\n[users.postgres]",
 	})
 	// The tools are not in every build of PostgreSQL, and refuse a server that

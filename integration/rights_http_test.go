@@ -180,6 +180,7 @@ func ownAddresses(t *testing.T) []string {
 
 func TestEveryPathOfHTTPHasItsRight(t *testing.T) {
 	t.Parallel()
+	began := time.Now()
 	w, ca, roots := outsideHTTP(t)
 	own, other := pairOf(t, ca, "prometheus"), pairOf(t, newAuthority(t, "another"), "prometheus")
 	callers := map[string]struct {
@@ -245,7 +246,7 @@ func TestEveryPathOfHTTPHasItsRight(t *testing.T) {
 			t.Errorf("%s: not counted", reason)
 		}
 	}
-	if n := strings.Count(w.Log(), "HTTP was refused"); n > 2 {
+	if n := strings.Count(w.Log(), "HTTP was refused"); n > 1+int(time.Since(began)/time.Minute) {
 		t.Errorf("the log tells %d times of refusals", n)
 	}
 	for _, token := range []string{readersToken, adminsToken} {

@@ -173,9 +173,9 @@ func TestAChangedServerLoginReplacesBackends(t *testing.T) {
 				}
 				return true
 			})
-			if got := ask(t, before, "select count(*) from pg_stat_activity where usename = 'app'"); got != "0" {
-				t.Errorf("%s backends of app are left", got)
-			}
+			eventually(t, "no backend of app is left", func() bool {
+				return ask(t, before, "select count(*) from pg_stat_activity where usename = 'app'") == "0"
+			})
 			must(t, newcomer, "select 1")
 		})
 	}

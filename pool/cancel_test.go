@@ -108,8 +108,9 @@ func TestACancelIsNotSentToWhoCannotShowTheCertificate(t *testing.T) {
 func TestACancelThatTheServerDoesNotFinishIsNotSettled(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	s.holdCancels = make(chan struct{})
-	p := h.pool(s, func(s *Settings) { s.ConnectTimeout = 300 * time.Millisecond })
+	p := h.pool(s, nil)
 	b := h.lease(p)
+	p.Set(h.settings(s, "user", func(s *Settings) { s.ConnectTimeout = 300 * time.Millisecond }))
 	if settled, err := p.CancelQuery(b, CancelRequest{}); settled || err == nil {
 		t.Error(settled, err)
 	}

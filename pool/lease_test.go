@@ -85,10 +85,13 @@ func TestWhoseBackendHasGoneUnusedIsServedFirst(t *testing.T) {
 	first.ask(p, nil)
 	b := first.wait()
 	behind.ask(p, nil)
-	h.end(b, false) // before first has begun with it
+	hold := make(chan struct{})
+	s.set(func(s *server) { s.holdEnd = hold }) // or another might be opened, and be behind's, by then
+	h.end(b, false)                             // before first has begun with it
 	if b, e := p.Relet(&first.Waiter, nil, h.now()); b != nil || e != nil {
 		t.Fatal(b, e)
 	}
+	close(hold)
 	b = first.wait()
 	behind.waits()
 	h.giveBack(b)

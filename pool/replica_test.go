@@ -113,8 +113,10 @@ func TestBackendsOutsideOfThePoolsAreBounded(t *testing.T) {
 func TestAProcessThatDoesNotEndKeepsItsPlaceOutsideOfThePool(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	s.holdEnd = make(chan struct{})
-	p := h.pool(s, func(s *Settings) { s.MaxReplicas, s.ConnectTimeout = 1, 50*time.Millisecond })
-	p.Discard(h.replica(p).wait(), false)
+	p := h.pool(s, func(s *Settings) { s.MaxReplicas = 1 })
+	b := h.replica(p).wait()
+	p.Set(h.settings(s, "user", func(s *Settings) { s.MaxReplicas, s.ConnectTimeout = 1, 50*time.Millisecond }))
+	p.Discard(b, false)
 	if e := h.replica(p).refusal(); e.Code != wire.CodeTooManyConnections {
 		t.Error(e)
 	}

@@ -42,7 +42,7 @@ func (c *client) comesFrom(ip string) {
 // said is all that a client is told until it is closed.
 func said(t *testing.T, peer net.Conn) string {
 	t.Helper()
-	peer.SetDeadline(time.Now().Add(10 * time.Second))
+	peer.SetDeadline(time.Now().Add(patience))
 	all, err := io.ReadAll(peer)
 	if err != nil && !strings.Contains(err.Error(), "reset") {
 		t.Fatalf("%q, %v", all, err)

@@ -40,7 +40,7 @@ func guardingWith(t *testing.T, lines string, asks ConnStrings) *Proxy {
 		t.Fatal(err)
 	}
 	scram := wire.DeriveSCRAMSecret("pw", []byte("salt of 16 bytes"), 1).String()
-	c, err := config.Parse("config.toml", fmt.Appendf(nil, "listen_addr = []\nhttp_listen = \"\"\nworkers = 1\nclient_login_timeout = 0\nlogin_failure_delay = 0\n"+
+	c, err := config.Parse("config.toml", fmt.Appendf(nil, "listen_addr = []\nunix_socket_dir = \"\"\nhttp_listen = \"\"\nworkers = 1\nclient_login_timeout = 0\nlogin_failure_delay = 0\n"+
 		"auth_type = \"hba\"\nauth_hba_file = %q\nadmin_users = [\"ann\", \"bob\"]\nauth_user = \"asker\"\nauth_dbname = \"db\"\n[databases.db]\n[users.ann]\npassword = \"pw\"\n[users.bob]\npassword = %q\n", file, scram))
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestLookupsThatHangHoldUpNoOtherLogin(t *testing.T) {
 	}
 	eventually(t, "all places are taken", func() bool {
 		running, queued, _ := p.resolving.state()
-		return running == maxResolving && queued == 10
+		return running == maxResolving && queued == 10 && p.resolving.waiters(addrOf(1)) == 101
 	})
 	getsIn(t, p, peer{}) // to whose line no name is needed
 	if n := slow.lookups(); n > maxResolving {

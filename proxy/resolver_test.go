@@ -52,6 +52,16 @@ func (r *resolver) state() (running, queued, forsaken int) {
 	return r.running, len(r.queue), r.forsaken
 }
 
+// waiters are how many wait for the names of an address.
+func (r *resolver) waiters(addr netip.Addr) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.lookups[addr]; l != nil {
+		return len(l.waiters)
+	}
+	return 0
+}
+
 func addrOf(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}) }
 
 // asks asks, and has the names come there.

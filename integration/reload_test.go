@@ -143,6 +143,18 @@ func TestAReloadOfABadFileChangesNothingAndSaysWhy(t *testing.T) {
 	servedWithin(t, client, patience)
 }
 
+func TestAReloadKeepsWhatTakesARestart(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{})
+	console := connect(t, w.Console())
+	w.WriteConfig(t, strings.Replace(w.Config(), fmt.Sprintf("listen_port = %d", w.Port), "listen_port = 1", 1))
+	reload(t, console)
+	if got := rowOf(t, show(t, console, "show config"), "key", "listen_port")["value"]; got != fmt.Sprint(w.Port) {
+		t.Errorf("listen_port is %s in SHOW CONFIG", got)
+	}
+	w.Says(t, "settings have changed that take effect at a restart only\" settings=[listen_port]", 1)
+}
+
 func TestAReloadReadsTheAuthFileAgain(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{

@@ -26,6 +26,7 @@ func (p *Proxy) Reload() error {
 // with the settings that it has. While commands that passwords come from are waited
 // for, the secrets of the configuration in force may change.
 func (p *Proxy) Apply(c *config.Config) error {
+	later := c.KeepUntilRestart(p.Config())
 	sources := c.SecretSources()
 	set, err := p.secrets.Prepare(sources)
 	if err != nil {
@@ -45,6 +46,9 @@ func (p *Proxy) Apply(c *config.Config) error {
 	p.asker.Expire()
 	p.retune()
 	p.tellOfExposure(r)
+	if len(later) > 0 {
+		p.log.Warn("settings have changed that take effect at a restart only", "settings", later)
+	}
 	return nil
 }
 

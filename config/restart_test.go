@@ -1,0 +1,31 @@
+package config
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestWhatTakesEffectAtARestartIsKeptUntilThen(t *testing.T) {
+	before, err := Parse("config.toml", []byte("listen_port = 1\nlisten_addr = [\"::1\"]\nmax_client_conn = 5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := Parse("config.toml", []byte("listen_port = 2\nmax_client_conn = 6"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed := now.KeepUntilRestart(before); !slices.Equal(changed, []string{"listen_addr", "listen_port"}) {
+		t.Errorf("%q have changed", changed)
+	}
+	if now.ListenPort != 1 || !slices.Equal(now.ListenAddr, []string{"::1"}) || now.MaxClientConn != 6 {
+		t.Errorf("%+v", now)
+	}
+	for _, row := range now.Settings() {
+		if row.Key == "listen_port" && row.Value != "1" {
+			t.Errorf("%+v", row)
+		}
+	}
+	if changed := now.KeepUntilRestart(before); len(changed) != 0 {
+		t.Errorf("%q have changed again", changed)
+	}
+}

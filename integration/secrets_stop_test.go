@@ -54,7 +54,7 @@ func TestAReloadThatWaitsForACommandHoldsNothingUp(t *testing.T) {
 			dir, write := sourceFolder(t)
 			write("pw", "old\n")
 			opts := weirOptions{
-				Top:    "auth_type = \"scram-sha-256\"\npassword_command_timeout = \"600s\"",
+				Top:    "auth_type = \"scram-sha-256\"\nlogin_failure_delay = 0\npassword_command_timeout = \"600s\"",
 				Tables: "[users.postgres]\npassword_file = \"" + filepath.Join(dir, "pw") + "\"\n",
 			}
 			w := startWeir(t, opts)

@@ -154,7 +154,7 @@ func TestWhatRunsAtTheEndIsKilledFirst(t *testing.T) {
 	b := newBench(t)
 	source := b.command(0)
 	b.write("prog", "#!/bin/sh\ncd "+b.dir+"\necho $$ > pid.next\nmv pid.next pid\nexec sleep 1000\n")
-	go b.use(source)
+	go b.Prepare([]config.SecretSource{source}) // which is given up
 	var pid int
 	b.eventually("it runs", func() bool {
 		data, err := os.ReadFile(filepath.Join(b.dir, "pid"))

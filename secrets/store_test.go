@@ -150,25 +150,6 @@ func TestACommandIsRunAheadOfTheEndAndTheOldSecretServesWhileItFails(t *testing.
 	}
 }
 
-func TestWhatRunsAtTheEndIsKilledFirst(t *testing.T) {
-	b := newBench(t)
-	source := b.command(0)
-	b.write("prog", "#!/bin/sh\ncd "+b.dir+"\necho $$ > pid.next\nmv pid.next pid\nexec sleep 1000\n")
-	go b.Prepare([]config.SecretSource{source}) // which is given up
-	var pid int
-	b.eventually("it runs", func() bool {
-		data, err := os.ReadFile(filepath.Join(b.dir, "pid"))
-		if err == nil {
-			_, err = fmt.Sscan(string(data), &pid)
-		}
-		return err == nil
-	})
-	b.Close()
-	if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
-		t.Errorf("process %d is there: %v", pid, err)
-	}
-}
-
 func TestAFileIsTakenWhenItHasBeenTheSameTwice(t *testing.T) {
 	b := newBench(t)
 	path := b.write("pw", "one")

@@ -24,20 +24,36 @@ type client struct {
 
 // dial connects and logs in, without a password.
 func dial(address, user string) (*client, error) {
+	return connect(address, func(c *client) error { return c.roundTrip(startupMessage(user, database)) })
+}
+
+// dial connects to a pooler and logs in as it asks for it.
+func (p *pooler) dial() (*client, error) {
+	if p.scram == nil {
+		return dial(p.address(), p.user)
+	}
+	return connect(p.address(), func(c *client) error { return p.scram.prove(c, p.user) })
+}
+
+func connect(address string, login func(*client) error) (*client, error) {
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
 	syscall.CloseOnExec(fd)
 	c := &client{fd: fd}
-	if err := c.login(address, user); err != nil {
+	err = c.reach(address)
+	if err == nil {
+		err = login(c)
+	}
+	if err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *client) login(address, user string) error {
+func (c *client) reach(address string) error {
 	limit := syscall.Timeval{Sec: answerDeadline}
 	for _, option := range []int{syscall.SO_RCVTIMEO, syscall.SO_SNDTIMEO} {
 		if err := syscall.SetsockoptTimeval(c.fd, syscall.SOL_SOCKET, option, &limit); err != nil {
@@ -47,7 +63,7 @@ func (c *client) login(address, user string) error {
 	if err := again(func() error { return syscall.Connect(c.fd, &syscall.SockaddrUnix{Name: address}) }); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
-	return c.roundTrip(startupMessage(user, database))
+	return nil
 }
 
 // ask runs the short query.

@@ -37,9 +37,10 @@ type pooler struct {
 	// asOwner: it runs as PostgreSQL's user, since it refuses to be root.
 	asOwner bool
 
-	dir     string // of its socket and its files
-	user    string // that its clients log in as
-	port    int    // of its socket; another one at each start
+	dir     string     // of its socket and its files
+	user    string     // that its clients log in as
+	port    int        // of its socket; another one at each start
+	scram   *scramKeys // its clients log in by SCRAM; nil: without a password
 	process *child.Process
 }
 
@@ -141,8 +142,12 @@ func (p *pooler) start(ctx context.Context, db *cluster.Cluster) error {
 	if p.asOwner {
 		p.files = map[string]string{usersFile: fmt.Sprintf("\"%s\" \"\"\n", db.Superuser)}
 	}
+	text := p.config(db, p.port)
+	if p.scram != nil {
+		text = p.asksForSCRAM(text)
+	}
 	config := filepath.Join(p.dir, p.name+".conf")
-	if err := os.WriteFile(config, []byte(p.config(db, p.port)), 0o644); err != nil {
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		return err
 	}
 	for name, text := range p.files {
@@ -169,6 +174,16 @@ func (p *pooler) start(ctx context.Context, db *cluster.Cluster) error {
 	}
 	p.process = process
 	return p.waitReady(ctx)
+}
+
+// asksForSCRAM is a configuration, and the file of users besides, with SCRAM in place of
+// trust.
+func (p *pooler) asksForSCRAM(config string) string {
+	if p.asOwner {
+		p.files[usersFile] = fmt.Sprintf("\"%s\" \"%s\"\n", p.user, p.scram.secret)
+		return strings.Replace(config, "auth_type = trust", "auth_type = scram-sha-256", 1)
+	}
+	return strings.Replace(config, `auth_type = "trust"`, `auth_type = "scram-sha-256"`, 1) + fmt.Sprintf("password = %q\n", p.scram.secret)
 }
 
 func (p *pooler) socketExists() bool {
@@ -199,7 +214,7 @@ func (p *pooler) waitReady(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		c, err := dial(p.address(), p.user)
+		c, err := p.dial()
 		if err == nil {
 			err = c.ask()
 			c.close()

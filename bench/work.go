@@ -36,6 +36,7 @@ func works() []work {
 		{"pipeline", []string{"batches/s", "CPU µs/batch"}, pipeline},
 		{"bulk", []string{"copies/s", "CPU µs/copy"}, bulk},
 		{"connect", throughput, pgbenchWork("-S", "-C", "-c", "8")},
+		{"scram", []string{"logins/s", "CPU µs/login"}, scram},
 		{"idle", []string{"bytes/client"}, idle},
 		{"wait1000", []string{"queries/s", "CPU µs/query", "p50 ms", "p99 ms", "max ms", "least queries of a client", "most queries of a client"}, wait},
 	}

@@ -80,7 +80,10 @@ func (b *bench) use(sources ...config.SecretSource) {
 
 func (b *bench) eventually(what string, condition func() bool) {
 	b.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ; !condition(); <-tick.C {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("not within 20 s: %s\n%s", what, b.said())
 		}

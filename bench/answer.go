@@ -71,8 +71,8 @@ func (a *answer) feed(data []byte) (ready bool, err error) {
 		case 'E':
 			return false, errors.New(errorText(a.body))
 		case 'R':
-			if final := len(a.body) > 4 && binary.BigEndian.Uint32(a.body) == 12; final {
-				break // Ok comes behind it
+			if len(a.body) > 4 && binary.BigEndian.Uint32(a.body) == 12 {
+				break // AuthenticationSASLFinal, with Ok behind it
 			}
 			if len(a.body) != 4 || binary.BigEndian.Uint32(a.body) != 0 {
 				return false, errors.New("a login without a password (trust) is not accepted")

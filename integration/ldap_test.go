@@ -41,16 +41,7 @@ const (
 func startLDAP(t *testing.T, opts ldaptest.Options) *ldaptest.Server {
 	t.Helper()
 	opts.Entries, opts.Readers = staff, []string{"cn=reader,dc=example,dc=net"}
-	s, err := ldaptest.Start(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return ldaptest.Serve(t, opts)
 }
 
 // ldapTLS is what an LDAP server on 127.0.0.1 shows.

@@ -46,16 +46,7 @@ func start(t *testing.T, opts ldaptest.Options) *ldaptest.Server {
 	if opts.Entries == nil {
 		opts.Entries = people
 	}
-	s, err := ldaptest.Start(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return ldaptest.Serve(t, opts)
 }
 
 // verifier is made of options; PORT stands for the server's port.

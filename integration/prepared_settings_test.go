@@ -52,6 +52,11 @@ func runsIt(t *testing.T, c *rawConn) string {
 	return c.until(t, 'Z')
 }
 
+// plannedOnce is the scene whose answers are PostgreSQL's only where all of it
+// runs on one backend: a plan holds what immutable functions gave when it was
+// made.
+const plannedOnce = "set locally ahead of the Bind"
+
 var readingScenes = []readingScene{
 	{"on a backend that has it not yet", func(t *testing.T, login func() *rawConn, set, _, sql string) []string {
 		a, b, c := login(), login(), login()
@@ -115,7 +120,7 @@ var readingScenes = []readingScene{
 		prepares(t, b, sql)
 		return append(got, runsIt(t, b))
 	}},
-	{"set locally ahead of the Bind", func(t *testing.T, login func() *rawConn, _, local, sql string) []string {
+	{plannedOnce, func(t *testing.T, login func() *rawConn, _, local, sql string) []string {
 		a, b := login(), login()
 		prepares(t, a, sql)
 		prepares(t, b, sql)
@@ -124,6 +129,20 @@ var readingScenes = []readingScene{
 		simply(t, a, local)
 		got = append(got, runsIt(t, a))
 		simply(t, a, "commit")
+		return append(got, runsIt(t, b))
+	}},
+	// The client's own answer in the block is not compared, see plannedOnce.
+	{"set locally ahead of the Bind on a backend that has it not yet", func(t *testing.T, login func() *rawConn, _, local, sql string) []string {
+		a, b, c := login(), login(), login()
+		prepares(t, a, sql)
+		prepares(t, b, sql)
+		simply(t, c, "begin")
+		simply(t, a, "begin")
+		simply(t, a, local)
+		runsIt(t, a)
+		simply(t, a, "commit")
+		got := []string{runsIt(t, b)}
+		simply(t, c, "commit")
 		return append(got, runsIt(t, b))
 	}},
 	{"set locally in a block that is undone", func(t *testing.T, login func() *rawConn, _, local, sql string) []string {
@@ -149,7 +168,11 @@ func TestPreparedStatementsAreReadUnderTheClientsOwnSettings(t *testing.T) {
 		for _, scene := range readingScenes {
 			t.Run(c.user+" "+scene.name, func(t *testing.T) {
 				t.Parallel()
-				for pool := 1 + strings.Count(scene.name, "on a backend"); pool <= 2; pool++ {
+				first, last := 1+strings.Count(scene.name, "on a backend"), 2
+				if scene.name == plannedOnce {
+					last = 1
+				}
+				for pool := first; pool <= last; pool++ {
 					w := startWeir(t, weirOptions{Top: c.top, Database: fmt.Sprintf("pool_size = %d", pool), Tables: "[users." + c.user + "]"})
 					execSQL(t, w.Direct(), readingsSchema)
 					playReadings(t, w, c.user, scene)
@@ -161,7 +184,7 @@ func TestPreparedStatementsAreReadUnderTheClientsOwnSettings(t *testing.T) {
 
 func playReadings(t *testing.T, w *weir, user string, scene readingScene) {
 	for _, r := range readings {
-		if folded := r.value == "iso_8601" && programs.Major == 14; folded && scene.name == "set locally ahead of the Bind" {
+		if folded := r.value == "iso_8601" && programs.Major == 14; folded && strings.HasPrefix(scene.name, plannedOnce) {
 			continue // 14 has the interval's text in its plan, and keeps that; see docs/limits.md
 		}
 		ways := []string{fmt.Sprintf("set local %s = '%s'", r.name, r.value)}

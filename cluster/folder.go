@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -120,12 +122,16 @@ func makeFolder(o *owner) (string, error) {
 // FreePort finds a port that is free on 127.0.0.1 at this moment. It lies
 // below the range from which systems take the ports of outgoing connections:
 // while a server is down, one of its own clients could else be given the
-// server's port, or even end up connected to itself.
+// server's port, or even end up connected to itself. Nor is it one of those
+// that were found last, whose server may be down only to start again.
 func FreePort() (int, error) {
 	const low, high = 20000, 32000
 	var last error
 	for range 100 {
 		port := low + rand.IntN(high-low)
+		if !found.add(port) {
+			continue
+		}
 		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			last = err
@@ -134,4 +140,26 @@ func FreePort() (int, error) {
 		return port, l.Close()
 	}
 	return 0, fmt.Errorf("no free port on 127.0.0.1: %w", last)
+}
+
+// found are the ports that FreePort has looked at last.
+var found recentPorts
+
+// recentPorts remembers so many ports.
+type recentPorts struct {
+	mu    sync.Mutex
+	ports [4000]int
+	next  int // the place of the oldest
+}
+
+// add remembers a port; it is false for one that is remembered already.
+func (r *recentPorts) add(port int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.Contains(r.ports[:], port) {
+		return false
+	}
+	r.ports[r.next] = port
+	r.next = (r.next + 1) % len(r.ports)
+	return true
 }

@@ -78,3 +78,16 @@ func TestFreePortStaysOutOfTheEphemeralRange(t *testing.T) {
 		}
 	}
 }
+
+// TestFreePortGivesNoPortTwiceInARow: a server that is down for a while finds
+// its port free.
+func TestFreePortGivesNoPortTwiceInARow(t *testing.T) {
+	given := map[int]bool{}
+	for range 2000 {
+		port, err := FreePort()
+		if err != nil || given[port] {
+			t.Fatalf("%d, given before: %v, %v", port, given[port], err)
+		}
+		given[port] = true
+	}
+}

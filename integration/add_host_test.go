@@ -88,21 +88,23 @@ func TestApplicationNameAddHostOnAUnixSocketAndForReplication(t *testing.T) {
 	}
 }
 
-// showsClient waits until SHOW CLIENTS has a client with these columns, once. One that
-// changes loops just then is missed there, or seen twice.
-func showsClient(t *testing.T, console *pgx.Conn, columns map[string]string) {
+// showsClient waits until SHOW CLIENTS has a client with these columns, once, and gives
+// its row. One that changes loops just then is missed there, or seen twice.
+func showsClient(t *testing.T, console *pgx.Conn, columns map[string]string) (found map[string]string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("SHOW CLIENTS has %v", columns), func() bool {
-		found := 0
+		n := 0
 		for _, row := range show(t, console, "show clients") {
 			same := true
 			for column, want := range columns {
 				same = same && row[column] == want
 			}
 			if same {
-				found++
+				found = row
+				n++
 			}
 		}
-		return found == 1
+		return n == 1
 	})
+	return found
 }

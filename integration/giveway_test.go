@@ -6,7 +6,7 @@ import "testing"
 // way at any moment, and all the same others are served.
 func TestAPipelineThatNeverRunsDryGivesItsBackendBack(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{Top: `query_wait_timeout = "2s"`, Database: "pool_size = 1"})
+	w := startWeir(t, weirOptions{Top: `query_wait_timeout = "10s"`, Database: "pool_size = 1"})
 	busy, other := loginWire(t, w), loginWire(t, w)
 	stop, stopped := make(chan struct{}), make(chan error, 1)
 	q := simpleQuery("select pg_sleep(0.01)")

@@ -1,36 +1,46 @@
 package integration
 
 import (
-	"context"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// ended waits until a client that says nothing is ended, and gives the SQLSTATE.
-func ended(t *testing.T, conn *pgx.Conn) string {
+// hastyLogin is a client that says all that it has to say ahead of any answer: so
+// it is never idle until that is done. It reads the answers to its login and to all
+// but the last of its queries.
+func hastyLogin(t *testing.T, w *weir, user string, params []string, queries ...string) *wireClient {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	_, err := conn.WaitForNotification(ctx)
-	return codeOf(t, err)
+	all := startupPacket(protocol30, append([]string{"user", user, "database", w.DB}, params...)...)
+	for _, sql := range queries {
+		all = append(all, simpleQuery(sql)...)
+	}
+	c := dialWire(t, w.Addr())
+	c.send(all)
+	for range queries {
+		c.until('Z')
+	}
+	return c
 }
 
 func TestAnIdleSessionTimeoutIsTheClientsAndNotItsBackends(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ params, role, database, sql string }{
+	for name, c := range map[string]struct {
+		params              []string // names and values in turn
+		role, database, sql string
+	}{
 		"SET":                   {sql: "set idle_session_timeout = '1s'"},
 		"set_config":            {sql: "select set_config('idle_session_timeout', '1s', false)"},
 		"DO":                    {sql: "do $$ begin set idle_session_timeout = 1000; end $$"},
-		"a startup parameter":   {params: "idle_session_timeout=1s"},
-		"options":               {params: "options='-c idle_session_timeout=1000'"},
-		"options and a setting": {params: "options='-c idle_session_timeout=1s -c work_mem=5MB'"},
+		"a startup parameter":   {params: []string{"idle_session_timeout", "1s"}},
+		"options":               {params: []string{"options", "-c idle_session_timeout=1000"}},
+		"options and a setting": {params: []string{"options", "-c idle_session_timeout=1s -c work_mem=5MB"}},
 		"ALTER ROLE":            {role: "1s"},
 		"ALTER DATABASE":        {database: "1s"},
 		"the role's counts":     {role: "1.2s", database: "1h"},
 		"RESET":                 {role: "1s", sql: "reset idle_session_timeout"},
-		"RESET ALL":             {params: "options='-c idle_session_timeout=1000'", sql: "reset all"},
+		"RESET ALL":             {params: []string{"options", "-c idle_session_timeout=1000"}, sql: "reset all"},
 		"DISCARD ALL":           {database: "1s", sql: "discard all"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,15 +59,16 @@ func TestAnIdleSessionTimeoutIsTheClientsAndNotItsBackends(t *testing.T) {
 			if c.database != "" {
 				execSQL(t, w.Direct(), "alter database "+w.DB+" set idle_session_timeout = '"+c.database+"'")
 			}
-			a := connect(t, w.DSN("user="+user, c.params))
+			var queries []string
 			if strings.HasPrefix(c.sql, "reset") {
-				must(t, a, "set idle_session_timeout = '1h'")
+				queries = append(queries, "set idle_session_timeout = '1h'")
 			}
 			if c.sql != "" {
-				must(t, a, c.sql)
+				queries = append(queries, c.sql)
 			}
-			pid := ask(t, a, "select pg_backend_pid()")
-			if got := ended(t, a); got != "57P05" {
+			a := hastyLogin(t, w, user, c.params, append(queries, "select pg_backend_pid()")...)
+			pid := string(a.until('D')[6:])
+			if got := a.ended(patience); got != "57P05" {
 				t.Errorf("ended with %q", got)
 			}
 			// Neither the backend nor another client has anything of it.
@@ -117,16 +128,17 @@ func TestAnIdleSessionTimeoutIsShownAsPostgreSQLDoes(t *testing.T) {
 func TestAClientInATransactionIsNotIdle(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{Database: "pool_size = 2"})
-	busy := connect(t, w.DSN("idle_session_timeout=500ms"))
-	must(t, busy, "begin")
+	short := []string{"idle_session_timeout", "500ms"}
+	busy := hastyLogin(t, w, "postgres", short, "begin")
+	busy.until('Z')
 	// Twice as long as that, at least.
 	for range 2 {
-		if got := ended(t, connect(t, w.DSN("idle_session_timeout=500ms"))); got != "57P05" {
+		if got := hastyLogin(t, w, "postgres", short).ended(patience); got != "57P05" {
 			t.Errorf("ended with %q", got)
 		}
 	}
-	must(t, busy, "commit")
-	if got := ended(t, busy); got != "57P05" {
+	busy.does("commit")
+	if got := busy.ended(patience); got != "57P05" {
 		t.Errorf("ended with %q", got)
 	}
 }

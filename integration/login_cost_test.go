@@ -66,7 +66,7 @@ func TestALoginOutlivesTheBackendThatItAsks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := startWeir(t, weirOptions{Top: "server_connect_timeout = \"2s\"", Database: "pool_size = 2"})
+			w := startWeir(t, weirOptions{Top: "server_connect_timeout = \"5s\"", Database: "pool_size = 2"})
 			pid, err := strconv.Atoi(ask(t, connect(t, w.DSN()), "select pg_backend_pid()"))
 			if err != nil {
 				t.Fatal(err)

@@ -312,7 +312,7 @@ func TestAServerThatAcceptsAndSaysNothingIsGivenUp(t *testing.T) {
 				}
 			}()
 			w := startWeir(t, weirOptions{
-				Top: "server_connect_timeout = \"2s\"\nserver_tls_sslmode = \"disable\"",
+				Top: "server_connect_timeout = \"5s\"\nserver_tls_sslmode = \"disable\"",
 				Tables: fmt.Sprintf("[databases.silent]\nhost = \"127.0.0.1\"\nport = %d\n",
 					l.Addr().(*net.TCPAddr).Port),
 			})
@@ -340,12 +340,13 @@ func TestQueryWaitTimeoutEndsTheWaitAndNotTheClient(t *testing.T) {
 	for _, mode := range []string{"transaction", "session"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			w := startWeir(t, weirOptions{
-				Top:      `query_wait_timeout = "1s"` + "\n" + `pool_mode = "` + mode + `"`,
-				Database: "pool_size = 1",
-			})
+			opts := weirOptions{Top: `pool_mode = "` + mode + `"`, Database: "pool_size = 1"}
+			w := startWeir(t, opts)
 			console, holder := connect(t, w.Console(simpleProtocol)), connect(t, w.DSN())
 			must(t, holder, "begin")
+			opts.Top += "\nquery_wait_timeout = \"1s\"" // the first backend may take longer
+			w.Rewrite(t, opts)
+			reload(t, console)
 			var took time.Duration
 			if mode == "session" {
 				start := time.Now()

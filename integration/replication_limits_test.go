@@ -28,7 +28,7 @@ max_db_connections = 1`,
 	console, direct := connect(t, w.Console()), connect(t, w.Direct())
 	busy := connect(t, w.DSN())
 	must(t, busy, "begin")
-	opts.Top += "\nquery_wait_timeout = \"1s\"" // the first backend may take longer
+	opts.Top += "\nquery_wait_timeout = \"5s\"" // the pool's backend, which is busy, would not be given in time
 	w.Rewrite(t, opts)
 	reload(t, console)
 	login := func(db, kind string) *wireClient {

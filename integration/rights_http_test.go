@@ -355,14 +355,16 @@ func TestFilesOfHTTPAreTakenWhenTheyChange(t *testing.T) {
 	if got := code(caller{cert: pairOf(t, ca, "x")}); got != 403 {
 		t.Errorf("those of the old authority: %d", got)
 	}
-	conn, err := tls.Dial("tcp", w.HTTP("")[len("http://"):], &tls.Config{RootCAs: roots, ServerName: "weir.example"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if leaf := conn.ConnectionState().PeerCertificates[0]; len(leaf.IPAddresses) != 0 {
-		t.Error("the old certificate is shown")
-	}
+	// The files may have been looked at when the authority had been put there already,
+	// and the certificate not yet.
+	eventually(t, "the new certificate is shown", func() bool {
+		conn, err := tls.Dial("tcp", w.HTTP("")[len("http://"):], &tls.Config{RootCAs: roots, ServerName: "weir.example"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return len(conn.ConnectionState().PeerCertificates[0].IPAddresses) == 0
+	})
 	row := rowOf(t, show(t, connect(t, w.Console()), "show certificates"), "setting", "http_tls_cert_file")
 	if row["subject"] != "CN=weir.example" {
 		t.Errorf("SHOW CERTIFICATES: %v", row)

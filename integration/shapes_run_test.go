@@ -66,7 +66,7 @@ func (g *shapeGroup) startWeir(t *testing.T, leakCheck string, shapes []stateful
 		fmt.Fprintf(&tables, "[databases.%s]\nhost = \"127.0.0.1\"\nport = PGPORT\ndbname = %q\npool_size = %d\n", poolOf(i), g.db, max(shapes[i].pool, 2))
 	}
 	fmt.Fprintf(&tables, "[users.%s]\n", g.role)
-	return startWeir(t, weirOptions{DB: g.db, Top: "leak_check = " + leakCheck + "\nquery_wait_timeout = \"5s\"", Tables: tables.String(), Leaks: true, Kept: 2})
+	return startWeir(t, weirOptions{DB: g.db, Top: "leak_check = " + leakCheck + "\nquery_wait_timeout = \"15s\"", Tables: tables.String(), Leaks: true, Kept: 2})
 }
 
 // shapeRun is one shape, played directly or through pgweir.

@@ -84,7 +84,7 @@ func TestTheConsoleShowsWhatAClientHas(t *testing.T) {
 		c.until(t, 'Z')
 		c.Say(t, parse("a", "select 1"), parse("b", "select 2"), parse("gone", "select 3"), closeStatement("gone"), sync_)
 		c.until(t, 'Z')
-		row := rowOf(t, show(t, console, "show clients"), "application_name", name)
+		row := showsClient(t, console, map[string]string{"application_name": name})
 		if row["prepared_statements"] != "2" || row["pin"] != "" {
 			t.Errorf("SHOW CLIENTS has %v", row)
 		}

@@ -156,7 +156,7 @@ func TestEventsAreTheWordsOfThePage(t *testing.T) {
 func TestACensusIsSentWhenItIsNew(t *testing.T) {
 	src := &changing{made: world(2), all: world(2).s.Censuses}
 	e := newEvents(src)
-	e.every = 100 * time.Millisecond // on a busy machine somebody is soon too far behind
+	e.every = 300 * time.Millisecond // on a busy machine somebody is soon too far behind
 	_, from := listenTo(t, t.Context(), serveEvents(t, e))
 	next(t, from, "census")
 	for range 5 {
@@ -238,7 +238,7 @@ func TestListenersAreBounded(t *testing.T) {
 
 func TestAListenerThatDoesNotReadIsDroppedAndHoldsUpNobody(t *testing.T) {
 	e := newEvents(world(300))
-	e.every, e.patience = 200*time.Millisecond, 100*time.Millisecond
+	e.every, e.patience = 500*time.Millisecond, 2*time.Second // in which the other one reads, also on a busy machine
 	ended := make(chan struct{})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.ServeHTTP(w, r)

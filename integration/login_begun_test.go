@@ -144,8 +144,8 @@ func TestOwnQuestionsAtALoginRunUnderOwnSettings(t *testing.T) {
 	if got := ask(t, connect(t, w.Direct()), "select is_called from calls"); got != "f" {
 		t.Error("an operator of somebody's was called")
 	}
-	conn := connect(t, w.DSN("options='-c statement_timeout=77 -c lock_timeout=5s -c search_path=x'"))
-	if got := ask(t, conn, "select pg_catalog.concat_ws(' ', pg_catalog.current_setting('statement_timeout'), pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('search_path'))"); got != "77ms 5s x" {
+	conn := connect(t, w.DSN("options='-c statement_timeout=77777 -c lock_timeout=5s -c search_path=x'"))
+	if got := ask(t, conn, "select pg_catalog.concat_ws(' ', pg_catalog.current_setting('statement_timeout'), pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('search_path'))"); got != "77777ms 5s x" {
 		t.Errorf("the client has %q", got)
 	}
 }

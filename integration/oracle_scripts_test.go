@@ -276,7 +276,7 @@ func transactionScripts() []script {
 		{name: "statement timeouts", modes: "stp", startup: []string{"statement_timeout", "2s"}, steps: append(sqls(
 			"select pg_sleep(60)", "select 1", "show statement_timeout"), talk(append(extended("select pg_sleep(60)"), sync_)...), sql("select 2"))},
 		{name: "statement timeouts of a transaction", steps: sqls(
-			"begin", "set local statement_timeout = 50", "select pg_sleep(5)", "rollback", "show statement_timeout", "select pg_sleep(0.1)")},
+			"begin", "set local statement_timeout = 500", "select pg_sleep(5)", "rollback", "show statement_timeout", "select pg_sleep(0.1)")},
 		{name: "an idle transaction is ended", startup: []string{"idle_in_transaction_session_timeout", "100ms"}, steps: []step{
 			sql("begin"), {nil, "?"}}},
 	}

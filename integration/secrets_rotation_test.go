@@ -189,7 +189,8 @@ func TestWhatIsNotChangedReplacesNoBackend(t *testing.T) {
 	execSQL(t, pg.DSN("postgres"), "create role app login password 'one'; create role ann login password 'one'")
 	options := func(passwords string) weirOptions {
 		return weirOptions{
-			Cluster: pg, Top: `auth_type = "scram-sha-256"`,
+			// Of more backends another could serve while one is asked what is left in it.
+			Cluster: pg, Top: "auth_type = \"scram-sha-256\"\ndefault_pool_size = 1",
 			Tables: "[databases.app]\nhost = \"127.0.0.1\"\nport = PGPORT\ndbname = \"postgres\"\nuser = \"app\"\n" + passwords + "\n[users.ann]\n" + passwords + "\n[users.postgres]\npassword = \"x\"\n",
 		}
 	}

@@ -236,6 +236,7 @@ func TestATokenOfACommandIsRenewed(t *testing.T) {
 		w := startWeir(t, weirOptions{Cluster: pg, Database: fmt.Sprintf("user = \"app\"\npassword_command = [%q]", command)})
 		first := connect(t, w.DSN())
 		before := servingPID(t, first)
+		atWork(t, w, 0) // else the next transaction could get another backend
 		setPassword("token2")
 		write("token", "token2")
 		ran := runs()
@@ -251,6 +252,7 @@ func TestATokenOfACommandIsRenewed(t *testing.T) {
 		if !alive(t, pg, before) {
 			t.Error("the backend that was opened with the old token is gone")
 		}
+		atWork(t, w, 0) // of the two that there are
 		// Refused whatever it gives: the clients are told, and it is not run for each.
 		setPassword("token3")
 		ran = runs()

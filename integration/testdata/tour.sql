@@ -63,7 +63,7 @@ select 'unterminated
 create temp table passing (a int);
 \dt pg_temp.*
 drop table passing;
-set statement_timeout to 100;
+set statement_timeout to 500;
 select pg_sleep(10);
 reset statement_timeout;
 select lo_from_bytea(4242, 'large');

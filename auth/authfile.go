@@ -17,13 +17,13 @@ func (e Entry) Format(f fmt.State, _ rune) { f.Write([]byte(e.Name)) }
 //	"user" "secret" and anything more, which is ignored
 //
 // where "" inside the quotes stands for one quote. Empty lines are skipped, and
-// so are those that begin with ';' or '#'. Of a user who comes twice the last
+// so are those that begin with ';' or '#', and a byte order mark ahead of all. Of a user who comes twice the last
 // line counts, as in PgBouncer; the entries hold both. Errors name the file and
 // the line, and never what is between quotes.
 func ParseAuthFile(name string, data []byte) ([]Entry, error) {
 	var entries []Entry
 	number := 0
-	for line := range strings.SplitSeq(string(data), "\n") {
+	for line := range strings.SplitSeq(strings.TrimPrefix(string(data), "\ufeff"), "\n") {
 		number++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == ';' || line[0] == '#' {

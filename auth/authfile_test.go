@@ -10,7 +10,7 @@ import (
 
 func TestParseAuthFileReadsUsersAndSecrets(t *testing.T) {
 	scram := wire.DeriveSCRAMSecret("x", []byte("0123456789abcdef"), 4096).String()
-	file := "; a comment\n# another\n\n" +
+	file := "\ufeff; a comment\n# another\n\n" +
 		"\"ann\" \"secret\"\r\n" +
 		"  \"b\"\"ob\"\t \"a \"\" b\" ignored \"rest\n" +
 		"\"eve\"\"\" \"\"\n" +

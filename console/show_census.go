@@ -69,6 +69,9 @@ type finding struct {
 var findingsTable = view[finding]{
 	rows: func(s *status.Snapshot) []finding {
 		var rows []finding
+		for i := range s.Findings {
+			rows = append(rows, finding{&s.Findings[i], status.Itself, s.At})
+		}
 		for _, c := range s.Censuses {
 			for i := range c.Findings {
 				rows = append(rows, finding{&c.Findings[i], c.Server.Host, c.At})

@@ -238,6 +238,25 @@ func TestARotatedPasswordWorksAtTheNextTry(t *testing.T) {
 	}
 }
 
+// TestASecretByAuthQueryThatPostgreSQLDoesNotTakeIsNamedInTheLog: the answer that was kept lets
+// the client in, and is no good for a backend.
+func TestASecretByAuthQueryThatPostgreSQLDoesNotTakeIsNamedInTheLog(t *testing.T) {
+	t.Parallel()
+	w := startAsking(t, "")
+	conn, err := connectAs(t, w, "ann", "geheim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	execSQL(t, w.PG.DSN("postgres"), "alter role ann password 'neu'")
+	if r := conn.ExecParams(t.Context(), "select pg_terminate_backend(pg_backend_pid())", nil, nil, nil, nil).Read(); r.Err == nil {
+		t.Fatal("the backend has not gone")
+	}
+	if got := codeOf(t, tryLogin(t, w.DSN("user=ann", "password=geheim"))); got != "28P01" {
+		t.Errorf("%q, want 28P01", got)
+	}
+	saysWhy(t, w, "another secret by auth_query", "user=ann database="+w.DB, "the user's secret by auth_query differs from the one at PostgreSQL")
+}
+
 func TestManyLoginsOfOneUserAskPostgreSQLOnce(t *testing.T) {
 	t.Parallel()
 	w := startAsking(t, "")

@@ -174,6 +174,16 @@ func TestTheEndOfACertificateIsSeenEverywhere(t *testing.T) {
 	if got := series(t, w)[id]; got != float64(leaf.NotAfter.Unix()) {
 		t.Errorf("%s is %v, want %d", id, got, leaf.NotAfter.Unix())
 	}
+	finding := rowOf(t, show(t, connect(t, w.Console()), "show findings"), "id", "certificate_expiry")
+	if finding["server"] != "pgweir" || finding["severity"] != "critical" || !strings.Contains(finding["text"], path) {
+		t.Errorf("SHOW FINDINGS: %v", finding)
+	}
+	if got := series(t, w)[`pgweir_findings{id="certificate_expiry",server="pgweir",severity="critical"}`]; got != 1 {
+		t.Errorf("the finding is not among the metrics: %v", got)
+	}
+	if _, page := get(t, w, "/"); !strings.Contains(page, "1 critical finding") || !strings.Contains(page, path) {
+		t.Errorf("the page has it not:\n%s", page)
+	}
 	out, code := pgweir(t, "check", "-c", w.ConfigPath())
 	if want := `warning: client_tls_cert_file: the certificate "CN=weir.example" in ` + path + " expires in 0 hours"; code != 0 || !strings.Contains(out, want) {
 		t.Errorf("check: %d, no %q in\n%s", code, want, out)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"pgweir/config"
@@ -40,6 +41,13 @@ type renewal struct {
 	rules *rules // of those with the same tls, the newest
 	last  config.ClientTLSFiles
 	step  renewalStep
+}
+
+// certificates are the files that are named, and the finding that one expires
+// soon, if there is any.
+type certificates struct {
+	files    []status.Certificate
+	findings []status.Finding
 }
 
 // keepCertificates follows the files until ctx ends.
@@ -108,26 +116,55 @@ func (r *renewal) look(p *Proxy) (taken bool) {
 // noteExpiries reads when certificates expire, for whoever asks, and warns of each
 // stage once. Of a file that cannot be read others tell: its reload, its login.
 func (p *Proxy) noteExpiries(c *config.Config, stages map[string]config.Stage, now time.Time) {
-	var list []status.Certificate
+	known := certificates{}
+	var grave config.Stage
+	var warnings []string
 	for _, f := range c.CertificateFiles() {
 		e, err := f.Expiry(now)
 		if err != nil {
 			continue
 		}
-		list = append(list, status.Certificate{Setting: f.Setting, File: f.Path, Subject: e.Subject, Expires: e.At})
+		known.files = append(known.files, status.Certificate{Setting: f.Setting, File: f.Path, Subject: e.Subject, Expires: e.At})
+		stage := e.Stage(now)
+		if stage != config.StageFar {
+			grave, warnings = max(grave, stage), append(warnings, e.Warning(now))
+		}
 		key := f.Setting + "\x00" + f.Path + "\x00" + e.At.String()
-		if stage := e.Stage(now); stage > stages[key] {
+		if stage > stages[key] {
 			stages[key] = stage
 			p.log.Warn(stage.String(), "setting", f.Setting, "file", f.Path, "subject", e.Subject, "expires", e.At)
 		}
 	}
-	p.certificates.Store(&list)
+	if len(warnings) > 0 {
+		since := now
+		if before := p.certificates.Load(); before != nil && len(before.findings) > 0 {
+			since = before.findings[0].Since
+		}
+		known.findings = []status.Finding{{
+			ID: status.CertificateExpiry, Severity: severityOf(grave), Since: since,
+			Text:   strings.Join(warnings, "; ") + ".",
+			Advice: "Put new files in the place of the old ones; they are taken without a restart.",
+		}}
+	}
+	p.certificates.Store(&known)
 }
 
-// listCertificates are the certificates as they were last read.
-func (p *Proxy) listCertificates() []status.Certificate {
-	if list := p.certificates.Load(); list != nil {
-		return *list
+// severityOf is how grave it is that a certificate is at this stage. Nobody can
+// log in any more when it has expired.
+func severityOf(s config.Stage) status.Severity {
+	switch s {
+	case config.StageMonth:
+		return status.Info
+	case config.StageWeek:
+		return status.Warning
+	default:
+		return status.Critical
 	}
-	return nil
+}
+
+// fillCertificates adds the certificates as they were last read.
+func (p *Proxy) fillCertificates(s *status.Snapshot) {
+	if known := p.certificates.Load(); known != nil {
+		s.Certificates, s.Findings = known.files, known.findings
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"pgweir/config"
+	"pgweir/status"
 	"pgweir/wire"
 )
 
@@ -165,16 +166,24 @@ func TestEachStageOfAnExpiryIsWarnedOfOnce(t *testing.T) {
 	for _, c := range []struct {
 		left time.Duration
 		want int // warnings until then: of two files each
+		how  status.Severity
 	}{
-		{31 * 24 * time.Hour, 0}, {29 * 24 * time.Hour, 2}, {28 * 24 * time.Hour, 2}, {6 * 24 * time.Hour, 4},
-		{time.Hour, 6}, {-time.Hour, 8}, {-2 * time.Hour, 8},
+		{31 * 24 * time.Hour, 0, ""}, {29 * 24 * time.Hour, 2, status.Info}, {28 * 24 * time.Hour, 2, status.Info}, {6 * 24 * time.Hour, 4, status.Warning},
+		{time.Hour, 6, status.Critical}, {-time.Hour, 8, status.Critical}, {-2 * time.Hour, 8, status.Critical},
 	} {
 		x.p.noteExpiries(x.r.rules.config, stages, end.Add(-c.left))
 		if n := x.warnings(); n != c.want {
 			t.Errorf("%v before the end: %d warnings, want %d\n%s", c.left, n, c.want, x.log)
 		}
+		s := &status.Snapshot{}
+		x.p.fillCertificates(s)
+		if c.how == "" && len(s.Findings) != 0 || c.how != "" && (len(s.Findings) != 1 || s.Findings[0].Severity != c.how || !s.Findings[0].Since.Equal(end.Add(-29*24*time.Hour))) {
+			t.Errorf("%v before the end, want %q: %+v", c.left, c.how, s.Findings)
+		}
 	}
-	list := x.p.listCertificates()
+	s := &status.Snapshot{}
+	x.p.fillCertificates(s)
+	list := s.Certificates
 	if len(list) != 2 || list[0].Setting != "client_tls_cert_file" || list[0].Subject != "CN=weir" || !list[1].Expires.Equal(end.Truncate(time.Second)) {
 		t.Errorf("%+v", list)
 	}

@@ -97,7 +97,7 @@ type Proxy struct {
 	tooLarge map[string]string // the keeper's: the sums it has warned of, by server
 	reach    reach
 	// certificates are what keepCertificates has read; nil before that.
-	certificates atomic.Pointer[[]status.Certificate]
+	certificates atomic.Pointer[certificates]
 	stopped      chan struct{} // closed when the last client and backend have gone
 	stop         sync.Once
 	keeper       context.CancelFunc

@@ -7,19 +7,27 @@ import (
 )
 
 // Refused logs that PostgreSQL refuses a user whom pgweir lets in. The client gets
-// PostgreSQL's words, which do not tell it from a wrong password of its own. Of a
-// user without a secret, whom auth_type = "trust" lets in, nothing is to be said.
+// PostgreSQL's words, which do not tell it from a wrong password of its own.
 func (p *Proxy) Refused(of *pool.Pool, e *wire.Error) {
-	r := p.rules.Load()
-	differs := "the user's secret here differs from the one at PostgreSQL"
-	if db, ok := r.config.Database(of.Database); ok && db.User != "" && db.Given() {
-		differs = "the database's password here differs from the one at PostgreSQL"
-	} else if secret, ok := r.users.Secret(of.Settings().Credentials.User); !ok || secret.Kind() == auth.NoSecret {
-		return
-	}
+	user := of.Settings().Credentials.User
+	differs := p.rules.Load().differs(of.Database, user)
 	why := "PostgreSQL refuses the login: " + differs
 	if e.Code != wire.CodeInvalidPassword {
 		why = "PostgreSQL refuses the login: pg_hba.conf or the role keeps the user out, or " + differs
 	}
-	p.log.Warn(why, "user", of.Settings().Credentials.User, "database", of.Database, "server", of.Settings().Address.Addr, "err", e.Error())
+	p.log.Warn(why, "user", user, "database", of.Database, "server", of.Settings().Address.Addr, "err", e.Error())
+}
+
+// differs says what is wrong if PostgreSQL does not take what pgweir logs in with.
+func (r *rules) differs(database, user string) string {
+	if db, ok := r.config.Database(database); ok && db.User != "" && db.Given() {
+		return "the database's password here differs from the one at PostgreSQL"
+	}
+	if secret, ok := r.users.Secret(user); ok && secret.Kind() != auth.NoSecret {
+		return "the user's secret here differs from the one at PostgreSQL"
+	}
+	if _, ok := r.config.AuthQueryFor(database); ok {
+		return "the user's secret by auth_query differs from the one at PostgreSQL, or is none"
+	}
+	return "pgweir has no secret of the user's, and PostgreSQL wants one"
 }

@@ -65,7 +65,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	s.Lists = p.countLists(s, len(clients))
 	sortLists(s)
 	s.Censuses = p.Censuses()
-	s.Certificates = p.listCertificates()
+	p.fillCertificates(s)
 	s.Ready, s.NotReady = p.ready(pools)
 	return s
 }

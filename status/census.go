@@ -64,9 +64,19 @@ const (
 	Critical Severity = "critical" // clients are not served, or soon will not be
 )
 
+// Itself is what stands in a server's place where a finding is about pgweir itself.
+const Itself = "pgweir"
+
+// CertificateExpiry is the ID of the finding that a certificate has expired, or
+// soon will.
+const CertificateExpiry = "certificate_expiry"
+
+// OwnFindingIDs are all the IDs that a finding about pgweir itself may have.
+var OwnFindingIDs = []string{CertificateExpiry}
+
 // Finding is something that is wrong, by name.
 type Finding struct {
-	ID       string // of FindingIDs
+	ID       string // of package health's IDs, or of OwnFindingIDs
 	Severity Severity
 	Text     string    // what it is and what it means, in a sentence
 	Advice   string    // what to do

@@ -48,6 +48,9 @@ type Snapshot struct {
 	// Certificates are the files of certificates that the configuration names, in
 	// its order, as far as they could be read.
 	Certificates []Certificate
+	// Findings are what is wrong with pgweir itself; what is wrong with a server is
+	// in its census.
+	Findings []Finding
 	// Ready tells whether clients can be served; if not, NotReady says why.
 	Ready    bool
 	NotReady string

@@ -12,7 +12,7 @@ import (
 var (
 	serverUp        = describe("server_up", "0 if a finding says that clients cannot be served because of this server, else 1.", byServer)
 	censusAge       = describe("census_age_seconds", "How old the last census of the server is.", byServer)
-	serverFindings  = describe("findings", "1 for what is wrong with the server now; what is not wrong is absent.", byServer, byID, bySeverity)
+	serverFindings  = describe("findings", "1 for what is wrong with the server now, or with pgweir itself (server=\"pgweir\"); what is not wrong is absent.", byServer, byID, bySeverity)
 	serverProcesses = describe("server_processes", "Processes of the server by kind.", byServer, byKind)
 	serverMemory    = describe("server_memory_bytes", "Memory that the processes of a kind hold for themselves, of those that were measured; absent when none was.", byServer, byKind)
 	serverMeasured  = describe("server_measured_processes", "Processes of a kind whose memory is in pgweir_server_memory_bytes.", byServer, byKind)
@@ -47,7 +47,7 @@ var sizingMetrics = []metric[*status.SizingSum]{
 // compares them.
 var (
 	findingIDs = []string{
-		"archiver_failing", "census_blind", "census_login", "census_rights", "idle_in_transaction", "lock_queue",
+		"archiver_failing", "census_blind", "census_login", "census_rights", "certificate_expiry", "idle_in_transaction", "lock_queue",
 		"near_max_connections", "postmaster_gone", "process_missing", "process_restarting", "process_stopped",
 		"process_stuck", "server_crashed", "server_restarted", "server_starting", "server_unreachable", "vacuum_held",
 	}
@@ -78,7 +78,8 @@ func oneOf(known []string, word string) string {
 // sendServers sends the last census of each server. Two of one name would be
 // refused by the registry, so the first counts.
 func sendServers(ch chan<- prometheus.Metric, s *status.Snapshot) {
-	seen := map[string]bool{}
+	seen := map[string]bool{status.Itself: true}
+	sendFindings(ch, s.Findings, status.Itself)
 	for _, c := range s.Censuses {
 		if server := label(c.Server.Host); !seen[server] {
 			seen[server] = true
@@ -88,18 +89,10 @@ func sendServers(ch chan<- prometheus.Metric, s *status.Snapshot) {
 }
 
 func sendCensus(ch chan<- prometheus.Metric, c *status.Census, server string, now time.Time) {
-	up := true
-	type finding struct{ id, severity string }
-	findings := map[finding]bool{}
-	for _, f := range c.Findings {
-		up = up && !f.Down
-		findings[finding{oneOf(findingIDs, f.ID), oneOf(severities, string(f.Severity))}] = true
-	}
+	up := !slices.ContainsFunc(c.Findings, func(f status.Finding) bool { return f.Down })
 	send(ch, serverUp, prometheus.GaugeValue, oneIf(up), server)
 	send(ch, censusAge, prometheus.GaugeValue, max(0, now.Sub(c.At).Seconds()), server)
-	for f := range findings {
-		send(ch, serverFindings, prometheus.GaugeValue, 1, server, f.id, f.severity)
-	}
+	sendFindings(ch, c.Findings, server)
 	if c.Limits != nil {
 		for _, m := range limitMetrics {
 			m.send(ch, c.Limits, server)
@@ -108,6 +101,19 @@ func sendCensus(ch chan<- prometheus.Metric, c *status.Census, server string, no
 	// A census without processes could not be taken, and says nothing of them.
 	if len(c.Processes) > 0 {
 		sendProcesses(ch, c, server)
+	}
+}
+
+// sendFindings sends each once. Names that are not known may fall together.
+func sendFindings(ch chan<- prometheus.Metric, found []status.Finding, server string) {
+	type finding struct{ id, severity string }
+	sent := map[finding]bool{}
+	for _, f := range found {
+		one := finding{oneOf(findingIDs, f.ID), oneOf(severities, string(f.Severity))}
+		if !sent[one] {
+			sent[one] = true
+			send(ch, serverFindings, prometheus.GaugeValue, 1, server, one.id, one.severity)
+		}
 	}
 }
 

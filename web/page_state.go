@@ -128,18 +128,25 @@ func usualWait(waits []uint64) string {
 	return "> " + brief(time.Duration(status.WaitBounds[len(status.WaitBounds)-1]*float64(time.Second)))
 }
 
-// addCensuses adds what the servers' censuses have found.
+// addFindings adds what is wrong with a server, or with pgweir itself.
+func (out *stateView) addFindings(found []status.Finding, server string, now time.Time) {
+	for _, f := range found {
+		out.Findings = append(out.Findings, findingView{
+			Key: f.ID + " " + server, Severity: string(f.Severity), ID: f.ID, Server: server,
+			Text: f.Text, Advice: f.Advice, NoAdvice: f.Advice == "", Since: lasting(now.Sub(f.Since)),
+		})
+	}
+}
+
+// addCensuses adds what is wrong with pgweir itself, and what the servers' censuses
+// have found.
 func (out *stateView) addCensuses(s *status.Snapshot) {
 	out.Findings, out.Pins, out.Servers = []findingView{}, []pinView{}, []readView{}
+	out.addFindings(s.Findings, status.Itself, s.At)
 	more := 0
 	for _, c := range s.Censuses {
 		out.Servers = append(out.Servers, readView{c.Server.Host, lasting(s.At.Sub(c.At)) + " ago"})
-		for _, f := range c.Findings {
-			out.Findings = append(out.Findings, findingView{
-				Key: f.ID + " " + c.Server.Host, Severity: string(f.Severity), ID: f.ID, Server: c.Server.Host,
-				Text: f.Text, Advice: f.Advice, NoAdvice: f.Advice == "", Since: lasting(s.At.Sub(f.Since)),
-			})
-		}
+		out.addFindings(c.Findings, c.Server.Host, s.At)
 		for i := range c.Processes {
 			p := &c.Processes[i]
 			if p.Client == nil || p.Client.Pin == "" {

@@ -58,7 +58,6 @@ type login struct {
 	rules    *rules
 	endPoint []byte // of the certificate that the client was shown; nil without TLS
 	asked    asked
-	start    wire.Startup
 	ask      ask
 	why      string // it will not be let in, whatever it proves, and why: for the log. The client is not told
 	via      peer   // the proxy whose header has told of the client; the zero value if there was none
@@ -68,8 +67,7 @@ type login struct {
 	roles    memberOf          // that the user is a member of; nil if that was not asked for
 	// directory is where the password is checked; nil if that is here.
 	directory *directory
-	leave     func() // says that what is asked for is not wanted any more; nil if nothing is
-	params    []wire.Param
+	leave     func()        // says that what is asked for is not wanted any more; nil if nothing is
 	variant   *pool.Variant // of its startup parameters
 	welcome   *pool.Welcome
 	probing   *probing    // nil if nothing is to be asked
@@ -173,8 +171,7 @@ func (l *login) startup(p []byte) (n int, more bool) {
 	case wire.KindCancelRequest:
 		return n, l.cancel(&s)
 	}
-	l.start = s
-	return n, l.authenticate()
+	return n, l.authenticate(&s)
 }
 
 // cancel carries a CancelRequest out. Its server may take long to answer, and others
@@ -191,11 +188,11 @@ func (l *login) cancel(s *wire.Startup) bool {
 }
 
 // authenticate looks at the StartupMessage and begins the exchange.
-func (l *login) authenticate() bool {
+func (l *login) authenticate(s *wire.Startup) bool {
 	c, w := l.c, l.c.worker.Load()
 	l.rules = w.proxy.rules.Load()
 	var e *wire.Error
-	if l.ask, e = readStartup(&l.start, l.rules); e != nil {
+	if l.ask, e = readStartup(s, l.rules); e != nil {
 		l.fail(e)
 		return false
 	}
@@ -213,7 +210,6 @@ func (l *login) authenticate() bool {
 	if len(l.ask.unknown) > 0 || l.ask.newer {
 		c.conn.Send(wire.AppendNegotiateProtocolVersion(nil, l.ask.minor, l.ask.unknown))
 	}
-	l.start = wire.Startup{}
 	if l.ask.console && l.isSelf() {
 		return l.enter()
 	}

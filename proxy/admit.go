@@ -142,7 +142,7 @@ func (l *login) admit() {
 	} else {
 		c.sess.PID = pid
 	}
-	out := wire.AppendAuthOK(w.buf[:0])
+	out := l.appendAuthOK()
 	for _, p := range l.welcome.Params {
 		out = wire.AppendParameterStatus(out, p.Name, p.Value)
 	}

@@ -62,6 +62,7 @@ type login struct {
 	why      string // it will not be let in, whatever it proves, and why: for the log. The client is not told
 	via      peer   // the proxy whose header has told of the client; the zero value if there was none
 	exchange *auth.Exchange
+	final    []byte            // the exchange's last message, in the worker's buffer, until it is sent with what follows; nil otherwise
 	answer   *time.Timer       // tells the client that it was wrong; nil if nothing is told later
 	lookedUp *authquery.Answer // of auth_query for the user's secret; nil if it was not asked
 	roles    memberOf          // that the user is a member of; nil if that was not asked for
@@ -273,12 +274,33 @@ func (l *login) exchanged(out []byte, done bool, err error) bool {
 	}
 	if done {
 		l.judged(throttle.Right)
+		l.final = out
+		more := l.enter()
+		l.c.conn.Send(l.takeFinal()) // nothing has followed: a backend is waited for
+		return more
 	}
 	l.c.conn.Send(out)
 	if password, ok := l.exchange.Given(); ok {
 		return l.askDirectory(password)
 	}
-	return !done || l.enter()
+	return true
+}
+
+// takeFinal is the exchange's last message, if it has not been sent yet. What the client
+// is told next is appended, so that both go out in one write.
+func (l *login) takeFinal() []byte {
+	out := l.final
+	l.final = nil
+	return out
+}
+
+// appendAuthOK begins what a client is told that has proven who it is.
+func (l *login) appendAuthOK() []byte {
+	out := l.takeFinal()
+	if out == nil {
+		out = l.c.worker.Load().buf[:0]
+	}
+	return wire.AppendAuthOK(out)
 }
 
 // fail tells the client why it is not let in, and closes it.
@@ -305,7 +327,7 @@ func (l *login) fail(e *wire.Error) {
 		l.hangUp()
 		return
 	}
-	var out []byte
+	out := l.takeFinal()
 	if l.proven {
 		// As PostgreSQL: libpq takes an error before it for a reason to try
 		// again with or without TLS.

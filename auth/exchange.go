@@ -81,7 +81,9 @@ func AskPassword(name string) *Exchange {
 	return &Exchange{method: Plain, user: newUser("", name, Secret{}, Secret{}), others: true}
 }
 
-func (x *User) canLogIn() bool { return x != nil && len(x.secrets()) > 0 }
+func (x *User) canLogIn() bool {
+	return x != nil && (x.secret.kind != NoSecret || x.next.kind != NoSecret)
+}
 
 func begin(method Method, user *User) *Exchange {
 	if method == MD5 && user.has(SCRAMSecret) {

@@ -81,6 +81,9 @@ func (u *Users) Secrets(name string) []Secret {
 	return nil
 }
 
+// CanLogIn tells whether a user has any.
+func (u *Users) CanLogIn(name string) bool { return u.known[name].canLogIn() }
+
 // Names are those of all users, in no order.
 func (u *Users) Names() []string { return slices.Collect(maps.Keys(u.known)) }
 

@@ -408,9 +408,12 @@ func (c *Conn) end(err error) {
 		}
 	}
 	c.ended = true
-	c.watch()
-	c.home.Load().told = true
+	l := c.home.Load()
+	l.told = true
 	c.handler.Ended(c, err)
+	if l.Has(c) {
+		c.watch() // only now: most are closed, and leave the poller with that
+	}
 }
 
 // Send writes p, or keeps what the kernel does not take now; p is the

@@ -37,9 +37,8 @@ func (l *login) enter() bool {
 	}
 	c.pool, c.user = cp, unique.Make(l.ask.user)
 	c.replication = l.ask.replication
-	l.params = l.ask.params
 	c.wait.Taker = c
-	l.variant, l.welcome = cp.pool.Variant(l.params)
+	l.variant, l.welcome = cp.pool.Variant(l.ask.params)
 	c.wait.Variant = l.variant
 	if l.welcome != nil && !l.ownBackend() {
 		l.admit()
@@ -62,7 +61,7 @@ func (l *login) enter() bool {
 // openOwn has a backend opened with the client's startup parameters.
 func (l *login) openOwn() {
 	fresh := []wire.Param{}
-	for _, p := range l.params {
+	for _, p := range l.ask.params {
 		// Backends that are shared are not opened for the sake of a name, which
 		// each client sets anew.
 		if l.ownBackend() || wire.VarIndex([]byte(p.Name)) != wire.VarApplicationName {
@@ -93,7 +92,7 @@ func (l *login) ownBackend() bool {
 func (l *login) granted() {
 	c := l.c
 	if l.welcome == nil {
-		l.welcome = c.pool.pool.Welcome(l.variant, l.params)
+		l.welcome = c.pool.pool.Welcome(l.variant, l.ask.params)
 	}
 	if l.welcome == nil && l.probing != nil {
 		if !l.probe() {
@@ -143,7 +142,7 @@ func (l *login) admit() {
 	} else {
 		c.sess.PID = pid
 	}
-	out := wire.AppendAuthOK(w.buf[:0])
+	out := l.appendAuthOK()
 	for _, p := range l.welcome.Params {
 		out = wire.AppendParameterStatus(out, p.Name, p.Value)
 	}

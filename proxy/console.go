@@ -34,7 +34,7 @@ func (l *login) enterConsole() bool {
 	c.sess.Init(c.pool.conf.Load(), &wire.Vars{wire.VarApplicationName: l.ask.application})
 	c.secret = randomUint32()
 	c.longKey = l.ask.minor >= 2
-	out := wire.AppendAuthOK(w.buf[:0])
+	out := l.appendAuthOK()
 	out = p.opts.Console.Welcome(out)
 	out = wire.AppendBackendKeyData(out, c.pid, p.cancelKey(c, c.pid))
 	out = wire.AppendReadyForQuery(out, 'I')

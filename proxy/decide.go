@@ -115,7 +115,8 @@ func (l *login) show(d demand) bool {
 		return l.prove(l.rules.access.refusing(l.who()))
 	}
 	if l.roles == nil && l.rules.access.asksRoles(&d) {
-		return l.askRoles(func() bool { return l.show(d) })
+		later := d // a copy of its own: d itself stays off the heap
+		return l.askRoles(func() bool { return l.show(later) })
 	}
 	if e := l.certified(&d); e != nil {
 		l.why = d.from

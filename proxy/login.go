@@ -58,18 +58,17 @@ type login struct {
 	rules    *rules
 	endPoint []byte // of the certificate that the client was shown; nil without TLS
 	asked    asked
-	start    wire.Startup
 	ask      ask
 	why      string // it will not be let in, whatever it proves, and why: for the log. The client is not told
 	via      peer   // the proxy whose header has told of the client; the zero value if there was none
 	exchange *auth.Exchange
+	final    []byte            // the exchange's last message, in the worker's buffer, until it is sent with what follows; nil otherwise
 	answer   *time.Timer       // tells the client that it was wrong; nil if nothing is told later
 	lookedUp *authquery.Answer // of auth_query for the user's secret; nil if it was not asked
 	roles    memberOf          // that the user is a member of; nil if that was not asked for
 	// directory is where the password is checked; nil if that is here.
 	directory *directory
-	leave     func() // says that what is asked for is not wanted any more; nil if nothing is
-	params    []wire.Param
+	leave     func()        // says that what is asked for is not wanted any more; nil if nothing is
 	variant   *pool.Variant // of its startup parameters
 	welcome   *pool.Welcome
 	probing   *probing    // nil if nothing is to be asked
@@ -173,8 +172,7 @@ func (l *login) startup(p []byte) (n int, more bool) {
 	case wire.KindCancelRequest:
 		return n, l.cancel(&s)
 	}
-	l.start = s
-	return n, l.authenticate()
+	return n, l.authenticate(&s)
 }
 
 // cancel carries a CancelRequest out. Its server may take long to answer, and others
@@ -191,11 +189,11 @@ func (l *login) cancel(s *wire.Startup) bool {
 }
 
 // authenticate looks at the StartupMessage and begins the exchange.
-func (l *login) authenticate() bool {
+func (l *login) authenticate(s *wire.Startup) bool {
 	c, w := l.c, l.c.worker.Load()
 	l.rules = w.proxy.rules.Load()
 	var e *wire.Error
-	if l.ask, e = readStartup(&l.start, l.rules); e != nil {
+	if l.ask, e = readStartup(s, l.rules); e != nil {
 		l.fail(e)
 		return false
 	}
@@ -213,7 +211,6 @@ func (l *login) authenticate() bool {
 	if len(l.ask.unknown) > 0 || l.ask.newer {
 		c.conn.Send(wire.AppendNegotiateProtocolVersion(nil, l.ask.minor, l.ask.unknown))
 	}
-	l.start = wire.Startup{}
 	if l.ask.console && l.isSelf() {
 		return l.enter()
 	}
@@ -277,12 +274,33 @@ func (l *login) exchanged(out []byte, done bool, err error) bool {
 	}
 	if done {
 		l.judged(throttle.Right)
+		l.final = out
+		more := l.enter()
+		l.c.conn.Send(l.takeFinal()) // nothing has followed: a backend is waited for
+		return more
 	}
 	l.c.conn.Send(out)
 	if password, ok := l.exchange.Given(); ok {
 		return l.askDirectory(password)
 	}
-	return !done || l.enter()
+	return true
+}
+
+// takeFinal is the exchange's last message, if it has not been sent yet. What the client
+// is told next is appended, so that both go out in one write.
+func (l *login) takeFinal() []byte {
+	out := l.final
+	l.final = nil
+	return out
+}
+
+// appendAuthOK begins what a client is told that has proven who it is.
+func (l *login) appendAuthOK() []byte {
+	out := l.takeFinal()
+	if out == nil {
+		out = l.c.worker.Load().buf[:0]
+	}
+	return wire.AppendAuthOK(out)
 }
 
 // fail tells the client why it is not let in, and closes it.
@@ -309,7 +327,7 @@ func (l *login) fail(e *wire.Error) {
 		l.hangUp()
 		return
 	}
-	var out []byte
+	out := l.takeFinal()
 	if l.proven {
 		// As PostgreSQL: libpq takes an error before it for a reason to try
 		// again with or without TLS.

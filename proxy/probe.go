@@ -27,7 +27,7 @@ const maxProbed = 256 << 10
 // if only a login can tell.
 func (l *login) mayProbe() bool {
 	c := l.c
-	question := c.pool.pool.Probe(l.variant, l.params)
+	question := c.pool.pool.Probe(l.variant, l.ask.params)
 	if question == nil {
 		return false
 	}
@@ -147,7 +147,7 @@ func (l *login) unprobed() {
 	l.probing = nil
 	l.stage = stageBackend
 	if ok {
-		l.welcome = l.c.pool.pool.Welcome(l.variant, l.params)
+		l.welcome = l.c.pool.pool.Welcome(l.variant, l.ask.params)
 	}
 	if l.welcome != nil {
 		l.admit()

@@ -40,7 +40,7 @@ var replicationConfig = session.Config{Mode: session.SessionMode}
 
 // replicate gets a client that replicates its backend, which is in no pool.
 func (l *login) replicate() {
-	if e := l.c.pool.pool.Replicate(replicant{l.c}, l.params); e != nil {
+	if e := l.c.pool.pool.Replicate(replicant{l.c}, l.ask.params); e != nil {
 		l.fail(e)
 	}
 }

@@ -32,10 +32,10 @@ type inquiry struct {
 
 // inquiry tells where the secret of a login's user is asked for; false if it is not.
 func (r *rules) inquiry(a *ask) (inquiry, bool) {
-	_, known := r.users.Secret(a.user)
-	if len(r.users.Secrets(a.user)) > 0 || r.connString == nil {
+	if r.users.CanLogIn(a.user) || r.connString == nil {
 		return inquiry{}, false
 	}
+	_, known := r.users.Secret(a.user)
 	if q, ok := r.config.AuthQueryFor(a.database); ok && !known {
 		return inquiry{query: q}, true
 	} else if ok {
@@ -78,7 +78,7 @@ func (r *rules) question(in config.AuthQuery, user string) authquery.Question {
 func (l *login) prove(method auth.Method) bool {
 	in, ok := l.rules.inquiry(&l.ask)
 	if !ok {
-		if u := l.rules.config.Users[l.ask.user]; u != nil && u.Given() && len(l.rules.users.Secrets(l.ask.user)) == 0 {
+		if u := l.rules.config.Users[l.ask.user]; u != nil && u.Given() && !l.rules.users.CanLogIn(l.ask.user) {
 			l.why = "the source of the user's password has given none yet"
 		}
 		return l.begins(l.rules.users.Begin(method, l.ask.user))

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
@@ -110,11 +109,11 @@ func DeriveSCRAMSecret(password string, salt []byte, iterations int) SCRAMSecret
 func MockSCRAMSecret(key []byte, user string) SCRAMSecret {
 	return SCRAMSecret{
 		Iterations: SCRAMIterations,
-		Salt:       hmacSHA256(key, "salt:"+user)[:SCRAMSaltLen],
+		Salt:       keyOf(key, "salt:"+user)[:SCRAMSaltLen],
 		// A StoredKey is a hash. This one is no hash of anything known, so there
 		// is no client key for it.
-		StoredKey: hmacSHA256(key, "stored:"+user),
-		ServerKey: hmacSHA256(key, "server:"+user),
+		StoredKey: keyOf(key, "stored:"+user),
+		ServerKey: keyOf(key, "server:"+user),
 	}
 }
 
@@ -132,7 +131,7 @@ func scramKeys(password string, salt []byte, iterations int) (clientKey, serverK
 	if err != nil {
 		panic("bug: " + err.Error()) // only for parameters of ours
 	}
-	return hmacSHA256(salted, "Client Key"), hmacSHA256(salted, "Server Key")
+	return keyOf(salted, "Client Key"), keyOf(salted, "Server Key")
 }
 
 // prepPassword applies SASLprep (RFC 4013) with the exceptions that PostgreSQL
@@ -155,18 +154,10 @@ func prepPassword(password string) string {
 	return out
 }
 
-func hmacSHA256(key []byte, text string) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(text))
-	return mac.Sum(nil)
-}
-
-func xorBytes(a, b []byte) []byte {
-	out := make([]byte, len(a))
-	for i := range a {
-		out[i] = a[i] ^ b[i]
-	}
-	return out
+// keyOf is a key that another one gives under a name.
+func keyOf(key []byte, name string) []byte {
+	mac := hmacSHA256(key, []byte(name))
+	return mac[:]
 }
 
 // scramAttr reads the attribute name=value at the start of s. The value runs

@@ -83,7 +83,8 @@ func (c *SCRAMClient) Continue(serverFirst []byte) (clientFinal []byte, err erro
 	withoutProof := "c=" + c.binding.input(c.binding.header()) + ",r=" + nonce
 	c.authMessage = c.firstBare() + "," + msg + "," + withoutProof
 	stored := sha256.Sum256(c.clientKey)
-	proof := xorBytes(c.clientKey, hmacSHA256(stored[:], c.authMessage))
+	signature := hmacSHA256(stored[:], []byte(c.authMessage))
+	proof := xorKeys(c.clientKey, signature[:])
 	return []byte(withoutProof + ",p=" + base64.StdEncoding.EncodeToString(proof)), nil
 }
 
@@ -102,7 +103,7 @@ func (c *SCRAMClient) Final(serverFinal []byte) error {
 	if !ok || err != nil || len(signature) != sha256.Size {
 		return malformed("SCRAM", "signature expected")
 	}
-	if !hmac.Equal(signature, hmacSHA256(c.serverKey, c.authMessage)) {
+	if right := hmacSHA256(c.serverKey, []byte(c.authMessage)); !hmac.Equal(signature, right[:]) {
 		return Fatalf(CodeCannotConnect, "server does not know the password: its SCRAM signature is wrong")
 	}
 	return nil

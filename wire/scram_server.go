@@ -146,20 +146,28 @@ func (s *SCRAMServer) Final(clientFinal []byte) (serverFinal, clientKey []byte, 
 		return nil, nil, malformed("SCRAM", "malformed proof")
 	}
 
-	authMessage := s.clientFirst + "," + s.serverFirst + "," + msg[:at]
-	var serverKey []byte
-	for i, secret := range append([]SCRAMSecret{s.secret}, s.others...) { // all of them, whichever fits
-		key := xorBytes(proof, hmacSHA256(secret.StoredKey, authMessage))
-		stored := sha256.Sum256(key)
-		if subtle.ConstantTimeCompare(stored[:], secret.StoredKey) == 1 && serverKey == nil {
-			clientKey, serverKey, s.matched = key, secret.ServerKey, i
+	authMessage := []byte(s.clientFirst + "," + s.serverFirst + "," + msg[:at])
+	clientKey, serverKey := s.secret.prove(proof, authMessage), s.secret.ServerKey
+	for i := range s.others { // all of them, whichever fits
+		if key := s.others[i].prove(proof, authMessage); clientKey == nil && key != nil {
+			clientKey, serverKey, s.matched = key, s.others[i].ServerKey, i+1
 		}
 	}
-	if serverKey == nil {
+	if clientKey == nil {
 		return nil, nil, ErrSCRAMProof
 	}
 	signature := hmacSHA256(serverKey, authMessage)
-	return []byte("v=" + base64.StdEncoding.EncodeToString(signature)), clientKey, nil
+	return base64.StdEncoding.AppendEncode([]byte("v="), signature[:]), clientKey, nil
+}
+
+// prove gives the client's key if its proof fits the secret, and nil otherwise.
+func (s *SCRAMSecret) prove(proof, authMessage []byte) (clientKey []byte) {
+	signature := hmacSHA256(s.StoredKey, authMessage)
+	key := xorKeys(proof, signature[:])
+	if stored := sha256.Sum256(key); subtle.ConstantTimeCompare(stored[:], s.StoredKey) != 1 {
+		return nil
+	}
+	return key
 }
 
 // SameSalt tells whether one exchange can be about both secrets: the client derives

@@ -18,7 +18,8 @@ func TestSCRAMClientFollowsTheExampleOfRFC7677(t *testing.T) {
 	c := NewSCRAMClientKeys(clientKey, serverKey, rfcClientNonce)
 	c.authMessage = strings.TrimPrefix(rfcClientFirst, "n,,") + "," + rfcServerFirst + "," + rfcNoProof
 	stored := sha256.Sum256(clientKey)
-	proof := base64.StdEncoding.EncodeToString(xorBytes(clientKey, hmacSHA256(stored[:], c.authMessage)))
+	signature := hmacSHA256(stored[:], []byte(c.authMessage))
+	proof := base64.StdEncoding.EncodeToString(xorKeys(clientKey, signature[:]))
 	if got := rfcNoProof + ",p=" + proof; got != rfcClientFinal {
 		t.Errorf("%s, want %s", got, rfcClientFinal)
 	}
@@ -42,7 +43,8 @@ func TestTheNameInSCRAMIsNotLookedAt(t *testing.T) {
 		clientKey, _ := scramKeys("pencil", rfcSecret(t).Salt, 4096)
 		stored := sha256.Sum256(clientKey)
 		message := first[3:] + "," + rfcServerFirst + "," + rfcNoProof
-		proof := base64.StdEncoding.EncodeToString(xorBytes(clientKey, hmacSHA256(stored[:], message)))
+		signature := hmacSHA256(stored[:], []byte(message))
+		proof := base64.StdEncoding.EncodeToString(xorKeys(clientKey, signature[:]))
 		if _, _, err := s.Final([]byte(rfcNoProof + ",p=" + proof)); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}

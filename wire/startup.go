@@ -120,7 +120,7 @@ func UnsupportedProtocol(version uint32) *Error {
 
 // decodeParams splits name NUL value NUL ... NUL.
 func decodeParams(text string) ([]Param, bool) {
-	var params []Param
+	params := make([]Param, 0, strings.Count(text, "\x00")/2)
 	for {
 		name, rest, ok := strings.Cut(text, "\x00")
 		if !ok {

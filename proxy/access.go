@@ -52,7 +52,7 @@ var authTypes = map[string]demand{
 }
 
 // NewAccess reads what a configuration names. The error is an hba.Problems for what
-// is wrong in the files.
+// is wrong in the files, and a config.Problem for auth_ldap_options.
 func NewAccess(c *config.Config) (*Access, error) {
 	if c.AuthType != "hba" {
 		d, ok := authTypes[c.AuthType]
@@ -99,7 +99,7 @@ func newDirectory(c *config.Config) (*ldap.Verifier, error) {
 			return v, nil
 		}
 	}
-	return nil, hba.Problems{{File: c.Path, Text: "auth_ldap_options: " + err.Error()}}
+	return nil, c.Fault(err, "auth_ldap_options")
 }
 
 // lookUp prepares the LDAP servers of lines.

@@ -223,8 +223,8 @@ type User struct {
 }
 
 // Fault is what is wrong with the value of the setting at a path, such as "users",
-// "alice", "password", where only its reader can tell. It is a Problem.
-func (c *Config) Fault(err error, path ...string) error {
+// "alice", "password", where only its reader can tell.
+func (c *Config) Fault(err error, path ...string) Problem {
 	return Problem{File: c.Path, Line: c.lines.of(path), Text: fmt.Sprintf("%s: %v", dotted(path), err)}
 }
 

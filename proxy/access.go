@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,6 +75,7 @@ func NewAccess(c *config.Config) (*Access, error) {
 	if err != nil && !errors.As(err, &problems) {
 		return nil, err
 	}
+	name(problems, c, "auth_hba_file")
 	a := &Access{lines: lines}
 	if c.AuthIdentFile != "" {
 		maps, err := hba.LoadMaps(c.AuthIdentFile, files)
@@ -81,6 +83,7 @@ func NewAccess(c *config.Config) (*Access, error) {
 		if err != nil && !errors.As(err, &more) {
 			return nil, err
 		}
+		name(more, c, "auth_ident_file")
 		a.maps, problems = maps, append(problems, more...)
 	}
 	problems = append(problems, a.lookUp(c)...)
@@ -88,6 +91,17 @@ func NewAccess(c *config.Config) (*Access, error) {
 		return nil, problems
 	}
 	return a, nil
+}
+
+// name has problems with a file itself, and with none of its lines, say which setting
+// names it.
+func name(problems hba.Problems, c *config.Config, setting string) {
+	for i := range problems {
+		if p := &problems[i]; p.Line == 0 {
+			f := c.Fault(p, setting)
+			p.File, p.Line, p.Text = f.File, f.Line, f.Text
+		}
+	}
 }
 
 // newDirectory are the LDAP servers of auth_type = "ldap".
@@ -245,8 +259,16 @@ var passwordMethods = map[hba.Method]auth.Method{
 	hba.Password: auth.Plain, hba.MD5: auth.MD5, hba.SCRAM: auth.SCRAM,
 }
 
-// readAccessFile reads one file of lines.
+// readAccessFile reads one file of lines. The error does not name it.
 func readAccessFile(path string) ([]byte, error) {
+	data, err := readRegular(path)
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err
+	}
+	return data, err
+}
+
+func readRegular(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

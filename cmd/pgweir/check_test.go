@@ -77,6 +77,9 @@ CONFIG:2: unknown setting "listen_prt"; did you mean "listen_port"?
 		{"[users.alice]\n\npassword_command = ['/bin/echo', 'SCRAM-SHA-256$nonsense']", "", `CONFIG:3: users.alice.password_command: user "alice": `},
 		{"[users." + strings.Repeat("a", 70) + "]\npassword = 'SCRAM-SHA-256$nonsense'", "", "CONFIG:2: users." + strings.Repeat("a", 63) + ".password: "},
 		{"auth_type = 'ldap'\nauth_ldap_options = 'ldapserver=a'", "", "CONFIG:2: auth_ldap_options: "},
+		{"auth_type = 'hba'\nauth_hba_file = 'none'\nauth_ident_file = 'none too'", "", `CONFIG:2: auth_hba_file: DIR/none: could not open file "DIR/none": no such file or directory
+CONFIG:3: auth_ident_file: DIR/none too: could not open file "DIR/none too": no such file or directory
+`},
 	} {
 		path := writeConfig(t, tc.text, "users.txt", tc.authFile)
 		var out bytes.Buffer

@@ -164,6 +164,20 @@ func (a *Access) lacking(c *config.Config) (problems hba.Problems) {
 	return problems
 }
 
+// secretFiles are the files of lines in which a password of an LDAP server stands
+// (ldapbindpasswd).
+func (a *Access) secretFiles() (out []string) {
+	if a.lines == nil {
+		return nil
+	}
+	for _, r := range a.lines.List() {
+		if r.LDAP != nil && r.LDAP.BindPassword != "" && !slices.Contains(out, r.File) {
+			out = append(out, r.File)
+		}
+	}
+	return out
+}
+
 // asksSCRAM tells whether any client is asked for SCRAM whose secret may be plain.
 func (a *Access) asksSCRAM() bool {
 	if a.lines == nil {

@@ -78,8 +78,8 @@ func (c *Config) AsksServers() bool {
 }
 
 // authQuery finds what auth_query lacks. path is that of the table that the settings
-// stand in.
-func (p *parser) authQuery(path []string, query, database string) {
+// stand in; asked tells whether there is an auth_user for whom they are.
+func (p *parser) authQuery(path []string, query, database string, asked bool) {
 	at := func(name string) []string { return append(path[:len(path):len(path)], name) }
 	if path := at("auth_query"); query != "" && !strings.Contains(query, "$1") {
 		p.problem(path, "%s: has no $1 for the user's name", dotted(path))
@@ -89,6 +89,8 @@ func (p *parser) authQuery(path []string, query, database string) {
 			p.problem(path, "%s: %s is the admin console's name", dotted(path), quote(database))
 		} else if _, ok := p.config.Database(database); !ok {
 			p.problem(path, "%s: there is no [databases.%s]", dotted(path), printable(database))
+		} else if !asked {
+			p.problem(path, "%s: set without auth_user, who asks there", dotted(path))
 		}
 	}
 }

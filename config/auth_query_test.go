@@ -82,13 +82,16 @@ func TestWithoutAuthUserNobodyAsks(t *testing.T) {
 
 func TestProblemsOfAuthQueryAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
-		"auth_query = 'select 1'":                                   "config.toml:1: auth_query: has no $1 for the user's name",
-		"auth_user = 'a'\nauth_query = ''":                          "config.toml:2: auth_query: is empty, and auth_user is set",
-		"auth_dbname = 'x'\n[databases.app]":                        "config.toml:1: auth_dbname: there is no [databases.x]",
-		"auth_dbname = 'pgweir'\n[databases.'*']":                   `config.toml:1: auth_dbname: "pgweir" is the admin console's name`,
-		"[databases.app]\nauth_dbname = 'x'":                        "config.toml:2: databases.app.auth_dbname: there is no [databases.x]",
-		"[databases.app]\nauth_query = 'select 1'":                  "config.toml:2: databases.app.auth_query: has no $1 for the user's name",
-		"auth_dbname = 'x'\n[databases.'*']\nauth_query = '$1, $1'": "",
+		"auth_query = 'select 1'":                                                    "config.toml:1: auth_query: has no $1 for the user's name",
+		"auth_user = 'a'\nauth_query = ''":                                           "config.toml:2: auth_query: is empty, and auth_user is set",
+		"auth_dbname = 'x'\n[databases.app]":                                         "config.toml:1: auth_dbname: there is no [databases.x]",
+		"auth_dbname = 'pgweir'\n[databases.'*']":                                    `config.toml:1: auth_dbname: "pgweir" is the admin console's name`,
+		"[databases.app]\nauth_dbname = 'x'":                                         "config.toml:2: databases.app.auth_dbname: there is no [databases.x]",
+		"[databases.app]\nauth_query = 'select 1'":                                   "config.toml:2: databases.app.auth_query: has no $1 for the user's name",
+		"auth_dbname = 'app'\n[databases.app]":                                       "config.toml:1: auth_dbname: set without auth_user, who asks there",
+		"[databases.app]\nauth_dbname = 'app'\n[databases.b]\nauth_user = 'a'":       "config.toml:2: databases.app.auth_dbname: set without auth_user, who asks there",
+		"auth_user = 'a'\nauth_dbname = 'x'\n[databases.'*']\nauth_query = '$1, $1'": "",
+		"auth_user = 'a'\n[databases.app]\nauth_dbname = 'app'":                      "",
 	} {
 		if got := problemsOf(t, text); got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", text, got, want)

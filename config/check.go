@@ -15,6 +15,7 @@ func (p *parser) finish() {
 	p.resolvePaths()
 	p.passwords()
 	p.listeners()
+	p.logins()
 	p.proxies()
 	p.authentication()
 	p.clientTLS()
@@ -69,6 +70,21 @@ func (p *parser) listeners() {
 	}
 }
 
+// logins finds bounds of logins that would be without effect.
+func (p *parser) logins() {
+	c := p.config
+	if c.MaxLoginsPerAddress > c.MaxLogins {
+		p.problem([]string{"max_logins_per_address"}, "max_logins_per_address: %d is more than max_logins, %d", c.MaxLoginsPerAddress, c.MaxLogins)
+	}
+	if c.LoginFailureDelay > c.LoginFailureDelayMax {
+		name := "login_failure_delay_max"
+		if !p.given(name) {
+			name = "login_failure_delay"
+		}
+		p.problem([]string{name}, "%s: login_failure_delay, %v, is more than login_failure_delay_max, %v; a login_failure_delay of 0 is none", name, c.LoginFailureDelay, c.LoginFailureDelayMax)
+	}
+}
+
 func isHostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
@@ -106,7 +122,7 @@ func (p *parser) authentication() {
 	if c.AuthUser != "" && c.AuthQuery == "" {
 		p.problem([]string{"auth_query"}, "auth_query: is empty, and auth_user is set")
 	}
-	p.authQuery(nil, c.AuthQuery, c.AuthDBName)
+	p.authQuery(nil, c.AuthQuery, c.AuthDBName, c.AsksServers())
 	if c.AuthType != "any" {
 		return
 	}
@@ -199,7 +215,7 @@ func (p *parser) database(path []string, db *Database) {
 	case !abstractSockets:
 		p.problem(hostPath, "%s: %s is an abstract socket, which only Linux has", dotted(hostPath), quote(host))
 	}
-	p.authQuery(path, db.AuthQuery, db.AuthDBName)
+	p.authQuery(path, db.AuthQuery, db.AuthDBName, db.AuthUser != "" || p.config.AuthUser != "")
 	if db.User != "" {
 		return
 	}

@@ -222,12 +222,10 @@ type User struct {
 	MaxPinned    *int // 0: no bound
 }
 
-// Where is the place of a key in the file, such as "config.toml:12".
-func (c *Config) Where(path ...string) string {
-	if line := c.lines.of(path); line != 0 {
-		return fmt.Sprintf("%s:%d", c.Path, line)
-	}
-	return c.Path
+// Fault is what is wrong with the value of the setting at a path, such as "users",
+// "alice", "password", where only its reader can tell.
+func (c *Config) Fault(err error, path ...string) Problem {
+	return Problem{File: c.Path, Line: c.lines.of(path), Text: fmt.Sprintf("%s: %v", dotted(path), err)}
 }
 
 // IsConsole reports whether name is the admin console's: a client that asks for

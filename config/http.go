@@ -21,8 +21,11 @@ func (p *parser) http() {
 	if c.HTTPTLSCAFile != "" && c.HTTPTLSCertFile == "" {
 		p.problem([]string{"http_tls_ca_file"}, "http_tls_ca_file: needs http_tls_cert_file and http_tls_key_file: a client shows its certificate to a server that has one")
 	}
-	p.tokens("http_token_file", c.HTTPTokenFile)
-	p.tokens("http_admin_token_file", c.HTTPAdminTokenFile)
+	readers := p.tokens("http_token_file", c.HTTPTokenFile)
+	admins := p.tokens("http_admin_token_file", c.HTTPAdminTokenFile)
+	if err := distinct(readers, admins); err != nil {
+		p.problem([]string{"http_admin_token_file"}, "http_admin_token_file: %s: %s", printable(c.HTTPAdminTokenFile), err)
+	}
 	for _, name := range c.HTTPHosts {
 		if name != "*" && !isHost(name) {
 			p.problem([]string{"http_hosts"}, `http_hosts: %s is not a name or "*" (without a port)`, quote(name))
@@ -43,18 +46,19 @@ func (p *parser) http() {
 	}
 }
 
-// tokens checks a file of tokens, if one is named.
-func (p *parser) tokens(name, path string) {
+// tokens reads a file of tokens, if one is named; nil if it is no good.
+func (p *parser) tokens(name, path string) (tokens []TokenDigest) {
 	if path == "" {
-		return
+		return nil
 	}
 	data, err := readFile(path)
 	if err == nil {
-		_, err = parseTokens(data)
+		tokens, err = parseTokens(data)
 	}
 	if err != nil {
 		p.problem([]string{name}, "%s: %s: %s", name, printable(path), err)
 	}
+	return tokens
 }
 
 // HTTPAddress is the address in http_listen; without one, every address is meant.

@@ -38,26 +38,31 @@ func (f *HTTPFiles) Equal(g *HTTPFiles) bool {
 		bytes.Equal(f.tokens, g.tokens) && bytes.Equal(f.adminTokens, g.adminTokens)
 }
 
-// Parse gives what is in them. The error names the file that is no good.
-func (f *HTTPFiles) Parse() (k HTTPKeys, err error) {
+// Parse gives what is in them. c is the configuration that names them; the error has
+// the setting and the file that is no good.
+func (f *HTTPFiles) Parse(c *Config) (k HTTPKeys, err error) {
 	if f.cert != nil {
 		if k.Certificate, err = parsePair(f.cert, f.key); err != nil {
-			return HTTPKeys{}, fmt.Errorf("http_tls_cert_file with http_tls_key_file: %w", err)
+			return HTTPKeys{}, fmt.Errorf("http_tls_cert_file with http_tls_key_file: %s with %s: %w", printable(c.HTTPTLSCertFile), printable(c.HTTPTLSKeyFile), err)
 		}
 	}
 	if f.ca != nil {
 		if k.Roots, err = parseRoots(f.ca); err != nil {
-			return HTTPKeys{}, fmt.Errorf("http_tls_ca_file: %w", err)
+			return HTTPKeys{}, fmt.Errorf("http_tls_ca_file: %s: %w", printable(c.HTTPTLSCAFile), err)
 		}
 	}
 	if f.tokens != nil {
 		if k.Tokens, err = parseTokens(f.tokens); err != nil {
-			return HTTPKeys{}, fmt.Errorf("http_token_file: %w", err)
+			return HTTPKeys{}, fmt.Errorf("http_token_file: %s: %w", printable(c.HTTPTokenFile), err)
 		}
 	}
 	if f.adminTokens != nil {
-		if k.AdminTokens, err = parseTokens(f.adminTokens); err != nil {
-			return HTTPKeys{}, fmt.Errorf("http_admin_token_file: %w", err)
+		k.AdminTokens, err = parseTokens(f.adminTokens)
+		if err == nil {
+			err = distinct(k.Tokens, k.AdminTokens)
+		}
+		if err != nil {
+			return HTTPKeys{}, fmt.Errorf("http_admin_token_file: %s: %w", printable(c.HTTPAdminTokenFile), err)
 		}
 	}
 	return k, nil

@@ -80,22 +80,24 @@ func TestFilesOfHTTPThatAreNoGoodAreProblems(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "comments": "# none\n\n", "short": "# a comment\n" + strings.Repeat("x", minToken-1) + "\n",
 		"long": strings.Repeat("x", maxToken+1), "blank": tokenOne + "\n" + tokenOne + " " + tokenOne, "signs": strings.Repeat("=", minToken),
-		"many": strings.Repeat(tokenOne+"\n", maxTokens+1),
+		"many": strings.Repeat(tokenOne+"\n", maxTokens+1), "both": tokenTwo + "\n" + tokenOne,
 	} {
 		write(t, filepath.Join(dir, name), text)
 	}
 	for text, want := range map[string]string{
-		"http_token_file = 'empty'":          "no token in it",
-		"http_token_file = 'comments'":       "no token in it",
-		"http_admin_token_file = 'short'":    "line 2: a token has 16 to 512 characters",
-		"http_token_file = 'long'":           "line 1: ",
-		"http_token_file = 'blank'":          "line 2: ",
-		"http_token_file = 'signs'":          "line 1: ",
-		"http_token_file = 'many'":           "more than 100 tokens",
-		"http_token_file = 'none'":           "no such file",
-		"http_tls_cert_file = 'a.crt'":       "set without http_tls_key_file",
-		"http_tls_ca_file = 'a.crt'":         "http_tls_ca_file: needs http_tls_cert_file",
-		"http_hosts = ['a.example', 'b:80']": `http_hosts: "b:80" is not a name`,
+		"http_token_file = 'empty'":                                    "no token in it",
+		"http_token_file = 'comments'":                                 "no token in it",
+		"http_admin_token_file = 'short'":                              "line 2: a token has 16 to 512 characters",
+		"http_token_file = 'long'":                                     "line 1: ",
+		"http_token_file = 'blank'":                                    "line 2: ",
+		"http_token_file = 'signs'":                                    "line 1: ",
+		"http_token_file = 'many'":                                     "more than 100 tokens",
+		"http_token_file = 'none'":                                     "no such file",
+		"http_tls_cert_file = 'a.crt'":                                 "set without http_tls_key_file",
+		"http_tls_ca_file = 'a.crt'":                                   "http_tls_ca_file: needs http_tls_cert_file",
+		"http_admin_token_file = 'tokens'\nhttp_token_file = 'tokens'": "http_admin_token_file: " + filepath.Join(dir, "tokens") + ": a token in it is one of http_token_file",
+		"http_admin_token_file = 'both'\nhttp_token_file = 'tokens'":   "http_admin_token_file: " + filepath.Join(dir, "both") + ": a token in it is one of http_token_file",
+		"http_hosts = ['a.example', 'b:80']":                           `http_hosts: "b:80" is not a name`,
 	} {
 		_, err := Parse(filepath.Join(dir, "config.toml"), []byte("\n"+text))
 		if err == nil || !strings.Contains(err.Error(), "config.toml:2: ") || !strings.Contains(err.Error(), want) {
@@ -123,7 +125,7 @@ http_admin_token_file = 'admins'
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := before.Parse()
+	keys, err := before.Parse(c)
 	if err != nil || keys.Certificate == nil || keys.Roots == nil ||
 		!slices.Equal(keys.Tokens, []TokenDigest{sha256.Sum256([]byte(tokenOne))}) || !slices.Equal(keys.AdminTokens, []TokenDigest{sha256.Sum256([]byte(tokenTwo))}) {
 		t.Errorf("%+v, %v", keys, err)
@@ -139,10 +141,16 @@ http_admin_token_file = 'admins'
 		if err != nil || now.Equal(&before) {
 			t.Errorf("%s has changed, and the reading has not: %v", name, err)
 		}
-		if _, err := now.Parse(); err == nil || !strings.Contains(err.Error(), "http_") {
+		if _, err := now.Parse(c); err == nil || !strings.Contains(err.Error(), "http_") || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
 		}
 		write(t, path, string(text))
+	}
+	write(t, filepath.Join(dir, "admins"), tokenTwo+"\n"+tokenOne)
+	if now, err := c.ReadHTTPFiles(); err != nil {
+		t.Error(err)
+	} else if _, err := now.Parse(c); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "admins")+": a token in it is one of http_token_file") {
+		t.Errorf("a token of both: %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, "admins")); err != nil {
 		t.Fatal(err)

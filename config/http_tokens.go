@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,16 @@ func parseTokens(data []byte) (out []TokenDigest, err error) {
 		return nil, err
 	}
 	return out, nil
+}
+
+// distinct finds a token that would make an admin of whoever may only read.
+func distinct(readers, admins []TokenDigest) error {
+	for _, token := range admins {
+		if slices.Contains(readers, token) {
+			return errors.New("a token in it is one of http_token_file, too: whoever may read could read statements")
+		}
+	}
+	return nil
 }
 
 func eachToken(data []byte, use func(string)) error {

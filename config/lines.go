@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"sort"
 	"strconv"
 	"strings"
@@ -14,6 +15,16 @@ type lineIndex map[string]int
 
 // of is the line of the key with this path, from 1; 0 if there is none.
 func (l lineIndex) of(path []string) int { return l[strings.Join(path, "\x00")] }
+
+// alias has all that stands below a path be found below another one, too.
+func (l lineIndex) alias(path, other []string) {
+	from, to := strings.Join(path, "\x00"), strings.Join(other, "\x00")
+	for key, line := range maps.Clone(l) {
+		if rest, ok := strings.CutPrefix(key, from); ok && (rest == "" || rest[0] == 0) {
+			l[to+rest] = line
+		}
+	}
+}
 
 // keyLines indexes data, which must be valid TOML.
 func keyLines(data []byte) lineIndex {

@@ -48,4 +48,5 @@ func cutEntry[T any](p *parser, table string, entries map[string]*T, name string
 	}
 	entries[short] = entries[name]
 	delete(entries, name)
+	p.lines.alias([]string{table, name}, []string{table, short})
 }

@@ -230,6 +230,8 @@ func (p *parser) setting(path []string, s *spec, raw any, field any) {
 	}
 	value, err := s.parse(raw)
 	switch {
+	case raw == "" && len(references) > 0 && (s.kind.secret() || strings.HasPrefix(s.name, "password_")): // no password is another thing
+		p.problem(path, "%s: %s stands for nothing: the variable is empty", dotted(path), strings.Join(references, " and "))
 	case err != nil && s.kind.secret():
 		p.problem(path, "%s: %s", dotted(path), s.wanted()) // the value is not to be shown
 	case err != nil && len(references) > 0: // nor what a variable holds

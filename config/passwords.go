@@ -31,6 +31,26 @@ func (p *Passwords) Given() bool {
 	return p.Password != "" || p.PasswordFile != "" || p.PasswordCommand != nil
 }
 
+// Setting is the one that says where the first of the passwords is; NextSetting where
+// the other one is.
+func (p *Passwords) Setting() string {
+	switch {
+	case p.PasswordFile != "":
+		return "password_file"
+	case p.PasswordCommand != nil:
+		return "password_command"
+	}
+	return "password"
+}
+
+// NextSetting: see Setting.
+func (p *Passwords) NextSetting() string {
+	if p.PasswordNextFile != "" {
+		return "password_next_file"
+	}
+	return "password_next"
+}
+
 // SecretSource is a file or a command that a secret comes from.
 type SecretSource struct {
 	Setting string // such as "users.alice.password_file", for messages
@@ -69,7 +89,7 @@ func (c *Config) SecretSources() (out []SecretSource) {
 			out = append(out, s)
 		}
 		if p.PasswordNextFile != "" {
-			out = append(out, SecretSource{Setting: dotted(append(path, "password_next_file")), File: p.PasswordNextFile, Read: p.PasswordNext})
+			out = append(out, SecretSource{Setting: dotted(append(path, p.NextSetting())), File: p.PasswordNextFile, Read: p.PasswordNext})
 		}
 	})
 	seen := map[string]bool{}
@@ -85,9 +105,9 @@ func (c *Config) SecretSources() (out []SecretSource) {
 func (c *Config) Source(p *Passwords) (SecretSource, bool) {
 	switch {
 	case p.PasswordFile != "":
-		return SecretSource{Setting: "password_file", File: p.PasswordFile, Read: p.Password}, true
+		return SecretSource{Setting: p.Setting(), File: p.PasswordFile, Read: p.Password}, true
 	case p.PasswordCommand != nil:
-		s := SecretSource{Setting: "password_command", Command: p.PasswordCommand, Dir: filepath.Dir(c.Path), TTL: c.PasswordCommandTTL, Timeout: c.PasswordCommandTimeout}
+		s := SecretSource{Setting: p.Setting(), Command: p.PasswordCommand, Dir: filepath.Dir(c.Path), TTL: c.PasswordCommandTTL, Timeout: c.PasswordCommandTimeout}
 		if p.PasswordCommandTTL != nil {
 			s.TTL = *p.PasswordCommandTTL
 		}

@@ -110,6 +110,25 @@ func FuzzSecretLine(f *testing.F) {
 	})
 }
 
+func TestAnEmptyVariableIsNoPassword(t *testing.T) {
+	t.Setenv("WEIR_EMPTY", "")
+	for text, want := range map[string]string{
+		"[users.a]\npassword = '${WEIR_EMPTY}'":                               "config.toml:2: users.a.password: ${WEIR_EMPTY} stands for nothing: the variable is empty",
+		"[users.a]\npassword = '${WEIR_EMPTY}${WEIR_EMPTY}'":                  "config.toml:2: users.a.password: ${WEIR_EMPTY} and ${WEIR_EMPTY} stands for nothing: the variable is empty",
+		"[users.a]\npassword_file = '${WEIR_EMPTY}'":                          "config.toml:2: users.a.password_file: ${WEIR_EMPTY} stands for nothing",
+		"[users.a]\npassword_command = '${WEIR_EMPTY}'":                       "config.toml:2: users.a.password_command: ${WEIR_EMPTY} stands for nothing",
+		"[databases.a]\nuser = 'u'\npassword = '${WEIR_EMPTY}'":               "config.toml:3: databases.a.password: ",
+		"[users.a]\npassword = 'x'\npassword_next = '${WEIR_EMPTY}'":          "config.toml:3: users.a.password_next: ",
+		"census_user = 'a'\ncensus_password = '${WEIR_EMPTY}'":                "config.toml:2: census_password: ",
+		"auth_file = '${WEIR_EMPTY}'\n[users.a]\npassword = 'x${WEIR_EMPTY}'": "",
+		"[users.a]\npassword = ''":                                            "",
+	} {
+		if got := problemsOf(t, text); (got == "") != (want == "") || !strings.HasPrefix(got, want) {
+			t.Errorf("%q:\ngot  %s\nwant %s", text, got, want)
+		}
+	}
+}
+
 func TestASecretIsTheFirstLine(t *testing.T) {
 	long := strings.Repeat("x", maxSecret)
 	for text, want := range map[string]string{"a": "a", "a\n": "a", "a\r\nb": "a", " a \n": " a ", long + "\n": long, long: long} {

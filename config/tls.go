@@ -134,16 +134,16 @@ func (f *ClientTLSFiles) Equal(g *ClientTLSFiles) bool {
 
 // Parse gives the certificate with its key, and the authorities of clients'
 // certificates; nil if no file of them is named. The error names the file that
-// is no good.
-func (f *ClientTLSFiles) Parse() (cert *tls.Certificate, roots *x509.CertPool, err error) {
+// is no good; c is the configuration that names it.
+func (f *ClientTLSFiles) Parse(c *Config) (cert *tls.Certificate, roots *x509.CertPool, err error) {
 	if f.cert != nil {
 		if cert, err = parsePair(f.cert, f.key); err != nil {
-			return nil, nil, fmt.Errorf("client_tls_cert_file with client_tls_key_file: %w", err)
+			return nil, nil, fmt.Errorf("client_tls_cert_file with client_tls_key_file: %s with %s: %w", printable(c.ClientTLSCertFile), printable(c.ClientTLSKeyFile), err)
 		}
 	}
 	if f.ca != nil {
 		if roots, err = parseRoots(f.ca); err != nil {
-			return nil, nil, fmt.Errorf("client_tls_ca_file: %w", err)
+			return nil, nil, fmt.Errorf("client_tls_ca_file: %s: %w", printable(c.ClientTLSCAFile), err)
 		}
 	}
 	return cert, roots, nil

@@ -314,7 +314,7 @@ func TestMistakesInLDAPOptionsAreToldWithTheirPlace(t *testing.T) {
 	w := startWeir(t, weirOptions{Files: map[string]string{"hba.conf": "local all all trust\n"}})
 	for _, c := range []struct{ top, lines, want string }{
 		{"auth_type = \"ldap\"", "", `auth_type: "ldap" needs auth_ldap_options`},
-		{"auth_type = \"ldap\"\nauth_ldap_options = \"ldapserver=a\"", "", `config.toml: auth_ldap_options: authentication method "ldap" requires argument "ldapbasedn"`},
+		{"auth_type = \"ldap\"\nauth_ldap_options = \"ldapserver=a\"", "", `config.toml:2: auth_ldap_options: authentication method "ldap" requires argument "ldapbasedn"`},
 		{"auth_type = \"ldap\"\nauth_ldap_options = \"ldapserver=a ldapbasedn=dc=x ldapbindpasswd=geheim ldapprefx=b\"", "", `did you mean "ldapprefix"?`},
 		{"auth_type = \"md5\"\nauth_ldap_options = \"ldapserver=a\"", "", `is read only with auth_type = "ldap"`},
 		{"", "\nlocal all all ldap ldapserver=a ldapprefix=x ldapbasedn=y ldapbindpasswd=geheim", `hba.conf:2: cannot use ldapbasedn,`},

@@ -183,7 +183,7 @@ func TestAReloadReadsTheAuthFileAgain(t *testing.T) {
 	if err := os.WriteFile(users, []byte(`"postgres" "unfinished`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := runSQL(t.Context(), console, "RELOAD"); sqlState(err) != "F0000" || !strings.Contains(err.Error(), "users.txt:1") {
+	if err := runSQL(t.Context(), console, "RELOAD"); sqlState(err) != "F0000" || !strings.Contains(err.Error(), "config.toml:2: auth_file: "+users+":1: ") {
 		t.Errorf("with a broken auth_file: %v", err)
 	}
 	if err := canLogIn(t, w.DSN("password=two")); err != nil {

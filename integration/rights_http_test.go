@@ -340,7 +340,9 @@ func TestFilesOfHTTPAreTakenWhenTheyChange(t *testing.T) {
 	}
 
 	putFile(t, w, "tokens", "")
-	eventually(t, "an empty file is warned of", func() bool { return strings.Contains(w.Log(), "the files of HTTP are no good") })
+	eventually(t, "an empty file is warned of", func() bool {
+		return strings.Contains(w.Log(), "the files of HTTP are no good") && strings.Contains(w.Log(), filepath.Join(w.Dir, "tokens")+": no token in it")
+	})
 	if a, b := code(caller{token: next}), code(caller{}); a != 200 || b != 401 {
 		t.Errorf("with an empty file, the token gets %d, and nobody %d", a, b)
 	}

@@ -235,9 +235,11 @@ func TestFilesWithSecretsThatOthersCanReadAreWarnedOf(t *testing.T) {
 	ca := newAuthority(t, "the authority")
 	cert, key := ca.Sign(t, "weir.example")
 	w := startWeir(t, weirOptions{
-		Top: "auth_file = \"users\"\nclient_tls_cert_file = \"weir.crt\"\nclient_tls_key_file = \"weir.key\"",
+		Top: "auth_type = \"hba\"\nauth_hba_file = \"hba.conf\"\nauth_file = \"users\"\nclient_tls_cert_file = \"weir.crt\"\nclient_tls_key_file = \"weir.key\"",
 		Files: map[string]string{
 			"users": "\"x\" \"y\"\n", "pw": "z\n", "weir.crt": cert, "weir.key": key,
+			"hba.conf":  "host all x 127.0.0.1/8 ldap ldapserver=a ldapprefix=b\nhost all all 127.0.0.1/8 trust\nlocal all all trust\ninclude ldap.conf\n",
+			"ldap.conf": "host all all ::1/128 ldap ldapserver=127.0.0.1 ldapport=1 ldapbasedn=dc=x ldapbinddn=cn=x ldapbindpasswd=geheim\n",
 		},
 		Tables: "[users.postgres]\npassword = \"a\"\n[users.b]\npassword_file = \"pw\"\n",
 	})
@@ -245,7 +247,7 @@ func TestFilesWithSecretsThatOthersCanReadAreWarnedOf(t *testing.T) {
 		t.Errorf("with mode 0600: %s", w.Log())
 	}
 	console := connect(t, w.Console())
-	for _, name := range []string{"config.toml", "users", "pw", "weir.key"} {
+	for _, name := range []string{"config.toml", "users", "pw", "weir.key", "hba.conf", "ldap.conf"} {
 		if err := os.Chmod(filepath.Join(w.Dir, name), 0o604); err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +257,7 @@ func TestFilesWithSecretsThatOthersCanReadAreWarnedOf(t *testing.T) {
 	if code != 0 {
 		t.Errorf("check ended with %d", code)
 	}
-	for _, setting := range []string{"the configuration", "users.b.password_file", "client_tls_key_file", "auth_file"} {
+	for _, setting := range []string{"the configuration", "users.b.password_file", "client_tls_key_file", "auth_file", "auth_hba_file"} {
 		w.Says(t, setting+": "+w.Dir, 1)
 		if !strings.Contains(out, "warning: "+setting+": "+w.Dir) || !strings.Contains(out, "can be read by everybody (mode 0604)") {
 			t.Errorf("check does not tell of %s: %s", setting, out)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,7 +53,7 @@ var authTypes = map[string]demand{
 }
 
 // NewAccess reads what a configuration names. The error is an hba.Problems for what
-// is wrong in the files.
+// is wrong in the files, and a config.Problem for auth_ldap_options.
 func NewAccess(c *config.Config) (*Access, error) {
 	if c.AuthType != "hba" {
 		d, ok := authTypes[c.AuthType]
@@ -74,6 +75,7 @@ func NewAccess(c *config.Config) (*Access, error) {
 	if err != nil && !errors.As(err, &problems) {
 		return nil, err
 	}
+	name(problems, c, "auth_hba_file")
 	a := &Access{lines: lines}
 	if c.AuthIdentFile != "" {
 		maps, err := hba.LoadMaps(c.AuthIdentFile, files)
@@ -81,6 +83,7 @@ func NewAccess(c *config.Config) (*Access, error) {
 		if err != nil && !errors.As(err, &more) {
 			return nil, err
 		}
+		name(more, c, "auth_ident_file")
 		a.maps, problems = maps, append(problems, more...)
 	}
 	problems = append(problems, a.lookUp(c)...)
@@ -88,6 +91,17 @@ func NewAccess(c *config.Config) (*Access, error) {
 		return nil, problems
 	}
 	return a, nil
+}
+
+// name has problems with a file itself, and with none of its lines, say which setting
+// names it.
+func name(problems hba.Problems, c *config.Config, setting string) {
+	for i := range problems {
+		if p := &problems[i]; p.Line == 0 {
+			f := c.Fault(p, setting)
+			p.File, p.Line, p.Text = f.File, f.Line, f.Text
+		}
+	}
 }
 
 // newDirectory are the LDAP servers of auth_type = "ldap".
@@ -99,7 +113,7 @@ func newDirectory(c *config.Config) (*ldap.Verifier, error) {
 			return v, nil
 		}
 	}
-	return nil, hba.Problems{{File: c.Path, Text: "auth_ldap_options: " + err.Error()}}
+	return nil, c.Fault(err, "auth_ldap_options")
 }
 
 // lookUp prepares the LDAP servers of lines.
@@ -148,6 +162,20 @@ func (a *Access) lacking(c *config.Config) (problems hba.Problems) {
 		problems = append(problems, a.maps.MemberLines(roles)...)
 	}
 	return problems
+}
+
+// secretFiles are the files of lines in which a password of an LDAP server stands
+// (ldapbindpasswd).
+func (a *Access) secretFiles() (out []string) {
+	if a.lines == nil {
+		return nil
+	}
+	for _, r := range a.lines.List() {
+		if r.LDAP != nil && r.LDAP.BindPassword != "" && !slices.Contains(out, r.File) {
+			out = append(out, r.File)
+		}
+	}
+	return out
 }
 
 // asksSCRAM tells whether any client is asked for SCRAM whose secret may be plain.
@@ -245,8 +273,16 @@ var passwordMethods = map[hba.Method]auth.Method{
 	hba.Password: auth.Plain, hba.MD5: auth.MD5, hba.SCRAM: auth.SCRAM,
 }
 
-// readAccessFile reads one file of lines.
+// readAccessFile reads one file of lines. The error does not name it.
 func readAccessFile(path string) ([]byte, error) {
+	data, err := readRegular(path)
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err
+	}
+	return data, err
+}
+
+func readRegular(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

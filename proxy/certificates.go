@@ -100,7 +100,7 @@ func (r *renewal) look(p *Proxy) (taken bool) {
 		return false
 	}
 	r.step = renewalSettled
-	certificate, roots, err := files.Parse()
+	certificate, roots, err := files.Parse(r.rules.config)
 	switch {
 	case err != nil:
 		p.log.Warn("new certificates are no good; clients see the old ones", "err", err)

@@ -29,14 +29,17 @@ func (p *Proxy) renewSecrets() {
 
 // tellOfExposure warns of files with secrets that others can read.
 func (p *Proxy) tellOfExposure(r *rules) {
-	for _, text := range Exposed(r.config) {
+	for _, text := range Exposed(r.config, r.access) {
 		p.log.Warn("secrets can be read by others", "file", text)
 	}
 }
 
 // Exposed words which files with secrets others can read.
-func Exposed(c *config.Config) (out []string) {
+func Exposed(c *config.Config, a *Access) (out []string) {
 	files := c.SecretFiles()
+	for _, path := range a.secretFiles() {
+		files = append(files, config.SecretFile{Setting: "auth_hba_file", Path: path})
+	}
 	entries, _ := auth.ParseAuthFile(c.AuthFile, c.AuthFileData)
 	opens := func(e auth.Entry) bool {
 		s, err := auth.ParseSecret(e.Secret)

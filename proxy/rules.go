@@ -98,7 +98,7 @@ func (r *rules) setSecrets(c *config.Config, before *rules, logins func(*config.
 func AuthEntries(c *config.Config) ([]auth.Entry, error) {
 	entries, err := auth.ParseAuthFile(c.AuthFile, c.AuthFileData)
 	if err != nil {
-		return nil, err
+		return nil, c.Fault(err, "auth_file")
 	}
 	for i := range entries {
 		entries[i].Name = config.CutName(entries[i].Name)
@@ -109,9 +109,13 @@ func AuthEntries(c *config.Config) ([]auth.Entry, error) {
 		}
 		// Without a secret, if its source has given none yet: nobody logs in then,
 		// and neither the auth_file nor PostgreSQL is asked for another.
-		e := auth.Entry{Name: name, Secret: string(u.Password), Next: string(u.PasswordNext)}
+		e := auth.Entry{Name: name, Secret: string(u.Password)}
 		if _, err := auth.New([]auth.Entry{e}); err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Where("users", name), err)
+			return nil, c.Fault(err, "users", name, u.Setting())
+		}
+		e.Next = string(u.PasswordNext)
+		if _, err := auth.New([]auth.Entry{e}); err != nil {
+			return nil, c.Fault(err, "users", name, u.NextSetting())
 		}
 		entries = append(entries, e)
 	}

@@ -94,7 +94,7 @@ func (ck *checker) run(ctx context.Context, path string) error {
 	fmt.Fprintf(ck.out, "%s: ok\n", path)
 	writeSummary(ck.out, c, len(users))
 	reach.warn(ck.out, c)
-	for _, text := range append(failures, proxy.Exposed(c)...) {
+	for _, text := range append(failures, proxy.Exposed(c, access)...) {
 		fmt.Fprintf(ck.out, "warning: %s\n", text)
 	}
 	for _, f := range c.CertificateFiles() {

@@ -68,9 +68,18 @@ func TestCheckPrintsEveryProblemAndFails(t *testing.T) {
 		{"listen_port = 70000\nlisten_prt = 1", "", `CONFIG:1: listen_port: 70000 is out of range (0 to 65535)
 CONFIG:2: unknown setting "listen_prt"; did you mean "listen_port"?
 `},
-		{"auth_file = 'users.txt'", "\"alice\" \"x\"\nbob\n", `DIR/users.txt:2: expected the user name in double quotes
+		{"auth_file = 'users.txt'", "\"alice\" \"x\"\nbob\n", `CONFIG:1: auth_file: DIR/users.txt:2: expected the user name in double quotes
 `},
-		{"[users.alice]\npassword = 'SCRAM-SHA-256$nonsense'", "", `CONFIG:1: user "alice": `},
+		{"[users.alice]\npool_size = 1\npassword = 'SCRAM-SHA-256$nonsense'", "", `CONFIG:3: users.alice.password: user "alice": `},
+		{"[users.alice]\npassword = 'x'\n\npassword_next = 'SCRAM-SHA-256$nonsense'", "", `CONFIG:4: users.alice.password_next: user "alice": `},
+		{"[users.alice]\npassword = 'x'\n\npassword_next_file = 'users.txt'", "SCRAM-SHA-256$nonsense", `CONFIG:4: users.alice.password_next_file: user "alice": `},
+		{"[users.alice]\n\npassword_file = 'users.txt'", "SCRAM-SHA-256$nonsense", `CONFIG:3: users.alice.password_file: user "alice": `},
+		{"[users.alice]\n\npassword_command = ['/bin/echo', 'SCRAM-SHA-256$nonsense']", "", `CONFIG:3: users.alice.password_command: user "alice": `},
+		{"[users." + strings.Repeat("a", 70) + "]\npassword = 'SCRAM-SHA-256$nonsense'", "", "CONFIG:2: users." + strings.Repeat("a", 63) + ".password: "},
+		{"auth_type = 'ldap'\nauth_ldap_options = 'ldapserver=a'", "", "CONFIG:2: auth_ldap_options: "},
+		{"auth_type = 'hba'\nauth_hba_file = 'none'\nauth_ident_file = 'none too'", "", `CONFIG:2: auth_hba_file: DIR/none: could not open file "DIR/none": no such file or directory
+CONFIG:3: auth_ident_file: DIR/none too: could not open file "DIR/none too": no such file or directory
+`},
 	} {
 		path := writeConfig(t, tc.text, "users.txt", tc.authFile)
 		var out bytes.Buffer

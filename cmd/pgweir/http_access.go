@@ -123,7 +123,7 @@ func pinned(c *config.Config) *tls.Config {
 			if err != nil {
 				return err
 			}
-			keys, err := files.Parse()
+			keys, err := files.Parse(c)
 			if err != nil {
 				return err
 			}

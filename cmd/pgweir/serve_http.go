@@ -35,7 +35,7 @@ func openHTTP(c *config.Config, log *slog.Logger) (*httpServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := files.Parse()
+	keys, err := files.Parse(c)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (h *httpServer) follow(ctx context.Context) {
 }
 
 func (h *httpServer) take(files *config.HTTPFiles) {
-	keys, err := files.Parse()
+	keys, err := files.Parse(h.config)
 	if err != nil {
 		h.log.Warn("the files of HTTP are no good; what they held before is in force", "err", err)
 		return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -246,19 +245,7 @@ var passwordMethods = map[hba.Method]auth.Method{
 }
 
 // readAccessFile reads one file of lines.
-func readAccessFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !st.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	return io.ReadAll(io.LimitReader(f, hba.MaxBytes+1))
-}
+func readAccessFile(path string) ([]byte, error) { return config.ReadFile(path, hba.MaxBytes) }
 
 // listFolder is for include_dir.
 func listFolder(dir string) (names []string, err error) {

@@ -13,7 +13,7 @@ import (
 
 // sendsHeader tells whether a connection from there must begin with a header.
 func (r *rules) sendsHeader(from peer) bool {
-	if from.kind == 0 || len(r.config.ProxyProtocolFrom) == 0 {
+	if from.local() || len(r.config.ProxyProtocolFrom) == 0 {
 		return false
 	}
 	addr := from.netAddr()
@@ -47,7 +47,7 @@ func (l *login) header(p []byte) (n int, more bool) {
 
 // told adds to a line of the log which proxy has told the client's address.
 func (l *login) told(attrs []any) []any {
-	if l.via.kind == 0 {
+	if l.via == (peer{}) {
 		return attrs
 	}
 	return append(attrs, "proxy", l.via.addr())

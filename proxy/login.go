@@ -203,7 +203,7 @@ func (l *login) authenticate() bool {
 		l.fail(l.noSeat())
 		return false
 	}
-	if l.rules.tls.required && c.conn.TLS() == nil && c.peer.kind != 0 {
+	if l.rules.tls.required && c.conn.TLS() == nil && !c.peer.local() {
 		l.fail(wire.Fatalf(wire.CodeInvalidAuthorization, "an encrypted connection is required (client_tls_sslmode)"))
 		return false
 	}

@@ -82,8 +82,11 @@ func NewAccess(c *config.Config) (*Access, error) {
 		}
 		a.maps, problems = maps, append(problems, more...)
 	}
-	problems = append(problems, a.lookUp(c)...)
-	if problems = append(problems, a.lacking(c)...); len(problems) > 0 {
+	if lines != nil {
+		problems = append(problems, a.findDirectories(c)...)
+		problems = append(problems, a.lacking(c)...)
+	}
+	if len(problems) > 0 {
 		return nil, problems
 	}
 	return a, nil
@@ -101,11 +104,8 @@ func newDirectory(c *config.Config) (*ldap.Verifier, error) {
 	return nil, hba.Problems{{File: c.Path, Text: "auth_ldap_options: " + err.Error()}}
 }
 
-// lookUp prepares the LDAP servers of lines.
-func (a *Access) lookUp(c *config.Config) (problems hba.Problems) {
-	if a.lines == nil {
-		return nil
-	}
+// findDirectories prepares the LDAP servers of lines.
+func (a *Access) findDirectories(c *config.Config) (problems hba.Problems) {
 	a.directories = map[*hba.Rule]*ldap.Verifier{}
 	for _, r := range a.lines.List() {
 		if r.LDAP == nil {
@@ -122,9 +122,7 @@ func (a *Access) lookUp(c *config.Config) (problems hba.Problems) {
 
 // lacking finds lines that nobody could ever meet for want of something else.
 func (a *Access) lacking(c *config.Config) (problems hba.Problems) {
-	if a.lines == nil {
-		return nil
-	}
+	unread := a.maps == nil && c.AuthIdentFile != "" // which is a problem already
 	const roles = "groups (+role, samerole) can be known only with auth_user"
 	asks := c.AsksServers()
 	for _, r := range a.lines.List() {
@@ -136,7 +134,7 @@ func (a *Access) lacking(c *config.Config) (problems hba.Problems) {
 			text = "a client's certificate can be asked for only with client_tls_ca_file"
 		case r.AsksMembers() && !asks:
 			text = roles
-		case r.Map != "" && (a.maps == nil || !a.maps.Has(r.Map)):
+		case r.Map != "" && !unread && (a.maps == nil || !a.maps.Has(r.Map)):
 			text = fmt.Sprintf("there is no map %q: auth_ident_file has none of this name", r.Map)
 		default:
 			continue
@@ -154,7 +152,7 @@ func (a *Access) asksSCRAM() bool {
 	if a.lines == nil {
 		return a.always.method == hba.SCRAM
 	}
-	return a.asks(hba.SCRAM)
+	return slices.ContainsFunc(a.lines.List(), func(r *hba.Rule) bool { return r.Method == hba.SCRAM })
 }
 
 // refusing is by which method a client is asked whom no line lets in: the one of the
@@ -178,11 +176,6 @@ func (a *Access) refusing(c hba.Client) auth.Method {
 		return auth.MD5
 	}
 	return auth.SCRAM
-}
-
-// asks tells whether a line has a method.
-func (a *Access) asks(m hba.Method) bool {
-	return a.lines != nil && slices.ContainsFunc(a.lines.List(), func(r *hba.Rule) bool { return r.Method == m })
 }
 
 // demand is that of a line; of nil, if none applies.

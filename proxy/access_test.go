@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -27,6 +28,29 @@ func TestAPipeForAFileOfLinesDoesNotHangTheReload(t *testing.T) {
 	} {
 		if _, err := NewAccess(&config.Config{AuthType: "hba", AuthHBAFile: file}); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestWhatIsWrongWithAMapIsSaidOnce(t *testing.T) {
+	dir := t.TempDir()
+	lines, maps := filepath.Join(dir, "pg_hba.conf"), filepath.Join(dir, "pg_ident.conf")
+	write := func(path, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(lines, "local all all peer map=m\n")
+	for text, want := range map[string]string{
+		"m root\n":      maps + ":1: end-of-line before map name, system user and database user",
+		"n root app\n":  lines + `:1: there is no map "m": auth_ident_file has none of this name`,
+		"m root +app\n": maps + ":1: groups (+role, samerole) can be known only with auth_user",
+		"m root app\n":  "<nil>",
+	} {
+		write(maps, text)
+		_, err := NewAccess(&config.Config{AuthType: "hba", AuthHBAFile: lines, AuthIdentFile: maps})
+		if got := fmt.Sprint(err); got != want {
+			t.Errorf("%s%s, want %s", text, got, want)
 		}
 	}
 }

@@ -299,11 +299,8 @@ func (l *login) fail(e *wire.Error) {
 	if l.why != "" {
 		attrs = append(attrs, "reason", l.why)
 	}
-	if unsaid > 0 {
-		attrs = append(attrs, "unsaid", unsaid) // of the same kind and address, since the last line
-	}
 	if say {
-		l.c.worker.Load().proxy.log.Info("login failed", l.told(attrs)...)
+		l.c.worker.Load().proxy.log.Info("login failed", l.told(attrs, unsaid)...)
 	}
 	if l.stage == stageHandshake || l.stage == stageHeader {
 		l.hangUp()

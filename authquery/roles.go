@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"pgweir/asking"
 	"pgweir/passwords"
 )
 
@@ -42,7 +43,7 @@ func (t *talk) roles(ctx context.Context, name string) (map[string]bool, error) 
 	case notAName(err):
 		return map[string]bool{}, nil
 	case err != nil:
-		return nil, shortened(err)
+		return nil, asking.Shortened(err)
 	case wrong != nil:
 		return nil, wrong
 	case !found[name]: // the name of another, which a longer one was cut to

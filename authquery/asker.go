@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"pgweir/asking"
 	"pgweir/auth"
 	"pgweir/passwords"
 )
@@ -155,7 +156,7 @@ func (a *Asker) makeDo(w *Wait, e *entry, now time.Time, err error) (Answer, err
 	case e.servesStale(now, w.Limits):
 		a.count(e.source, stale)
 		return w.reads(e.answer), nil
-	case w.database == missing && sqlState(err) != "":
+	case w.database == missing && asking.SQLState(err) != "":
 		// There is nowhere to ask in, and so nobody is known.
 		return w.reads(Answer{Models: a.server(e.source.Server).models, Source: e.source}), nil
 	}

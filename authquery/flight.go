@@ -24,10 +24,10 @@ type flight struct {
 
 // reply is what a source has said.
 type reply struct {
-	secret string // "" for none
-	roles  []string
-	there  bool  // of the question for a database
-	err    error // there is no reply
+	secret string          // "" for none
+	roles  map[string]bool // likewise
+	there  bool            // of the question for a database
+	err    error           // there is no reply
 }
 
 // fly has a question wait in the flight that is about the same, or in a new one. A nil
@@ -167,10 +167,7 @@ func (a *Asker) learn(f *flight, r reply, now time.Time) *entry {
 func (l *line) read(f *flight, r reply, before Answer) Answer {
 	out := Answer{Models: l.models, Source: l.source}
 	if f.kind == ofRoles {
-		out.Roles = make(map[string]bool, len(r.roles))
-		for _, role := range r.roles {
-			out.Roles[role] = true
-		}
+		out.Roles = r.roles
 		return out
 	}
 	user, err := l.models.NewUser(f.name, r.secret)

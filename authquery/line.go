@@ -40,8 +40,9 @@ type conn interface {
 	// ask puts a question. An error ends the connection, unless it is the server's
 	// word about the question.
 	ask(ctx context.Context, query, name string) (secret string, err error)
-	// roles asks for those that a user is a member of, likewise.
-	roles(ctx context.Context, name string) ([]string, error)
+	// roles asks for those that a user is a member of, itself among them, likewise;
+	// none if there is no such user.
+	roles(ctx context.Context, name string) (map[string]bool, error)
 	// exists tells whether the server has a database that can be connected to.
 	exists(ctx context.Context, database string) (bool, error)
 	// server is a name for the server that others of its kind do not have, "" if it

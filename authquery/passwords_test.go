@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"pgweir/asking"
 	"pgweir/passwords"
 )
 
@@ -92,7 +93,7 @@ func TestTheSourceOfThePasswordIsAskedForANewerOne(t *testing.T) {
 	b.server.set(func(s *fakeServer) { s.password = "three" })
 	b.Vacate(source.Server, []string{source.Database})
 	eventually(t, "the connection is closed", func() bool { return b.server.connections() == 0 })
-	if _, err := b.ask(t, "bob"); sqlState(err) != "28P01" {
+	if _, err := b.ask(t, "bob"); asking.SQLState(err) != "28P01" {
 		t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"pgweir/asking"
 	"pgweir/passwords"
 )
 
@@ -25,31 +26,30 @@ const rolesQuery = `WITH RECURSIVE found AS (
 SELECT r.rolname FROM pg_catalog.pg_roles r, found f WHERE r.oid OPERATOR(pg_catalog.=) f.id`
 
 // roles implements conn.
-func (t *talk) roles(ctx context.Context, name string) (out []string, err error) {
+func (t *talk) roles(ctx context.Context, name string) (map[string]bool, error) {
 	rows := t.conn.ExecParams(ctx, rolesQuery, [][]byte{[]byte(name)}, nil, nil, nil)
-	bytes, itself := 0, false
+	found, bytes := map[string]bool{}, 0
 	var wrong error
 	for rows.NextRow() {
 		role := string(rows.Values()[0])
-		if bytes += len(role); len(out) == maxRoles || bytes > maxRolesBytes {
+		if bytes += len(role); len(found) == maxRoles || bytes > maxRolesBytes {
 			wrong = errors.New("the user is a member of too many roles")
 			continue
 		}
-		itself = itself || role == name
-		out = append(out, role)
+		found[role] = true
 	}
-	_, err = rows.Close()
+	_, err := rows.Close()
 	switch {
 	case notAName(err):
-		return nil, nil
+		return map[string]bool{}, nil
 	case err != nil:
-		return nil, shortened(err)
+		return nil, asking.Shortened(err)
 	case wrong != nil:
 		return nil, wrong
-	case !itself: // the name of another, which a longer one was cut to
-		return nil, nil
+	case !found[name]: // the name of another, which a longer one was cut to
+		return map[string]bool{}, nil
 	}
-	return out, nil
+	return found, nil
 }
 
 // Roles asks a source once for the roles of a user, over a connection that is closed
@@ -60,10 +60,5 @@ func Roles(ctx context.Context, s Source, list passwords.List, name string) (map
 		return nil, err
 	}
 	defer c.close()
-	found, err := c.roles(ctx, name)
-	roles := make(map[string]bool, len(found))
-	for _, role := range found {
-		roles[role] = true
-	}
-	return roles, err
+	return c.roles(ctx, name)
 }

@@ -4,39 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"pgweir/asking"
 	"pgweir/auth"
 	"pgweir/passwords"
 )
 
-const (
-	connectTimeout   = 5 * time.Second
-	statementTimeout = 5 * time.Second
-	// closeTimeout is how long saying goodbye may take.
-	closeTimeout = time.Second
-	// maxSecret bounds a secret, in bytes: PostgreSQL takes no longer password.
-	maxSecret = 65535
-)
-
-// parameters are those of every connection: what the role, the database and the
-// environment ask for does not count. Names are taken as the bytes that they are,
-// as PostgreSQL does at a login.
-var parameters = map[string]string{
-	"application_name":                    "pgweir auth_query",
-	"client_encoding":                     "SQL_ASCII",
-	"search_path":                         "pg_catalog, pg_temp",
-	"statement_timeout":                   strconv.FormatInt(statementTimeout.Milliseconds(), 10),
-	"idle_session_timeout":                "0",
-	"idle_in_transaction_session_timeout": "0",
-	"default_transaction_read_only":       "on",
-	"jit":                                 "off",
-}
+// maxSecret bounds a secret, in bytes: PostgreSQL takes no longer password.
+const maxSecret = 65535
 
 // talk is a conn to PostgreSQL.
 type talk struct {
@@ -57,25 +36,23 @@ func openTalk(ctx context.Context, s Source, password string) (conn, error) {
 	}
 	if s.Reach != nil {
 		if err := s.Reach.Apply(c); err != nil {
-			return nil, shortened(err)
+			return nil, asking.Shortened(err)
 		}
 	}
 	if password != "" {
 		c.Password = password
 	}
-	for name, value := range parameters {
-		c.RuntimeParams[name] = value
-	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	asking.SetParameters(c, "pgweir auth_query")
+	ctx, cancel := context.WithTimeout(ctx, asking.ConnectTimeout)
 	defer cancel()
 	conn, err := pgconn.ConnectConfig(ctx, c)
 	if err != nil {
-		return nil, shortened(err)
+		return nil, asking.Shortened(err)
 	}
 	t := &talk{conn: conn}
 	if err := t.identify(ctx); err != nil {
 		t.close()
-		return nil, shortened(err)
+		return nil, asking.Shortened(err)
 	}
 	return t, nil
 }
@@ -90,7 +67,7 @@ const (
 // identify asks for the server's identity. One that does not tell it has none.
 func (t *talk) identify(ctx context.Context) error {
 	r := t.conn.ExecParams(ctx, identity, nil, nil, nil, nil).Read()
-	if r.Err != nil && (sqlState(r.Err) == "" || t.dead()) {
+	if r.Err != nil && (asking.SQLState(r.Err) == "" || t.dead()) {
 		return r.Err
 	}
 	if r.Err != nil || len(r.Rows) != 1 {
@@ -110,18 +87,14 @@ func (t *talk) exists(ctx context.Context, database string) (bool, error) {
 	case notAName(r.Err):
 		return false, nil
 	case r.Err != nil:
-		return false, shortened(r.Err)
+		return false, asking.Shortened(r.Err)
 	}
 	return len(r.Rows) > 0, nil
 }
 
 func (t *talk) dead() bool { return t.conn.IsClosed() }
 
-func (t *talk) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	_ = t.conn.Close(ctx) // it is given up either way
-}
+func (t *talk) close() { asking.Close(t.conn) }
 
 // ask puts the question. Its row has to be the very user's: PostgreSQL cuts a name
 // of 64 bytes and more, which then is another's.
@@ -146,7 +119,7 @@ func (t *talk) ask(ctx context.Context, query, name string) (secret string, err 
 	case notAName(err):
 		return "", nil
 	case err != nil:
-		return "", shortened(err)
+		return "", asking.Shortened(err)
 	case wrong != nil:
 		return "", wrong
 	}
@@ -155,7 +128,7 @@ func (t *talk) ask(ctx context.Context, query, name string) (secret string, err 
 
 // notAName tells an error about the name itself, as that its bytes are no text in
 // the server's encoding: nobody has it. (Class 22 is that of wrong data.)
-func notAName(err error) bool { return strings.HasPrefix(sqlState(err), "22") }
+func notAName(err error) bool { return strings.HasPrefix(asking.SQLState(err), "22") }
 
 // openOnce opens a connection with the first password that the server takes.
 func openOnce(ctx context.Context, s Source, list passwords.List) (c conn, err error) {
@@ -182,46 +155,9 @@ func Try(ctx context.Context, s Source, list passwords.List, name string) error 
 // isRefusal tells that the server is there and does not let us in: who we are, or what
 // we ask for, is wrong.
 func isRefusal(err error) bool {
-	code := sqlState(err)
+	code := asking.SQLState(err)
 	return len(code) == 5 && (code[:2] == "28" || code[:2] == "3D" || code[:2] == "42" || code[:2] == "55")
 }
 
 // isNoDatabase tells that there is no database of this name.
-func isNoDatabase(err error) bool { return sqlState(err) == "3D000" }
-
-func sqlState(err error) string {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
-}
-
-// shortError is an error in one line.
-type shortError struct {
-	text string
-	err  error
-}
-
-func (e *shortError) Error() string { return e.text }
-func (e *shortError) Unwrap() error { return e.err }
-
-// shortened says the innermost reason: pgconn repeats one for each address and TLS
-// mode, over several lines.
-func shortened(err error) error {
-	text := strings.Join(strings.Fields(err.Error()), " ")
-	var pgErr *pgconn.PgError
-	var dnsErr *net.DNSError
-	var opErr *net.OpError
-	switch {
-	case errors.As(err, &pgErr):
-		text = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
-	case errors.Is(err, context.DeadlineExceeded):
-		text = "no answer in time"
-	case errors.As(err, &dnsErr):
-		text = dnsErr.Error()
-	case errors.As(err, &opErr):
-		text = opErr.Error()
-	}
-	return &shortError{text, err}
-}
+func isNoDatabase(err error) bool { return asking.SQLState(err) == "3D000" }

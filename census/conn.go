@@ -2,7 +2,6 @@ package census
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -11,16 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"pgweir/asking"
 	"pgweir/passwords"
 )
 
 const (
-	connectTimeout   = 5 * time.Second
-	statementTimeout = 5 * time.Second
 	// answerTimeout is for a server that does not even keep its own timeout.
-	answerTimeout = statementTimeout + time.Second
-	// closeTimeout is how long saying goodbye may take.
-	closeTimeout = time.Second
+	answerTimeout = asking.StatementTimeout + time.Second
 	// refusalPause is how long a refused login is not tried again: each try
 	// writes to the server's log, and none will fare better soon.
 	refusalPause = 30 * time.Second
@@ -68,21 +64,9 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 	}
 	l.user = c.User
 	ReachAbstract(&c.Config)
-	c.ConnectTimeout = connectTimeout
-	for key, value := range map[string]string{
-		"application_name": "pgweir census",
-		// Text is taken as the bytes that it is: databases may have any
-		// encoding, and one name that cannot be converted would fail it all.
-		"client_encoding":               "SQL_ASCII",
-		"search_path":                   "pg_catalog, pg_temp",
-		"statement_timeout":             fmt.Sprint(statementTimeout.Milliseconds()),
-		"idle_session_timeout":          "0",
-		"default_transaction_read_only": "on",
-		"jit":                           "off",
-	} {
-		c.RuntimeParams[key] = value
-	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	c.ConnectTimeout = asking.ConnectTimeout
+	asking.SetParameters(&c.Config, "pgweir census")
+	ctx, cancel := context.WithTimeout(ctx, asking.ConnectTimeout)
 	defer cancel()
 	err = l.login.Try(ctx, list, func(password string) (err error) {
 		if password != "" {
@@ -93,8 +77,8 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 	})
 	if err != nil {
 		l.conn = nil
-		err = &askError{text: reason(err), err: err}
-		if refusal(sqlState(err)) {
+		err = asking.Shortened(err)
+		if refusal(asking.SQLState(err)) {
 			l.refused, l.until = err, time.Now().Add(refusalPause)
 		}
 		return false, err
@@ -121,9 +105,7 @@ func (l *line) close() {
 	if l.conn == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	_ = l.conn.Close(ctx) // it is given up either way
+	asking.Close(l.conn)
 	l.conn = nil
 }
 
@@ -131,41 +113,4 @@ func (l *line) close() {
 // are, or what we ask for, is wrong. (53300 and 57P03 pass.)
 func refusal(code string) bool {
 	return strings.HasPrefix(code, "28") || strings.HasPrefix(code, "3D") || strings.HasPrefix(code, "42")
-}
-
-// sqlState is the SQLSTATE that an error carries, "" if the server said nothing.
-func sqlState(err error) string {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
-}
-
-// askError is a failed question, in one line and without the password.
-type askError struct {
-	text string
-	err  error
-}
-
-func (e *askError) Error() string { return e.text }
-func (e *askError) Unwrap() error { return e.err }
-
-// reason is the innermost reason of an error: pgx repeats one for each address
-// and TLS mode, over several lines.
-func reason(err error) string {
-	var pgErr *pgconn.PgError
-	var opErr *net.OpError
-	var dnsErr *net.DNSError
-	switch {
-	case errors.As(err, &pgErr):
-		return fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
-	case errors.Is(err, context.DeadlineExceeded):
-		return "no answer in time"
-	case errors.As(err, &dnsErr):
-		return dnsErr.Error()
-	case errors.As(err, &opErr):
-		return opErr.Error()
-	}
-	return strings.Join(strings.Fields(err.Error()), " ")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"pgweir/asking"
 	"pgweir/health"
 	"pgweir/status"
 )
@@ -89,5 +90,5 @@ func (r *Reader) explain(e *health.Evidence, a *answer) {
 
 // isTimeout tells an answer that took too long from a connection that died.
 func isTimeout(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || sqlState(err) == "57014"
+	return errors.Is(err, context.DeadlineExceeded) || asking.SQLState(err) == "57014"
 }

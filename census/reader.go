@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"pgweir/asking"
 	"pgweir/health"
 	"pgweir/passwords"
 	"pgweir/proctable"
@@ -85,7 +86,7 @@ func (r *Reader) Read(ctx context.Context, ours Ours) health.Evidence {
 	var a *answer
 	if e.Asked {
 		a, e.Err = r.ask(ctx)
-		e.Code = sqlState(e.Err)
+		e.Code = asking.SQLState(e.Err)
 	}
 	if a != nil {
 		e.Reaches = true
@@ -140,7 +141,7 @@ func (r *Reader) ask(ctx context.Context) (*answer, error) {
 		}
 		r.line.close()
 		if !reused || ctx.Err() != nil || isTimeout(err) {
-			return nil, &askError{text: reason(err), err: err}
+			return nil, asking.Shortened(err)
 		}
 	}
 }
@@ -205,7 +206,7 @@ func (r *Reader) locateByBackend(a *answer) {
 // the postmaster without the server's help unless one is known that lives.
 // answered: the server has refused us, so it is there.
 func (r *Reader) knock(ctx context.Context, answered bool) bool {
-	dialer := net.Dialer{Timeout: connectTimeout}
+	dialer := net.Dialer{Timeout: asking.ConnectTimeout}
 	conn, err := dialer.DialContext(ctx, r.target.Network, r.target.Addr)
 	if err == nil {
 		defer conn.Close()

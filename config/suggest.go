@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"pgweir/spelling"
 )
 
 // unknown is what to say of a key that is no setting of the table at path
@@ -65,7 +67,7 @@ func nearest(name string, candidates []string) string {
 		if diff := len(name) - len(candidate); diff >= bestDistance || -diff >= bestDistance {
 			continue
 		}
-		if d := editDistance(name, candidate); d < bestDistance && d < len(candidate) {
+		if d := spelling.Distance(name, candidate); d < bestDistance && d < len(candidate) {
 			best, bestDistance = candidate, d
 		}
 	}
@@ -77,30 +79,4 @@ func nearest(name string, candidates []string) string {
 func extends(name, candidate string) bool {
 	rest, ok := strings.CutPrefix(name, candidate)
 	return ok && len(candidate) > 5 && !strings.HasPrefix(rest, "_")
-}
-
-// editDistance is how many bytes must be put in, taken out, replaced, or
-// swapped with their neighbour, to make a into b.
-func editDistance(a, b string) int {
-	before := make([]int, len(b)+1) // the row two back
-	last := make([]int, len(b)+1)
-	row := make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }

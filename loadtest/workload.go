@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"pgweir/spelling"
 )
 
 // workload is what a client does in each of its transactions: statements, one
@@ -117,30 +119,9 @@ func (w *workload) think(random *rand.Rand) time.Duration {
 func nearest(name string, names []string) string {
 	best, bestDistance := "", 4
 	for _, candidate := range names {
-		if d := editDistance(strings.ToLower(name), candidate); d < bestDistance && d < len(candidate)/2+1 {
+		if d := spelling.Distance(strings.ToLower(name), candidate); d < bestDistance && d < len(candidate)/2+1 {
 			best, bestDistance = candidate, d
 		}
 	}
 	return best
-}
-
-// editDistance is how many bytes must be put in, taken out or replaced to make
-// a into b.
-func editDistance(a, b string) int {
-	last := make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := last[0]
-		last[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, last[j] = last[j], min(last[j]+1, last[j-1]+1, diagonal+cost)
-		}
-	}
-	return last[len(b)]
 }

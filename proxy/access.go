@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,8 +84,11 @@ func NewAccess(c *config.Config) (*Access, error) {
 		name(more, c, "auth_ident_file")
 		a.maps, problems = maps, append(problems, more...)
 	}
-	problems = append(problems, a.lookUp(c)...)
-	if problems = append(problems, a.lacking(c)...); len(problems) > 0 {
+	if lines != nil {
+		problems = append(problems, a.findDirectories(c)...)
+		problems = append(problems, a.lacking(c)...)
+	}
+	if len(problems) > 0 {
 		return nil, problems
 	}
 	return a, nil
@@ -116,11 +117,8 @@ func newDirectory(c *config.Config) (*ldap.Verifier, error) {
 	return nil, c.Fault(err, "auth_ldap_options")
 }
 
-// lookUp prepares the LDAP servers of lines.
-func (a *Access) lookUp(c *config.Config) (problems hba.Problems) {
-	if a.lines == nil {
-		return nil
-	}
+// findDirectories prepares the LDAP servers of lines.
+func (a *Access) findDirectories(c *config.Config) (problems hba.Problems) {
 	a.directories = map[*hba.Rule]*ldap.Verifier{}
 	for _, r := range a.lines.List() {
 		if r.LDAP == nil {
@@ -137,9 +135,7 @@ func (a *Access) lookUp(c *config.Config) (problems hba.Problems) {
 
 // lacking finds lines that nobody could ever meet for want of something else.
 func (a *Access) lacking(c *config.Config) (problems hba.Problems) {
-	if a.lines == nil {
-		return nil
-	}
+	unread := a.maps == nil && c.AuthIdentFile != "" // which is a problem already
 	const roles = "groups (+role, samerole) can be known only with auth_user"
 	asks := c.AsksServers()
 	for _, r := range a.lines.List() {
@@ -151,7 +147,7 @@ func (a *Access) lacking(c *config.Config) (problems hba.Problems) {
 			text = "a client's certificate can be asked for only with client_tls_ca_file"
 		case r.AsksMembers() && !asks:
 			text = roles
-		case r.Map != "" && (a.maps == nil || !a.maps.Has(r.Map)):
+		case r.Map != "" && !unread && (a.maps == nil || !a.maps.Has(r.Map)):
 			text = fmt.Sprintf("there is no map %q: auth_ident_file has none of this name", r.Map)
 		default:
 			continue
@@ -183,7 +179,7 @@ func (a *Access) asksSCRAM() bool {
 	if a.lines == nil {
 		return a.always.method == hba.SCRAM
 	}
-	return a.asks(hba.SCRAM)
+	return slices.ContainsFunc(a.lines.List(), func(r *hba.Rule) bool { return r.Method == hba.SCRAM })
 }
 
 // refusing is by which method a client is asked whom no line lets in: the one of the
@@ -207,11 +203,6 @@ func (a *Access) refusing(c hba.Client) auth.Method {
 		return auth.MD5
 	}
 	return auth.SCRAM
-}
-
-// asks tells whether a line has a method.
-func (a *Access) asks(m hba.Method) bool {
-	return a.lines != nil && slices.ContainsFunc(a.lines.List(), func(r *hba.Rule) bool { return r.Method == m })
 }
 
 // demand is that of a line; of nil, if none applies.
@@ -273,28 +264,8 @@ var passwordMethods = map[hba.Method]auth.Method{
 	hba.Password: auth.Plain, hba.MD5: auth.MD5, hba.SCRAM: auth.SCRAM,
 }
 
-// readAccessFile reads one file of lines. The error does not name it.
-func readAccessFile(path string) ([]byte, error) {
-	data, err := readRegular(path)
-	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		err = failed.Err
-	}
-	return data, err
-}
-
-func readRegular(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !st.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	return io.ReadAll(io.LimitReader(f, hba.MaxBytes+1))
-}
+// readAccessFile reads one file of lines.
+func readAccessFile(path string) ([]byte, error) { return config.ReadFile(path, hba.MaxBytes) }
 
 // listFolder is for include_dir.
 func listFolder(dir string) (names []string, err error) {

@@ -52,7 +52,7 @@ var hostName = sync.OnceValue(func() string {
 // Unix socket it is the process, where the system says which, and the port that
 // pgweir listens on.
 func (c *client) origin(listenPort int) string {
-	if c.peer.kind != 0 {
+	if !c.peer.local() {
 		return c.peer.String()
 	}
 	if pid := peerPID(c.conn.FD()); pid != 0 {

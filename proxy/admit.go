@@ -188,7 +188,7 @@ func (l *login) in() {
 	c.pool.entered(w)
 	if l.rules.config.LogConnections {
 		w.proxy.log.Info("client connected", l.told([]any{"client", c.id, "addr", c.peer.addr(), "user", l.ask.user,
-			"database", l.ask.database, "application", l.ask.application, "tls", c.conn.TLS() != nil})...)
+			"database", l.ask.database, "application", l.ask.application, "tls", c.conn.TLS() != nil}, 0)...)
 	}
 	if c.conn.Kept() > 0 {
 		c.conn.Again()

@@ -1,8 +1,8 @@
 package proxy
 
 import (
+	"encoding/binary"
 	"math"
-	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -67,13 +67,10 @@ func (p *Proxy) arrive(fd int, from peer, at *listener) {
 
 // address is where the client comes from, as its logins are counted.
 func (c *client) address() throttle.Addr {
-	switch c.peer.kind {
-	case 4:
-		return throttle.AddrOf(netip.AddrFrom4([4]byte(c.peer.ip[:4])))
-	case 6:
-		return throttle.AddrOf(netip.AddrFrom16(c.peer.ip))
+	if c.peer.local() {
+		return throttle.LocalAddr(binary.BigEndian.Uint32(c.peer.ip[:]))
 	}
-	return throttle.LocalAddr(uint32(c.peer.ip[0])<<24 | uint32(c.peer.ip[1])<<16 | uint32(c.peer.ip[2])<<8 | uint32(c.peer.ip[3]))
+	return throttle.AddrOf(c.peer.netAddr())
 }
 
 // moved has the login counted under the address that the client has now. It is

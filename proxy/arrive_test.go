@@ -31,12 +31,7 @@ func (c *client) takesASeat(p *Proxy) {
 }
 
 func (c *client) comesFrom(ip string) {
-	a := netip.MustParseAddr(ip)
-	c.peer = peer{kind: 6}
-	if a.Is4() {
-		c.peer.kind = 4
-	}
-	copy(c.peer.ip[:], a.AsSlice())
+	c.peer = peerAt(netip.AddrPortFrom(netip.MustParseAddr(ip), 0))
 }
 
 // said is all that a client is told until it is closed.

@@ -72,7 +72,7 @@ func (c *client) serveConsole(admin bool) {
 // "pgweir" (or "pgbouncer"), and runs as the same operating-system user as we
 // do, who could read and change everything here anyway.
 func (l *login) isSelf() bool {
-	if l.ask.user != "pgweir" && l.ask.user != "pgbouncer" || l.c.peer.kind != 0 {
+	if l.ask.user != "pgweir" && l.ask.user != "pgbouncer" || !l.c.peer.local() {
 		return false
 	}
 	uid, err := peerUID(l.c.conn.FD())

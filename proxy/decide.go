@@ -73,7 +73,7 @@ func (l *login) resolve(who hba.Client, then func(names) bool) bool {
 // who is the client as lines have it.
 func (l *login) who() hba.Client {
 	c := hba.Client{
-		Local: l.c.peer.kind == 0, Addr: l.c.peer.netAddr(), TLS: l.c.conn.TLS() != nil,
+		Local: l.c.peer.local(), Addr: l.c.peer.netAddr(), TLS: l.c.conn.TLS() != nil,
 		Database: l.ask.database, User: l.ask.user,
 	}
 	if l.ask.replication == replicationPhysical {
@@ -154,7 +154,7 @@ func (l *login) begins(x *auth.Exchange) bool {
 // certified tells what the client's certificate lacks; nil for nothing.
 func (l *login) certified(d *demand) *wire.Error {
 	wanted := d.cert
-	if wanted == hba.CertNotAsked && l.rules.tls.certificate && l.c.peer.kind != 0 {
+	if wanted == hba.CertNotAsked && l.rules.tls.certificate && !l.c.peer.local() {
 		wanted = hba.CertVerifyCA // client_tls_sslmode
 	}
 	if wanted == hba.CertNotAsked {
@@ -177,7 +177,7 @@ func (l *login) certified(d *demand) *wire.Error {
 // peerIs lets the client in if the operating system says that it is the user.
 func (l *login) peerIs(d demand) bool {
 	refused := wire.Fatalf(wire.CodeInvalidAuthorization, "Peer authentication failed for user \"%s\"", l.ask.user)
-	if l.c.peer.kind != 0 {
+	if !l.c.peer.local() {
 		l.why = d.from + ": peer is for Unix sockets"
 		l.fail(refused)
 		return false

@@ -25,7 +25,7 @@ func (l *login) again(what asked, s *wire.Startup) bool {
 // secure answers an SSLRequest.
 func (l *login) secure(trailing bool) bool {
 	s := l.c.worker.Load().proxy.rules.Load().tls.shown.Load()
-	if s == nil || l.c.conn.TLS() != nil || l.c.peer.kind == 0 {
+	if s == nil || l.c.conn.TLS() != nil || l.c.peer.local() {
 		l.c.conn.Send([]byte{'N'})
 		return true
 	}
@@ -49,7 +49,7 @@ const recordHandshake = 0x16
 // sslnegotiation=direct). The handshake takes over what has come of it.
 func (l *login) direct() {
 	s := l.c.worker.Load().proxy.rules.Load().tls.shown.Load()
-	if s == nil || l.c.peer.kind == 0 {
+	if s == nil || l.c.peer.local() {
 		// Without a word, as PostgreSQL: the client would take it for a part of
 		// the handshake.
 		l.unshaken("the client begins with TLS, and there is none here")

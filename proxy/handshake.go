@@ -101,10 +101,7 @@ func (l *login) unshaken(why string) {
 		return
 	}
 	attrs := []any{"client", l.c.id, "addr", l.c.peer.addr(), "err", why}
-	if unsaid > 0 {
-		attrs = append(attrs, "unsaid", unsaid)
-	}
-	l.c.worker.Load().proxy.log.Info("TLS handshake failed", l.told(attrs)...)
+	l.c.worker.Load().proxy.log.Info("TLS handshake failed", l.told(attrs, unsaid)...)
 }
 
 // hangUp ends the connection of a client without a word, also for whoever has a

@@ -1,8 +1,6 @@
 package proxy
 
-import (
-	"pgweir/wire"
-)
+import "pgweir/wire"
 
 // A proxy in front of pgweir (HAProxy, a load balancer of a cloud) says with the
 // header of the PROXY protocol where a connection comes from. That is the client's
@@ -13,7 +11,7 @@ import (
 
 // sendsHeader tells whether a connection from there must begin with a header.
 func (r *rules) sendsHeader(from peer) bool {
-	if from.kind == 0 || len(r.config.ProxyProtocolFrom) == 0 {
+	if from.local() || len(r.config.ProxyProtocolFrom) == 0 {
 		return false
 	}
 	addr := from.netAddr()
@@ -45,10 +43,14 @@ func (l *login) header(p []byte) (n int, more bool) {
 	return n, true
 }
 
-// told adds to a line of the log which proxy has told the client's address.
-func (l *login) told(attrs []any) []any {
-	if l.via.kind == 0 {
-		return attrs
+// told adds to a line of the log how many of its kind and address had none since the last
+// one, and which proxy has told the client's address.
+func (l *login) told(attrs []any, unsaid int) []any {
+	if unsaid > 0 {
+		attrs = append(attrs, "unsaid", unsaid)
 	}
-	return append(attrs, "proxy", l.via.addr())
+	if l.via != (peer{}) {
+		attrs = append(attrs, "proxy", l.via.addr())
+	}
+	return attrs
 }

@@ -83,7 +83,7 @@ func (w *worker) checkSilence(now, patience time.Duration) {
 		if s.holder.client != c.id {
 			s.holder.client, s.holder.silent = c.id, silence{}
 		}
-		if c.peer.kind != 0 && s.holder.silent.of(&c.conn, now) >= patience {
+		if !c.peer.local() && s.holder.silent.of(&c.conn, now) >= patience {
 			c.more().why = "the client acknowledged nothing any more"
 			cutOff(&c.conn)
 		}

@@ -201,7 +201,7 @@ func (l *login) authenticate(s *wire.Startup) bool {
 		l.fail(l.noSeat())
 		return false
 	}
-	if l.rules.tls.required && c.conn.TLS() == nil && c.peer.kind != 0 {
+	if l.rules.tls.required && c.conn.TLS() == nil && !c.peer.local() {
 		l.fail(wire.Fatalf(wire.CodeInvalidAuthorization, "an encrypted connection is required (client_tls_sslmode)"))
 		return false
 	}
@@ -317,11 +317,8 @@ func (l *login) fail(e *wire.Error) {
 	if l.why != "" {
 		attrs = append(attrs, "reason", l.why)
 	}
-	if unsaid > 0 {
-		attrs = append(attrs, "unsaid", unsaid) // of the same kind and address, since the last line
-	}
 	if say {
-		l.c.worker.Load().proxy.log.Info("login failed", l.told(attrs)...)
+		l.c.worker.Load().proxy.log.Info("login failed", l.told(attrs, unsaid)...)
 	}
 	if l.stage == stageHandshake || l.stage == stageHeader {
 		l.hangUp()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,12 +62,7 @@ func guardingWith(t *testing.T, lines string, asks ConnStrings) *Proxy {
 }
 
 // from4 is the address of a client, made of a number.
-func from4(n int) (p peer) {
-	p.kind = 4
-	a := addrOf(n).As4()
-	copy(p.ip[:], a[:])
-	return p
-}
+func from4(n int) peer { return peerAt(netip.AddrPortFrom(addrOf(n), 0)) }
 
 // knocks is a client that has said who it is.
 func knocks(t *testing.T, p *Proxy, from peer, user string) net.Conn {

@@ -13,14 +13,25 @@ import (
 type peer struct {
 	ip   [16]byte // of a Unix socket: the number of the operating system's user
 	port uint16
-	kind byte // 0 Unix socket, 4, 6
+	kind peerKind
 }
+
+type peerKind uint8
+
+const (
+	peerLocal peerKind = iota // at a Unix socket
+	peer4
+	peer6
+)
+
+// local tells whether it is at a Unix socket.
+func (p peer) local() bool { return p.kind == peerLocal }
 
 // peerOf is the other end of a socket.
 func peerOf(fd int, a unix.Sockaddr) (p peer) {
 	switch a := a.(type) {
 	case *unix.SockaddrInet4:
-		p.kind, p.port = 4, uint16(a.Port)
+		p.kind, p.port = peer4, uint16(a.Port)
 		copy(p.ip[:], a.Addr[:])
 	case *unix.SockaddrInet6:
 		return peerAt(netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port)))
@@ -36,10 +47,10 @@ func peerOf(fd int, a unix.Sockaddr) (p peer) {
 
 // peerAt is a client over TCP with a known address. An IPv4-mapped one is IPv4.
 func peerAt(a netip.AddrPort) (p peer) {
-	p.kind, p.port = 6, a.Port()
+	p.kind, p.port = peer6, a.Port()
 	ip := a.Addr().Unmap()
 	if ip.Is4() {
-		p.kind = 4
+		p.kind = peer4
 	}
 	copy(p.ip[:], ip.AsSlice())
 	return p
@@ -48,9 +59,9 @@ func peerAt(a netip.AddrPort) (p peer) {
 // netAddr is the address; not valid for a Unix socket.
 func (p peer) netAddr() netip.Addr {
 	switch p.kind {
-	case 4:
+	case peer4:
 		return netip.AddrFrom4([4]byte(p.ip[:4]))
-	case 6:
+	case peer6:
 		return netip.AddrFrom16(p.ip)
 	}
 	return netip.Addr{}
@@ -58,7 +69,7 @@ func (p peer) netAddr() netip.Addr {
 
 // addr is the address as the console shows it.
 func (p peer) addr() string {
-	if p.kind == 0 {
+	if p.local() {
 		return "unix"
 	}
 	return p.netAddr().String()
@@ -66,7 +77,7 @@ func (p peer) addr() string {
 
 // String is the address with the port, "10.0.0.1:5555", or "unix".
 func (p peer) String() string {
-	if p.kind == 0 {
+	if p.local() {
 		return p.addr()
 	}
 	return net.JoinHostPort(p.addr(), strconv.Itoa(int(p.port)))

@@ -28,10 +28,9 @@ func (l *login) askRoles(then func() bool) bool {
 	if !ok {
 		return l.rolesUnknown("this one is not configured, or has no auth_user (or auth_dbname, for the console)")
 	}
-	w := l.c.worker.Load()
 	q := l.rules.question(in, l.ask.user)
 	q.Roles = true
-	heard := func(a authquery.Answer, err error) bool {
+	return l.askServer(q, func(a authquery.Answer, err error) bool {
 		switch {
 		case err != nil:
 			l.why = "which roles the user is a member of: " + err.Error()
@@ -44,15 +43,7 @@ func (l *login) askRoles(then func() bool) bool {
 		}
 		l.roles = a.Roles
 		return then()
-	}
-	a, wait, err := w.proxy.asker.Ask(q, func(a authquery.Answer, err error) {
-		w.post(func() { l.resume(func() bool { return heard(a, err) }) })
 	})
-	if wait != nil {
-		l.stage, l.leave = stageInquire, wait.Leave
-		return false
-	}
-	return heard(a, err)
 }
 
 // rolesUnknown refuses a client whose roles can be asked for nowhere.

@@ -86,15 +86,23 @@ func (l *login) prove(method auth.Method) bool {
 	if l.why == "" {
 		l.why = in.why
 	}
-	w, q := l.c.worker.Load(), l.rules.question(in.query, l.ask.user)
+	return l.askServer(l.rules.question(in.query, l.ask.user), func(a authquery.Answer, err error) bool {
+		return l.answered(method, a, err)
+	})
+}
+
+// askServer has a question answered, and goes on with then, which is true if the client
+// may say more.
+func (l *login) askServer(q authquery.Question, then func(authquery.Answer, error) bool) bool {
+	w := l.c.worker.Load()
 	a, wait, err := w.proxy.asker.Ask(q, func(a authquery.Answer, err error) {
-		w.post(func() { l.resume(func() bool { return l.answered(method, a, err) }) })
+		w.post(func() { l.resume(func() bool { return then(a, err) }) })
 	})
 	if wait != nil {
 		l.stage, l.leave = stageInquire, wait.Leave
 		return false
 	}
-	return l.answered(method, a, err)
+	return then(a, err)
 }
 
 // answered begins the exchange with what the server has said.

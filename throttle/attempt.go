@@ -46,7 +46,7 @@ const (
 // begun must End. It may be called again behind Ready, and says what has come of it.
 func (f *Failures) Begin(t *Attempt, a Addr, user string) AttemptState {
 	f.mu.Lock()
-	defer f.unlock()
+	defer f.mu.Unlock()
 	if t.state != attemptNone {
 		return t.state
 	}
@@ -94,7 +94,7 @@ func (f *Failures) proceed(t *Attempt) AttemptState {
 // client has gone. It may be called once more; it does nothing then.
 func (f *Failures) End(t *Attempt, o Outcome) (untold time.Duration) {
 	f.mu.Lock()
-	defer f.unlock()
+	defer f.mu.Unlock()
 	switch t.state {
 	case attemptNone:
 		return 0

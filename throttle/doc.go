@@ -8,6 +8,7 @@
 //	failures.go wrong passwords, by address and user
 //	attempt.go  one password on its way to be judged
 //	notes.go    what has come of logins, by address, and what of it is worth a line
+//	mutex.go    a lock that says afterwards who may go on
 //
 // It must not know sockets, the protocol, or what a configuration looks like. It
 // reads no clock and waits for nothing: times are given as durations since a

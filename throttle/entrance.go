@@ -2,7 +2,6 @@ package throttle
 
 import (
 	"container/list"
-	"sync"
 	"time"
 )
 
@@ -67,52 +66,44 @@ const (
 
 // Entrance is where all clients pass. Its methods may be called on any goroutine.
 type Entrance struct {
-	mu     sync.Mutex
+	mu     mutex // calls are what guests are told
 	limits Limits
 	places map[Addr]*place
 	greedy ranking
 	halls  [2]hall // of TCP, and of Unix sockets
 
-	seated   int    // ordinary seats taken
-	reserved [2]int // seats of each hall's reserve taken
-	turns    uint64
-	calls    []func() // what guests are told when mu is free again
+	seated int // ordinary seats taken
+	turns  uint64
 }
 
 // hall is what TCP and Unix sockets each have.
 type hall struct {
-	served int
-	next   ranking // places in which somebody waits
+	served   int
+	next     ranking // places in which somebody waits
+	reserve  int     // seats beyond Limits.Clients
+	reserved int     // of these, taken
 }
 
 // NewEntrance makes one in which nobody is.
 func NewEntrance(l Limits) *Entrance {
-	return &Entrance{limits: l, places: map[Addr]*place{}, greedy: newGreedy(), halls: [2]hall{{next: newNext()}, {next: newNext()}}}
+	return &Entrance{limits: l, places: map[Addr]*place{}, greedy: newGreedy(), halls: [2]hall{
+		{next: newNext(), reserve: reserveTCP}, {next: newNext(), reserve: reserveLocal},
+	}}
 }
 
 // Set changes the limits.
 func (e *Entrance) Set(l Limits) {
 	e.mu.Lock()
-	defer e.unlock()
+	defer e.mu.Unlock()
 	e.limits = l
 	e.serve()
-}
-
-// unlock ends a method, and tells guests what has come of it.
-func (e *Entrance) unlock() {
-	calls := e.calls
-	e.calls = nil
-	e.mu.Unlock()
-	for _, f := range calls {
-		f()
-	}
 }
 
 // Arrive takes a login in. scarce says that there is no room for one more client,
 // whatever the limits say. What has arrived must Leave, unless it is TurnedAway.
 func (e *Entrance) Arrive(v *Visitor, a Addr, now time.Duration, scarce bool) Answer {
 	e.mu.Lock()
-	defer e.unlock()
+	defer e.mu.Unlock()
 	v.addr, v.since, v.scarce = a, now, scarce
 	e.findSeat(v)
 	switch v.seat {
@@ -132,7 +123,7 @@ func (e *Entrance) Arrive(v *Visitor, a Addr, now time.Duration, scarce bool) An
 // seat is the caller's, to Free. NoSeat means that another has it already.
 func (e *Entrance) Proven(v *Visitor) Seat {
 	e.mu.Lock()
-	defer e.unlock()
+	defer e.mu.Unlock()
 	seat := v.seat
 	v.seat = NoSeat
 	e.remove(v)
@@ -144,7 +135,7 @@ func (e *Entrance) Proven(v *Visitor) Seat {
 // where there are no turns, it still counts. It is false if another has its seat.
 func (e *Entrance) EndTurn(v *Visitor) bool {
 	e.mu.Lock()
-	defer e.unlock()
+	defer e.mu.Unlock()
 	if v.seat == Ordinary {
 		e.remove(v)
 	}
@@ -155,7 +146,7 @@ func (e *Entrance) EndTurn(v *Visitor) bool {
 // does nothing then.
 func (e *Entrance) Leave(v *Visitor) {
 	e.mu.Lock()
-	defer e.unlock()
+	defer e.mu.Unlock()
 	e.free(v.seat)
 	v.seat = NoSeat
 	e.remove(v)
@@ -165,7 +156,7 @@ func (e *Entrance) Leave(v *Visitor) {
 // if it has to wait there.
 func (e *Entrance) Move(v *Visitor, a Addr) bool {
 	e.mu.Lock()
-	defer e.unlock()
+	defer e.mu.Unlock()
 	switch state := v.state; state {
 	case visitorOut:
 		v.addr = a
@@ -223,7 +214,7 @@ func (e *Entrance) serveBut(self *Visitor) {
 			p.turn = e.turns
 			e.serveNow(v)
 			if v != self {
-				e.calls = append(e.calls, v.Guest.Serve)
+				e.mu.calls = append(e.mu.calls, v.Guest.Serve)
 			}
 		}
 	}
@@ -246,14 +237,12 @@ func (e *Entrance) mayServe(h *hall, p *place) bool {
 	return mine < left && (e.limits.PerAddr == 0 || mine < e.limits.PerAddr)
 }
 
-func hallOf(a Addr) int {
+func (e *Entrance) hall(a Addr) *hall {
 	if a.Local() {
-		return 1
+		return &e.halls[1]
 	}
-	return 0
+	return &e.halls[0]
 }
-
-func (e *Entrance) hall(a Addr) *hall { return &e.halls[hallOf(a)] }
 
 func (e *Entrance) placeOf(a Addr) *place {
 	p := e.places[a]
@@ -306,6 +295,6 @@ func (e *Entrance) Counts() (n Counts) {
 		n.Served += p.served.Len() + p.reserved
 		n.Waiting += p.waiting.Len()
 	}
-	n.Reserve = e.reserved[0] + e.reserved[1]
+	n.Reserve = e.halls[0].reserved + e.halls[1].reserved
 	return n
 }

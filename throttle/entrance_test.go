@@ -162,7 +162,7 @@ func TestTheReserveIsSharedAndUnixSocketsHaveTheirOwn(t *testing.T) {
 	for i := range 5 {
 		many(t, e, ip(fmt.Sprintf("10.0.1.%d", i)), 1, Served)
 	}
-	for i := 0; e.reserved[0] < reserveTCP; i++ {
+	for i := 0; e.halls[0].reserved < reserveTCP; i++ {
 		many(t, e, ip(fmt.Sprintf("10.0.2.%d", i)), 1, Served)
 	}
 	many(t, e, ip("10.0.0.2"), 1, TurnedAway)
@@ -178,7 +178,7 @@ func TestTheReserveIsSharedAndUnixSocketsHaveTheirOwn(t *testing.T) {
 	if !e.Upgrade(&last.Visitor) || e.Proven(&last.Visitor) != Ordinary {
 		t.Error("no ordinary seat where there is one")
 	}
-	if many(t, e, ip("10.0.0.2"), 1, Served); e.reserved[0] != reserveTCP {
+	if many(t, e, ip("10.0.0.2"), 1, Served); e.halls[0].reserved != reserveTCP {
 		t.Error("the seat in the reserve was not free again")
 	}
 }
@@ -266,7 +266,7 @@ func TestNothingIsLostOrCountedTwice(t *testing.T) {
 
 func check(t *testing.T, e *Entrance, here []*guest, in []Seat, when string) {
 	t.Helper()
-	seats, states, halls := map[Seat]int{}, map[visitorState]int{}, [2]int{}
+	seats, states, served := map[Seat]int{}, map[visitorState]int{}, map[*hall]int{}
 	for _, s := range in {
 		seats[s]++
 	}
@@ -277,14 +277,15 @@ func check(t *testing.T, e *Entrance, here []*guest, in []Seat, when string) {
 		seats[g.seat]++
 		states[g.state]++
 		if g.state == visitorServed {
-			halls[hallOf(g.addr)]++
+			served[e.hall(g.addr)]++
 		}
 	}
 	n := e.Counts()
+	tcp, local := &e.halls[0], &e.halls[1]
 	if e.seated != seats[Ordinary] || e.seated > e.limits.Clients || n.Reserve != seats[Reserved]+seats[ReservedLocal] ||
 		n.Served != states[visitorServed]+states[visitorReserved] || n.Waiting != states[visitorWaiting] ||
-		e.halls[0].served != halls[0] || e.halls[1].served != halls[1] {
-		t.Fatalf("%s: %+v, seats %v, states %v, halls %v; %d seated", when, n, seats, states, halls, e.seated)
+		tcp.served != served[tcp] || local.served != served[local] || tcp.reserved != seats[Reserved] || local.reserved != seats[ReservedLocal] {
+		t.Fatalf("%s: %+v, seats %v, states %v, served %v; %d seated, %+v", when, n, seats, states, served, e.seated, e.halls)
 	}
 	for a, p := range e.places {
 		if p.waiting.Len() > 0 && e.mayServe(e.hall(a), p) {

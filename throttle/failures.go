@@ -2,7 +2,6 @@ package throttle
 
 import (
 	"container/list"
-	"sync"
 	"time"
 )
 
@@ -54,7 +53,7 @@ func (p Penalty) after(beyond int) time.Duration {
 
 // Failures are those that are remembered. Its methods may be called on any goroutine.
 type Failures struct {
-	mu      sync.Mutex
+	mu      mutex // calls are Attempt.Ready
 	penalty Penalty
 	most    int // records
 	now     func() time.Duration
@@ -62,7 +61,6 @@ type Failures struct {
 	records map[who]*record
 	recent  list.List // *record, those first that were touched last
 	delayed int       // attempts that wait now, to be judged or to be told
-	calls   []func()
 }
 
 // who fails: a user from an address; the user "" is the address itself.
@@ -94,19 +92,10 @@ func NewFailures(p Penalty, most int, now func() time.Duration, after func(d tim
 // Set changes the penalty, from the next attempt on.
 func (f *Failures) Set(p Penalty) {
 	f.mu.Lock()
-	defer f.unlock()
+	defer f.mu.Unlock()
 	f.penalty = p
 	for _, r := range f.records {
 		f.pass(r)
-	}
-}
-
-func (f *Failures) unlock() {
-	calls := f.calls
-	f.calls = nil
-	f.mu.Unlock()
-	for _, call := range calls {
-		call()
 	}
 }
 
@@ -189,7 +178,7 @@ func (f *Failures) pass(r *record) {
 		t.passed++
 		if f.proceed(t) != AttemptHeld {
 			f.delayed--
-			f.calls = append(f.calls, t.Ready)
+			f.mu.calls = append(f.mu.calls, t.Ready)
 		}
 	}
 }
@@ -202,7 +191,7 @@ func (f *Failures) alarm(r *record, in time.Duration) {
 	r.alarmed = true
 	f.after(in, func() {
 		f.mu.Lock()
-		defer f.unlock()
+		defer f.mu.Unlock()
 		r.alarmed = false
 		f.pass(r)
 	})

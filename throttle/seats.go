@@ -37,7 +37,7 @@ func (e *Entrance) findSeat(v *Visitor) {
 	if w := e.whoYields(v); w != nil {
 		v.seat, w.seat = w.seat, NoSeat
 		e.remove(w)
-		e.calls = append(e.calls, w.Guest.Yield)
+		e.mu.calls = append(e.mu.calls, w.Guest.Yield)
 		return
 	}
 	e.reserve(v)
@@ -66,17 +66,17 @@ func (e *Entrance) whoYields(v *Visitor) *Visitor {
 // reserve gets a login a seat of the reserve, or none. One that has a seat there
 // already has come from another address.
 func (e *Entrance) reserve(v *Visitor) {
-	i := hallOf(v.addr)
 	if v.seat == NoSeat {
-		taken := e.reserved[i]
-		switch q := e.places[v.addr]; {
-		case i == 1 && taken >= reserveLocal,
-			i == 0 && taken >= reserveTCP,
-			i == 0 && q != nil && q.reserved >= reserveTCP-taken:
+		h := e.hall(v.addr)
+		left, q := h.reserve-h.reserved, e.places[v.addr]
+		if left <= 0 || !v.addr.Local() && q != nil && q.reserved >= left {
 			return
 		}
-		v.seat = Reserved + Seat(i)
-		e.reserved[i]++
+		h.reserved++
+		v.seat = Reserved
+		if v.addr.Local() {
+			v.seat = ReservedLocal
+		}
 	}
 	v.place = e.placeOf(v.addr)
 	v.place.reserved++
@@ -87,7 +87,7 @@ func (e *Entrance) reserve(v *Visitor) {
 // if there is none.
 func (e *Entrance) Upgrade(v *Visitor) bool {
 	e.mu.Lock()
-	defer e.unlock()
+	defer e.mu.Unlock()
 	if v.seat == Ordinary {
 		return true
 	}
@@ -105,7 +105,7 @@ func (e *Entrance) Upgrade(v *Visitor) bool {
 // Free gives a seat back that Proven has given.
 func (e *Entrance) Free(s Seat) {
 	e.mu.Lock()
-	defer e.unlock()
+	defer e.mu.Unlock()
 	e.free(s)
 }
 
@@ -113,8 +113,10 @@ func (e *Entrance) free(s Seat) {
 	switch s {
 	case Ordinary:
 		e.seated--
-	case Reserved, ReservedLocal:
-		e.reserved[s-Reserved]--
+	case Reserved:
+		e.halls[0].reserved--
+	case ReservedLocal:
+		e.halls[1].reserved--
 	}
 }
 

@@ -7,7 +7,7 @@
 // It must not know sockets, configuration or pools. Files come through Files,
 // and what cannot be known from a file and a connection through Facts: who is a
 // member of which role, which names an address has, which networks are ours.
-// It imports nothing of ours.
+// It imports spelling only.
 //
 // What is not known lets nobody in: a line that hangs on it applies only if it
 // is a reject.

@@ -67,15 +67,11 @@ func ParseDirectory(text string) (*Directory, error) {
 			continue
 		}
 		var r Rule
-		switch name, _, ok := strings.Cut(t.text, "="); {
-		case !ok && o.given["ldapbindpasswd"]:
-			err = errBlanks
-		case name == "map" || name == "clientcert" || name == "clientname":
+		switch name, _, _ := strings.Cut(t.text, "="); name {
+		case "map", "clientcert", "clientname":
 			err = fmt.Errorf("authentication option %q has no place here", name)
 		default:
-			if err = r.setOption("ldap", t.text); err == nil {
-				err = o.set(t.text)
-			}
+			err = o.option(&r, t.text)
 		}
 		if err != nil {
 			problems = append(problems, err)
@@ -95,6 +91,21 @@ type ldapOptions struct {
 	d       Directory
 	servers string
 	given   map[string]bool
+	secret  bool // ldapbindpasswd has come, in whatever form
+}
+
+// option sets one NAME=VALUE of a line. Behind ldapbindpasswd a word that is no option
+// may be a part of the password.
+func (o *ldapOptions) option(r *Rule, text string) error {
+	name, _, _ := strings.Cut(text, "=")
+	if _, known := options[name]; !known && o.secret {
+		return errBlanks
+	}
+	o.secret = o.secret || name == "ldapbindpasswd"
+	if err := r.setOption("ldap", text); err != nil {
+		return err
+	}
+	return o.set(text)
 }
 
 // set sets one NAME=VALUE, whose name is known.

@@ -93,6 +93,11 @@ func TestAPasswordOfALineIsNotShown(t *testing.T) {
 		`ldapserver=a ldapbasedn=dc=x ldapbindpasswd=first geheim`,
 		`ldapserver=a ldapbasedn=dc=x ldapbindpasswd=first,geheim`,
 		`ldapserver=a ldapprefix=x ldapbindpasswd=geheim`,
+		`ldapserver=a ldapbasedn=dc=x ldapbindpasswd = geheim`,
+		`ldapserver=a ldapbasedn=dc=x ldapbindpasswd geheim==`,
+		`ldapserver=a ldapbasedn=dc=x ldapbindpasswd=first geheim==`,
+		`ldapserver=a ldapbasedn=dc=x ldapbindpaswd=first geheim`,
+		`ldapserver=a radiussecrets=first,geheim`,
 	} {
 		_, err := Load("pg_hba.conf", tree{"pg_hba.conf": "local all all ldap " + text}.files())
 		if problemsOf(t, err); strings.Contains(err.Error(), "geheim") {

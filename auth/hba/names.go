@@ -73,29 +73,21 @@ func (n *names) database(c *Client, k *asked) (a answer, by token) {
 	if !c.Replication && n.literal[c.Database] {
 		return yes, token{c.Database, true}
 	}
-	for _, it := range n.special {
-		var so answer
+	return n.highest(func(it item) answer {
 		switch {
 		case it.is("replication"):
-			so = isSo(c.Replication)
+			return isSo(c.Replication)
 		case c.Replication:
+			return no
 		case it.is("all"):
-			so = yes
+			return yes
 		case it.is("sameuser"):
-			so = isSo(c.Database == c.User)
+			return isSo(c.Database == c.User)
 		case sameRole(it.token):
-			so = k.member(c.User, c.Database)
-		default:
-			so = isSo(it.re.MatchString(c.Database))
+			return k.member(c.User, c.Database)
 		}
-		if so > a {
-			a, by = so, it.token
-		}
-		if a == yes {
-			break
-		}
-	}
-	return a, by
+		return isSo(it.re.MatchString(c.Database))
+	})
 }
 
 // user tells whether the field has a user, and by which token; or which token
@@ -104,17 +96,21 @@ func (n *names) user(user string, k *asked) (a answer, by token) {
 	if n.literal[user] {
 		return yes, token{user, true}
 	}
-	for _, it := range n.special {
-		var so answer
+	return n.highest(func(it item) answer {
 		switch {
 		case it.is("all"):
-			so = yes
+			return yes
 		case group(it.token):
-			so = k.member(user, it.text[1:])
-		default:
-			so = isSo(it.re.MatchString(user))
+			return k.member(user, it.text[1:])
 		}
-		if so > a {
+		return isSo(it.re.MatchString(user))
+	})
+}
+
+// highest is the highest answer of the items, and the first token that has it.
+func (n *names) highest(of func(item) answer) (a answer, by token) {
+	for _, it := range n.special {
+		if so := of(it); so > a {
 			a, by = so, it.token
 		}
 		if a == yes {

@@ -1,6 +1,7 @@
 package hba
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -50,13 +51,16 @@ var clientCerts = map[string]ClientCert{"verify-ca": CertVerifyCA, "verify-full"
 var certNames = map[string]CertName{"CN": NameCN, "DN": NameDN}
 
 // setOption sets one NAME=VALUE of a line. Of one that comes twice the last
-// counts. The error names no value that may be a secret.
+// counts. The error shows no value, nor a word that may be a part of one.
 func (r *Rule) setOption(method, text string) error {
 	name, value, ok := strings.Cut(text, "=")
+	o, known := options[name]
+	if !ok && !known {
+		return errors.New("authentication option not in name=value format")
+	}
 	if !ok {
 		return fmt.Errorf("authentication option not in name=value format: %q", text)
 	}
-	o, known := options[name]
 	if !known {
 		return fmt.Errorf("unrecognized authentication option name: %q%s", name, suggestion(name, slices.Sorted(maps.Keys(options))))
 	}
@@ -68,17 +72,17 @@ func (r *Rule) setOption(method, text string) error {
 		r.Map = value
 	case "clientcert":
 		if r.Type != HostSSL {
-			return fmt.Errorf(`clientcert can only be configured for "hostssl" rows`)
+			return errors.New(`clientcert can only be configured for "hostssl" rows`)
 		}
 		if r.ClientCert, ok = clientCerts[value]; !ok {
 			return fmt.Errorf("invalid value for clientcert: %q%s", value, suggestion(value, slices.Sorted(maps.Keys(clientCerts))))
 		}
 		if method == "cert" && r.ClientCert != CertVerifyFull {
-			return fmt.Errorf(`clientcert only accepts "verify-full" when using "cert" authentication`)
+			return errors.New(`clientcert only accepts "verify-full" when using "cert" authentication`)
 		}
 	case "clientname":
 		if r.Type != HostSSL {
-			return fmt.Errorf(`clientname can only be configured for "hostssl" rows`)
+			return errors.New(`clientname can only be configured for "hostssl" rows`)
 		}
 		if r.ClientName, ok = certNames[value]; !ok {
 			return fmt.Errorf("invalid value for clientname: %q; it is CN or DN", value)

@@ -189,10 +189,10 @@ func (p *parser) options(r *Rule, method string) {
 	for ; p.next < len(p.line.fields); p.next++ {
 		for _, t := range p.line.fields[p.next] {
 			var err error
-			if method == "ldap" && !strings.Contains(t.text, "=") && ldap.given["ldapbindpasswd"] {
-				err = errBlanks
-			} else if err = r.setOption(method, t.text); err == nil && method == "ldap" {
-				err = ldap.set(t.text)
+			if method == "ldap" {
+				err = ldap.option(r, t.text)
+			} else {
+				err = r.setOption(method, t.text)
 			}
 			if err != nil {
 				p.wrong("%v", err)

@@ -119,6 +119,7 @@ func TestAProxysHeaderSaysWhereAClientComesFrom(t *testing.T) {
 		{"version 1 from a stranger", strangerAddress, headerV1, "postgres", "08P01"},
 		{"version 2 from a stranger", strangerAddress, headerV2(0x21, 0x11, endsV4), "postgres", "08P01"},
 		{"a stranger", strangerAddress, "", "postgres", "refused"},
+		{"a request over HTTP", strangerAddress, "GET / HTTP/1.1\r\n\r\n", "postgres", "08P01"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := dialFrom(t, c.from, w, c.header+w.startup(c.user)).verdict(); got != c.want {
@@ -132,6 +133,9 @@ func TestAProxysHeaderSaysWhereAClientComesFrom(t *testing.T) {
 			strings.Contains(log, "is not TCP4 or TCP6 with two addresses and two ports") &&
 			strings.Contains(log, "does not have the checksum that it says")
 	})
+	w.Says(t, `reason="a header of the PROXY protocol, and proxy_protocol_networks does not have its address"`, 2)
+	w.Says(t, `reason="a second header of the PROXY protocol"`, 1)
+	w.Says(t, `reason="a request over HTTP, which is for the port of http_listen"`, 1)
 	t.Run("a Unix socket has none", func(t *testing.T) {
 		conn, err := net.Dial("unix", w.SocketPath())
 		if err != nil {
@@ -143,6 +147,7 @@ func TestAProxysHeaderSaysWhereAClientComesFrom(t *testing.T) {
 		if got := c.verdict(); got != "08P01" {
 			t.Error(got)
 		}
+		w.Says(t, `reason="a header of the PROXY protocol, which is not for Unix sockets"`, 1)
 	})
 }
 

@@ -56,6 +56,12 @@ max_db_connections = 1`,
 	}
 	physical, logical := login(w.DB, "true"), login(w.DB, "database")
 	refused(w.DB, `to database "`+w.DB+`" (max_replication_connections = 2)`)
+	astray := dialWire(t, w.Addr())
+	astray.send(startupPacket(protocol30, "user", "postgres", "database", "replication", "replication", "true"))
+	astray.until('R')
+	if e := errorFields(astray.until('E')); e['C'] != "3D000" || !strings.Contains(e['H'], "[databases.NAME]") {
+		t.Errorf("a database that there is not, as pg_basebackup names it: %v", e)
+	}
 	third := login(other, "on")
 	refused(other, "no more replication connections are allowed (max_replication_connections = 3)")
 

@@ -256,6 +256,10 @@ func TestTheServerIsStoppedAndStartedUnderLoad(t *testing.T) {
 	stop()
 	load.Wait()
 	allServed(t, idle, 2*patience)
+	eventually(t, "the log has the beginning of an outage and an end", func() bool {
+		return strings.Contains(w.Log(), `msg="a backend cannot be opened" user=postgres`) &&
+			strings.Contains(w.Log(), `msg="backends can be opened again" user=postgres`)
+	})
 	// What was committed is there once, what was not is not there.
 	direct := connect(t, w.Direct())
 	if got := ask(t, direct, "select count(*) from t"); got != "1" {

@@ -78,6 +78,12 @@ type Host interface {
 	// it is, 28P01 or 28000, and was given what it asked for. It is told once for
 	// each pause that follows (server_login_retry).
 	Refused(p *Pool, e *wire.Error)
+	// Unreached is told that the pool gets no backends, since the server is not there or
+	// has no room for them. It is told once until Reached is, or until the SQLSTATE is
+	// another, and of outages that come and go once a minute.
+	Unreached(p *Pool, e *wire.Error)
+	// Reached is told that the pool gets backends again.
+	Reached(p *Pool)
 	// Sign is told each notification that a listening backend of this server has
 	// heard, before its subscribers are: a whole NotificationResponse, in which it
 	// may change the process ID of the sender's backend.

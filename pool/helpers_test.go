@@ -35,15 +35,16 @@ func eventually(t testing.TB, what string, cond func() bool) {
 // host takes backends in as a proxy would, but on no loop: who holds a side of
 // it is told apart by a number, and 0 is parked.
 type host struct {
-	t      testing.TB
-	epoch  time.Time
-	ids    atomic.Uint64
-	budget *Budget
-	wg     sync.WaitGroup
-	refuse atomic.Bool  // has Adopt fail
-	evicts atomic.Int32 // calls of Evict
-	denied atomic.Int32 // calls of Refused
-	sign   func(server *Address, message []byte)
+	t                   testing.TB
+	epoch               time.Time
+	ids                 atomic.Uint64
+	budget              *Budget
+	wg                  sync.WaitGroup
+	refuse              atomic.Bool  // has Adopt fail
+	evicts              atomic.Int32 // calls of Evict
+	denied              atomic.Int32 // calls of Refused
+	outages, recoveries atomic.Int32 // calls of Unreached and Reached
+	sign                func(server *Address, message []byte)
 
 	mu    sync.Mutex
 	sides map[*Backend]*side
@@ -76,6 +77,10 @@ func (h *host) Adopt(b *Backend) error {
 }
 
 func (h *host) Refused(*Pool, *wire.Error) { h.denied.Add(1) }
+
+func (h *host) Unreached(*Pool, *wire.Error) { h.outages.Add(1) }
+
+func (h *host) Reached(*Pool) { h.recoveries.Add(1) }
 
 func (h *host) Sign(server *Address, message []byte) {
 	if h.sign != nil {

@@ -83,6 +83,7 @@ type Pool struct {
 	leaving                      int   // among the lent
 	place                        place // the listening backend's
 	failure                      failure
+	outage                       outage
 	kills                        int           // logins in a row that were killed
 	olderUntil                   time.Duration // until then the server is asked for protocol 3.0; see loginAsSpoken
 	closed                       bool

@@ -196,6 +196,7 @@ func (p *Pool) open(v *Variant, o *opening) {
 	v.idle++
 	v.moved = now
 	p.failure, p.kills = failure{}, 0
+	over := p.outage.ends()
 	p.logins++
 	if w := o.w; w != nil {
 		// Whoever is first in the line gets it, be it w or not; then w counts
@@ -217,6 +218,9 @@ func (p *Pool) open(v *Variant, o *opening) {
 	}
 	for _, g := range granted {
 		g.w.Taker.Grant(g.b)
+	}
+	if over {
+		p.host.Reached(p)
 	}
 	p.provision()
 }
@@ -317,6 +321,7 @@ func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 	if pause {
 		time.AfterFunc(p.failure.delay, p.provision)
 	}
+	begins := pause && absent(e.Code) && p.outage.begins(e.Code, now)
 	w := o.w
 	if w != nil {
 		w.cut()
@@ -333,6 +338,9 @@ func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
 	p.mu.Unlock()
 	if pause && refusesUser(e) {
 		p.host.Refused(p, e)
+	}
+	if begins {
+		p.host.Unreached(p, e)
 	}
 	for _, t := range refused {
 		t.Refuse(e)

@@ -29,6 +29,11 @@ func (l *login) enter() bool {
 	}
 	cp, e := w.proxy.poolFor(l.ask.database, l.ask.user)
 	if e != nil {
+		if l.ask.replication == replicationPhysical {
+			// pg_basebackup and pg_receivewal name "replication" by themselves, and
+			// their users have never heard of that database.
+			e.Hint = "A replication connection goes to the server of the database that it names; [databases.NAME] says which server that is."
+		}
 		l.fail(e)
 		return false
 	}

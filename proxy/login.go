@@ -151,6 +151,7 @@ func (l *login) startup(p []byte) (n int, more bool) {
 		return 0, false
 	}
 	if err != nil {
+		l.why = l.mistaken(p)
 		l.fail(asError(err))
 		return 0, false
 	}

@@ -207,5 +207,9 @@ func (s *sim) Evict(p *pool.Backend) {
 // Refused is for a server that asks for more than a name, which none does.
 func (s *sim) Refused(*pool.Pool, *wire.Error) {}
 
+func (s *sim) Unreached(*pool.Pool, *wire.Error) {}
+
+func (s *sim) Reached(*pool.Pool) {}
+
 // Sign is for the listening backend, of which there is none.
 func (s *sim) Sign(*pool.Address, []byte) {}

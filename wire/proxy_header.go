@@ -66,6 +66,12 @@ func DecodeProxyHeader(b []byte) (h ProxyHeader, n int, err error) {
 	return h, 0, errNoProxyHeader
 }
 
+// BeginsProxyHeader tells whether b, of four bytes or more, is the start of a header of
+// either version. No startup packet begins so: its length would be out of bounds.
+func BeginsProxyHeader(b []byte) bool {
+	return len(b) >= 4 && (begins(b, proxyV1Start) || begins(b, proxyV2Start))
+}
+
 // begins tells whether b begins with start, as far as it has come.
 func begins(b []byte, start string) bool {
 	n := min(len(b), len(start))

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"syscall"
+	"time"
 
 	"pgweir/census"
 	"pgweir/config"
@@ -26,6 +27,9 @@ import (
 // its few hundred bytes and not much more. On the path of a query nothing is
 // allocated; it is logins that make garbage.
 const gcPercent = 75
+
+// lastLines is how long the end waits for the log's last lines to be taken.
+const lastLines = time.Second
 
 func newServeCmd() *cobra.Command {
 	var path string
@@ -48,7 +52,13 @@ func serve(path string, logs io.Writer) error {
 	}
 	level := new(slog.LevelVar)
 	setLevel(level, c.LogLevel)
-	log := newLogger(logs, c.LogFormat, level)
+	lines := newLogLines(logs)
+	log := newLogger(lines, c.LogFormat, level)
+	go lines.run(func(lost int) { log.Warn("lines of the log were lost: nobody took them", "lines", lost) })
+	defer lines.Close(lastLines)
+	// Who reads the log may end: that must not end pgweir. It is not ignored, for then
+	// a password_command would ignore it too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

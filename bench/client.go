@@ -96,20 +96,28 @@ func (c *client) send(message []byte) error {
 
 // receive reads once and tells whether ReadyForQuery has come.
 func (c *client) receive(buf []byte) (ready bool, err error) {
-	var n int
+	n, err := c.read(buf)
+	if err != nil {
+		return false, err
+	}
+	return c.answer.feed(buf[:n])
+}
+
+// read reads once, at least a byte.
+func (c *client) read(buf []byte) (n int, err error) {
 	err = again(func() error {
 		n, err = syscall.Read(c.fd, buf)
 		return err
 	})
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
-		return false, fmt.Errorf("no answer within %d s", answerDeadline)
+		return 0, fmt.Errorf("no answer within %d s", answerDeadline)
 	case err != nil:
-		return false, err
+		return 0, err
 	case n == 0:
-		return false, errors.New("the pooler closed the connection")
+		return 0, errors.New("the pooler closed the connection")
 	}
-	return c.answer.feed(buf[:n])
+	return n, nil
 }
 
 func (c *client) close() { _ = syscall.Close(c.fd) }

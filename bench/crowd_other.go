@@ -12,3 +12,7 @@ import (
 func runCrowd(context.Context, []*client, time.Duration, func() error, func() error) (*crowd, error) {
 	return nil, errors.New("a crowd of clients needs epoll")
 }
+
+func logInAtOnce(*pooler, int, []*client) ([]*client, error) {
+	return nil, errors.New("a crowd of clients needs epoll")
+}

@@ -15,8 +15,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"pgweir/cluster"
 )
 
 // scramKeys are what a client keeps that logs in by SCRAM-SHA-256 again and again, as
@@ -55,31 +56,72 @@ func sign(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
+// scramProof is a client's side of one login.
+type scramProof struct {
+	keys  *scramKeys
+	nonce string
+}
+
+func (k *scramKeys) proof() scramProof { return scramProof{k, rand.Text()} }
+
+func (p *scramProof) bare() string { return "n=,r=" + p.nonce }
+
+// first is what the client says first.
+func (p *scramProof) first() []byte {
+	first := "n,," + p.bare()
+	body := append([]byte("SCRAM-SHA-256\x00"), binary.BigEndian.AppendUint32(nil, uint32(len(first)))...)
+	return passwordMessage(append(body, first...))
+}
+
+// final is what it says to the pooler's challenge.
+func (p *scramProof) final(challenge string) ([]byte, error) {
+	theirs, _, ok := strings.Cut(strings.TrimPrefix(challenge, "r="), ",")
+	if !ok || !strings.HasPrefix(theirs, p.nonce) {
+		return nil, fmt.Errorf("the pooler says %q", challenge)
+	}
+	final := "c=biws,r=" + theirs
+	proof := sign(p.keys.stored, p.bare()+","+challenge+","+final)
+	subtle.XORBytes(proof, proof, p.keys.client)
+	return passwordMessage([]byte(final + ",p=" + base64.StdEncoding.EncodeToString(proof))), nil
+}
+
 // prove logs a connection in.
 func (k *scramKeys) prove(c *client, user string) error {
-	nonce := rand.Text()
-	bare := "n=,r=" + nonce
-	if _, err := c.exchange(startupMessage(user, database), 10); err != nil {
+	proof := k.proof()
+	if _, err := c.exchange(startupMessage(user, database), authSASL); err != nil {
 		return err
 	}
-	first := "n,," + bare
-	body := append([]byte("SCRAM-SHA-256\x00"), binary.BigEndian.AppendUint32(nil, uint32(len(first)))...)
-	challenge, err := c.exchange(passwordMessage(append(body, first...)), 11)
+	challenge, err := c.exchange(proof.first(), authSASLContinue)
 	if err != nil {
 		return err
 	}
-	theirs, _, ok := strings.Cut(strings.TrimPrefix(challenge, "r="), ",")
-	if !ok || !strings.HasPrefix(theirs, nonce) {
-		return fmt.Errorf("the pooler says %q", challenge)
+	final, err := proof.final(challenge)
+	if err != nil {
+		return err
 	}
-	final := "c=biws,r=" + theirs
-	proof := sign(k.stored, bare+","+challenge+","+final)
-	subtle.XORBytes(proof, proof, k.client)
-	return c.roundTrip(passwordMessage([]byte(final + ",p=" + base64.StdEncoding.EncodeToString(proof))))
+	return c.roundTrip(final)
 }
 
 func passwordMessage(body []byte) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{'p'}, uint32(len(body)+4)), body...)
+}
+
+// Kinds of authentication requests.
+const (
+	authSASL         = 10
+	authSASLContinue = 11
+)
+
+// authRequest gives what an authentication request of a kind has; false if it has not
+// come whole.
+func authRequest(p []byte, kind uint32) (text string, whole bool, err error) {
+	if len(p) < 9 || len(p) < 1+int(binary.BigEndian.Uint32(p[1:])) {
+		return "", false, nil
+	}
+	if p[0] != 'R' || binary.BigEndian.Uint32(p[5:]) != kind {
+		return "", false, fmt.Errorf("the pooler says %q", p)
+	}
+	return string(p[9:]), true, nil
 }
 
 // exchange sends a message and gives what an authentication request of a kind has.
@@ -88,40 +130,25 @@ func (c *client) exchange(message []byte, kind uint32) (string, error) {
 		return "", err
 	}
 	var buf [4096]byte
-	n := 0
-	for n < 9 || n < 1+int(binary.BigEndian.Uint32(buf[1:])) {
-		got := 0
-		err := again(func() (err error) {
-			got, err = syscall.Read(c.fd, buf[n:])
-			return err
-		})
-		switch {
-		case err != nil:
-			return "", err
-		case got == 0:
-			return "", fmt.Errorf("the pooler says %q", buf[:n])
+	for n := 0; ; {
+		got, err := c.read(buf[n:])
+		if err != nil {
+			return "", fmt.Errorf("%w; it has said %q", err, buf[:n])
 		}
 		n += got
+		if text, whole, err := authRequest(buf[:n], kind); whole || err != nil {
+			return text, err
+		}
 	}
-	if buf[0] != 'R' || binary.BigEndian.Uint32(buf[5:]) != kind {
-		return "", fmt.Errorf("the pooler says %q", buf[:n])
-	}
-	return string(buf[9:n]), nil
 }
 
 // scram tells how many logins a second there are, each by SCRAM with keys that the client
 // has kept, and none but the login.
 func scram(ctx context.Context, b *bench, p *pooler) (values []float64, err error) {
-	if p.scram, err = newSCRAMKeys(); err != nil {
+	if err := p.askForSCRAM(ctx, b.db); err != nil {
 		return nil, err
 	}
-	defer func() {
-		p.scram = nil
-		err = errors.Join(err, p.restart(ctx, b.db))
-	}()
-	if err := p.restart(ctx, b.db); err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, p.askForNothing(ctx, b.db)) }()
 	before, err := cpuTime(p.process.PID())
 	if err != nil {
 		return nil, err
@@ -160,4 +187,18 @@ func logins(p *pooler, end time.Time) (int, error) {
 	done.Wait()
 	close(failed)
 	return int(n.Load()), <-failed
+}
+
+// askForSCRAM restarts the pooler with clients that log in by SCRAM.
+func (p *pooler) askForSCRAM(ctx context.Context, db *cluster.Cluster) (err error) {
+	if p.scram, err = newSCRAMKeys(); err != nil {
+		return err
+	}
+	return p.restart(ctx, db)
+}
+
+// askForNothing restarts it with clients that log in as at first.
+func (p *pooler) askForNothing(ctx context.Context, db *cluster.Cluster) error {
+	p.scram = nil
+	return p.restart(ctx, db)
 }

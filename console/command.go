@@ -79,6 +79,7 @@ func planFor(st statement, access Access, user string) (plan, error) {
 		if err == nil && p.needs > access {
 			return plan{}, denied(st.rest(0), user)
 		}
+		p.needs = max(p.needs, c.needs)
 		return p, err
 	}
 	names := make([]string, len(commands))

@@ -30,7 +30,8 @@ type session struct {
 	in     *bufio.Reader
 	body   []byte // of the message at hand; used again for the next
 	out    []byte // what has not been written yet
-	access Access
+	rights func() Access
+	access Access // what rights has said for the message at hand
 	user   string
 	ctl    Control
 
@@ -41,11 +42,11 @@ type session struct {
 	rows       rowWriter
 }
 
-func newSession(conn net.Conn, access Access, user string, ctl Control) *session {
+func newSession(conn net.Conn, rights func() Access, user string, ctl Control) *session {
 	return &session{
 		conn:       conn,
 		in:         bufio.NewReaderSize(conn, 4096),
-		access:     access,
+		rights:     rights,
 		user:       user,
 		ctl:        ctl,
 		status:     'I',
@@ -62,6 +63,10 @@ func (s *session) serve() error {
 		}
 		if typ == 'X' {
 			return nil
+		}
+		if s.access = s.rights(); s.access == None {
+			return s.ended(wire.Fatalf(wire.CodeInsufficientPrivilege,
+				"user \"%s\" is neither in admin_users nor in stats_users any more", clip(s.user)))
 		}
 		if err := s.handle(typ, body); err != nil {
 			return s.ended(err)

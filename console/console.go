@@ -10,9 +10,11 @@ import (
 type Access uint8
 
 const (
+	// None may do nothing, and is ended.
+	None Access = iota
 	// Stats may SHOW everything but FDS (PgBouncer's stats_users), with
 	// status.Hidden in the place of clients' statements.
-	Stats Access = iota
+	Stats
 	// Admin may do all (PgBouncer's admin_users).
 	Admin
 )
@@ -49,9 +51,10 @@ type Control interface {
 
 // Serve answers one client of the console, from just after its ReadyForQuery
 // until it says Terminate or hangs up, or the connection is closed by us: all
-// of these return nil. It returns an error for a connection that failed and for
-// a client that broke the protocol, which has then been told so. It does not
-// close conn, and it starts no goroutine.
-func Serve(conn net.Conn, access Access, user string, ctl Control) error {
+// of these return nil. It returns an error for a connection that failed, and for
+// a client that broke the protocol or may do nothing any more, which has then been
+// told so. It does not close conn, and it starts no goroutine. access tells for each
+// message what the client may do now.
+func Serve(conn net.Conn, access func() Access, user string, ctl Control) error {
 	return newSession(conn, access, user, ctl).serve()
 }

@@ -35,7 +35,7 @@ func listen(t *testing.T, ctl Control) string {
 				defer conn.Close()
 				if login(conn) {
 					// The drivers tell what went wrong.
-					_ = Serve(conn, Admin, "admin", ctl)
+					_ = Serve(conn, always(Admin), "admin", ctl)
 				}
 			}()
 		}

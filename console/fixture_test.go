@@ -182,9 +182,9 @@ func fixture() *status.Snapshot {
 			{Server: "10.0.0.6:5432", Database: "x", User: "asker", Error: "permission denied for table pg_authid (SQLSTATE 42501)",
 				AuthQueryFigures: status.AuthQueryFigures{Oldest: -1, Questions: 1, Failures: 1}},
 		}},
-		Logins: status.Logins{Addresses: 2, Served: 3, Waiting: 9500, Delayed: 1, Reserve: 4, Failed: 20, Delays: 10, Refused: 1 << 40, TimedOut: 500,
+		Logins: status.Logins{Addresses: 2, Served: 3, Waiting: 9500, Delayed: 1, Reserve: 4, Failed: 20, Delays: 10, Refused: 1 << 40, TimedOut: 500, Garbled: 70,
 			ByAddress: []status.LoginAddress{
-				{Addr: "192.0.2.66", Served: 2, Waiting: 9500, Refused: 1 << 40, TimedOut: 500},
+				{Addr: "192.0.2.66", Served: 2, Waiting: 9500, Refused: 1 << 40, TimedOut: 500, Garbled: 70},
 				{Addr: "2001:db8::/64", Served: 1, Delayed: 1, FailingUsers: 2, Failed: 20},
 			}},
 		Lists: status.Lists{Databases: 2, Users: 2, Pools: 3, FreeClients: 50, UsedClients: 151, LoginClients: 1,

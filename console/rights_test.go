@@ -25,6 +25,9 @@ var rights = map[string]struct {
 	"kill": {Admin, "kill app"}, "reconnect": {Admin, "reconnect"}, "suspend": {Admin, "suspend"}, "wait_close": {Admin, "wait_close"},
 }
 
+// always is the access of a client that nothing takes it from.
+func always(a Access) func() Access { return func() Access { return a } }
+
 func codeOf(err error) string {
 	var e *wire.Error
 	if errors.As(err, &e) {

@@ -16,5 +16,6 @@ var loginsTable = view[status.LoginAddress]{
 		numeric("failed", func(a *status.LoginAddress) int64 { return a.Failed }),
 		numeric("refused", func(a *status.LoginAddress) int64 { return a.Refused }),
 		numeric("timed_out", func(a *status.LoginAddress) int64 { return a.TimedOut }),
+		numeric("garbled", func(a *status.LoginAddress) int64 { return a.Garbled }),
 	},
 }

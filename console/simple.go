@@ -67,6 +67,9 @@ func (s *session) snapshot(detail status.Detail) *status.Snapshot {
 // description.
 func (s *session) execute(p *portal, most int) error {
 	if !p.begun {
+		if p.plan.needs > s.access { // it was prepared when the client still might
+			return denied(p.plan.tag, s.user)
+		}
 		if p.plan.run != nil {
 			if err := p.plan.run(s.ctl); err != nil {
 				return asError(err, p.plan.code)

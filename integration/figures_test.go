@@ -153,6 +153,37 @@ func loadIsCounted(t *testing.T, w *weir, console *pgx.Conn) {
 	}
 }
 
+// TestOurEndOfEachConnectionIsShown, with PostgreSQL as the witness for backends.
+func TestOurEndOfEachConnectionIsShown(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t, "the authority")
+	cert, key := ca.Sign(t, "weir.example")
+	w := startWeir(t, weirOptions{
+		Top:      "client_tls_cert_file = \"weir.crt\"\nclient_tls_key_file = \"weir.key\"",
+		Files:    map[string]string{"weir.crt": cert, "weir.key": key},
+		Database: "pool_size = 5",
+	})
+	port := strconv.Itoa(w.Port)
+	for name, more := range map[string][2]string{
+		"tcp": {"host=127.0.0.1", "127.0.0.1"}, "tls": {"sslmode=require", "127.0.0.1"}, "local": {"host=" + w.Dir, "unix"},
+	} {
+		c := connect(t, w.DSN("application_name="+name, more[0]))
+		must(t, c, "begin")
+		console := connect(t, w.Console("application_name=console_"+name, more[0]))
+		clients, servers := show(t, console, "show clients"), show(t, console, "show servers")
+		for _, of := range []string{name, "console_" + name} {
+			if row := rowOf(t, clients, "application_name", of); row["local_addr"] != more[1] || row["local_port"] != port {
+				t.Errorf("%s: %v", of, row)
+			}
+		}
+		server := rowOf(t, servers, "link", rowOf(t, clients, "application_name", name)["ptr"])
+		end := ask(t, c, "select host(client_addr) || ':' || client_port from pg_stat_activity where pid = pg_backend_pid()")
+		if got := server["local_addr"] + ":" + server["local_port"]; got != end {
+			t.Errorf("the backend of %s comes from %s, and is shown with %s", name, end, got)
+		}
+	}
+}
+
 // localPort is the port that a client has its end on.
 func localPort(t *testing.T, c *pgx.Conn) string {
 	t.Helper()

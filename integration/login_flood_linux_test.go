@@ -63,6 +63,29 @@ func loginsOf(t *testing.T, console *pgx.Conn, address string) map[string]string
 	return nil
 }
 
+// TestWhatIsNoLoginIsCountedByAddress, by SHOW LOGINS and the metric.
+func TestWhatIsNoLoginIsCountedByAddress(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{})
+	console := connect(t, w.Console())
+	const stranger = "127.0.0.78"
+	for _, c := range silence(t, w, stranger, 3) {
+		if _, err := c.Write([]byte("GET / HTTP/1.1\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all are counted", func() bool {
+		row := loginsOf(t, console, stranger)
+		return row != nil && row["garbled"] == "3"
+	})
+	if row := loginsOf(t, console, stranger); row["failed"] != "0" || row["refused"] != "0" || row["timed_out"] != "0" {
+		t.Errorf("they are counted otherwise too: %v", row)
+	}
+	if n := metric(t, w, "pgweir_logins_garbled_total"); n != 3 {
+		t.Errorf("the metric says %v", n)
+	}
+}
+
 // TestAnAddressThatSaysNothingKeepsNobodyElseOut: neither below max_client_conn, nor
 // when it has all of it.
 func TestAnAddressThatSaysNothingKeepsNobodyElseOut(t *testing.T) {

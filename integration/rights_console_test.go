@@ -109,6 +109,34 @@ func TestEveryCommandOfTheConsoleHasItsRight(t *testing.T) {
 		}
 	}
 
+	t.Run("rights that a reload takes are gone", func(t *testing.T) {
+		user, sibling := connect(t, w.Console()), connect(t, w.Console("user=looker"))
+		for _, sql := range []string{"RELOAD", "SHOW FDS"} {
+			if _, err := user.PgConn().Prepare(t.Context(), sql, sql, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Rewrite(t, weirOptions{Top: "admin_users = []\nstats_users = [\"postgres\"]", Tables: "[users.postgres]\n[users.looker]\n"})
+		reloadBySignal(t, w)
+		for _, sql := range []string{"RELOAD", "SHOW FDS"} {
+			if err := runSQL(t.Context(), user, sql); sqlState(err) != "42501" {
+				t.Errorf("%s of an admin who is none any more: %v", sql, err)
+			}
+			if err := user.PgConn().ExecPrepared(t.Context(), sql, nil, nil, nil).Read().Err; sqlState(err) != "42501" {
+				t.Errorf("%s of an admin who is none any more, prepared before: %v", sql, err)
+			}
+		}
+		must(t, user, "show pools")
+		if err := runSQL(t.Context(), sibling, "show pools"); sqlState(err) != "42501" || !strings.Contains(err.Error(), "FATAL") {
+			t.Errorf("who may not even read any more: %v", err)
+		}
+		if err := runSQL(t.Context(), sibling, "show pools"); err == nil || sqlState(err) != "" {
+			t.Errorf("the connection is there still: %v", err)
+		}
+		w.Rewrite(t, w.opts)
+		reloadBySignal(t, w)
+		must(t, user, "reload")
+	})
 	t.Run("auth_type any makes nobody an admin", func(t *testing.T) {
 		w.Rewrite(t, weirOptions{
 			Top:      "stats_users = [\"looker\"]\nauth_type = \"any\"",

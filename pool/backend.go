@@ -2,6 +2,7 @@ package pool
 
 import (
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,9 @@ type Backend struct {
 	TLS     string // "", or as loop.TLS.Describe says
 	Opened  time.Time
 	Address Address // where it is connected to
-	User    string  // whom it has logged in as
+	// Local is our end of the connection; not valid over a Unix socket.
+	Local netip.AddrPort
+	User  string // whom it has logged in as
 
 	// Conn is the connection until Host.Adopt takes it, and again once the
 	// Host has given it back to Discard.

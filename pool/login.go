@@ -94,6 +94,9 @@ func attempt(ctx context.Context, s *Settings, params, more []wire.Param, t *tra
 		if err == nil {
 			secured.SetDeadline(time.Time{})
 			b.Conn, b.Address, b.User, b.remote = secured, s.Address, s.Credentials.User, remoteAddr(conn)
+			if tcp, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+				b.Local = tcp.AddrPort()
+			}
 			if t, ok := secured.(Secured); ok {
 				b.TLS = t.Describe()
 			}

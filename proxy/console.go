@@ -11,20 +11,28 @@ import (
 
 // Console serves the clients of the admin console. Welcome appends its
 // ParameterStatus messages; Serve answers until the client goes, on a
-// goroutine of its own.
+// goroutine of its own. rights tells what the client may do now.
 type Console interface {
 	Welcome(dst []byte) []byte
-	Serve(conn net.Conn, admin bool, user string) error
+	Serve(conn net.Conn, rights func() ConsoleRights, user string) error
+}
+
+// ConsoleRights are what a client may do on the console.
+type ConsoleRights struct{ Read, Admin bool }
+
+// consoleRights are those of a user. As in PgBouncer, whoever is let in under whatever
+// name may read with auth_type = "any".
+func (r *rules) consoleRights(user string) ConsoleRights {
+	admin := r.admins[user]
+	return ConsoleRights{Read: admin || r.stats[user] || r.config.AuthType == "any", Admin: admin}
 }
 
 // enterConsole lets a client into the console, if it may.
 func (l *login) enterConsole() bool {
 	c, w := l.c, l.c.worker.Load()
 	p := w.proxy
-	admin := l.rules.admins[l.ask.user] || l.isSelf()
-	// As in PgBouncer, whoever is let in under whatever name may read.
-	reads := l.rules.stats[l.ask.user] || l.rules.config.AuthType == "any"
-	if !admin && !reads {
+	self := l.isSelf()
+	if !self && !l.rules.consoleRights(l.ask.user).Read {
 		l.fail(wire.Fatalf(wire.CodeInsufficientPrivilege,
 			"user \"%s\" is neither in admin_users nor in stats_users", l.ask.user))
 		return false
@@ -41,13 +49,13 @@ func (l *login) enterConsole() bool {
 	w.buf = out[:0]
 	c.conn.Send(out)
 	l.in()
-	c.post(func() { c.serveConsole(admin) })
+	c.post(func() { c.serveConsole(self) })
 	return false
 }
 
 // serveConsole takes the client off its loop, and waits on a goroutine until
-// it has gone.
-func (c *client) serveConsole(admin bool) {
+// it has gone. self tells whether it is one of ours, who may do everything.
+func (c *client) serveConsole(self bool) {
 	if c.state != clientOpen {
 		return
 	}
@@ -59,8 +67,15 @@ func (c *client) serveConsole(admin bool) {
 		return
 	}
 	c.console.Store(&conn)
+	user := c.userName()
+	rights := func() ConsoleRights {
+		if self {
+			return ConsoleRights{Read: true, Admin: true}
+		}
+		return p.rules.Load().consoleRights(user)
+	}
 	go func() {
-		if err := p.opts.Console.Serve(conn, admin, c.userName()); err != nil {
+		if err := p.opts.Console.Serve(conn, rights, user); err != nil {
 			p.log.Info("a client of the console was closed", "client", c.id, "err", err)
 		}
 		conn.Close()

@@ -23,7 +23,7 @@ import (
 type silentConsole struct{}
 
 func (silentConsole) Welcome(dst []byte) []byte { return dst }
-func (silentConsole) Serve(conn net.Conn, _ bool, _ string) error {
+func (silentConsole) Serve(conn net.Conn, _ func() ConsoleRights, _ string) error {
 	_, err := io.Copy(io.Discard, conn)
 	return err
 }

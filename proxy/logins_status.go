@@ -17,6 +17,7 @@ func (p *Proxy) loginStatus(addresses bool) status.Logins {
 		Failed:   p.notes.Total(throttle.Failed),
 		Refused:  p.notes.Total(throttle.Refused),
 		TimedOut: p.notes.Total(throttle.TimedOut),
+		Garbled:  p.notes.Total(throttle.Garbled),
 	}
 	if addresses {
 		out.ByAddress = p.loginAddresses()
@@ -43,7 +44,8 @@ func (p *Proxy) loginAddresses() []status.LoginAddress {
 	}
 	for _, t := range p.notes.Tallies() {
 		r := row(t.Addr)
-		r.Failed, r.Refused, r.TimedOut = t.Count[throttle.Failed], t.Count[throttle.Refused], t.Count[throttle.TimedOut]
+		r.Failed, r.Refused = t.Count[throttle.Failed], t.Count[throttle.Refused]
+		r.TimedOut, r.Garbled = t.Count[throttle.TimedOut], t.Count[throttle.Garbled]
 	}
 	out := make([]status.LoginAddress, 0, len(rows))
 	for _, r := range rows {

@@ -194,6 +194,7 @@ func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*client
 
 func (w *worker) listClients(clients []*client, s *status.Snapshot) {
 	p := w.proxy
+	port := p.Config().ListenPort
 	for _, c := range clients {
 		if c.worker.Load() != w || c.state == clientAway || c.state == clientClosed {
 			continue
@@ -202,6 +203,7 @@ func (w *worker) listClients(clients []*client, s *status.Snapshot) {
 			ID: c.id, User: c.userName(), State: "active", Addr: c.peer.addr(), Port: int(c.peer.port),
 			ConnectTime: p.started.Add(c.since),
 		}}
+		row.LocalAddr, row.LocalPort = c.localEnd(port)
 		if c.pool != nil {
 			row.Database = c.pool.key.database
 		}
@@ -249,6 +251,7 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 			ConnectTime: b.b.Opened, RemotePID: int(b.b.PID), TLS: b.b.TLS, Replication: "none",
 		}}
 		row.Addr, row.Port = splitAddress(a)
+		row.LocalAddr, row.LocalPort = consoleAddr(b.b.Local, p.Config().ListenPort)
 		row.Prepared, row.Settings = b.carries(w)
 		switch c := w.holder(b); {
 		case c != nil && c.login != nil:

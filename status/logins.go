@@ -13,6 +13,7 @@ type Logins struct {
 	Delays   int64 // passwords that had to wait
 	Refused  int64 // for want of room
 	TimedOut int64 // by client_login_timeout
+	Garbled  int64 // that were no logins, or to which no password would have helped
 
 	ByAddress []LoginAddress // with Full only; those with most on their way first
 }
@@ -20,8 +21,9 @@ type Logins struct {
 // LoginAddress is what is known of the logins from one address. The counts reach back
 // to when it was last remembered.
 type LoginAddress struct {
-	Addr                      string // "192.0.2.7", "2001:db8::/64", "unix:1000" with the user's number
-	Served, Waiting, Delayed  int
-	FailingUsers              int // whose wrong passwords are remembered
-	Failed, Refused, TimedOut int64
+	Addr                     string // "192.0.2.7", "2001:db8::/64", "unix:1000" with the user's number
+	Served, Waiting, Delayed int
+	FailingUsers             int // whose wrong passwords are remembered
+
+	Failed, Refused, TimedOut, Garbled int64
 }

@@ -12,4 +12,5 @@ var loginMetrics = []metric[*status.Logins]{
 	counter("logins_delayed_total", "Passwords that had to wait to be judged or answered.", func(l *status.Logins) float64 { return float64(l.Delays) }),
 	counter("logins_refused_total", "Clients that were refused for want of room (max_client_conn, file descriptors, passwords that wait).", func(l *status.Logins) float64 { return float64(l.Refused) }),
 	counter("logins_timed_out_total", "Logins that client_login_timeout has ended.", func(l *status.Logins) float64 { return float64(l.TimedOut) }),
+	counter("logins_garbled_total", "What was no login, or one to which no password would have helped.", func(l *status.Logins) float64 { return float64(l.Garbled) }),
 }

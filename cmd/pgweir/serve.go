@@ -211,10 +211,15 @@ func (f *frontDesk) load() (*config.Config, error) {
 
 func (f *frontDesk) Welcome(dst []byte) []byte { return console.Welcome(dst, version) }
 
-func (f *frontDesk) Serve(conn net.Conn, admin bool, user string) error {
-	access := console.Stats
-	if admin {
-		access = console.Admin
+func (f *frontDesk) Serve(conn net.Conn, rights func() proxy.ConsoleRights, user string) error {
+	access := func() console.Access {
+		switch r := rights(); {
+		case r.Admin:
+			return console.Admin
+		case r.Read:
+			return console.Stats
+		}
+		return console.None
 	}
 	return console.Serve(conn, access, user, consoleControl{f.proxy, f})
 }

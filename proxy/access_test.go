@@ -20,13 +20,13 @@ func TestAPipeForAFileOfLinesDoesNotHangTheReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		pipe:  pipe + `: could not open file "` + pipe + `": not a regular file`,
+		pipe:  `config.toml: auth_hba_file: ` + pipe + `: could not open file "` + pipe + `": not a regular file`,
 		lines: lines + `:1: could not open file "` + pipe + `": not a regular file`,
-		dir:   dir + `: could not open file "` + dir + `": not a regular file`,
+		dir:   `config.toml: auth_hba_file: ` + dir + `: could not open file "` + dir + `": not a regular file`,
 		// The place is said once.
-		lines + "x": lines + `x: could not open file "` + lines + `x": no such file or directory`,
+		lines + "x": `config.toml: auth_hba_file: ` + lines + `x: could not open file "` + lines + `x": no such file or directory`,
 	} {
-		if _, err := NewAccess(&config.Config{AuthType: "hba", AuthHBAFile: file}); err == nil || err.Error() != want {
+		if _, err := NewAccess(&config.Config{Path: "config.toml", AuthType: "hba", AuthHBAFile: file}); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"io"
+	"net"
 	"sync/atomic"
 	"testing"
 )
@@ -135,20 +136,10 @@ func (f *forward) Received(c *Conn, p []byte) int {
 func (f *forward) Drained(*Conn)          { f.to.Resume() }
 func (f *forward) Ended(c *Conn, _ error) { c.Close(); f.to.Close() }
 
-func TestBothDirectionsFlowAtOnceAndNeitherIsKeptInMemory(t *testing.T) {
-	l := start(t, Options{})
-	fd1, left := pair(t)
-	fd2, right := tcpPair(t)
-	f1, f2 := new(forward), new(forward)
-	c1, c2 := new(Conn), new(Conn)
-	c1.Init(fd1, f1)
-	c2.Init(fd2, f2)
-	f1.to, f2.to = c2, c1
-	add(t, l, c1)
-	add(t, l, c2)
-
-	p := pattern(48 << 20)
-	// Each side writes all before it reads anything of its own accord.
+// flowBothWays has p come from each end to the other. Each side writes all before it reads
+// anything of its own accord.
+func flowBothWays(t *testing.T, left, right net.Conn, p []byte) {
+	t.Helper()
 	sent := []<-chan error{writeAll(left, p), writeAll(right, p)}
 	got := make(chan []byte, 2)
 	for _, conn := range []io.Reader{left, right} {
@@ -164,6 +155,21 @@ func TestBothDirectionsFlowAtOnceAndNeitherIsKeptInMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func TestBothDirectionsFlowAtOnceAndNeitherIsKeptInMemory(t *testing.T) {
+	l := start(t, Options{})
+	fd1, left := pair(t)
+	fd2, right := tcpPair(t)
+	f1, f2 := new(forward), new(forward)
+	c1, c2 := new(Conn), new(Conn)
+	c1.Init(fd1, f1)
+	c2.Init(fd2, f2)
+	f1.to, f2.to = c2, c1
+	add(t, l, c1)
+	add(t, l, c2)
+
+	flowBothWays(t, left, right, pattern(48<<20))
 	on(t, l, func() {
 		for _, f := range []*forward{f1, f2} {
 			if f.most > readSize {

@@ -271,22 +271,7 @@ func TestTLSCarriesMuchBothWaysAtOnceUnderBackPressure(t *testing.T) {
 	on(t, l, func() { f1.to, f2.to = c2, c1 })
 	add(t, l, c1)
 
-	p := pattern(24 << 20)
-	sent := []<-chan error{writeAll(plain, p), writeAll(secure, p)}
-	got := make(chan []byte, 2)
-	for _, conn := range []io.Reader{plain, secure} {
-		go func() {
-			b := make([]byte, len(p))
-			n, _ := io.ReadFull(conn, b)
-			got <- b[:n]
-		}()
-	}
-	for i := range 2 {
-		same(t, wait(t, got, "nothing gets through"), p)
-		if err := wait(t, sent[i], "write"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	flowBothWays(t, plain, secure, pattern(24<<20))
 	on(t, l, func() {
 		for _, f := range []*forward{f1, f2} {
 			if f.most > 2*readSize {

@@ -19,12 +19,13 @@ func TestAPipeForAFileOfLinesDoesNotHangTheReload(t *testing.T) {
 	if err := os.WriteFile(lines, []byte("include pipe\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const setting = "config.toml: auth_hba_file: "
 	for file, want := range map[string]string{
-		pipe:  `config.toml: auth_hba_file: ` + pipe + `: could not open file "` + pipe + `": not a regular file`,
+		pipe:  setting + pipe + `: could not open file "` + pipe + `": not a regular file`,
 		lines: lines + `:1: could not open file "` + pipe + `": not a regular file`,
-		dir:   `config.toml: auth_hba_file: ` + dir + `: could not open file "` + dir + `": not a regular file`,
-		// The place is said once.
-		lines + "x": `config.toml: auth_hba_file: ` + lines + `x: could not open file "` + lines + `x": no such file or directory`,
+		dir:   setting + dir + `: could not open file "` + dir + `": not a regular file`,
+		// The system's words come without the place, which stands ahead of them.
+		lines + "x": setting + lines + `x: could not open file "` + lines + `x": no such file or directory`,
 	} {
 		if _, err := NewAccess(&config.Config{Path: "config.toml", AuthType: "hba", AuthHBAFile: file}); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)

@@ -14,6 +14,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"pgweir/cluster"
+	"pgweir/cluster/child"
 )
 
 // planted is a part of every secret in the test below, and in nothing else.
@@ -128,6 +131,7 @@ password_command_ttl = "250ms"`,
 	w.Says(t, "a new password has been taken", 1)
 	told = append(told, allShown(t, console, tables), allPages(t, w))
 	must(t, kept, "commit")
+	told = append(told, dumpOf(t, w, opts, "right", admin))
 
 	for _, text := range append(told, w.Log()) {
 		for _, leak := range leaks(text) {
@@ -139,6 +143,37 @@ password_command_ttl = "250ms"`,
 			t.Errorf("nothing was tried: the log lacks %q", want)
 		}
 	}
+}
+
+// dumpOf is all that a pgweir of the same configuration writes which is aborted while a
+// client is logged in.
+func dumpOf(t *testing.T, w *weir, opts weirOptions, db string, login []string) string {
+	t.Helper()
+	port, err := cluster.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Top += fmt.Sprintf("\nlisten_port = %d\nunix_socket_dir = \"\"\nhttp_listen = \"\"", port)
+	w.Rewrite(t, opts)
+	dump := new(logBuffer)
+	cmd := exec.Command(program, "serve", "-c", w.ConfigPath())
+	cmd.Stdout, cmd.Stderr = dump, dump
+	cmd.Env = append(append(os.Environ(), opts.Env...), "GOTRACEBACK=all")
+	process, err := child.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.KillGroup()
+	eventuallyWithin(t, startDeadline, "the other pgweir is ready", func() bool { return strings.Contains(dump.String(), "pgweir is ready") })
+	must(t, connect(t, dsn(port, db, login...)), "begin; select 1")
+	if err := process.Signal(syscall.SIGABRT); err != nil {
+		t.Fatal(err)
+	}
+	<-process.Done()
+	if text := dump.String(); !strings.Contains(text, "SIGABRT") || strings.Count(text, "goroutine ") < 5 {
+		t.Errorf("no dump: %s", text)
+	}
+	return dump.String()
 }
 
 // check runs `pgweir check` in the environment of w's.

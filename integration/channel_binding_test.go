@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -122,9 +121,8 @@ server_login_retry = 0
 func tryPsql(t *testing.T, dsn, sql string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "psql", "-X", "-A", "-t", "-d", dsn, "-c", sql)
+	cmd := psqlCommand(t, "-X", "-A", "-t", "-d", dsn, "-c", sql)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "PGCONNECT_TIMEOUT=20")
 	err := cmd.Run()
 	return strings.TrimSpace(out.String()), err
 }

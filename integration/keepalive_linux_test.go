@@ -61,6 +61,21 @@ func TestAClientWhoseHostHasGoneGivesItsBackendBack(t *testing.T) {
 	}
 }
 
+// TestTCPUserTimeoutEndsAClientThatAcknowledgesNothing without keepalives, which would
+// find it too.
+func TestTCPUserTimeoutEndsAClientThatAcknowledgesNothing(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: "tcp_keepalive = false\ntcp_user_timeout = \"1s\"", Database: "pool_size = 1"})
+	c := rawLogin(t, w.Addr(), "postgres", w.DB)
+	c.Say(t, &pgproto3.Query{String: "begin"})
+	c.until(t, 'Z')
+	deafen(t, c.net)
+	c.Say(t, &pgproto3.Query{String: "select 1"}) // it still arrives
+	if err := tryLogin(t, w.DSN()); err != nil {  // the pool has no other backend
+		t.Error(err)
+	}
+}
+
 func TestABackendWhoseHostHasGoneIsGivenUp(t *testing.T) {
 	t.Parallel()
 	relay, err := net.Listen("tcp", "127.0.0.1:0")

@@ -8,11 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"pgweir/cluster"
+	"pgweir/cluster/child"
 )
 
 // planted is a part of every secret in the test below, and in nothing else.
@@ -87,14 +91,15 @@ password_command_ttl = "250ms"`,
 	}
 
 	console := connect(t, dsn(w.Port, "pgweir", admin...))
-	for what, tables := range brokenSecrets() {
+	tables := shows(t, dsn(w.Port, "pgweir", admin...))
+	for what, broken := range brokenSecrets() {
 		bad := opts
 		if what == "auth_file" {
-			if err := os.WriteFile(filepath.Join(w.Dir, "users"), []byte(tables), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(w.Dir, "users"), []byte(broken), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		} else {
-			bad.Tables += tables
+			bad.Tables += broken
 		}
 		w.Rewrite(t, bad)
 		if err := runSQL(t.Context(), console, "RELOAD"); sqlState(err) != "F0000" {
@@ -119,13 +124,14 @@ password_command_ttl = "250ms"`,
 		if err != nil {
 			t.Errorf("check: %v, %s", err, out)
 		}
-		told = append(told, "check: "+out, allShown(t, console), allPages(t, w))
+		told = append(told, "check: "+out, allShown(t, console, tables), allPages(t, w))
 		say("login", canLogIn(t, dsn(w.Port, "wrong", admin...)))
 	}
 	write("pw", "Planted-other-file\n")
 	w.Says(t, "a new password has been taken", 1)
-	told = append(told, allShown(t, console), allPages(t, w))
+	told = append(told, allShown(t, console, tables), allPages(t, w))
 	must(t, kept, "commit")
+	told = append(told, dumpOf(t, w, opts, "right", admin))
 
 	for _, text := range append(told, w.Log()) {
 		for _, leak := range leaks(text) {
@@ -137,6 +143,37 @@ password_command_ttl = "250ms"`,
 			t.Errorf("nothing was tried: the log lacks %q", want)
 		}
 	}
+}
+
+// dumpOf is all that a pgweir of the same configuration writes which is aborted while a
+// client is logged in.
+func dumpOf(t *testing.T, w *weir, opts weirOptions, db string, login []string) string {
+	t.Helper()
+	port, err := cluster.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Top += fmt.Sprintf("\nlisten_port = %d\nunix_socket_dir = \"\"\nhttp_listen = \"\"", port)
+	w.Rewrite(t, opts)
+	dump := new(logBuffer)
+	cmd := exec.Command(program, "serve", "-c", w.ConfigPath())
+	cmd.Stdout, cmd.Stderr = dump, dump
+	cmd.Env = append(append(os.Environ(), opts.Env...), "GOTRACEBACK=all")
+	process, err := child.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.KillGroup()
+	eventuallyWithin(t, startDeadline, "the other pgweir is ready", func() bool { return strings.Contains(dump.String(), "pgweir is ready") })
+	must(t, connect(t, dsn(port, db, login...)), "begin; select 1")
+	if err := process.Signal(syscall.SIGABRT); err != nil {
+		t.Fatal(err)
+	}
+	<-process.Done()
+	if text := dump.String(); !strings.Contains(text, "SIGABRT") || strings.Count(text, "goroutine ") < 5 {
+		t.Errorf("no dump: %s", text)
+	}
+	return dump.String()
 }
 
 // check runs `pgweir check` in the environment of w's.
@@ -178,16 +215,28 @@ func brokenSecrets() map[string]string {
 	}
 }
 
+// shows are the commands by which the console shows anything, by its own account.
+func shows(t *testing.T, dsn string) (out []string) {
+	t.Helper()
+	for _, command := range consoleCommands(t, dsn) {
+		if strings.HasPrefix(command, "SHOW ") {
+			out = append(out, command)
+		}
+	}
+	if len(out) < 30 || !slices.Contains(out, "SHOW CONFIG") {
+		t.Fatalf("SHOW HELP names only %q", out)
+	}
+	return out
+}
+
 // allShown is everything that the console shows.
-func allShown(t *testing.T, console *pgx.Conn) string {
+func allShown(t *testing.T, console *pgx.Conn, tables []string) string {
 	t.Helper()
 	var b strings.Builder
-	for _, what := range []string{"pools", "clients", "servers", "sockets", "active_sockets", "stats", "stats_totals", "stats_averages", "totals", "savings",
-		"pins", "leaks", "evidence", "shapes", "listeners", "processes", "findings", "databases", "users", "auth_query", "lists", "config", "certificates",
-		"version", "state", "mem", "fds", "dns_hosts", "dns_zones", "peers", "peer_pools", "help"} {
-		results, err := console.PgConn().Exec(t.Context(), "SHOW "+what).ReadAll()
+	for _, command := range tables {
+		results, err := console.PgConn().Exec(t.Context(), command).ReadAll()
 		if err != nil {
-			t.Fatalf("SHOW %s: %v", what, err)
+			t.Fatalf("%s: %v", command, err)
 		}
 		for _, r := range results {
 			for _, row := range r.Rows {

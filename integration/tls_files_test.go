@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"pgweir/cluster"
 )
@@ -150,6 +153,73 @@ census_user = "postgres"
 	}
 	w.Rewrite(t, options)
 	reloadBySignal(t, w)
+}
+
+// TestFilesOfTheServersSideAreReadAtEachLogin without a reload: the authorities, and what
+// pgweir shows of itself.
+func TestFilesOfTheServersSideAreReadAtEachLogin(t *testing.T) {
+	t.Parallel()
+	ca, other := newAuthority(t, "the authority"), newAuthority(t, "another")
+	cert, key := ca.Sign(t, "server.example", net.IPv4(127, 0, 0, 1))
+	pg := startCluster(t, cluster.Options{
+		Settings: map[string]string{"ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "ssl_ca_file": "root.crt"},
+		Files:    map[string][]byte{"server.crt": []byte(cert), "server.key": []byte(key), "root.crt": []byte(ca.PEM)},
+		HBA:      []string{"local all all trust", "host all postgres all trust", "hostssl all all all trust clientcert=verify-ca"},
+	})
+	first, firstKey := ca.Sign(t, "the first")
+	second, secondKey := ca.Sign(t, "the second")
+	w := startWeir(t, weirOptions{
+		Cluster: pg,
+		Top: `server_tls_sslmode = "verify-full"
+server_tls_ca_file = "ca.crt"
+server_tls_cert_file = "own.crt"
+server_tls_key_file = "own.key"
+server_login_retry = 0
+`,
+		Files: map[string]string{"ca.crt": ca.PEM, "own.crt": first, "own.key": firstKey},
+	})
+	roles := 0
+	// asANewOne logs in as a role that has no backend yet: what the certificate of
+	// pgweir's is that the server has seen, or the error.
+	asANewOne := func() (string, error) {
+		t.Helper()
+		roles++
+		name := fmt.Sprintf("new_%d", roles)
+		execSQL(t, pg.DSN("postgres"), "create role "+name+" login")
+		conn, err := pgconn.Connect(t.Context(), w.DSN("user="+name))
+		if err != nil {
+			return "", err
+		}
+		defer conn.Close(context.Background())
+		results, err := conn.Exec(t.Context(), "select client_dn from pg_stat_ssl where pid = pg_backend_pid()").ReadAll()
+		if err != nil {
+			return "", err
+		}
+		return string(results[0].Rows[0][0]), nil
+	}
+	for _, step := range []struct {
+		what        string
+		files       map[string]string
+		shown, says string
+	}{
+		{"at first", nil, "/CN=the first", ""},
+		{"another authority", map[string]string{"ca.crt": other.PEM}, "", "is not in server_tls_ca_file"},
+		{"no authority", map[string]string{"ca.crt": "nonsense"}, "", "server_tls_ca_file"},
+		{"both authorities", map[string]string{"ca.crt": other.PEM + ca.PEM}, "/CN=the first", ""},
+		{"a certificate without its key", map[string]string{"own.crt": second}, "", "server_tls_cert_file"},
+		{"the key too", map[string]string{"own.key": secondKey}, "/CN=the second", ""},
+	} {
+		for name, text := range step.files {
+			putFile(t, w, name, text)
+		}
+		shown, err := asANewOne()
+		if shown != step.shown || (err == nil) != (step.says == "") || !strings.Contains(fmt.Sprint(err), step.says) {
+			t.Errorf("%s: the server saw %q, %v; want %q, %q", step.what, shown, err, step.shown, step.says)
+		}
+	}
+	if strings.Contains(w.Log(), "configuration reloaded") {
+		t.Error("the configuration was reloaded")
+	}
 }
 
 // TestTheEndOfACertificateIsSeenEverywhere: the harness' own are good for an hour.

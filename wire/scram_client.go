@@ -20,6 +20,7 @@ type SCRAMClient struct {
 	password             string
 	clientKey, serverKey []byte // given, or derived from password
 	nonce                string
+	user                 string // the name in the first message; PostgreSQL's clients leave it empty
 	binding              SCRAMBinding
 	authMessage          string
 }
@@ -45,7 +46,7 @@ func (c *SCRAMClient) Bind(b SCRAMBinding) { c.binding = b }
 // PostgreSQL takes the startup packet's.
 func (c *SCRAMClient) First() []byte { return []byte(c.binding.header() + c.firstBare()) }
 
-func (c *SCRAMClient) firstBare() string { return "n=,r=" + c.nonce }
+func (c *SCRAMClient) firstBare() string { return "n=" + c.user + ",r=" + c.nonce }
 
 // Continue reads the server's first message and returns the client's final
 // one. It derives the keys from a password, which takes as many iterations as

@@ -7,24 +7,28 @@ import (
 	"testing"
 )
 
-// TestSCRAMClientFollowsTheExampleOfRFC7677, from its keys on: the example's client
-// gives a name, which ours leaves to the startup packet.
+// TestSCRAMClientFollowsTheExampleOfRFC7677 with every message as it stands there: by
+// the password, and by the keys of it.
 func TestSCRAMClientFollowsTheExampleOfRFC7677(t *testing.T) {
 	salt, err := base64.StdEncoding.DecodeString("W22ZaJ0SNY7soEsUEjb6gQ==")
 	if err != nil {
 		t.Fatal(err)
 	}
 	clientKey, serverKey := scramKeys("pencil", salt, 4096)
-	c := NewSCRAMClientKeys(clientKey, serverKey, rfcClientNonce)
-	c.authMessage = strings.TrimPrefix(rfcClientFirst, "n,,") + "," + rfcServerFirst + "," + rfcNoProof
-	stored := sha256.Sum256(clientKey)
-	signature := hmacSHA256(stored[:], []byte(c.authMessage))
-	proof := base64.StdEncoding.EncodeToString(xorKeys(clientKey, signature[:]))
-	if got := rfcNoProof + ",p=" + proof; got != rfcClientFinal {
-		t.Errorf("%s, want %s", got, rfcClientFinal)
-	}
-	if err := c.Final([]byte(rfcServerFinal)); err != nil {
-		t.Error(err)
+	for what, c := range map[string]*SCRAMClient{
+		"the password": NewSCRAMClient("pencil", rfcClientNonce),
+		"the keys":     NewSCRAMClientKeys(clientKey, serverKey, rfcClientNonce),
+	} {
+		c.user = "user" // the example's client gives a name
+		if got := string(c.First()); got != rfcClientFirst {
+			t.Errorf("%s: it begins with %s, want %s", what, got, rfcClientFirst)
+		}
+		if got, err := c.Continue([]byte(rfcServerFirst)); err != nil || string(got) != rfcClientFinal {
+			t.Errorf("%s: it ends with %s, %v; want %s", what, got, err, rfcClientFinal)
+		}
+		if err := c.Final([]byte(rfcServerFinal)); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

@@ -49,16 +49,20 @@ func TestABadConfigurationIsRefusedWithItsPlace(t *testing.T) {
 		text string
 		want []string
 	}{
-		"an unknown setting":             {"listen_port = 1\ndefault_pool_sise = 7\n", []string{"config.toml:2: ", "default_pool_sise", "default_pool_size"}},
-		"an unknown one of a database":   {"[databases.app]\nhost = \"x\"\n\npool_sizes = 3\n", []string{"config.toml:4: ", "pool_sizes", "pool_size"}},
-		"an unknown one of a user":       {"[users.bob]\npassord = \"x\"\n", []string{"config.toml:2: ", "password"}},
-		"a wrong type":                   {"\nmax_client_conn = \"many\"\n", []string{"config.toml:2: ", "max_client_conn"}},
-		"a value out of range":           {"listen_port = 70000\n", []string{"config.toml:1: ", "65535"}},
-		"a word that is none":            {"pool_mode = \"transactions\"\n", []string{"config.toml:1: ", "transaction"}},
-		"a duration that is none":        {"query_wait_timeout = \"soon\"\n", []string{"config.toml:1: ", "query_wait_timeout"}},
-		"no TOML":                        {"pool_mode = \"session\n", []string{"config.toml:1: "}},
-		"two mistakes":                   {"pool_mod = 1\nlisten_prt = 2\n", []string{"config.toml:1: ", "config.toml:2: "}},
-		"a certificate that isn't there": {"client_tls_cert_file = \"a.pem\"\nclient_tls_key_file = \"b.pem\"\n", []string{"config.toml:1: "}},
+		"an unknown setting":                 {"listen_port = 1\ndefault_pool_sise = 7\n", []string{"config.toml:2: ", "default_pool_sise", "default_pool_size"}},
+		"an unknown one of a database":       {"[databases.app]\nhost = \"x\"\n\npool_sizes = 3\n", []string{"config.toml:4: ", "pool_sizes", "pool_size"}},
+		"an unknown one of a user":           {"[users.bob]\npassord = \"x\"\n", []string{"config.toml:2: ", "password"}},
+		"a wrong type":                       {"\nmax_client_conn = \"many\"\n", []string{"config.toml:2: ", "max_client_conn"}},
+		"a value out of range":               {"listen_port = 70000\n", []string{"config.toml:1: ", "65535"}},
+		"a word that is none":                {"pool_mode = \"transactions\"\n", []string{"config.toml:1: ", "transaction"}},
+		"a duration that is none":            {"query_wait_timeout = \"soon\"\n", []string{"config.toml:1: ", "query_wait_timeout"}},
+		"no TOML":                            {"pool_mode = \"session\n", []string{"config.toml:1: "}},
+		"two mistakes":                       {"pool_mod = 1\nlisten_prt = 2\n", []string{"config.toml:1: ", "config.toml:2: "}},
+		"a name for HTTP that isn't there":   {"\nhttp_listen = \"nowhere.invalid:0\"\n", []string{"config.toml:2: http_listen: "}},
+		"an address for HTTP of others":      {"http_insecure = true\nhttp_listen = \"192.0.2.1:0\"\n", []string{"config.toml:2: http_listen: "}},
+		"a name to listen on that isn't":     {"http_listen = \"\"\nlisten_addr = \"nowhere.invalid\"\n", []string{"config.toml:2: listen_addr: no socket could be opened: "}},
+		"addresses to listen on, but others": {"http_listen = \"\"\nlisten_addr = \"192.0.2.1, 203.0.113.77\"\n", []string{"config.toml:2: listen_addr: no socket could be opened: ", "203.0.113.77"}},
+		"a certificate that isn't there":     {"client_tls_cert_file = \"a.pem\"\nclient_tls_key_file = \"b.pem\"\n", []string{"config.toml:1: "}},
 	} {
 		path := writeConfig(t, bad.text)
 		for _, command := range []string{"check", "serve"} {

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +37,43 @@ func hangingProgram(t *testing.T) (path string, running func() int) {
 func nothingRuns(t *testing.T, group int) {
 	t.Helper()
 	eventually(t, "no process of the command is left", func() bool { return syscall.Kill(-group, 0) == syscall.ESRCH })
+}
+
+// TestACheckThatIsInterruptedLeavesNoCommandBehind, with and without --as.
+func TestACheckThatIsInterruptedLeavesNoCommandBehind(t *testing.T) {
+	t.Parallel()
+	for name, more := range map[string][]string{
+		"the whole":  nil,
+		"one client": {"--as", "bob", "--database", "app", "--from", "127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hangs, running := hangingProgram(t)
+			if err := os.WriteFile(filepath.Join(filepath.Dir(hangs), "hba.conf"), []byte("host all +staff 127.0.0.1/32 trust\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(filepath.Dir(hangs), "config.toml")
+			text := "auth_type = \"hba\"\nauth_hba_file = \"hba.conf\"\nauth_user = \"ann\"\npassword_command_timeout = \"600s\"\n" +
+				"[databases.app]\nhost = \"127.0.0.1\"\n[users.ann]\npassword_command = [\"" + hangs + "\"]\n"
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			cmd := exec.Command(program, append([]string{"check", "-c", path}, more...)...)
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			group := running()
+			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "interrupted") || strings.Contains(out.String(), ": ok") {
+				t.Errorf("%v: %s", err, &out)
+			}
+			nothingRuns(t, group)
+		})
+	}
 }
 
 // TestAReloadThatWaitsForACommandHoldsNothingUp: neither a password that changes

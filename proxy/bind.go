@@ -49,21 +49,11 @@ func (p *Proxy) bindTCP(c *config.Config, lookup lookup) ([]net.Listener, error)
 	if len(c.ListenAddr) == 0 {
 		return nil, nil
 	}
-	var candidates []candidate
 	var failed []string
-	for _, entry := range c.ListenAddr {
-		addrs, err := lookup(entry)
-		if err != nil {
-			failed = append(failed, err.Error())
-			p.log.Warn("listen_addr: no address is known for a name", "name", entry, "err", err)
-		}
-		for _, addr := range addrs {
-			addr = addr.Unmap()
-			if !slices.ContainsFunc(candidates, func(c candidate) bool { return c.addr == addr }) {
-				candidates = append(candidates, candidate{entry, addr})
-			}
-		}
-	}
+	candidates := candidatesOf(c, lookup, func(entry string, err error) {
+		failed = append(failed, err.Error())
+		p.log.Warn("listen_addr: no address is known for a name", "name", entry, "err", err)
+	})
 	opened, errs := bindOnePort(candidates, c.ListenPort)
 	for i, err := range errs {
 		switch {
@@ -76,9 +66,50 @@ func (p *Proxy) bindTCP(c *config.Config, lookup lookup) ([]net.Listener, error)
 		}
 	}
 	if len(opened) == 0 {
-		return nil, fmt.Errorf("listen_addr: no socket could be opened: %s", strings.Join(failed, "; "))
+		return nil, noSocket(c, failed)
 	}
 	return opened, nil
+}
+
+func noSocket(c *config.Config, failed []string) error {
+	return c.Fault(fmt.Errorf("no socket could be opened: %s", strings.Join(failed, "; ")), "listen_addr")
+}
+
+// candidatesOf are the addresses of listen_addr, each once; unknown is told of names
+// that have none.
+func candidatesOf(c *config.Config, lookup lookup, unknown func(entry string, err error)) (out []candidate) {
+	for _, entry := range c.ListenAddr {
+		addrs, err := lookup(entry)
+		if err != nil {
+			unknown(entry, err)
+		}
+		for _, addr := range addrs {
+			addr = addr.Unmap()
+			if !slices.ContainsFunc(out, func(c candidate) bool { return c.addr == addr }) {
+				out = append(out, candidate{entry, addr})
+			}
+		}
+	}
+	return out
+}
+
+// TryListen finds what of listen_addr this machine cannot listen on, whatever the port:
+// listen_port may be a running pgweir's. The error is that of a start, if it is all.
+func TryListen(c *config.Config) (failed []string, err error) {
+	candidates := candidatesOf(c, lookupAddrs, func(_ string, err error) { failed = append(failed, err.Error()) })
+	opened := 0
+	for _, at := range candidates {
+		l, errs := bindAll([]candidate{at}, 0)
+		opened += len(l)
+		closeAll(l)
+		if errs[0] != nil && !at.missing(errs[0]) {
+			failed = append(failed, errs[0].Error())
+		}
+	}
+	if opened == 0 && len(failed) > 0 {
+		return nil, noSocket(c, failed)
+	}
+	return failed, nil
 }
 
 // portTries bounds how often another free port is looked for.

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -36,7 +35,7 @@ func (p *Proxy) listen(c *config.Config) error {
 		l, err := bindUnix(config.SocketPath(c.UnixSocketDir, port), c.UnixSocketMode)
 		if err != nil {
 			closeAll(opened)
-			return fmt.Errorf("unix_socket_dir: %w", err)
+			return c.Fault(err, "unix_socket_dir")
 		}
 		opened = append(opened, l)
 	}

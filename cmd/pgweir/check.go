@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,8 +34,11 @@ func newCheckCmd() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try, askRoles: authquery.Roles}
+			// A command that a password comes from ends with us, which Ctrl-C does not reach.
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			defer stop()
 			if cmd.Flags().Changed("as") {
-				return ck.explain(cmd.Context(), path, who)
+				return ck.explain(ctx, path, who)
 			}
 			for _, flag := range []string{"database", "from", "tls", "replication"} {
 				if cmd.Flags().Changed(flag) {
@@ -40,7 +46,7 @@ func newCheckCmd() *cobra.Command {
 					return errCheckFailed
 				}
 			}
-			return ck.run(cmd.Context(), path)
+			return ck.run(ctx, path)
 		},
 		// Problems are printed here, one on a line.
 		SilenceErrors: true,
@@ -58,6 +64,9 @@ func newCheckCmd() *cobra.Command {
 
 // errCheckFailed says only that: the problems have been printed.
 var errCheckFailed = errors.New("the configuration has problems")
+
+// errInterrupted is that a signal has ended the check.
+var errInterrupted = errors.New("interrupted")
 
 type checker struct {
 	out io.Writer
@@ -77,6 +86,9 @@ func (ck *checker) run(ctx context.Context, path string) error {
 		return errCheckFailed
 	}
 	c, failures := withSecrets(ctx, c)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
 	users, err := knownUsers(c)
 	var access *proxy.Access
 	if err == nil {
@@ -87,13 +99,21 @@ func (ck *checker) run(ctx context.Context, path string) error {
 		return errCheckFailed
 	}
 	reach := findHTTPReach(ctx, c)
-	if reach.refused != nil {
-		fmt.Fprintln(ck.out, reach.refused)
+	deaf, err := proxy.TryListen(c)
+	for _, err := range []error{reach.refused, err} {
+		if err != nil {
+			fmt.Fprintln(ck.out, err)
+		}
+	}
+	if reach.refused != nil || err != nil {
 		return errCheckFailed
 	}
 	fmt.Fprintf(ck.out, "%s: ok\n", path)
 	writeSummary(ck.out, c, len(users))
 	reach.warn(ck.out, c)
+	for _, text := range deaf {
+		fmt.Fprintf(ck.out, "warning: listen_addr: %s\n", text)
+	}
 	for _, text := range append(failures, proxy.Exposed(c, access)...) {
 		fmt.Fprintf(ck.out, "warning: %s\n", text)
 	}

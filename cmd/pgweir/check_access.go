@@ -47,7 +47,11 @@ func (ck *checker) explain(ctx context.Context, path string, who client) error {
 		return errCheckFailed
 	}
 	roles := &rolesAsked{ask: func() (map[string]bool, error) { return ck.rolesOf(ctx, c, &asks) }}
-	fmt.Fprint(ck.out, access.Explain(asks, roles.member))
+	text := access.Explain(asks, roles.member)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	fmt.Fprint(ck.out, text)
 	if roles.err != nil {
 		fmt.Fprintf(ck.out, "warning: which roles user %q is a member of could not be asked: %v\n"+
 			"While that is so, clients for which it counts are refused, whatever the lines behind say.\n", asks.User, roles.err)

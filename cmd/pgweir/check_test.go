@@ -144,6 +144,13 @@ func TestCheckWarnsWhereNobodyCanBeServed(t *testing.T) {
 	}
 }
 
+func TestCheckWarnsOfAnAddressThatCannotBeListenedOn(t *testing.T) {
+	got := checkOutput(t, writeConfig(t, "listen_addr='127.0.0.1, 192.0.2.1'\nhttp_listen=''"), &scriptedServer{})
+	if !strings.Contains(got, "config.toml: ok\n") || !strings.Contains(got, "warning: listen_addr: listen tcp4 192.0.2.1:0: bind: ") {
+		t.Error(got)
+	}
+}
+
 func TestCheckWarnsWhenThePoolsAddUpToMoreThanTheServerGives(t *testing.T) {
 	path := writeConfig(t, "[databases.app]\nhost='db'\nuser='app'\npool_size=60\n[databases.web]\nhost='db'\nuser='web'\npool_size=40\n")
 	for _, tc := range []struct {

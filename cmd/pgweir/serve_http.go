@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -41,7 +40,7 @@ func openHTTP(c *config.Config, log *slog.Logger) (*httpServer, error) {
 	}
 	ln, err := net.Listen(c.HTTPNetwork(), c.HTTPListen)
 	if err != nil {
-		return nil, fmt.Errorf("http_listen: %w", err)
+		return nil, c.Fault(err, "http_listen")
 	}
 	at, local := boundTo(ln)
 	if err := c.CheckHTTP(at); err != nil { // of a name, only now it is known where it leads

@@ -34,6 +34,7 @@ var harmless = []string{
 	"Censuses.Limits.Roles.key", "Censuses.Limits.Databases.key",
 	"Config.Key", "Config.Value", "Config.Default",
 	"Certificates.Setting", "Certificates.File", "Certificates.Subject",
+	"Findings.ID", "Findings.Severity", "Findings.Text", "Findings.Advice",
 }
 
 // connTexts are those of Clients and Servers.

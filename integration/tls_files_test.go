@@ -236,6 +236,10 @@ func TestTheEndOfACertificateIsSeenEverywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "both are warned of", func() bool { return strings.Count(w.Log(), "a certificate expires within a day") == 2 })
+	console := connect(t, w.Console(simpleProtocol))
+	eventually(t, "what was read is shown", func() bool { // it is warned of a moment before
+		return rowsWith(show(t, console, "show findings"), "id", "certificate_expiry") == 1
+	})
 	row := rowOf(t, show(t, connect(t, w.Console()), "show certificates"), "setting", "client_tls_cert_file")
 	if row["file"] != path || row["subject"] != "CN=weir.example" || len(row["seconds_left"]) != 4 {
 		t.Errorf("SHOW CERTIFICATES: %v", row)

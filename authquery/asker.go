@@ -114,7 +114,9 @@ func (a *Asker) ask(w *Wait) (answer Answer, known bool, err error) {
 	switch e.state(now, w.Limits) {
 	case fresh:
 		a.count(k.source, hit)
-		return w.reads(e.answer), true, nil
+		answer = w.reads(e.answer)
+		answer.Kept = true
+		return answer, true, nil
 	case resting:
 		answer, err = a.makeDo(w, e, now, e.err)
 		return answer, true, err

@@ -35,6 +35,7 @@ type Answer struct {
 	User   *auth.User
 	Models *auth.Models // of users that the server knows; never nil
 	Serial uint64       // greater than that of every earlier answer
+	Kept   bool         // it was asked for before, for the sake of another
 	Source Source       // that has given it
 	// NoDatabase: there is no database of the name that the client has made up. The
 	// answer is what the client is to be shown who will not get in.

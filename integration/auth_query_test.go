@@ -195,6 +195,20 @@ func refusalOf(t *testing.T, w *weir, user, password string) pgconn.PgError {
 	return *e
 }
 
+// failedLogins is how many have failed from 127.0.0.1.
+func failedLogins(t *testing.T, w *weir) string {
+	t.Helper()
+	console := connect(t, w.Console("user=pgweir", "host="+w.Dir))
+	defer console.Close(context.Background())
+	for _, row := range show(t, console, "show logins") {
+		if row["addr"] == "127.0.0.1" {
+			return row["failed"]
+		}
+	}
+	return "0"
+}
+
+// TestARotatedPasswordWorksAtTheNextTry, and by password, in clear text, at the first.
 func TestARotatedPasswordWorksAtTheNextTry(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"md5", "password"} {
@@ -211,13 +225,18 @@ func TestARotatedPasswordWorksAtTheNextTry(t *testing.T) {
 				}
 				encryption := map[string]string{"ann": "scram-sha-256", "only_md5": "md5"}[user]
 				execSQL(t, w.PG.DSN("postgres"), fmt.Sprintf("set password_encryption = '%s'; alter role %s password 'neu'", encryption, user))
-				before := w.Backends(t)
-				if got := refusedAs(t, w, user, "neu"); got != "28P01" {
-					t.Errorf("%s: the first try: %q", user, got)
+				before, failures := w.Backends(t), failedLogins(t, w)
+				if method == "md5" { // the client's response is made with the old secret's salt
+					if got := refusedAs(t, w, user, "neu"); got != "28P01" {
+						t.Errorf("%s: the first try: %q", user, got)
+					}
 				}
 				conn, err := connectAs(t, w, user, "neu")
 				if err != nil {
-					t.Fatalf("%s: the next try: %v", user, err)
+					t.Fatalf("%s: the try that is to succeed: %v", user, err)
+				}
+				if now := failedLogins(t, w); method == "password" && now != failures {
+					t.Errorf("%s: it counts as a failure: %s, and before %s", user, now, failures)
 				}
 				pid := func() string {
 					r := conn.ExecParams(t.Context(), "select pg_backend_pid()", nil, nil, nil, nil).Read()

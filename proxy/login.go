@@ -65,6 +65,7 @@ type login struct {
 	final    []byte            // the exchange's last message, in the worker's buffer, until it is sent with what follows; nil otherwise
 	answer   *time.Timer       // tells the client that it was wrong; nil if nothing is told later
 	lookedUp *authquery.Answer // of auth_query for the user's secret; nil if it was not asked
+	anew     *anew             // nil if the password is judged once
 	roles    memberOf          // that the user is a member of; nil if that was not asked for
 	// directory is where the password is checked; nil if that is here.
 	directory *directory
@@ -239,6 +240,7 @@ func (l *login) password(p []byte) (n int, more bool) {
 		return 0, false
 	}
 	body := p[wire.HeaderLen:total]
+	l.keep(body)
 	if l.exchange.Derives() {
 		l.derive(bytes.Clone(body))
 		return total, false
@@ -270,7 +272,11 @@ func (l *login) derive(body []byte) {
 func (l *login) exchanged(out []byte, done bool, err error) bool {
 	if err != nil {
 		l.doubt(err)
-		l.failsIn(l.judged(outcome(asError(err))), asError(err))
+		e := asError(err)
+		if l.hopes(e) {
+			return l.askAnew(e)
+		}
+		l.failsIn(l.judged(outcome(e)), e)
 		return false
 	}
 	if done {
@@ -350,6 +356,9 @@ func (l *login) giveUp() {
 	l.over.Store(true)
 	if l.leave != nil {
 		l.leave()
+	}
+	if l.anew != nil && l.anew.failed != nil {
+		l.judged(throttle.Wrong) // who hangs up meanwhile has guessed
 	}
 	l.judged(throttle.Abandoned)
 	if l.answer != nil {

@@ -17,7 +17,7 @@ import (
 //  1. the server is asked, off the loop, unless its last answer serves still
 //  2. the exchange begins with the secret. A user whom the server does not know
 //     takes the course of those that it knows
-//  3. a wrong password has the next login ask anew
+//  3. a wrong password has the next login ask anew, and one in clear text its own: anew.go
 //  4. what the login has revealed serves to log in to the server as that user; if
 //     the secret is another than before, the pool's backends are replaced
 //
@@ -105,6 +105,9 @@ func (l *login) askServer(q authquery.Question, then func(authquery.Answer, erro
 	return then(a, err)
 }
 
+// noDatabase is why a client will not be let in that has made up a database.
+const noDatabase = "auth_query: the server has no such database, and so there is none to ask in"
+
 // answered begins the exchange with what the server has said.
 func (l *login) answered(method auth.Method, a authquery.Answer, err error) bool {
 	if err != nil {
@@ -115,9 +118,12 @@ func (l *login) answered(method auth.Method, a authquery.Answer, err error) bool
 		return false
 	}
 	if a.NoDatabase && l.why == "" {
-		l.why = "auth_query: the server has no such database, and so there is none to ask in"
+		l.why = noDatabase
 	}
 	l.lookedUp = &a
+	if a.Kept && method == auth.Plain {
+		l.anew = &anew{}
+	}
 	return l.begins(auth.BeginAs(method, l.ask.user, a.User, a.Models))
 }
 

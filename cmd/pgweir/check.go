@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,11 +27,16 @@ func newCheckCmd() *cobra.Command {
 	var path string
 	var who client
 	cmd := &cobra.Command{
-		Use:   "check",
+		Use:   "check [pgbouncer.ini]",
 		Short: "Validate a configuration, and compare its pools with what the servers have",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try, askRoles: authquery.Roles}
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := configPath(cmd, path, args)
+			if err != nil {
+				fmt.Fprintln(cmd.OutOrStdout(), err)
+				return errCheckFailed
+			}
+			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try, askRoles: authquery.Roles, taken: portTaken}
 			if cmd.Flags().Changed("as") {
 				return ck.explain(cmd.Context(), path, who)
 			}
@@ -66,12 +72,14 @@ type checker struct {
 	tryQuery func(context.Context, authquery.Source, passwords.List, string) error
 	// askRoles asks for the roles that a user is a member of.
 	askRoles func(context.Context, authquery.Source, passwords.List, string) (map[string]bool, error)
+	// taken tells whether somebody listens on an address; nil: that is not looked at.
+	taken func(netip.AddrPort) bool
 }
 
 // run reads the configuration and prints its problems (the error is then
 // errCheckFailed), or "ok" with a summary and the warnings.
 func (ck *checker) run(ctx context.Context, path string) error {
-	c, err := config.Load(path)
+	c, loaded, err := readConfig(path)
 	if err != nil {
 		fmt.Fprintln(ck.out, err)
 		return errCheckFailed
@@ -93,6 +101,12 @@ func (ck *checker) run(ctx context.Context, path string) error {
 	}
 	fmt.Fprintf(ck.out, "%s: ok\n", path)
 	writeSummary(ck.out, c, len(users))
+	ck.ofPgBouncer(loaded)
+	for _, p := range c.Strays() {
+		fmt.Fprintf(ck.out, "warning: %v\n", p)
+	}
+	ck.ports(c)
+	ck.consoleUsers(c, access, users)
 	reach.warn(ck.out, c)
 	for _, text := range append(failures, proxy.Exposed(c, access)...) {
 		fmt.Fprintf(ck.out, "warning: %s\n", text)

@@ -1,5 +1,11 @@
 package config
 
+import (
+	"maps"
+	"reflect"
+	"slices"
+)
+
 // Tree is a configuration that comes from another format than TOML.
 type Tree struct {
 	// Path is the file that it comes from, for messages; relative paths start at its
@@ -76,4 +82,34 @@ func DefaultOf(name string) (string, bool) {
 		return s.format(def), true
 	}
 	return "", false
+}
+
+// Place is where the key at a path stands.
+func (t *Tree) Place(path ...string) Place { return t.places.at(path) }
+
+// Differences are the first setting, database or user in which two configurations are
+// not the same, in words; "" if there is none. Where they come from does not count.
+func Differences(a, b *Config) string {
+	for i := range settings {
+		s := &settings[i]
+		if !reflect.DeepEqual(s.at(a), s.at(b)) {
+			return s.name + " is not the same"
+		}
+	}
+	if text := differences("databases", a.Databases, b.Databases); text != "" {
+		return text
+	}
+	return differences("users", a.Users, b.Users)
+}
+
+func differences[T any](table string, a, b map[string]*T) string {
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		if !reflect.DeepEqual(a[name], b[name]) {
+			return dotted([]string{table, name}) + " is not the same"
+		}
+	}
+	if len(a) != len(b) {
+		return table + " are not the same"
+	}
+	return ""
 }

@@ -38,7 +38,7 @@ var general = []setting{
 	{name: "auth_user", note: "Its password must be in the auth_file in clear text, unless the server asks for none."},
 	{name: "autodb_idle_timeout", kind: kindSeconds, def: "3600", fate: renamed, to: "pool_idle_timeout", most: maxDuration, note: "The old name is accepted in a config.toml too. It counts from the last client's end, open backends or not."},
 	{name: "cancel_wait_timeout", kind: kindSeconds, def: "10", most: maxDuration},
-	{name: "client_idle_timeout", kind: kindSeconds, def: "0", fate: later, note: "Until then: PostgreSQL's idle_session_timeout does not help in transaction mode."},
+	{name: "client_idle_timeout", kind: kindSeconds, def: "0", fate: later, note: "There is nothing in its place until then."},
 	{name: "client_login_timeout", kind: kindSeconds, def: "60", most: maxDuration},
 	{name: "client_tls13_ciphers", note: builtIn + " Empty, or the names of all three suites of TLS 1.3, is accepted."},
 	{name: "client_tls_ca_file", kind: kindPath, note: "Not read with client_tls_sslmode = disable, as there."},

@@ -27,7 +27,7 @@ func (t *translator) entry(v *verdict) {
 	t.tree.Table(v.at, b.table...)
 	values := t.words(b, v, sec, pairs)
 	if sec.name == "databases" {
-		t.database(b, v, pairs, values)
+		t.database(b, v, values)
 	}
 }
 
@@ -52,7 +52,7 @@ func (t *translator) words(b *block, v *verdict, sec *section, pairs []pair) map
 		case s.fate >= process:
 			t.without(b, v.at, s, name, p.shown(), value)
 		default:
-			t.word1(b, v, s, name, p, value, values)
+			t.word(b, v, s, name, p, value, values)
 		}
 	}
 	return values
@@ -66,8 +66,8 @@ func again(rest []pair, s *setting, sec *section) bool {
 	})
 }
 
-// word1 takes one word that pgweir has a counterpart of.
-func (t *translator) word1(b *block, v *verdict, s *setting, name string, p pair, value any, values map[string]any) {
+// word takes one word that pgweir has a counterpart of.
+func (t *translator) word(b *block, v *verdict, s *setting, name string, p pair, value any, values map[string]any) {
 	n, isNumber := value.(int64)
 	if isNumber && (n < 0 || n == 0 && s.inherits) {
 		t.note(b, v.at, name, p.shown(), Note{Text: "The general setting holds, as in PgBouncer.", Moot: true})
@@ -82,7 +82,7 @@ func (t *translator) word1(b *block, v *verdict, s *setting, name string, p pair
 		remark = fmt.Sprintf("%s there, which PgBouncer reads so", printable(p.value))
 		t.notes = append(t.notes, Note{At: v.at, Setting: name, Text: fmt.Sprintf("Read as %d, as PgBouncer does.", n)})
 	}
-	if s.name == "password" && !slices.ContainsFunc(pairs(v), func(p pair) bool { return p.key == "user" }) {
+	if s.name == "password" && valueOf(pairs(v), "user") == "" {
 		t.note(b, v.at, name, p.shown(), Note{Text: "Has no effect without user, in PgBouncer neither.", Moot: true})
 		return
 	}
@@ -97,7 +97,7 @@ func pairs(v *verdict) []pair {
 }
 
 // database adds what follows from other settings.
-func (t *translator) database(b *block, v *verdict, words []pair, values map[string]any) {
+func (t *translator) database(b *block, v *verdict, values map[string]any) {
 	if _, ok := values["host"]; !ok {
 		t.socketOf(b, v)
 	}
@@ -123,19 +123,26 @@ func (t *translator) socketOf(b *block, v *verdict) {
 func (t *translator) keptUser(b *block, v *verdict) {
 	for _, it := range slices.Backward(v.before) {
 		earlier, _ := connString(it.value)
-		for _, p := range earlier {
-			if p.key == "user" || p.key == "password" && hasUser(earlier) {
-				t.put(b, v.at, nil, p.key, p.value, "of "+where(it.at)+", which PgBouncer keeps")
-			}
+		user := valueOf(earlier, "user")
+		if user == "" {
+			continue
 		}
-		if hasUser(earlier) {
-			return
+		t.put(b, v.at, nil, "user", user, "of "+where(it.at)+", which PgBouncer keeps")
+		if password := valueOf(earlier, "password"); password != "" {
+			t.put(b, v.at, nil, "password", password, "")
 		}
+		return
 	}
 }
 
-func hasUser(all []pair) bool {
-	return slices.ContainsFunc(all, func(p pair) bool { return p.key == "user" })
+// valueOf is the last value of a word; "" if it is not there.
+func valueOf(all []pair, key string) (value string) {
+	for _, p := range all {
+		if p.key == key {
+			value = p.value
+		}
+	}
+	return value
 }
 
 // peer takes a line of [peers], which has no counterpart.
@@ -145,7 +152,7 @@ func (t *translator) peer(v *verdict, words []pair) {
 	case err != nil || id == 0:
 		t.problem(v.at, "%s: the name of a peer is its peer_id, a number from 1 to 65535", v.name())
 		return
-	case !slices.ContainsFunc(words, func(p pair) bool { return p.key == "host" }):
+	case valueOf(words, "host") == "":
 		t.problem(v.at, "%s: a peer needs a host", v.name())
 		return
 	}

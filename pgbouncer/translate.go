@@ -111,8 +111,8 @@ func (t *translator) effective(name string) string {
 	return find(general, name).def
 }
 
-// word is effective for a kindChoice, as PgBouncer takes it.
-func (t *translator) word(name string) string { return strings.ToLower(t.effective(name)) }
+// choice is effective for a kindChoice, as PgBouncer takes it.
+func (t *translator) choice(name string) string { return strings.ToLower(t.effective(name)) }
 
 func (t *translator) problem(at config.Place, format string, args ...any) {
 	t.problems = append(t.problems, config.Problem{File: at.File, Line: at.Line, Text: fmt.Sprintf(format, args...)})
@@ -196,7 +196,7 @@ func (t *translator) unread(name string) string {
 	as := func(other string) string {
 		return fmt.Sprintf("Not read by PgBouncer either, as %s is %s.", other, printable(t.effective(other)))
 	}
-	switch method := t.word("auth_type"); name {
+	switch method := t.choice("auth_type"); name {
 	case "auth_hba_file", "auth_ident_file":
 		if method != "hba" {
 			return as("auth_type")
@@ -206,11 +206,11 @@ func (t *translator) unread(name string) string {
 			return as("auth_type")
 		}
 	case "client_tls_ca_file", "client_tls_cert_file", "client_tls_key_file":
-		if t.word("client_tls_sslmode") == "disable" {
+		if t.choice("client_tls_sslmode") == "disable" {
 			return as("client_tls_sslmode")
 		}
 	case "server_tls_ca_file", "server_tls_cert_file", "server_tls_key_file":
-		if t.word("server_tls_sslmode") == "disable" {
+		if t.choice("server_tls_sslmode") == "disable" {
 			return as("server_tls_sslmode")
 		}
 	}

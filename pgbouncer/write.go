@@ -61,7 +61,7 @@ func (t *translator) text() []byte {
 	var w strings.Builder
 	head := fmt.Sprintf("Made of %s by `pgweir import`. It does what PgBouncer 1.25 does with that file; docs/migration.md says where pgweir differs. A line that begins with #! has no counterpart here. ", printable(t.path))
 	if n := t.commentsLeft(); n > 0 {
-		head += fmt.Sprintf("Comments above settings have come along, %d lines of others have not.", n)
+		head += fmt.Sprintf("Comments above settings have come along, others (%d lines) have not.", n)
 	}
 	for _, row := range wrapped("# ", head) {
 		fmt.Fprintln(&w, row)

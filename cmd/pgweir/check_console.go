@@ -20,14 +20,16 @@ func (ck *checker) consoleUsers(c *config.Config, access *proxy.Access, secrets 
 		}
 		why += ", and PostgreSQL is asked about users of the console only if auth_dbname is set"
 	}
-	ck.missing("admin_users", c.AdminUsers, secrets, why)
-	ck.missing("stats_users", c.StatsUsers, secrets, why)
-}
-
-func (ck *checker) missing(setting string, names []string, secrets map[string]string, why string) {
-	for _, name := range names {
-		if secrets[name] == "" {
-			fmt.Fprintf(ck.out, "warning: %s: nobody can log in as %q: %s\n", setting, name, why)
+	for _, list := range []struct {
+		setting string
+		names   []string
+	}{{"admin_users", c.AdminUsers}, {"stats_users", c.StatsUsers}} {
+		for _, name := range list.names {
+			// By these names pgweir's own user of the operating system comes in.
+			own := config.IsConsole(name) && c.UnixSocketDir != ""
+			if secrets[name] == "" && !own {
+				fmt.Fprintf(ck.out, "warning: %s: nobody can log in as %q: %s\n", list.setting, name, why)
+			}
 		}
 	}
 }

@@ -1,11 +1,19 @@
 package pgbouncer
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgweir/config"
 )
@@ -45,12 +53,45 @@ func TestImportWritesTheGoldenFiles(t *testing.T) {
 	}
 }
 
-// What is imported is the same configuration as what is served.
+// What is imported is the same configuration as what is served, with the files that
+// everything.ini names there.
 func TestImportedIsWhatIsServed(t *testing.T) {
-	for _, name := range []string{"operator.ini", "everything.ini"} {
-		tr, im := importTestdata(t, name)
-		alike(t, tr, im.Text)
+	folder := t.TempDir()
+	cert, key := certificate(t)
+	for name, data := range map[string][]byte{
+		"userlist.txt":    []byte("\"ann\" \"x\"\n"),
+		"tls/clients.crt": cert, "tls/own.crt": cert, "tls/own.key": key,
+		"tls/root.crt": cert, "tls/pooler.crt": cert, "tls/pooler.key": key,
+	} {
+		path := filepath.Join(folder, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, data, 0o600)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	tr := translate("everything.ini", folder, fromTestdata)
+	if _, err := config.FromTree(&tr.tree); err != nil {
+		t.Fatal(err)
+	}
+	alike(t, tr, tr.text())
+}
+
+// certificate is one that has signed itself, and its key.
+func certificate(t *testing.T) (cert, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
 }
 
 func TestTheFileWithEverythingHasEverySetting(t *testing.T) {

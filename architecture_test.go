@@ -51,6 +51,7 @@ var imports = map[string][]string{
 	"console":          {"spelling", "wire", "status"},
 	"web":              {"status"},
 	"secrets":          {"config"},
+	"pgbouncer":        {"config"},
 	"proxy":            {"auth", "auth/hba", "auth/ldap", "authquery", "config", "loop", "passwords", "pool", "proctable", "secrets", "session", "session/follow", "sizing", "status", "throttle", "wire"},
 	"throttle":         {},
 	"proctable":        {},

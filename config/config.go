@@ -10,6 +10,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -169,7 +170,8 @@ type Config struct {
 	Databases map[string]*Database // by the name that clients ask for; "*" is the fallback
 	Users     map[string]*User
 
-	lines lineIndex
+	lines  lineIndex
+	strays []Problem
 	// holdsSecret: a secret that opens a door stands in the file itself.
 	holdsSecret bool
 }
@@ -225,7 +227,8 @@ type User struct {
 // Fault is what is wrong with the value of the setting at a path, such as "users",
 // "alice", "password", where only its reader can tell.
 func (c *Config) Fault(err error, path ...string) Problem {
-	return Problem{File: c.Path, Line: c.lines.of(path), Text: fmt.Sprintf("%s: %v", dotted(path), err)}
+	at := c.lines.at(path)
+	return Problem{File: cmp.Or(at.File, c.Path), Line: at.Line, Text: fmt.Sprintf("%s: %v", dotted(path), err)}
 }
 
 // IsConsole reports whether name is the admin console's: a client that asks for

@@ -9,12 +9,24 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// lineIndex says on which line each key stands. The decoded tree has no
+// Place is where something stands. The zero value is no place.
+type Place struct {
+	File string // "": the configuration file itself
+	Line int    // from 1; 0 if it stands nowhere
+}
+
+// lineIndex says where each key stands. The decoded tree has no
 // positions, so the keys are walked a second time.
-type lineIndex map[string]int
+type lineIndex map[string]Place
+
+// at is the place of the key with this path.
+func (l lineIndex) at(path []string) Place { return l[joined(path)] }
 
 // of is the line of the key with this path, from 1; 0 if there is none.
-func (l lineIndex) of(path []string) int { return l[strings.Join(path, "\x00")] }
+func (l lineIndex) of(path []string) int { return l.at(path).Line }
+
+// joined is a path as the index has it.
+func joined(path []string) string { return strings.Join(path, "\x00") }
 
 // alias has all that stands below a path be found below another one, too.
 func (l lineIndex) alias(path, other []string) {
@@ -60,9 +72,8 @@ func (w *lineWalker) keys(path []string, e *unstable.Node) []string {
 	for it := e.Key(); it.Next(); {
 		key := it.Node()
 		path = append(path, string(key.Data))
-		joined := strings.Join(path, "\x00")
-		if w.index[joined] == 0 {
-			w.index[joined] = 1 + sort.SearchInts(w.newlines, int(key.Raw.Offset))
+		if index := joined(path); w.index[index].Line == 0 {
+			w.index[index] = Place{Line: 1 + sort.SearchInts(w.newlines, int(key.Raw.Offset))}
 		}
 	}
 	return path

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -55,15 +56,24 @@ func Parse(path string, data []byte) (*Config, error) {
 	if err := toml.Unmarshal(data, &tree); err != nil {
 		return nil, Problems{syntaxProblem(path, err)}
 	}
+	c, err := read(path, tree, keyLines(data))
+	if err == nil {
+		c.strays = findStrays(path, tree, c.lines, data)
+	}
+	return c, err
+}
+
+// read makes a configuration of what TOML gave.
+func read(path string, tree map[string]any, lines lineIndex) (*Config, error) {
 	p := &parser{
 		config: &Config{Path: path, Databases: map[string]*Database{}, Users: map[string]*User{}},
-		lines:  keyLines(data),
+		lines:  lines,
 	}
 	p.top(tree)
 	p.finish()
 	p.config.lines = p.lines
 	if len(p.problems) > 0 {
-		p.problems.sort()
+		p.problems.Sort()
 		return nil, p.problems
 	}
 	return p.config, nil
@@ -98,9 +108,10 @@ type parser struct {
 
 // problem notes that something is wrong at the key with this path.
 func (p *parser) problem(path []string, format string, args ...any) {
+	place := p.lines.at(path)
 	p.problems = append(p.problems, Problem{
-		File: p.config.Path,
-		Line: p.lines.of(path),
+		File: cmp.Or(place.File, p.config.Path),
+		Line: place.Line,
 		Text: fmt.Sprintf(format, args...),
 	})
 }
@@ -208,6 +219,7 @@ func readTable[T any](p *parser, path []string, table map[string]any, known []se
 		s, ok := byName[name]
 		if !ok {
 			p.problem(keyPath, "%s", unknown(path, name, raw, names(known)))
+			p.problems[len(p.problems)-1].Unknown = keyPath
 			continue
 		}
 		if _, both := table[s.name]; both && name == s.also {

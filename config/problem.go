@@ -11,6 +11,9 @@ type Problem struct {
 	File string // as given to Load or Parse
 	Line int    // from 1; 0 if it is not about a line
 	Text string
+	// Unknown is the path of the key that the problem is about, if it is no setting
+	// of the table that it stands in: {"databases", "app", "hots"}.
+	Unknown []string
 }
 
 // Error gives one line: "config.toml:12: …".
@@ -34,8 +37,12 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (ps Problems) sort() {
+// Sort puts them in order of files and lines.
+func (ps Problems) Sort() {
 	slices.SortFunc(ps, func(a, b Problem) int {
+		if a.File != b.File {
+			return strings.Compare(a.File, b.File)
+		}
 		if a.Line != b.Line {
 			return a.Line - b.Line
 		}

@@ -53,6 +53,10 @@ func elsewhere(path []string, name string) string {
 	return ""
 }
 
+// Nearest is the one of candidates that a name is most likely a slip of; "" if none is
+// near.
+func Nearest(name string, candidates []string) string { return nearest(name, candidates) }
+
 // nearest is the one of candidates that name is most likely a slip of; "" if
 // none is near. Among equally near ones the first wins.
 func nearest(name string, candidates []string) string {

@@ -23,7 +23,8 @@ func TestCheckAcceptsAGoodConfigurationAndWarnsOfTooManyBackends(t *testing.T) {
 	t.Parallel()
 	pg := startCluster(t, cluster.Options{Settings: map[string]string{"max_connections": "20", "superuser_reserved_connections": "3", "max_wal_senders": "2"}})
 	config := func(size int) string {
-		return fmt.Sprintf("[databases.app]\nhost = \"127.0.0.1\"\nport = %d\ndbname = \"postgres\"\npool_size = %d\nuser = \"postgres\"\n", pg.Port, size)
+		// No ports, as check warns of those that somebody has.
+		return fmt.Sprintf("listen_addr = []\nunix_socket_dir = \"\"\nhttp_listen = \"\"\n[databases.app]\nhost = \"127.0.0.1\"\nport = %d\ndbname = \"postgres\"\npool_size = %d\nuser = \"postgres\"\n", pg.Port, size)
 	}
 	out, code := pgweir(t, "check", "-c", writeConfig(t, config(5)))
 	if code != 0 || !strings.Contains(out, "ok") || strings.Contains(out, "warning") {

@@ -205,6 +205,18 @@ func (a *Access) refusing(c hba.Client) auth.Method {
 	return auth.SCRAM
 }
 
+// NeedsSecrets tells whether nobody is let in whose secret is not known: neither
+// without a proof nor by one that something else checks.
+func (a *Access) NeedsSecrets() bool {
+	known := func(m hba.Method) bool {
+		return m == hba.Password || m == hba.MD5 || m == hba.SCRAM || m == hba.Reject
+	}
+	if a.lines == nil {
+		return known(a.always.method)
+	}
+	return !slices.ContainsFunc(a.lines.List(), func(r *hba.Rule) bool { return !known(r.Method) })
+}
+
 // demand is that of a line; of nil, if none applies.
 func (a *Access) demand(r *hba.Rule) demand {
 	if r == nil {

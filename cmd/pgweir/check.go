@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"slices"
@@ -29,11 +30,16 @@ func newCheckCmd() *cobra.Command {
 	var path string
 	var who client
 	cmd := &cobra.Command{
-		Use:   "check",
+		Use:   "check [pgbouncer.ini]",
 		Short: "Validate a configuration, and compare its pools with what the servers have",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try, askRoles: authquery.Roles}
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := configPath(cmd, path, args)
+			if err != nil {
+				fmt.Fprintln(cmd.OutOrStdout(), err)
+				return errCheckFailed
+			}
+			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try, askRoles: authquery.Roles, taken: portTaken}
 			// A command that a password comes from ends with us, which Ctrl-C does not reach.
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
@@ -75,12 +81,14 @@ type checker struct {
 	tryQuery func(context.Context, authquery.Source, passwords.List, string) error
 	// askRoles asks for the roles that a user is a member of.
 	askRoles func(context.Context, authquery.Source, passwords.List, string) (map[string]bool, error)
+	// taken tells whether somebody listens on an address; nil: that is not looked at.
+	taken func(netip.AddrPort) bool
 }
 
 // run reads the configuration and prints its problems (the error is then
 // errCheckFailed), or "ok" with a summary and the warnings.
 func (ck *checker) run(ctx context.Context, path string) error {
-	c, err := config.Load(path)
+	c, loaded, err := readConfig(path)
 	if err != nil {
 		fmt.Fprintln(ck.out, err)
 		return errCheckFailed
@@ -110,6 +118,12 @@ func (ck *checker) run(ctx context.Context, path string) error {
 	}
 	fmt.Fprintf(ck.out, "%s: ok\n", path)
 	writeSummary(ck.out, c, len(users))
+	ck.ofPgBouncer(loaded)
+	for _, p := range c.Strays() {
+		fmt.Fprintf(ck.out, "warning: %v\n", p)
+	}
+	ck.ports(c)
+	ck.consoleUsers(c, access, users)
 	reach.warn(ck.out, c)
 	for _, text := range deaf {
 		fmt.Fprintf(ck.out, "warning: listen_addr: %s\n", text)

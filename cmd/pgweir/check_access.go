@@ -19,7 +19,7 @@ type client struct {
 // explain prints how a client is to show who it is, and by which line. The error is
 // errCheckFailed if the configuration, or the address, is no good; it is printed.
 func (ck *checker) explain(ctx context.Context, path string, who client) error {
-	c, err := config.Load(path)
+	c, _, err := readConfig(path)
 	if err != nil {
 		fmt.Fprintln(ck.out, err)
 		return errCheckFailed

@@ -81,7 +81,7 @@ func (a *httpAccess) fromConfig() error {
 		a.url = usualHTTP
 		return nil
 	}
-	c, err := config.Load(a.config)
+	c, _, err := readConfig(a.config)
 	if err != nil {
 		return fmt.Errorf("looking for http_listen (--url goes without): %w", err)
 	}

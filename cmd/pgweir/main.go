@@ -15,6 +15,9 @@ import (
 var version = "0.1.0"
 
 func main() {
+	if becomeDaemon(); isPgBouncer(os.Args[0]) {
+		os.Exit(runPgBouncer(os.Args[1:], os.Stdout, os.Stderr))
+	}
 	root := &cobra.Command{
 		Use:           "pgweir",
 		Short:         "A connection pooler for PostgreSQL: thousands of clients on a few backends",
@@ -23,7 +26,7 @@ func main() {
 		Version:       version,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServeCmd(), newCheckCmd(), newDemoCmd(), newCensusCmd(), newLoadtestCmd(), newTopCmd(), newVersionCmd())
+	root.AddCommand(newServeCmd(), newCheckCmd(), newImportCmd(), newDemoCmd(), newCensusCmd(), newLoadtestCmd(), newTopCmd(), newVersionCmd())
 	if err := root.Execute(); err != nil {
 		if !errors.Is(err, errCheckFailed) {
 			fmt.Fprintln(os.Stderr, "pgweir:", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -34,22 +35,62 @@ const lastLines = time.Second
 func newServeCmd() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
-		Use:   "serve",
+		Use:   "serve [pgbouncer.ini]",
 		Short: "Accept clients and pool their connections",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return serve(path, os.Stderr)
+		Long: `Accept clients and pool their connections.
+
+The configuration is a config.toml, or PgBouncer's own file: pgbouncer.ini with all
+that it names. A link to this program by the name pgbouncer takes PgBouncer's options.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := configPath(cmd, path, args)
+			if err != nil {
+				return err
+			}
+			return serve(serveOptions{from: newSource(path), logs: os.Stderr})
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "config.toml", "the configuration file")
 	return cmd
 }
 
-func serve(path string, logs io.Writer) error {
-	c, err := config.Load(path)
+// serveOptions say how the program serves.
+type serveOptions struct {
+	from *source
+	logs io.Writer // nil: none but the logfile
+	user string    // whom to become; "": as the file says
+	// config is the file as it has been read; nil if it has not been.
+	config *config.Config
+}
+
+// serve runs to the end of the pooler.
+func serve(o serveOptions) error {
+	if o.config == nil {
+		c, err := o.from.load()
+		if err != nil {
+			return err
+		}
+		o.config = c
+	}
+	process := o.from.process()
+	if err := becomeUser(cmp.Or(o.user, process.User)); err != nil {
+		return err
+	}
+	logs, file, err := openLogs(o.logs, process.LogFile)
 	if err != nil {
 		return err
 	}
+	removePID, err := writePID(process.PIDFile)
+	if err != nil {
+		return err
+	}
+	defer removePID()
+	return o.run(logs, file)
+}
+
+// run serves with logs that are open; file is the logfile, nil if there is none.
+func (o *serveOptions) run(logs io.Writer, file *logFile) error {
+	c := o.config
 	level := new(slog.LevelVar)
 	setLevel(level, c.LogLevel)
 	lines := newLogLines(logs)
@@ -59,6 +100,7 @@ func serve(path string, logs io.Writer) error {
 	// Who reads the log may end: that must not end pgweir. It is not ignored, for then
 	// a password_command would ignore it too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	o.from.warn(log)
 
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -68,7 +110,7 @@ func serve(path string, logs io.Writer) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 
-	front := &frontDesk{log: log, level: level, path: path, stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
+	front := &frontDesk{log: log, level: level, from: o.from, file: file, stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
 	watcher := census.NewWatcher(front.censusSettings())
 	p, err := front.start(signals, c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses})
 	if errors.Is(err, errGivenUp) {
@@ -98,6 +140,7 @@ func serve(path string, logs io.Writer) error {
 	}
 	go front.reload()
 	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
+	tellParent(nil)
 	front.heed(signals, cancel)
 	return nil
 }
@@ -106,7 +149,8 @@ func serve(path string, logs io.Writer) error {
 type frontDesk struct {
 	log   *slog.Logger
 	level *slog.LevelVar
-	path  string
+	from  *source
+	file  *logFile // nil: the log is in none
 	proxy *proxy.Proxy
 	stop  chan stopRequest
 	// hangups has what the next reload is for: all that come while another is under
@@ -199,10 +243,16 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 }
 
 func (f *frontDesk) load() (*config.Config, error) {
-	c, err := config.Load(f.path)
+	if f.file != nil {
+		if err := f.file.Reopen(); err != nil {
+			f.log.Error("the log goes on in the file before", "err", err)
+		}
+	}
+	c, err := f.from.load()
 	if err != nil {
 		return nil, err
 	}
+	f.from.warn(f.log)
 	setLevel(f.level, c.LogLevel)
 	return c, nil
 }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"pgweir/config"
+	"pgweir/pgbouncer"
+)
+
+// source is the file that the configuration comes from: a config.toml or a pgbouncer.ini.
+type source struct {
+	mu struct {
+		sync.Mutex
+		path    string
+		process pgbouncer.Process
+		notes   []pgbouncer.Note // of the last time that it was read
+	}
+	verbose bool // every message is logged, whatever the file says
+}
+
+func newSource(path string) *source {
+	s := &source{}
+	s.mu.path = path
+	return s
+}
+
+// load reads the file. The conffile of a pgbouncer.ini is what is read the next time.
+func (s *source) load() (*config.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, loaded, err := readConfig(s.mu.path)
+	if err != nil {
+		return nil, err
+	}
+	if loaded != nil {
+		s.mu.process, s.mu.notes = loaded.Process, pgbouncer.Matters(loaded.Notes)
+		if next := loaded.Process.ConfFile; next != "" {
+			s.mu.path = next
+		}
+	}
+	if s.verbose {
+		c.LogLevel = "debug"
+	}
+	return c, nil
+}
+
+// process is what the file says of the process itself.
+func (s *source) process() pgbouncer.Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.process
+}
+
+// warn tells of lines of a pgbouncer.ini that ask for what they do not get.
+func (s *source) warn(log *slog.Logger) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.mu.notes {
+		log.Warn("a setting of PgBouncer's has no effect", "setting", n.Setting, "at", fmt.Sprintf("%s:%d", n.At.File, n.At.Line), "why", n.Text)
+	}
+}
+
+// readConfig reads a config.toml, or a pgbouncer.ini; loaded is nil for the former. Of
+// names of PgBouncer's in a config.toml the error says what pgweir has in their place.
+func readConfig(path string) (c *config.Config, loaded *pgbouncer.Loaded, err error) {
+	if pgbouncer.Is(path) {
+		if loaded, err = pgbouncer.Load(path); err != nil {
+			return nil, nil, err
+		}
+		return loaded.Config, loaded, nil
+	}
+	c, err = config.Load(path)
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		pgbouncer.Explain(problems)
+	}
+	return c, nil, err
+}
+
+// configPath is the file that a command was given, as an argument or by a flag, which
+// has a default.
+func configPath(cmd *cobra.Command, flag string, args []string) (string, error) {
+	if len(args) == 0 {
+		return flag, nil
+	}
+	if cmd.Flags().Changed("config") {
+		return "", fmt.Errorf("two configuration files: %s and %s", flag, args[0])
+	}
+	return args[0], nil
+}

@@ -1,0 +1,105 @@
+package pgbouncer
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"pgweir/config"
+)
+
+// Loaded is a pgbouncer.ini as it is served.
+type Loaded struct {
+	Config  *config.Config
+	Process Process
+	Notes   []Note // in the order of the lines
+}
+
+// Load reads the file at path and all that it names. As in PgBouncer, relative paths
+// start at the current folder. The error is config.Problems.
+func Load(path string) (*Loaded, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("the current folder: %w", err)
+	}
+	t := translate(path, folder, readFile)
+	if problems := append(t.problems, t.refused...); len(problems) > 0 {
+		problems.Sort()
+		return nil, problems
+	}
+	c, err := config.FromTree(&t.tree)
+	if err != nil {
+		return nil, err
+	}
+	return &Loaded{Config: c, Process: t.process, Notes: t.notes}, nil
+}
+
+// Imported is a pgbouncer.ini as a config.toml.
+type Imported struct {
+	Text  []byte
+	Notes []Note // in the order of the lines
+	// Refused are lines without which clients would be served in another way.
+	Refused config.Problems
+}
+
+// Import makes a config.toml of the file at path, which does the same. Nothing that the
+// file names but %include is read. The error is config.Problems.
+func Import(path string) (*Imported, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("the current folder: %w", err)
+	}
+	t := translate(path, folder, readFile)
+	return t.imported()
+}
+
+func (t *translator) imported() (*Imported, error) {
+	if len(t.problems) > 0 {
+		t.problems.Sort()
+		return nil, t.problems
+	}
+	return &Imported{Text: t.text(), Notes: t.notes, Refused: t.refused}, nil
+}
+
+var mainSection = regexp.MustCompile(`(?m)^[ \t]*\[pgbouncer\]`)
+
+// Is tells whether the file at path is a pgbouncer.ini: by the name's end if it is .ini
+// or .toml, else by a line [pgbouncer]. One that cannot be read is none.
+func Is(path string) bool {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".ini":
+		return true
+	case ".toml":
+		return false
+	}
+	data, err := readFile(path)
+	return err == nil && mainSection.Match(bytes.ReplaceAll(data, []byte("\r"), nil))
+}
+
+// Explain has problems with names of PgBouncer's say what pgweir has in their place.
+func Explain(problems config.Problems) {
+	for i := range problems {
+		p := &problems[i]
+		table := ""
+		switch len(p.Unknown) {
+		case 0:
+			continue
+		case 3:
+			table = p.Unknown[0]
+		}
+		name := p.Unknown[len(p.Unknown)-1]
+		if text := counterpart(table, name); text != "" {
+			p.Text, _, _ = strings.Cut(p.Text, "; ")
+			p.Text += "; it is " + strings.TrimSpace(text)
+		}
+	}
+}
+
+// Matters are the notes of lines that ask for something that they do not get.
+func Matters(notes []Note) []Note {
+	return slices.DeleteFunc(slices.Clone(notes), func(n Note) bool { return n.Moot })
+}

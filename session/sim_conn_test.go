@@ -113,6 +113,7 @@ func (c *simConn) SetDeadline(t time.Time) error {
 }
 
 func (c *simConn) RemoteAddr() net.Addr { return nil }
+func (c *simConn) LocalAddr() net.Addr  { return nil }
 
 func (c *simConn) SetReadDeadline(t time.Time) error { return c.SetDeadline(t) }
 

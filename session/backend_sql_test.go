@@ -110,7 +110,7 @@ var stmtPatterns = []struct {
 }
 
 var (
-	questionPattern = regexp.MustCompile(`(?s)^(SET LOCAL .*; )?SELECT (CASE WHEN context|'\w'(::text)?, )`)
+	questionPattern = regexp.MustCompile(`(?s)^(SET LOCAL .*; )?SELECT (CASE WHEN |'\w'(::text)?, )`)
 	momentPattern   = regexp.MustCompile(`set_config\('([^']+)', (?:'([^']*)'|NULL), (?:true|false)\)`)
 	hashPattern     = regexp.MustCompile(`unnest\('\{([^}]*)\}'`)
 	customPattern   = regexp.MustCompile(`current_setting\('([^']+)', true\)`)

@@ -220,9 +220,9 @@ func (e *evidence) later(k *proof.Knowledge, outdated bool) (all proof.Learned, 
 }
 
 // wash has the backend forget settings of extensions that may have been set under
-// names which nobody knows: what ran was looked up before the database's objects
-// were read, or under an older generation of them, and what is read now may be
-// other objects. RESET ALL takes back what no view of PostgreSQL's shows as well.
+// names which nobody knows: SQL was executed that comes from elsewhere; or what ran
+// was looked up before the database's objects were read, or under an older generation
+// of them, and what is read now may be other objects. RESET ALL takes back what no view of PostgreSQL's shows as well.
 func (s *Session) wash(o *Out) {
 	l := s.link
 	l.unsure = false

@@ -61,7 +61,29 @@ func (s *Session) lookUp(shape wire.Shape, h wire.Hints, text, bind []byte, runs
 	if runs && l.names&wire.HintDo != 0 && h&wire.HintDo == 0 {
 		l.names |= s.readStrings(s.readable(text), s.nonconforming(), true) // it may execute them
 	}
+	if runs && (l.names|h)&wire.HintDo != 0 {
+		s.readParameters(bind)
+	}
 	return l
+}
+
+// readParameters notes the settings of extensions that the parameters of a Bind set,
+// nil for none, since a function may execute them.
+func (s *Session) readParameters(bind []byte) {
+	if bind == nil {
+		return
+	}
+	_, rest, _ := wire.CString(bind[wire.HeaderLen:])
+	_, rest, _ = wire.CString(rest)
+	wire.BindParameters(rest, func(start, end int, isBinary bool) {
+		if !containsFold(rest[start:end], "set") {
+			return
+		}
+		l := proof.Body(string(rest[start:end]))
+		for _, name := range l.Settings {
+			s.noteCustom(name)
+		}
+	})
 }
 
 // noteFresh notes that a statement runs for the first time, if it does whatever the
@@ -233,6 +255,9 @@ func (s *Session) learned(l *proof.Learned) wire.Hints {
 	}
 	if l.Unknown {
 		s.more().unknown = true
+	}
+	if l.Foreign {
+		s.more().foreign = true
 	}
 	h := l.Hints | wire.HintFunction
 	for _, name := range l.Names {

@@ -225,6 +225,9 @@ func (s *Session) readStrings(text []byte, nonconforming, run bool) (h wire.Hint
 		if run && l.Unknown {
 			s.more().unknown = true
 		}
+		if run && l.Foreign {
+			s.more().foreign = true
+		}
 		if run {
 			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintProcess)
 		}
@@ -268,6 +271,9 @@ func (s *Session) clean(o *Out) bool {
 	if s.extra != nil {
 		s.extra.turned, s.extra.turnedIdle = s.extra.turns || h&(wire.HintReset|wire.HintDiscard) != 0, s.extra.turnsIdle
 		s.extra.turns, s.extra.turnsIdle = false, false
+	}
+	if s.extra != nil && s.extra.foreign {
+		s.extra.foreign, s.link.unsure = false, true
 	}
 	if s.extra != nil && s.extra.unknown {
 		s.extra.unknown = false

@@ -130,7 +130,7 @@ func parseSQL(text string) []stmt {
 			all = []stmt{{kind: asks, token: text}}
 			break
 		}
-		if strings.HasPrefix(text, "do ") || text == forgetOthers {
+		if strings.HasPrefix(text, "do ") || strings.HasPrefix(text, "DO $pgweir$") {
 			t = text
 		}
 		if t = strings.TrimSpace(t); t == "" {

@@ -35,6 +35,7 @@ type extra struct {
 	passes        bool       // a text is read as it passes, with rest
 	rest          wire.Passing
 	counts        bool // the client has asked in a block for what nextval has given
+	mixed         bool // in this lease, where others' may be there besides its own
 	signaled      bool // a warning of a process ID was swallowed; see warned
 	copyStrays
 	underWay

@@ -23,6 +23,9 @@ type lookup struct {
 // shape is not known. bind is the Bind message that runs it, nil for a simple
 // query. runs says that it is about to run, which ran notes when it is sent.
 func (s *Session) lookUp(shape wire.Shape, h wire.Hints, text, bind []byte, runs bool) (l lookup) {
+	if runs && h&wire.HintSequence != 0 && containsFold(text, nameSeed) {
+		s.link.seeded = true
+	}
 	c := s.config.Catalog
 	if c == nil || s.config.State == StateOff {
 		return l
@@ -259,6 +262,7 @@ func (s *Session) learned(l *proof.Learned) wire.Hints {
 	if l.Foreign {
 		s.more().foreign = true
 	}
+	s.link.seeded = s.link.seeded || l.Seeds
 	h := l.Hints | wire.HintFunction
 	for _, name := range l.Names {
 		h |= readingHint(name)

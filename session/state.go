@@ -192,10 +192,14 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 			if wire.VarIndex([]byte(n.Text)) < 0 {
 				followed = false
 			}
+			h |= seedHint(n.Text)
 			s.noteCustom(n.Text)
 			s.more().role = s.extra.role || n.Text == follow.NameRole
 		case wire.NameSetConfig:
+			h |= seedHint(n.Text)
 			s.noteCustom(n.Text)
+		case wire.NameLocal:
+			h |= seedHint(n.Text) // it is not taken back
 		case wire.NameSetConfigUnknown:
 			s.more().unknown = true
 		}
@@ -208,6 +212,17 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 		h &^= wire.HintSet // ParameterStatus tells all that there is to know
 	}
 	return h
+}
+
+// nameSeed is the setting that chooses what random gives, as setseed does.
+const nameSeed = "seed"
+
+// seedHint is the hint of a setting that is set.
+func seedHint(name string) wire.Hints {
+	if name == nameSeed {
+		return wire.HintSequence
+	}
+	return 0
 }
 
 // readStrings reads the strings in a text, which are bodies of functions or what
@@ -227,6 +242,9 @@ func (s *Session) readStrings(text []byte, nonconforming, run bool) (h wire.Hint
 		}
 		if run && l.Foreign {
 			s.more().foreign = true
+		}
+		if run && l.Seeds {
+			h |= wire.HintSequence
 		}
 		if run {
 			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintProcess)
@@ -273,7 +291,7 @@ func (s *Session) clean(o *Out) bool {
 		s.extra.turns, s.extra.turnsIdle = false, false
 	}
 	if s.extra != nil && s.extra.foreign {
-		s.extra.foreign, s.link.unsure = false, true
+		s.extra.foreign, s.link.unsure, s.link.seeded = false, true, true
 	}
 	if s.extra != nil && s.extra.unknown {
 		s.extra.unknown = false

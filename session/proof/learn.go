@@ -21,11 +21,13 @@ type Learned struct {
 	Unknown bool
 	// Foreign: SQL may be executed that comes from elsewhere, a table for instance.
 	Foreign bool
+	// Seeds: what random gives next may be chosen.
+	Seeds bool
 }
 
 // nothing tells whether nothing is left behind.
 func (l *Learned) nothing() bool {
-	return l.Hints == 0 && len(l.Settings) == 0 && !l.Unknown && !l.Foreign
+	return l.Hints == 0 && len(l.Settings) == 0 && !l.Unknown && !l.Foreign && !l.Seeds
 }
 
 // add adds what another one leaves, and tells whether that is more.
@@ -34,6 +36,7 @@ func (l *Learned) add(o *Learned) bool {
 	l.Hints |= o.Hints
 	l.Unknown = l.Unknown || o.Unknown
 	l.Foreign = l.Foreign || o.Foreign
+	l.Seeds = l.Seeds || o.Seeds
 	for _, name := range o.Settings {
 		if !slices.Contains(l.Settings, name) {
 			l.Settings = append(l.Settings, name)
@@ -42,7 +45,7 @@ func (l *Learned) add(o *Learned) bool {
 	for _, name := range o.Names {
 		l.name(name)
 	}
-	return len(l.Names) != len(before.Names) || l.Hints != before.Hints || l.Unknown != before.Unknown || l.Foreign != before.Foreign || len(l.Settings) != len(before.Settings)
+	return len(l.Names) != len(before.Names) || l.Hints != before.Hints || l.Unknown != before.Unknown || l.Foreign != before.Foreign || l.Seeds != before.Seeds || len(l.Settings) != len(before.Settings)
 }
 
 // Knowledge is what the names of a database's objects may leave behind, closed
@@ -336,6 +339,7 @@ func Body(text string) (l Learned) {
 	b := []byte(text)
 	l.Hints = wire.BodyHints(b) &^ wire.HintCall
 	l.names(b)
+	l.Seeds = l.Seeds || seeds.Match(b)
 	if !executes(b) {
 		return l
 	}
@@ -465,6 +469,8 @@ var (
 	foreignRuns = regexp.MustCompile(`(?i)(exec|quer|prepare|cursor|spi)`)
 	// runsItsArgument has functions in C of PostgreSQL's own extensions.
 	runsItsArgument = regexp.MustCompile(`^(crosstab|connectby|xpath_table)`)
+	// seeds is in a body that chooses what random gives.
+	seeds = regexp.MustCompile(`(?i)(\bsetseed\b|\bset\s+(?:session\s+|local\s+)?seed\b|'seed')`)
 	// bracketed is a name from elsewhere ahead of a bracket, and the word before it.
 	bracketed = regexp.MustCompile(`(?:\b([a-zA-Z]+)\s+)?%I(?:\s*\.\s*%I)*\s*\(`)
 )

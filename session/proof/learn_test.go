@@ -162,6 +162,18 @@ func TestBodiesThatExecuteWhatComesFromElsewhere(t *testing.T) {
 	}
 }
 
+func TestBodiesThatChooseWhatRandomGives(t *testing.T) {
+	for body, want := range map[string]bool{
+		"select setseed(0.5)": true, "begin set local SEED = 0.5; end": true, "begin perform set_config('seed', x, true); end": true,
+		"begin execute 'set session seed to 0.5'; end": true, "select seed from seeds": false, "select random()": false,
+	} {
+		k := newKnowledge([]Row{function("f", body), uses("v", "f")}, nil)
+		if l := k.Of([]byte("select * from v"), false); (l != nil && l.Seeds) != want {
+			t.Errorf("%q leaves %+v", body, l)
+		}
+	}
+}
+
 // TestSettingsThatAreReadAreAskedFor behind those that are set, and leave nothing by
 // themselves.
 func TestSettingsThatAreReadAreAskedFor(t *testing.T) {

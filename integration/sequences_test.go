@@ -100,6 +100,14 @@ var askers = []struct {
 	{"in a function that puts it together", [][]message{say(query("select hides()"))}},
 	{"in DO that puts it together", [][]message{say(query("do $$ begin execute 'select last' || 'val()'; end $$"))}},
 	{"in query_to_xml", [][]message{say(query("select query_to_xml('select lastval()', true, true, '')"))}},
+	{"in a block that has set another", [][]message{say(query("begin")), say(query("select setval('ids_i_seq', 5)")), say(query("select lastval()")), say(query("rollback"))}},
+	{"in a block that has set another, for that", [][]message{say(query("begin")), say(query("select setval('ids_i_seq', 5)")), say(query("select currval('ids_i_seq')")), say(query("rollback"))}},
+	{"in a block that has used another", [][]message{say(query("begin")), say(query("insert into ids default values")), say(query("select currval('s')")), say(query("rollback"))}},
+	{"in a block that has used another, for both", [][]message{say(query("begin")), say(query("insert into ids default values")),
+		say(query("select lastval(), currval('ids_i_seq')")), say(query("savepoint a")), say(query("select currval('s')")), say(query("rollback to a")), say(query("commit"))}},
+	{"in a block, by messages ahead of a Sync", [][]message{say(query("begin")), append(append(extended("insert into ids default values"), extended("select currval('public.s'::regclass)")...), sync_), say(query("rollback"))}},
+	{"in a block, by a statement that was prepared before", [][]message{say(parse("q", "select currval('s')"), sync_), say(query("begin")), say(query("insert into ids default values")), append(runs("q"), sync_), say(query("rollback"))}},
+	{"in a block that has set another, in a function", [][]message{say(query("begin")), say(query("select setval('ids_i_seq', 5)")), say(query("select hides()")), say(query("rollback"))}},
 	{"by a function call", [][]message{say(&pgproto3.FunctionCall{Function: 2559})}},
 }
 

@@ -171,6 +171,14 @@ func (r *shapeRun) text(s string) string {
 	return r.names.Replace(s)
 }
 
+// texts is text for each of some.
+func (r *shapeRun) texts(all []string) (filled []string) {
+	for _, s := range all {
+		filled = append(filled, r.text(s))
+	}
+	return filled
+}
+
 // oid is a function's.
 func (r *shapeRun) oid(function string) uint32 {
 	r.t.Helper()

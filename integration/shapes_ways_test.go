@@ -27,7 +27,7 @@ func allShapes() (all []statefulShape) {
 			all = append(all, ways[i].shapes(&turn)...)
 		}
 	}
-	all = slices.Concat(all, oddShapes, steeredShapes, proofShapes)
+	all = slices.Concat(all, oddShapes, steeredShapes, proofShapes, libraryShapes, foreignShapes, namedShapes)
 	for i := range all {
 		all[i].late = i%4 == 2
 	}
@@ -99,7 +99,7 @@ func simple(text string) deed {
 
 // unnamed is the whole of the extended protocol for the unnamed statement.
 func unnamed(text string, params ...string) []deed {
-	return []deed{{'A', func(r *shapeRun) []message { return append(extended(r.text(text), params...), sync_) }}}
+	return []deed{{'A', func(r *shapeRun) []message { return append(extended(r.text(text), r.texts(params)...), sync_) }}}
 }
 
 // parses prepares a statement, and rerun executes one.
@@ -108,7 +108,7 @@ func parses(name, text string) []deed {
 }
 
 func rerun(name string, params ...string) []deed {
-	return []deed{{'A', func(*shapeRun) []message { return append(runs(name, params...), sync_) }}}
+	return []deed{{'A', func(r *shapeRun) []message { return append(runs(name, r.texts(params)...), sync_) }}}
 }
 
 // saying is messages that are made when they are sent.

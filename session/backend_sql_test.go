@@ -110,7 +110,7 @@ var stmtPatterns = []struct {
 }
 
 var (
-	questionPattern = regexp.MustCompile(`(?s)^(SET LOCAL .*; )?SELECT (CASE WHEN context|'\w'(::text)?, )`)
+	questionPattern = regexp.MustCompile(`(?s)^(SET LOCAL .*; )?SELECT (CASE WHEN |'\w'(::text)?, )`)
 	momentPattern   = regexp.MustCompile(`set_config\('([^']+)', (?:'([^']*)'|NULL), (?:true|false)\)`)
 	hashPattern     = regexp.MustCompile(`unnest\('\{([^}]*)\}'`)
 	customPattern   = regexp.MustCompile(`current_setting\('([^']+)', true\)`)
@@ -130,7 +130,7 @@ func parseSQL(text string) []stmt {
 			all = []stmt{{kind: asks, token: text}}
 			break
 		}
-		if strings.HasPrefix(text, "do ") || text == forgetOthers {
+		if strings.HasPrefix(text, "do ") || strings.HasPrefix(text, "DO $pgweir$") {
 			t = text
 		}
 		if t = strings.TrimSpace(t); t == "" {

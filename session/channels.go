@@ -68,7 +68,7 @@ func (s *Session) channelsCompleted(tag []byte, o *Out) {
 // of the transaction: for a statement that asks for that, and ahead of a block,
 // in which it could not be done any more. What a block with savepoints leaves of
 // the channels, the backend says then.
-func (s *Session) showChannels(o *Out) {
+func (s *Session) showChannels(_ []byte, o *Out) {
 	if s.extra == nil || len(s.extra.channels) == 0 || s.isShown() || s.tx != 'I' || s.batch != batchNone || s.owed.Len() > 0 {
 		return
 	}

@@ -238,7 +238,7 @@ func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 	}
 	if s.pins != 0 && s.link.counted != s.id && s.long == longNone && s.tx == 'I' && s.batch == batchNone && s.owed.Len() == 0 {
 		f.pass(&o.ToServer)
-		s.ownSequences(o) // what it takes from sequences from now on is its own
+		s.ownSequences(nil, o) // what it takes from sequences from now on is its own
 	}
 	if s.extra != nil && len(s.extra.channels) > 0 && s.opensBlock(m.typ, m.bytes) {
 		f.pass(&o.ToServer)
@@ -246,7 +246,7 @@ func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 			s.hold(o)
 			return courseStop
 		}
-		s.showChannels(o)
+		s.showChannels(nil, o)
 	}
 	if s.idle != 0 && s.showIdle(m.typ, m.bytes, f.unsent(), o) {
 		f.sent = f.pos

@@ -2,6 +2,9 @@ package session
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"strconv"
 
 	"pgweir/session/pipeline"
 	"pgweir/session/proof"
@@ -220,16 +223,36 @@ func (e *evidence) later(k *proof.Knowledge, outdated bool) (all proof.Learned, 
 }
 
 // wash has the backend forget settings of extensions that may have been set under
-// names which nobody knows: what ran was looked up before the database's objects
-// were read, or under an older generation of them, and what is read now may be
-// other objects. RESET ALL takes back what no view of PostgreSQL's shows as well.
+// names which nobody knows: SQL was executed that comes from elsewhere; or what ran
+// was looked up before the database's objects were read, or under an older generation
+// of them, and what is read now may be other objects. RESET ALL takes back what no view of PostgreSQL's shows as
+// well. What random gives next is to be known to nobody.
 func (s *Session) wash(o *Out) {
 	l := s.link
-	l.unsure = false
-	l.settings = l.settings.AfterReset(l.base)
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "RESET ALL"))
+	sql := l.sow()
+	if l.unsure {
+		l.unsure = false
+		l.settings = l.settings.AfterReset(l.base)
+		if sql != "" {
+			sql = ";" + sql
+		}
+		sql = "RESET ALL" + sql
+	}
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), sql))
 	s.unnamedHere = false
 	s.owed.Push(pipeline.Reset)
+}
+
+// sow is the statement that has random give what nobody knows, if a client may have
+// chosen it.
+func (l *Link) sow() string {
+	if !l.seeded {
+		return ""
+	}
+	l.seeded = false
+	var raw [8]byte
+	rand.Read(raw[:]) // never fails: crypto/rand ends the program if it must
+	return "SET seed = " + strconv.FormatFloat(float64(binary.BigEndian.Uint64(raw[:])>>11)/(1<<53), 'f', -1, 64)
 }
 
 // judge has an answer speak for or against what ran in the lease. found is what

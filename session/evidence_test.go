@@ -40,7 +40,7 @@ func (d *database) answer(question string) string {
 	if strings.Contains(question, "SELECT 'd'") {
 		rows = append(rows, row("d", "", d.digest))
 	}
-	if strings.Contains(question, "CASE WHEN context") {
+	if strings.Contains(question, "WHEN context OPERATOR") {
 		rows = append(rows, d.list...)
 	}
 	if strings.Contains(question, "pg_locks") {
@@ -55,7 +55,7 @@ func topics(questions string) (topics string) {
 	all, _ := frames(questions)
 	for _, q := range all {
 		for _, k := range []struct{ letter, text string }{
-			{"o", "pg_get_ruledef"}, {"d", "SELECT 'd'"}, {"h", "SELECT 'e'"}, {"s", "CASE WHEN context"}, {"l", "pg_locks"},
+			{"o", "pg_get_ruledef"}, {"d", "SELECT 'd'"}, {"h", "SELECT 'e'"}, {"s", "WHEN context OPERATOR"}, {"l", "pg_locks"},
 		} {
 			if strings.Contains(q, k.text) {
 				topics += k.letter

@@ -31,9 +31,11 @@ type extra struct {
 	preparedHints wire.Hints // of the statements of SQL's PREPARE
 	unknown       bool       // a setting was set whose name is not known
 	blind         bool       // and that holds
+	foreign       bool       // SQL may have been executed that comes from elsewhere
 	passes        bool       // a text is read as it passes, with rest
 	rest          wire.Passing
 	counts        bool // the client has asked in a block for what nextval has given
+	mixed         bool // in this lease, where others' may be there besides its own
 	signaled      bool // a warning of a process ID was swallowed; see warned
 	copyStrays
 	underWay

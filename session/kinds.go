@@ -33,7 +33,7 @@ type kind struct {
 	// ahead sends what must be ahead of a statement with some of ready, so that the
 	// backend looks as if it were the client's own.
 	ready wire.Hints
-	ahead func(s *Session, o *Out)
+	ahead func(s *Session, text []byte, o *Out)
 	// completed is called with the tag of each command that has succeeded, its zero
 	// byte included, and failed when one has not. See Session.readsTags.
 	completed func(s *Session, tag []byte, o *Out)
@@ -129,14 +129,14 @@ func (s *Session) noteText(text []byte, h wire.Hints) {
 }
 
 // makeReady has the backend look as if it were the client's own, for a
-// statement with these hints.
-func (s *Session) makeReady(h wire.Hints, o *Out) {
+// statement with these hints. text is nil for a function call.
+func (s *Session) makeReady(text []byte, h wire.Hints, o *Out) {
 	if h&hintsReady == 0 {
 		return
 	}
 	for i := range kinds {
 		if k := &kinds[i]; h&k.ready != 0 {
-			k.ahead(s, o)
+			k.ahead(s, text, o)
 		}
 	}
 }

@@ -153,7 +153,7 @@ func (s *Session) settle(o *Out) {
 	if s.pins != 0 {
 		return
 	}
-	if s.link.unsure && !s.tainted {
+	if (s.link.unsure || s.link.seeded) && !s.tainted {
 		s.wash(o)
 		return
 	}

@@ -104,6 +104,10 @@ func (s *Session) leave(o *Out) {
 		b = wire.AppendQuery(b, reset)
 		s.owed.Push(pipeline.Reset)
 	}
+	if seed := s.link.sow(); seed != "" {
+		b = wire.AppendQuery(b, seed)
+		s.owed.Push(pipeline.Reset)
+	}
 	o.ToServer.keep(b)
 	if s.owed.Len() == 0 {
 		s.end()

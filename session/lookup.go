@@ -23,6 +23,9 @@ type lookup struct {
 // shape is not known. bind is the Bind message that runs it, nil for a simple
 // query. runs says that it is about to run, which ran notes when it is sent.
 func (s *Session) lookUp(shape wire.Shape, h wire.Hints, text, bind []byte, runs bool) (l lookup) {
+	if runs && h&wire.HintSequence != 0 && containsFold(text, nameSeed) {
+		s.link.seeded = true
+	}
 	c := s.config.Catalog
 	if c == nil || s.config.State == StateOff {
 		return l
@@ -61,7 +64,29 @@ func (s *Session) lookUp(shape wire.Shape, h wire.Hints, text, bind []byte, runs
 	if runs && l.names&wire.HintDo != 0 && h&wire.HintDo == 0 {
 		l.names |= s.readStrings(s.readable(text), s.nonconforming(), true) // it may execute them
 	}
+	if runs && (l.names|h)&wire.HintDo != 0 {
+		s.readParameters(bind)
+	}
 	return l
+}
+
+// readParameters notes the settings of extensions that the parameters of a Bind set,
+// nil for none, since a function may execute them.
+func (s *Session) readParameters(bind []byte) {
+	if bind == nil {
+		return
+	}
+	_, rest, _ := wire.CString(bind[wire.HeaderLen:])
+	_, rest, _ = wire.CString(rest)
+	wire.BindParameters(rest, func(start, end int, isBinary bool) {
+		if !containsFold(rest[start:end], "set") {
+			return
+		}
+		l := proof.Body(string(rest[start:end]))
+		for _, name := range l.Settings {
+			s.noteCustom(name)
+		}
+	})
 }
 
 // noteFresh notes that a statement runs for the first time, if it does whatever the
@@ -234,6 +259,10 @@ func (s *Session) learned(l *proof.Learned) wire.Hints {
 	if l.Unknown {
 		s.more().unknown = true
 	}
+	if l.Foreign {
+		s.more().foreign = true
+	}
+	s.link.seeded = s.link.seeded || l.Seeds
 	h := l.Hints | wire.HintFunction
 	for _, name := range l.Names {
 		h |= readingHint(name)

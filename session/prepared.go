@@ -285,7 +285,7 @@ func (s *Session) bindShared(n *named, m *namedMessage, hints wire.Hints, differ
 			return e
 		}
 		s.noteText(n.st.Text(), h)
-		s.makeReady(h, o)
+		s.makeReady(n.st.Text(), h, o)
 	}
 	if hints != 0 || s.config.LeakCheck > 0 {
 		s.keepStatement(n.st.Text(), hints)

@@ -176,10 +176,12 @@ func (s *Session) mayMove(e *wire.Error) bool {
 const classShutdown = "57P"
 
 // forgetReserved takes a setting from the client whose name a library has
-// reserved for its own since. PostgreSQL removes it in the same way when it loads
-// the library.
+// reserved for its own since, or has defined as one that the client may not set.
+// PostgreSQL removes it in the same way when it loads the library.
 func (s *Session) forgetReserved(e *wire.Error) (forgot bool) {
-	if e.Code != codeInvalidName && e.Code != wire.CodeUndefinedObject {
+	switch e.Code {
+	case codeInvalidName, wire.CodeUndefinedObject, wire.CodeInsufficientPrivilege:
+	default:
 		return false
 	}
 	left := s.settings.Without(func(v wire.Param) bool {

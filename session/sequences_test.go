@@ -1,6 +1,10 @@
 package session
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 // TestAClientThatKeepsItsBackendHasItsOwnSequences: another client's are
 // forgotten before, so that what the client is given there stays.
@@ -30,4 +34,31 @@ func TestAClientThatKeepsItsBackendHasItsOwnSequences(t *testing.T) {
 			passes(next),
 		)},
 	})
+}
+
+func TestWhichSequencesATextAsksFor(t *testing.T) {
+	for text, want := range map[string]string{
+		"select currval('a'), currval(E'b\\'c'::regclass)": "[a b'c] false",
+		"select lastval()":               "[] true",
+		"select currval('a'), lastval()": "[a] true",
+		"select currval($1)":             "[] true",
+		"select currval(x)":              "[] true",
+		"select currval('a' || x)":       "[a] true",
+		"select currval('a') || 'b'":     "[a] true",
+		"select currval('$pgweir$')":     "[] true",
+		"select currval":                 "[] true",
+		"select f()":                     "[] false",
+	} {
+		names, last := sequencesIn([]byte(text), false)
+		if got := fmt.Sprint(names, last); got != want {
+			t.Errorf("%s asks for %s, want %s", text, got, want)
+		}
+	}
+	s := newMember(t, &transactionMode).s
+	for text, checks := range map[string][2]bool{"select currval('it''s')": {true, false}, "select lastval()": {false, true}, "select currval('it''s'), currval($1)": {true, true}, "do 'x'": {false, true}, "": {false, true}} {
+		sql := s.forgets([]byte(text))
+		if strings.Contains(sql, "to_regclass('it''s')") != checks[0] || strings.Contains(sql, "lastval()") != checks[1] || strings.Contains(sql, "$checks") || strings.Contains(sql, "$name") {
+			t.Errorf("ahead of %s: %s", text, sql)
+		}
+	}
 }

@@ -113,6 +113,7 @@ type Link struct {
 
 	pidReader uint32           // the process ID of the client that has last asked for PID; 0 if none has
 	unsure    bool             // a setting may be there whose name nobody knows; see Session.wash
+	seeded    bool             // a client may have chosen what random gives; see Session.wash
 	quiet     bool             // no notifications are on their way from there
 	others    bool             // those of other clients may be than the one that has it
 	signed    bool             // a NOTIFY was sent; see Notified

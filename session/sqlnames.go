@@ -31,7 +31,7 @@ func (s *Session) sqlStatement(text []byte, h wire.Hints, extended bool, o *Out)
 	if e := s.forbidden(text, h); e != nil {
 		return nil, e
 	}
-	s.makeReady(h, o)
+	s.makeReady(text, h, o)
 	if h&hintsSQLNames != 0 && s.sharing() {
 		instead = s.spliceNames(text, extended, o)
 	}
@@ -40,7 +40,7 @@ func (s *Session) sqlStatement(text []byte, h wire.Hints, extended bool, o *Out)
 
 // showPrepared gives the backend the client's statements under their own names
 // and takes all others away, for a statement that reads what there is.
-func (s *Session) showPrepared(o *Out) {
+func (s *Session) showPrepared(_ []byte, o *Out) {
 	if s.tx == 'E' || s.batch != batchNone && s.tx == 'I' || s.owed.Len() > 0 || !s.sharing() || s.more().showing || len(s.names)+s.link.have.Len() == 0 {
 		return
 	}

@@ -192,10 +192,14 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 			if wire.VarIndex([]byte(n.Text)) < 0 {
 				followed = false
 			}
+			h |= seedHint(n.Text)
 			s.noteCustom(n.Text)
 			s.more().role = s.extra.role || n.Text == follow.NameRole
 		case wire.NameSetConfig:
+			h |= seedHint(n.Text)
 			s.noteCustom(n.Text)
+		case wire.NameLocal:
+			h |= seedHint(n.Text) // it is not taken back
 		case wire.NameSetConfigUnknown:
 			s.more().unknown = true
 		}
@@ -208,6 +212,17 @@ func (s *Session) readNames(text []byte, nonconforming bool, h wire.Hints) wire.
 		h &^= wire.HintSet // ParameterStatus tells all that there is to know
 	}
 	return h
+}
+
+// nameSeed is the setting that chooses what random gives, as setseed does.
+const nameSeed = "seed"
+
+// seedHint is the hint of a setting that is set.
+func seedHint(name string) wire.Hints {
+	if name == nameSeed {
+		return wire.HintSequence
+	}
+	return 0
 }
 
 // readStrings reads the strings in a text, which are bodies of functions or what
@@ -224,6 +239,12 @@ func (s *Session) readStrings(text []byte, nonconforming, run bool) (h wire.Hint
 		}
 		if run && l.Unknown {
 			s.more().unknown = true
+		}
+		if run && l.Foreign {
+			s.more().foreign = true
+		}
+		if run && l.Seeds {
+			h |= wire.HintSequence
 		}
 		if run {
 			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintProcess)
@@ -268,6 +289,9 @@ func (s *Session) clean(o *Out) bool {
 	if s.extra != nil {
 		s.extra.turned, s.extra.turnedIdle = s.extra.turns || h&(wire.HintReset|wire.HintDiscard) != 0, s.extra.turnsIdle
 		s.extra.turns, s.extra.turnsIdle = false, false
+	}
+	if s.extra != nil && s.extra.foreign {
+		s.extra.foreign, s.link.unsure, s.link.seeded = false, true, true
 	}
 	if s.extra != nil && s.extra.unknown {
 		s.extra.unknown = false

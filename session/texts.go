@@ -31,9 +31,10 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 			if h&wire.HintNotify != 0 && !s.sign(o) {
 				return handleHold
 			}
-			if h&hintsReady != 0 && s.owed.Len() == 0 {
+			if h&hintsReady != 0 && s.owed.Len() == 0 && len(s.unnamed) > wire.HeaderLen {
 				o.ToServer.add(before) // it runs again, after its Parse has been answered
-				s.makeReady(h, o)
+				text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
+				s.makeReady(text, h, o)
 				return handleAhead
 			}
 		}
@@ -42,12 +43,12 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 			return s.queryText(message, total, before, o)
 		}
 	case 'F':
-		if s.config.State != StateOff && s.link.counted != s.id {
+		if s.config.State != StateOff && !s.ownCounts() {
 			if s.waits(wire.HintCall) {
 				return handleHold
 			}
 			o.ToServer.add(before)
-			s.makeReady(wire.HintCall, o)
+			s.makeReady(nil, wire.HintCall, o)
 			return handleAhead
 		}
 	}
@@ -56,7 +57,7 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 
 // waits tells whether a text must wait at a barrier.
 func (s *Session) waits(h wire.Hints) bool {
-	barred := h&hintsBarrier != 0 || h&hintsCounting != 0 && s.link.counted != s.id
+	barred := h&hintsBarrier != 0 || h&hintsCounting != 0 && !s.ownCounts()
 	return barred && s.owed.Len() > 0 && s.reads != readsCopy
 }
 

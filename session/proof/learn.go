@@ -19,16 +19,24 @@ type Learned struct {
 	Names []string
 	// Unknown: settings may be set whose names cannot be told.
 	Unknown bool
+	// Foreign: SQL may be executed that comes from elsewhere, a table for instance.
+	Foreign bool
+	// Seeds: what random gives next may be chosen.
+	Seeds bool
 }
 
 // nothing tells whether nothing is left behind.
-func (l *Learned) nothing() bool { return l.Hints == 0 && len(l.Settings) == 0 && !l.Unknown }
+func (l *Learned) nothing() bool {
+	return l.Hints == 0 && len(l.Settings) == 0 && !l.Unknown && !l.Foreign && !l.Seeds
+}
 
 // add adds what another one leaves, and tells whether that is more.
 func (l *Learned) add(o *Learned) bool {
 	before := *l
 	l.Hints |= o.Hints
 	l.Unknown = l.Unknown || o.Unknown
+	l.Foreign = l.Foreign || o.Foreign
+	l.Seeds = l.Seeds || o.Seeds
 	for _, name := range o.Settings {
 		if !slices.Contains(l.Settings, name) {
 			l.Settings = append(l.Settings, name)
@@ -37,7 +45,7 @@ func (l *Learned) add(o *Learned) bool {
 	for _, name := range o.Names {
 		l.name(name)
 	}
-	return len(l.Names) != len(before.Names) || l.Hints != before.Hints || l.Unknown != before.Unknown || len(l.Settings) != len(before.Settings)
+	return len(l.Names) != len(before.Names) || l.Hints != before.Hints || l.Unknown != before.Unknown || l.Foreign != before.Foreign || l.Seeds != before.Seeds || len(l.Settings) != len(before.Settings)
 }
 
 // Knowledge is what the names of a database's objects may leave behind, closed
@@ -49,7 +57,7 @@ type Knowledge struct {
 	any       Learned // of all together
 	// Settings are the names of those whose hash tells whether any was set, as
 	// the text of an array: PostgreSQL's own that a session may set, and those
-	// of extensions that occur in the database.
+	// of extensions that something in the database sets or reads.
 	Settings string
 	// Customs are the names of the latter. Those that occurred before are among
 	// them: a backend may have them yet.
@@ -125,7 +133,8 @@ func (k *Knowledge) Of(text []byte, nonconforming bool) *Learned {
 // builder makes a Knowledge.
 type builder struct {
 	settings []string
-	customs  map[string]bool
+	customs  map[string]bool // settings of extensions that something may set
+	read     map[string]bool // and those that something reads
 	nodes    map[string]*node
 	events   []string
 	k        *Knowledge
@@ -154,12 +163,15 @@ func init() {
  multirange_in multirange_recv pg_input_is_valid pg_input_error_info brin_summarize_new_values brin_summarize_range satisfies_hash_partition`) {
 		steered[name] = Learned{Hints: wire.HintDo}
 	}
+	for _, name := range strings.Fields("query_to_xml query_to_xmlschema query_to_xml_and_xmlschema cursor_to_xml cursor_to_xmlschema ts_stat ts_rewrite") {
+		steered[name] = Learned{Hints: wire.HintDo, Foreign: true}
+	}
 }
 
 // newKnowledge makes it of what was read; customs are those that were known
 // before.
 func newKnowledge(rows []Row, customs []string) *Knowledge {
-	b := &builder{customs: map[string]bool{}, nodes: map[string]*node{}}
+	b := &builder{customs: map[string]bool{}, read: map[string]bool{}, nodes: map[string]*node{}}
 	b.k = &Knowledge{names: map[string]*Learned{}, operators: map[string]*Learned{}, defaults: map[wire.Param]bool{}}
 	for name, l := range steered {
 		b.node(name).add(&l)
@@ -191,6 +203,10 @@ func (b *builder) node(name string) *node {
 // row takes what a row says by itself.
 func (b *builder) row(r Row) {
 	switch r.Kind {
+	case rowRead:
+		if name := strings.ToLower(r.Name); customName.MatchString(name) {
+			b.read[name] = true
+		}
 	case rowName:
 		b.settings = append(b.settings, r.Name)
 	case rowDefault:
@@ -204,7 +220,7 @@ func (b *builder) row(r Row) {
 		n.add(&l)
 		n.function, n.defines = true, n.defines || definition.MatchString(r.Text)
 	case rowCode:
-		b.node(r.Name).Hints |= wire.HintDo
+		b.node(r.Name).add(&Learned{Hints: wire.HintDo, Foreign: runsItsArgument.MatchString(r.Name)})
 		b.node(r.Name).function = true
 	case rowSets:
 		b.node(r.Name).add(&Learned{Hints: wire.HintSetConfig | wire.HintMeaning, Names: []string{""}, Unknown: true})
@@ -298,8 +314,8 @@ func (b *builder) finish(customs []string) {
 		}
 	}
 	b.k.Customs = slices.Sorted(maps.Keys(b.customs))
-	for _, name := range customs {
-		if !b.customs[name] {
+	for _, name := range slices.Concat(slices.Sorted(maps.Keys(b.read)), customs) {
+		if !slices.Contains(b.k.Customs, name) {
 			b.k.Customs = append(b.k.Customs, name)
 		}
 	}
@@ -323,6 +339,7 @@ func Body(text string) (l Learned) {
 	b := []byte(text)
 	l.Hints = wire.BodyHints(b) &^ wire.HintCall
 	l.names(b)
+	l.Seeds = l.Seeds || seeds.Match(b)
 	if !executes(b) {
 		return l
 	}
@@ -341,7 +358,23 @@ func Body(text string) (l Learned) {
 		}
 	})
 	l.Unknown = l.Unknown || !made
+	wire.BodyExecuted(b, func(template []byte, whole bool) {
+		l.Foreign = l.Foreign || !whole || callsAny(template)
+	})
 	return l
+}
+
+// callsAny tells whether a function whose name comes from elsewhere may be called in
+// a template of BodyExecuted's, which set_config may be.
+func callsAny(template []byte) bool {
+	for _, m := range bracketed.FindAllSubmatch(template, -1) {
+		switch strings.ToLower(string(m[1])) {
+		case "into", "table", "exists", "on", "only", "view", "references", "as":
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // names notes the settings that a body sets.
@@ -431,6 +464,17 @@ var (
 	foreignAny = regexp.MustCompile(`(?i)\b(set_config|set)\b`)
 )
 
+var (
+	// foreignRuns is in what a body in another language runs SQL with.
+	foreignRuns = regexp.MustCompile(`(?i)(exec|quer|prepare|cursor|spi)`)
+	// runsItsArgument has functions in C of PostgreSQL's own extensions.
+	runsItsArgument = regexp.MustCompile(`^(crosstab|connectby|xpath_table)`)
+	// seeds is in a body that chooses what random gives.
+	seeds = regexp.MustCompile(`(?i)(\bsetseed\b|\bset\s+(?:session\s+|local\s+)?seed\b|'seed')`)
+	// bracketed is a name from elsewhere ahead of a bracket, and the word before it.
+	bracketed = regexp.MustCompile(`(?:\b([a-zA-Z]+)\s+)?%I(?:\s*\.\s*%I)*\s*\(`)
+)
+
 // foreignBody is what a body in any other language leaves behind: it is not
 // known, so its callers are asked about everything.
 func foreignBody(text string) (l Learned) {
@@ -440,5 +484,6 @@ func foreignBody(text string) (l Learned) {
 		l.setting(strings.ToLower(m[1]))
 	}
 	l.Unknown = len(found) == 0 && foreignAny.MatchString(text)
+	l.Foreign = foreignRuns.MatchString(text)
 	return l
 }

@@ -11,6 +11,7 @@ const (
 	rowCode    = 'C' // a function in C that may do other things with other arguments
 	rowSets    = 'S' // another name of set_config
 	rowText    = 'x' // an object, and the expression of it that calls a function of PostgreSQL's which leaves something
+	rowRead    = 'y' // a setting of an extension's that an object reads
 	rowUses    = 'u' // an object, and another one that it uses
 	rowDblink  = 'D' // the function dblink_get_connections, by its whole name
 	rowEvent   = 'v' // a function that an event trigger calls
@@ -83,6 +84,15 @@ const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE c
  AND (p.provolatile = 'v' OR p.proname ~ '^(crosstab|connectby|xpath_table)')
  UNION ALL SELECT DISTINCT 'S', p.proname::text, '' FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
  WHERE l.lanname = 'internal' AND p.oid >= 16384 AND p.prosrc = 'set_config_by_name'
+ UNION ALL SELECT DISTINCT 'y', m[1], '' FROM (
+  SELECT COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+   WHERE l.lanname NOT IN ('c', 'internal') AND p.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+  UNION ALL SELECT concat_ws(' ', pg_get_expr(y.polqual, y.polrelid), pg_get_expr(y.polwithcheck, y.polrelid)) FROM pg_policy y
+  UNION ALL SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid
+   WHERE c.relpersistence <> 't' AND d.adbin::text ~ (SELECT '(:funcid|:opfuncid) (' || string_agg(oid::text, '|') || ') ' FROM pg_proc WHERE proname = 'current_setting')
+  UNION ALL SELECT pg_get_ruledef(r.oid) FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+   WHERE r.oid >= 16384 AND c.relpersistence <> 't' AND r.ev_action::text ~ (SELECT ':funcid (' || string_agg(oid::text, '|') || ') ' FROM pg_proc WHERE proname = 'current_setting')
+  ) t (body), LATERAL regexp_matches(t.body, 'current_setting[[:space:]]*[(][[:space:]]*''+([a-z_][a-z0-9_$]*([.][a-z_][a-z0-9_$]*)+)''', 'gi') m
  UNION ALL SELECT 'x', x.name, x.body FROM (
   SELECT '(:funcid|:opfuncid|:aggfnoid|:winfnoid) (' || string_agg(oid::text, '|') || ') ' AS calls, array_agg(oid) AS oids FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN (
    'set_config', 'lastval', 'currval', 'setseed', 'pg_notify', 'pg_listening_channels',

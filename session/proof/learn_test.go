@@ -119,11 +119,70 @@ func TestBodiesThatExecuteWhatTheyPutTogether(t *testing.T) {
 		{"begin create trigger t before insert on a execute function f(); end", 0, "", false, false},
 		{"begin grant execute on function f() to x; end", 0, "", false, false},
 		{"begin perform x; end", 0, "", false, false},
+		{"begin execute 'select ' || x; end", 0, "", false, true},
 	} {
 		l := Body(c.body)
 		if l.Hints&c.hints != c.hints || strings.Join(l.Settings, " ") != c.settings || l.Unknown != c.unknown || (l.Hints&wire.HintDo != 0) != c.executes {
 			t.Errorf("%q leaves %b %q, unknown %v", c.body, l.Hints, l.Settings, l.Unknown)
 		}
+	}
+}
+
+// TestBodiesThatExecuteWhatComesFromElsewhere, unless it is quoted.
+func TestBodiesThatExecuteWhatComesFromElsewhere(t *testing.T) {
+	for _, c := range []struct {
+		body    string
+		foreign bool
+	}{
+		{"begin execute 'select ' || x into r; end", true},
+		{"begin execute 'select 1; ' || cmd; end", true},
+		{"begin execute format('select %s', x); end", true},
+		{"begin q := 'select ' || x; execute q; end", true},
+		{"begin execute format('select %I(%L, %L, false)', f, n, v); end", true},
+		{"begin execute 'select * from ' || quote_ident(s) || '.' || quote_ident(f) || ' (1)'; end", true},
+		{"begin return query_to_xml(x, true, true, ''); end", true},
+		{"begin execute 'select 1'; end", false},
+		{"begin execute format('insert into %I values ($1.*)', 'p_' || to_char(new.at, 'YYYYMM')) using new; end", false},
+		{"begin execute format('insert into %I (a, b) values (%L, %L)', t, x, y); end", false},
+		{"begin execute format('create table if not exists %I.%I (like %I including all)', s, t, u); end", false},
+		{"begin execute 'drop table ' || quote_ident(t) || ' cascade'; execute 'analyze ' || t::regclass; end", false},
+		{"begin perform x; end", false},
+	} {
+		k := newKnowledge([]Row{function("f", c.body), uses("v", "f")}, nil)
+		l := k.Of([]byte("select * from v"), false)
+		if foreign := l != nil && l.Foreign; foreign != c.foreign || l != nil && l.Unknown {
+			t.Errorf("%q leaves %+v", c.body, l)
+		}
+	}
+	k := newKnowledge([]Row{{rowCode, "crosstab", ""}, {rowCode, "gen_salt", ""}, {rowOther, "py", "plpy.execute(x)"}, {rowOther, "js", "return 1"}}, nil)
+	for text, want := range map[string]bool{"select crosstab(x)": true, "select gen_salt(x)": false, "select py()": true, "select js()": false, "select query_to_xml($1, true, true, '')": true} {
+		if got := k.Of([]byte(text), false); got.Foreign != want {
+			t.Errorf("%s leaves %+v", text, got)
+		}
+	}
+}
+
+func TestBodiesThatChooseWhatRandomGives(t *testing.T) {
+	for body, want := range map[string]bool{
+		"select setseed(0.5)": true, "begin set local SEED = 0.5; end": true, "begin perform set_config('seed', x, true); end": true,
+		"begin execute 'set session seed to 0.5'; end": true, "select seed from seeds": false, "select random()": false,
+	} {
+		k := newKnowledge([]Row{function("f", body), uses("v", "f")}, nil)
+		if l := k.Of([]byte("select * from v"), false); (l != nil && l.Seeds) != want {
+			t.Errorf("%q leaves %+v", body, l)
+		}
+	}
+}
+
+// TestSettingsThatAreReadAreAskedFor behind those that are set, and leave nothing by
+// themselves.
+func TestSettingsThatAreReadAreAskedFor(t *testing.T) {
+	k := newKnowledge([]Row{{rowRead, "App.Tenant", ""}, {rowRead, "a.b", ""}, {rowRead, "no", ""}, function("f", "set z.z = 1")}, []string{"c.c", "a.b"})
+	if got := strings.Join(k.Customs, " "); got != "z.z a.b app.tenant c.c" {
+		t.Errorf("these are asked for: %s", got)
+	}
+	if k.Any().Settings[0] != "z.z" || len(k.Any().Settings) != 1 {
+		t.Errorf("all may set %q", k.Any().Settings)
 	}
 }
 

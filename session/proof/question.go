@@ -60,12 +60,37 @@ const (
 const notReset = " AND ((setting OPERATOR(pg_catalog.=) reset_val) IS NOT TRUE OR name OPERATOR(pg_catalog.=) 'idle_session_timeout')"
 
 // settingsList tells the settings that the login may set anywhere, 's', from
-// those that somebody with more rights has set, 'w'.
-const settingsList = `SELECT CASE WHEN context OPERATOR(pg_catalog.=) 'user' OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolsuper AND rolname OPERATOR(pg_catalog.=) $user) THEN 's' ELSE 'w' END, name, setting FROM pg_catalog.pg_settings
- WHERE source OPERATOR(pg_catalog.=) 'session'` + notReset + ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle',
- 'TimeZone','standard_conforming_strings','transaction_isolation','transaction_read_only','transaction_deferrable'])
+// those that somebody with more rights has set, 'w'. $defined makes an 'm' of those
+// that the Question asks for by name, that a library has defined meanwhile, and that
+// nobody has set.
+const (
+	settingsList = `SELECT CASE$defined WHEN context OPERATOR(pg_catalog.=) 'user' OR EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolsuper AND rolname OPERATOR(pg_catalog.=) $user) THEN 's' ELSE 'w' END, name, setting FROM pg_catalog.pg_settings
+ WHERE ($session OR $named)
  UNION ALL SELECT 'i', 'role', pg_catalog.current_setting('role')
  UNION ALL SELECT 'i', 'session_authorization', SESSION_USER::pg_catalog.text`
+	setInSession = `source OPERATOR(pg_catalog.=) 'session'` + notReset + ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle',
+ 'TimeZone','standard_conforming_strings','transaction_isolation','transaction_read_only','transaction_deferrable'])`
+)
+
+// settings is settingsList, filled in.
+func (q *Question) settings() string {
+	session, named, defined := setInSession, "false", ""
+	if q.Reset {
+		session = strings.Replace(session, notReset, "", 1)
+	}
+	if len(q.Customs) > 0 {
+		var all []byte
+		for i, name := range q.Customs {
+			if i > 0 {
+				all = append(all, ',')
+			}
+			all = wire.AppendLiteral(all, name)
+		}
+		named = "pg_catalog.lower(name) OPERATOR(pg_catalog.=) ANY (ARRAY[" + string(all) + "])"
+		defined = " WHEN (" + session + ") IS NOT TRUE THEN 'm'"
+	}
+	return strings.NewReplacer("$user", string(wire.AppendLiteral(nil, q.User)), "$session", session, "$named", named, "$defined", defined).Replace(settingsList)
+}
 
 // settingsHash has the array of the settings' names between its halves. A setting
 // of an extension that is not set is as good as one without a value. Some are not
@@ -122,14 +147,11 @@ func (q *Question) Append(dst []byte) []byte {
 		dst = append(wire.AppendLiteral(dst, q.Names), settingsHashEnd...)
 	}
 	if q.Parts&PartSettings != 0 {
-		list := settingsList
-		if q.Reset {
-			list = strings.Replace(list, notReset, "", 1)
-		}
+		list := q.settings()
 		if listed {
 			list = strings.Replace(list, "\n UNION ALL", notTimeouts+"\n UNION ALL", 1) + "\n UNION ALL " + resets
 		}
-		add(strings.Replace(list, "$user", string(wire.AppendLiteral(nil, q.User)), 1))
+		add(list)
 	}
 	for _, p := range parts {
 		if q.Parts&p.part != 0 {
@@ -184,6 +206,7 @@ type Answer struct {
 	Canceled bool
 
 	timeouts []wire.Param // as they were before noTimeouts
+	defined  []string     // by libraries, of those that were asked for by name
 	size     int
 	inRow    bool   // a row has come in part
 	long     []byte // that part
@@ -227,11 +250,15 @@ func (a *Answer) row(body []byte) {
 	switch kind := col[0][0]; kind {
 	case 'w':
 		a.Found |= ReasonSetting
+		a.defines(name)
+	case 'm':
+		a.defines(name)
 	case 's', 'i', 'k':
 		if kind == 's' && strings.Contains(name, ".") {
+			a.defines(name)
 			a.Library = append(a.Library, strings.ToLower(name))
 		}
-		if !null {
+		if !null && (kind != 'k' || !slices.Contains(a.defined, name)) {
 			a.Settings = append(a.Settings, wire.Param{Name: name, Value: value})
 		}
 	case 'q':
@@ -263,13 +290,21 @@ func (a *Answer) row(body []byte) {
 	case 'c':
 		a.Found |= ReasonChannels
 		a.Channels = append(a.Channels, name)
-	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowSets, rowText, rowUses, rowEvent:
+	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowSets, rowText, rowRead, rowUses, rowEvent:
 		if a.size += len(body); a.size > maxRows {
 			a.Failed, a.Learned = true, nil
 			return
 		}
 		a.Learned = append(a.Learned, Row{kind, name, value})
 	}
+}
+
+// defines takes what was answered by name back of a setting that a library has
+// defined: the list tells whether somebody has set it. Rows may come in any order.
+func (a *Answer) defines(name string) {
+	name = strings.ToLower(name)
+	a.defined = append(a.defined, name)
+	a.Settings = slices.DeleteFunc(a.Settings, func(v wire.Param) bool { return v.Name == name })
 }
 
 // milliseconds is a duration as pg_settings has it, of one as SHOW has it. What it

@@ -60,7 +60,7 @@ func TestAQuestionNamesEverythingInFull(t *testing.T) {
 			last = ""
 		}
 	})
-	for _, name := range []string{"current_setting(", "array_agg(", "unnest(", "concat_ws(", "sum(", "count(", "starts_with(", "hashtext(", "pg_locks", "pg_settings", "pg_cursors "} {
+	for _, name := range []string{"current_setting(", "array_agg(", "unnest(", "concat_ws(", "sum(", "count(", "starts_with(", "hashtext(", "pg_locks", "lower(", "pg_settings", "pg_cursors "} {
 		if all, full := strings.Count(sql, name), strings.Count(sql, "pg_catalog."+name); all != full || all == 0 {
 			t.Errorf("%s occurs %d times, %d of them in full", name, all, full)
 		}
@@ -251,6 +251,26 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("one row says %+v", whole)
 		}
 	})
+}
+
+// TestWhatALibraryHasDefinedIsNotTheClientsOwn unless it is listed: what was asked for
+// by name then has a default.
+func TestWhatALibraryHasDefinedIsNotTheClientsOwn(t *testing.T) {
+	rows := [][]byte{
+		dataRow("k", "my.x", "1"), dataRow("k", "lib.default", "on"), dataRow("m", "Lib.Default", "on"),
+		dataRow("k", "lib.mine", "1s"), dataRow("s", "lib.mine", "1000"), dataRow("k", "lib.granted", "2s"), dataRow("w", "lib.granted", "2000"),
+	}
+	for range 2 {
+		var a Answer
+		for _, row := range rows {
+			a.Part(row, 0)
+		}
+		slices.SortFunc(a.Settings, func(a, b wire.Param) int { return strings.Compare(a.Name, b.Name) })
+		if want := []wire.Param{{Name: "lib.mine", Value: "1000"}, {Name: "my.x", Value: "1"}}; !slices.Equal(a.Settings, want) || a.Found != ReasonSetting {
+			t.Errorf("the settings are %v, found %v", a.Settings, a.Found)
+		}
+		slices.Reverse(rows)
+	}
 }
 
 // TestUnderOtherTimeoutsTheClientsOwnAreReadBefore: the list that is asked for then

@@ -356,8 +356,20 @@ func (b *bouncer) imports(t *testing.T) {
 	if code != 1 || !strings.Contains(out, "--force") {
 		t.Errorf("import over a file: %d, %s", code, out)
 	}
+	b.write(t, "config.toml", before+"# more\n")
+	if err := os.Chmod(filepath.Join(b.Dir, "config.toml"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if _, code = b.ends(t, program, "import", "pgbouncer.ini", "-o", "config.toml", "--force"); code != 0 || b.read(t, "config.toml") != before {
 		t.Error("import --force: not the same again")
+	}
+	if info, err := os.Stat(filepath.Join(b.Dir, "config.toml")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("config.toml, which others could read before: %v, %v", info.Mode(), err)
+	}
+	ini := b.read(t, "pgbouncer.ini")
+	out, code = b.ends(t, program, "import", "pgbouncer.ini", "-o", "./pgbouncer.ini", "--force")
+	if code != 1 || !strings.Contains(out, "is the file that is read") || b.read(t, "pgbouncer.ini") != ini {
+		t.Errorf("import of a file over itself: %d, %s", code, out)
 	}
 	cmd := b.command(program, "import", "pgbouncer.ini")
 	cmd.Stdout, cmd.Stderr = nil, nil

@@ -66,13 +66,15 @@ func openLogs(logs io.Writer, path string) (io.Writer, *logFile, error) {
 
 // writePID writes the process's number into a file, which must not be that of another
 // process that is running, and gives what removes it. Without a path it does nothing.
+// A file with the process's own number is of one that has gone: in a container that is
+// started again the numbers are the same.
 func writePID(path string) (remove func(), err error) {
 	if path == "" {
 		return func() {}, nil
 	}
 	if data, err := os.ReadFile(path); err == nil {
 		pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-		if err != nil || pid <= 0 || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		if err != nil || pid <= 0 || pid != os.Getpid() && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 			return nil, fmt.Errorf("pidfile: %s is there, and its process may be running", path)
 		}
 		if err := os.Remove(path); err != nil {

@@ -411,6 +411,16 @@ func TestPgBouncersOptions(t *testing.T) {
 	if out, code := b.ends(t, "pgbouncer", "-d", "pgbouncer.ini"); code != 1 || !strings.Contains(out, "pidfile: ") {
 		t.Errorf("-d while another runs: %d, %s", code, out)
 	}
+	if log := b.read(t, "pgbouncer.log"); !strings.Contains(log, `msg="pgweir cannot start" err="pidfile: `) {
+		t.Errorf("-d while another runs: the logfile has not why it does not start: %s", log)
+	}
+	b.write(t, "second.ini", strings.Replace(iniFiles["pgbouncer.ini"], "pgbouncer.pid", "second.pid", 1))
+	if _, code := b.ends(t, "pgbouncer", "-q", "second.ini"); code != 1 {
+		t.Errorf("a second one on the port: %d", code)
+	}
+	if log := b.read(t, "pgbouncer.log"); !strings.Contains(log, `msg="pgweir cannot start" err="second.ini:`) {
+		t.Errorf("a second one on the port: the logfile has not why it does not start: %s", log)
+	}
 	b.p = first
 	b.stop(t)
 }

@@ -81,11 +81,15 @@ func serve(o serveOptions) error {
 		return err
 	}
 	removePID, err := writePID(process.PIDFile)
-	if err != nil {
-		return err
+	if err == nil {
+		defer removePID()
+		err = o.run(logs, file)
 	}
-	defer removePID()
-	return o.run(logs, file)
+	if err != nil && file != nil {
+		// Whoever has started the program tells of the error; nobody may listen there.
+		newLogger(file, o.config.LogFormat, slog.LevelError).Error("pgweir cannot start", "err", err)
+	}
+	return err
 }
 
 // run serves with logs that are open; file is the logfile, nil if there is none.

@@ -330,6 +330,17 @@ func (b *bouncer) reloaded(t *testing.T) {
 	if !strings.Contains(b.shows(t), "default_pool_size|9|") {
 		t.Error("the new default_pool_size is not in force")
 	}
+	b.write(t, "pgbouncer.ini", strings.NewReplacer("bouncer.log", "bouncer2.log", "pidfile = pg", "pidfile = other").Replace(iniFiles["pgbouncer.ini"]))
+	b.p.Signal(syscall.SIGHUP)
+	eventually(t, "the log goes on in a file of another name, and names what needs a restart", func() bool {
+		data, _ := os.ReadFile(filepath.Join(b.Dir, "pgbouncer2.log"))
+		return strings.Contains(string(data), "take effect at a restart only\" settings=[pidfile]") && strings.Contains(string(data), "configuration reloaded")
+	})
+	b.write(t, "pgbouncer.ini", iniFiles["pgbouncer.ini"])
+	b.p.Signal(syscall.SIGHUP)
+	eventually(t, "the log is back in the file before", func() bool {
+		return strings.Count(b.read(t, "pgbouncer.log"), "configuration reloaded") == 2
+	})
 	b.write(t, "users.ini", "[users]\nini_bob = pool_mod=session\n")
 	b.p.Signal(syscall.SIGHUP)
 	eventually(t, "the log names the fault", func() bool {

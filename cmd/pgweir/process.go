@@ -13,21 +13,32 @@ import (
 	"syscall"
 )
 
-// logFile is a log that can be renamed: Reopen goes on in a new file of its name.
+// logFile is a log that can be renamed: Reopen goes on in a new file of its name, and
+// MoveTo in one of another name.
 type logFile struct {
-	path string
 	mu   sync.Mutex
+	path string   // guarded by mu
 	file *os.File // guarded by mu
 }
 
 func openLog(path string) (*logFile, error) {
-	l := &logFile{path: path}
-	return l, l.Reopen()
+	l := &logFile{}
+	return l, l.MoveTo(path)
 }
 
 // Reopen opens the file of the name anew. If it cannot be, the one before goes on.
-func (l *logFile) Reopen() error {
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+func (l *logFile) Reopen() error { return l.MoveTo(l.Path()) }
+
+// Path is the file's name.
+func (l *logFile) Path() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.path
+}
+
+// MoveTo goes on in the file at path. If it cannot be opened, the one before goes on.
+func (l *logFile) MoveTo(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return fmt.Errorf("logfile: %w", err)
 	}
@@ -36,7 +47,7 @@ func (l *logFile) Reopen() error {
 	if l.file != nil {
 		l.file.Close()
 	}
-	l.file = f
+	l.path, l.file = path, f
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package pgbouncer
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -125,6 +127,13 @@ func TestDefaultsAreNoWarnings(t *testing.T) {
 }
 
 func TestOneFileIsToldFromTheOther(t *testing.T) {
+	included := filepath.Join(t.TempDir(), "pgbouncer.conf")
+	if err := os.WriteFile(included, []byte("; all stands elsewhere\n%include /etc/pgbouncer/main.conf\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !Is(included) {
+		t.Error("a file that only includes others is none")
+	}
 	for path, want := range map[string]bool{"x.ini": true, "x.INI": true, "x.toml": false, "testdata/operator.ini": true, "testdata/operator.toml": false, "nowhere": false, "ini.go": false} {
 		if got := Is(path); got != want {
 			t.Errorf("Is(%q) is %v", path, got)

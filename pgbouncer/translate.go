@@ -205,11 +205,13 @@ func (t *translator) unread(name string) string {
 		if method != "ldap" {
 			return as("auth_type")
 		}
-	case "client_tls_ca_file", "client_tls_cert_file", "client_tls_key_file":
+	case "client_tls_ca_file", "client_tls_cert_file", "client_tls_key_file",
+		"client_tls_ciphers", "client_tls13_ciphers", "client_tls_protocols":
 		if t.choice("client_tls_sslmode") == "disable" {
 			return as("client_tls_sslmode")
 		}
-	case "server_tls_ca_file", "server_tls_cert_file", "server_tls_key_file":
+	case "server_tls_ca_file", "server_tls_cert_file", "server_tls_key_file",
+		"server_tls_ciphers", "server_tls13_ciphers", "server_tls_protocols":
 		if t.choice("server_tls_sslmode") == "disable" {
 			return as("server_tls_sslmode")
 		}

@@ -330,6 +330,17 @@ func (b *bouncer) reloaded(t *testing.T) {
 	if !strings.Contains(b.shows(t), "default_pool_size|9|") {
 		t.Error("the new default_pool_size is not in force")
 	}
+	b.write(t, "pgbouncer.ini", strings.NewReplacer("bouncer.log", "bouncer2.log", "pidfile = pg", "pidfile = other").Replace(iniFiles["pgbouncer.ini"]))
+	b.p.Signal(syscall.SIGHUP)
+	eventually(t, "the log goes on in a file of another name, and names what needs a restart", func() bool {
+		data, _ := os.ReadFile(filepath.Join(b.Dir, "pgbouncer2.log"))
+		return strings.Contains(string(data), "take effect at a restart only\" settings=[pidfile]") && strings.Contains(string(data), "configuration reloaded")
+	})
+	b.write(t, "pgbouncer.ini", iniFiles["pgbouncer.ini"])
+	b.p.Signal(syscall.SIGHUP)
+	eventually(t, "the log is back in the file before", func() bool {
+		return strings.Count(b.read(t, "pgbouncer.log"), "configuration reloaded") == 2
+	})
 	b.write(t, "users.ini", "[users]\nini_bob = pool_mod=session\n")
 	b.p.Signal(syscall.SIGHUP)
 	eventually(t, "the log names the fault", func() bool {
@@ -356,8 +367,20 @@ func (b *bouncer) imports(t *testing.T) {
 	if code != 1 || !strings.Contains(out, "--force") {
 		t.Errorf("import over a file: %d, %s", code, out)
 	}
+	b.write(t, "config.toml", before+"# more\n")
+	if err := os.Chmod(filepath.Join(b.Dir, "config.toml"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if _, code = b.ends(t, program, "import", "pgbouncer.ini", "-o", "config.toml", "--force"); code != 0 || b.read(t, "config.toml") != before {
 		t.Error("import --force: not the same again")
+	}
+	if info, err := os.Stat(filepath.Join(b.Dir, "config.toml")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("config.toml, which others could read before: %v, %v", info.Mode(), err)
+	}
+	ini := b.read(t, "pgbouncer.ini")
+	out, code = b.ends(t, program, "import", "pgbouncer.ini", "-o", "./pgbouncer.ini", "--force")
+	if code != 1 || !strings.Contains(out, "is the file that is read") || b.read(t, "pgbouncer.ini") != ini {
+		t.Errorf("import of a file over itself: %d, %s", code, out)
 	}
 	cmd := b.command(program, "import", "pgbouncer.ini")
 	cmd.Stdout, cmd.Stderr = nil, nil
@@ -398,6 +421,16 @@ func TestPgBouncersOptions(t *testing.T) {
 	}
 	if out, code := b.ends(t, "pgbouncer", "-d", "pgbouncer.ini"); code != 1 || !strings.Contains(out, "pidfile: ") {
 		t.Errorf("-d while another runs: %d, %s", code, out)
+	}
+	if log := b.read(t, "pgbouncer.log"); !strings.Contains(log, `msg="pgweir cannot start" err="pidfile: `) {
+		t.Errorf("-d while another runs: the logfile has not why it does not start: %s", log)
+	}
+	b.write(t, "second.ini", strings.Replace(iniFiles["pgbouncer.ini"], "pgbouncer.pid", "second.pid", 1))
+	if _, code := b.ends(t, "pgbouncer", "-q", "second.ini"); code != 1 {
+		t.Errorf("a second one on the port: %d", code)
+	}
+	if log := b.read(t, "pgbouncer.log"); !strings.Contains(log, `msg="pgweir cannot start" err="second.ini:`) {
+		t.Errorf("a second one on the port: the logfile has not why it does not start: %s", log)
 	}
 	b.p = first
 	b.stop(t)

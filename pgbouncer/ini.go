@@ -87,6 +87,9 @@ func (r *reader) file(path string, depth int) bool {
 		r.problem(config.Place{File: path, Line: 1 + bytes.Count(data[:at], []byte("\n"))}, "a zero byte")
 		return false
 	}
+	if bytes.HasPrefix(data, []byte("\ufeff")) {
+		return s.fail(1, "the file begins with a byte-order mark, which PgBouncer does not read; save it as UTF-8 without one")
+	}
 	for s.next() {
 	}
 	return !s.failed

@@ -55,6 +55,7 @@ func TestLinesAreReadAsPgBouncerDoes(t *testing.T) {
 		{"no main section", "[databases]\na =", "a.ini:2 databases a=\"\"\na.ini: there is no section [pgbouncer]"},
 		{"nothing", "", "a.ini: there is no section [pgbouncer]"},
 		{"a zero byte", "[pgbouncer]\na = 1\nb = \x00\nc = 1", "a.ini:3: a zero byte"},
+		{"a byte-order mark", "\ufeff[pgbouncer]\na = 1", "a.ini:1: the file begins with a byte-order mark, which PgBouncer does not read; save it as UTF-8 without one"},
 		{"not UTF-8", "[pgbouncer]\na = \xff", `a.ini:2: "a": not UTF-8`},
 		{"UTF-8", "[pgbouncer]\na = ü", `a.ini:2 pgbouncer a="ü"`},
 	} {

@@ -65,10 +65,11 @@ func (t *translator) imported() (*Imported, error) {
 	return &Imported{Text: t.text(), Notes: t.notes, Refused: t.refused}, nil
 }
 
-var mainSection = regexp.MustCompile(`(?m)^[ \t]*\[pgbouncer\]`)
+// sign is what a config.toml never has.
+var sign = regexp.MustCompile(`(?m)^[ \t]*(\[pgbouncer\]|%include[ \t])`)
 
 // Is tells whether the file at path is a pgbouncer.ini: by the name's end if it is .ini
-// or .toml, else by a line [pgbouncer]. One that cannot be read is none.
+// or .toml, else by a line [pgbouncer] or %include. One that cannot be read is none.
 func Is(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".ini":
@@ -77,7 +78,7 @@ func Is(path string) bool {
 		return false
 	}
 	data, err := readFile(path)
-	return err == nil && mainSection.Match(bytes.ReplaceAll(data, []byte("\r"), nil))
+	return err == nil && sign.Match(bytes.ReplaceAll(data, []byte("\r"), nil))
 }
 
 // Explain has problems with names of PgBouncer's say what pgweir has in their place.

@@ -1,6 +1,8 @@
 package pgbouncer
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -58,6 +60,7 @@ func TestEachLineBecomesWhatItMeans(t *testing.T) {
 		{"a section of databases that goes on", "[databases]\na = host=x\n[pgbouncer]\n[databases]\nb = host=y", "[databases.a]\nhost = \"x\"\n\n[databases.b]\nhost = \"y\""},
 		{"an HBA file that nobody reads", "[pgbouncer]\nauth_hba_file = x", "#! auth_hba_file = x   (a.ini:2)\n#    Not read by PgBouncer either, as auth_type is md5."},
 		{"a certificate that nobody reads", "[pgbouncer]\nclient_tls_cert_file = x", "#! client_tls_cert_file = x   (a.ini:2)"},
+		{"ciphers that nobody reads", "[pgbouncer]\nclient_tls_ciphers = HIGH:!aNULL\nclient_tls_protocols = tlsv1.0\nserver_tls_sslmode = Disable\nserver_tls_ciphers = x\nserver_tls13_ciphers = y", "#! server_tls13_ciphers = y   (a.ini:6)\n#    Not read by PgBouncer either, as server_tls_sslmode is Disable."},
 		{"a secret that nobody reads", "[pgbouncer]\nauth_ldap_options = ldapbindpasswd=secret", "#! auth_ldap_options = ********   (a.ini:2)"},
 		{"a peer", "[pgbouncer]\n[peers]\n1 = host=x", "#! [peers] 1 = host=x   (a.ini:3)\n#    Has no counterpart."},
 		{"a comment above", "[pgbouncer]\n; mode\n# of all\npool_mode = session", "# mode\n# of all\npool_mode = \"session\""},
@@ -122,9 +125,20 @@ func TestDefaultsAreNoWarnings(t *testing.T) {
 	if notes := Matters(tr.notes); len(notes) > 0 {
 		t.Errorf("%+v", notes)
 	}
+	tr = of("[pgbouncer]\nlog_stats = 0")
+	if notes := Matters(tr.notes); len(notes) > 0 || !strings.Contains(string(tr.text()), "#! log_stats = 0") {
+		t.Errorf("what pgweir does anyway: %+v, %s", notes, tr.text())
+	}
 }
 
 func TestOneFileIsToldFromTheOther(t *testing.T) {
+	included := filepath.Join(t.TempDir(), "pgbouncer.conf")
+	if err := os.WriteFile(included, []byte("; all stands elsewhere\n%include /etc/pgbouncer/main.conf\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !Is(included) {
+		t.Error("a file that only includes others is none")
+	}
 	for path, want := range map[string]bool{"x.ini": true, "x.INI": true, "x.toml": false, "testdata/operator.ini": true, "testdata/operator.toml": false, "nowhere": false, "ini.go": false} {
 		if got := Is(path); got != want {
 			t.Errorf("Is(%q) is %v", path, got)

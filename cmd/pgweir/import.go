@@ -40,6 +40,9 @@ func importINI(path, out string, force bool, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if sameFile(path, out) {
+		return fmt.Errorf("%s is the file that is read", out)
+	}
 	if err := writeImported(im.Text, out, force, stdout); err != nil {
 		return err
 	}
@@ -58,15 +61,24 @@ func importINI(path, out string, force bool, stdout, stderr io.Writer) error {
 	return nil
 }
 
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
 // writeImported writes a file that nobody else may read: there are passwords in it.
 func writeImported(text []byte, out string, force bool, stdout io.Writer) error {
 	if out == "" {
 		_, err := stdout.Write(text)
 		return err
 	}
-	how := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if force {
-		how = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	how := os.O_WRONLY | os.O_CREATE
+	if !force {
+		how |= os.O_EXCL
 	}
 	f, err := os.OpenFile(out, how, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -75,6 +87,23 @@ func writeImported(text []byte, out string, force bool, stdout io.Writer) error 
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
+	if err = emptyForOwner(f); err == nil {
+		_, err = f.Write(text)
+	}
 	return errors.Join(err, f.Close())
+}
+
+// emptyForOwner empties a file that may have been there before, and lets nobody but its
+// owner read it. A device or a pipe stays as it is.
+func emptyForOwner(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		if err := f.Chmod(0o600); err != nil {
+			return err
+		}
+	}
+	return f.Truncate(0)
 }

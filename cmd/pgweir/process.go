@@ -13,21 +13,32 @@ import (
 	"syscall"
 )
 
-// logFile is a log that can be renamed: Reopen goes on in a new file of its name.
+// logFile is a log that can be renamed: Reopen goes on in a new file of its name, and
+// MoveTo in one of another name.
 type logFile struct {
-	path string
 	mu   sync.Mutex
+	path string   // guarded by mu
 	file *os.File // guarded by mu
 }
 
 func openLog(path string) (*logFile, error) {
-	l := &logFile{path: path}
-	return l, l.Reopen()
+	l := &logFile{}
+	return l, l.MoveTo(path)
 }
 
 // Reopen opens the file of the name anew. If it cannot be, the one before goes on.
-func (l *logFile) Reopen() error {
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+func (l *logFile) Reopen() error { return l.MoveTo(l.Path()) }
+
+// Path is the file's name.
+func (l *logFile) Path() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.path
+}
+
+// MoveTo goes on in the file at path. If it cannot be opened, the one before goes on.
+func (l *logFile) MoveTo(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return fmt.Errorf("logfile: %w", err)
 	}
@@ -36,7 +47,7 @@ func (l *logFile) Reopen() error {
 	if l.file != nil {
 		l.file.Close()
 	}
-	l.file = f
+	l.path, l.file = path, f
 	return nil
 }
 
@@ -66,13 +77,15 @@ func openLogs(logs io.Writer, path string) (io.Writer, *logFile, error) {
 
 // writePID writes the process's number into a file, which must not be that of another
 // process that is running, and gives what removes it. Without a path it does nothing.
+// A file with the process's own number is of one that has gone: in a container that is
+// started again the numbers are the same.
 func writePID(path string) (remove func(), err error) {
 	if path == "" {
 		return func() {}, nil
 	}
 	if data, err := os.ReadFile(path); err == nil {
 		pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-		if err != nil || pid <= 0 || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		if err != nil || pid <= 0 || pid != os.Getpid() && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 			return nil, fmt.Errorf("pidfile: %s is there, and its process may be running", path)
 		}
 		if err := os.Remove(path); err != nil {

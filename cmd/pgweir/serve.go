@@ -17,6 +17,7 @@ import (
 	"pgweir/census"
 	"pgweir/config"
 	"pgweir/console"
+	"pgweir/pgbouncer"
 	"pgweir/proxy"
 	"pgweir/wire"
 
@@ -81,11 +82,15 @@ func serve(o serveOptions) error {
 		return err
 	}
 	removePID, err := writePID(process.PIDFile)
-	if err != nil {
-		return err
+	if err == nil {
+		defer removePID()
+		err = o.run(logs, file)
 	}
-	defer removePID()
-	return o.run(logs, file)
+	if err != nil && file != nil {
+		// Whoever has started the program tells of the error; nobody may listen there.
+		newLogger(file, o.config.LogFormat, slog.LevelError).Error("pgweir cannot start", "err", err)
+	}
+	return err
 }
 
 // run serves with logs that are open; file is the logfile, nil if there is none.
@@ -110,7 +115,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 
-	front := &frontDesk{log: log, level: level, from: o.from, file: file, stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
+	front := &frontDesk{log: log, level: level, from: o.from, file: file, process: o.from.process(), stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
 	watcher := census.NewWatcher(front.censusSettings())
 	p, err := front.start(signals, c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses})
 	if errors.Is(err, errGivenUp) {
@@ -151,8 +156,10 @@ type frontDesk struct {
 	level *slog.LevelVar
 	from  *source
 	file  *logFile // nil: the log is in none
-	proxy *proxy.Proxy
-	stop  chan stopRequest
+	// process is as the file said it at the start.
+	process pgbouncer.Process
+	proxy   *proxy.Proxy
+	stop    chan stopRequest
 	// hangups has what the next reload is for: all that come while another is under
 	// way are one more.
 	hangups chan struct{}
@@ -252,9 +259,35 @@ func (f *frontDesk) load() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.followProcess()
 	f.from.warn(f.log)
 	setLevel(f.level, c.LogLevel)
 	return c, nil
+}
+
+// followProcess goes on in a logfile of another name, and tells of what the file says
+// of the process that only a restart changes.
+func (f *frontDesk) followProcess() {
+	now := f.from.process()
+	if f.file != nil && now.LogFile != "" && now.LogFile != f.file.Path() {
+		f.log.Info("the log goes on in another file", "logfile", now.LogFile)
+		if err := f.file.MoveTo(now.LogFile); err != nil {
+			f.log.Error("the log goes on in the file before", "err", err)
+		}
+	}
+	var later []string
+	if (now.LogFile == "") != (f.file == nil) {
+		later = append(later, "logfile")
+	}
+	if now.PIDFile != f.process.PIDFile {
+		later = append(later, "pidfile")
+	}
+	if now.User != f.process.User {
+		later = append(later, "user")
+	}
+	if len(later) > 0 {
+		f.log.Warn("settings have changed that take effect at a restart only", "settings", later)
+	}
 }
 
 // Welcome and Serve are for proxy.Console.

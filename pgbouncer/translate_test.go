@@ -1,6 +1,9 @@
 package pgbouncer
 
 import (
+	"fmt"
+	"io"
+	"os"
 	"strings"
 	"testing"
 )
@@ -121,6 +124,24 @@ func TestDefaultsAreNoWarnings(t *testing.T) {
 	}
 	if notes := Matters(tr.notes); len(notes) > 0 {
 		t.Errorf("%+v", notes)
+	}
+}
+
+func TestAPipeIsLeftForWhoReadsIt(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString("[pgbouncer]\n"); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if Is(fmt.Sprintf("/dev/fd/%d", r.Fd())) {
+		t.Error("a pipe is a pgbouncer.ini")
+	}
+	if rest, err := io.ReadAll(r); err != nil || string(rest) != "[pgbouncer]\n" {
+		t.Errorf("left of it: %q, %v", rest, err)
 	}
 }
 

@@ -235,7 +235,7 @@ func (s *scanner) key() (string, bool) {
 	return key, true
 }
 
-// readFile reads a file that may be any, as PgBouncer does.
+// readFile reads a file of any kind, a pipe too, as PgBouncer does.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

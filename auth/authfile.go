@@ -17,9 +17,10 @@ func (e Entry) Format(f fmt.State, _ rune) { f.Write([]byte(e.Name)) }
 //	"user" "secret" and anything more, which is ignored
 //
 // where "" inside the quotes stands for one quote. Empty lines are skipped, and
-// so are those that begin with ';' or '#', and a byte order mark ahead of all. Of a user who comes twice the last
-// line counts, as in PgBouncer; the entries hold both. Errors name the file and
-// the line, and never what is between quotes.
+// so are those that begin with ';' or '#', and a byte order mark at the start of
+// the file. Of a user who comes twice the last line counts, as in PgBouncer; the
+// entries hold both. Errors name the file and the line, and never what is between
+// quotes.
 func ParseAuthFile(name string, data []byte) ([]Entry, error) {
 	var entries []Entry
 	number := 0

@@ -53,8 +53,8 @@ func storm(ctx context.Context, b *bench, p *pooler) (values []float64, err erro
 	}, nil
 }
 
-// rage has one crowd after the other log in until ctx ends, while the one before leaves, and tells how many
-// logins a second there were.
+// rage has one crowd after the other log in until ctx ends, while the one before leaves,
+// and tells how many logins a second there were.
 func rage(ctx context.Context, p *pooler) (rate float64, err error) {
 	n := 0
 	var took time.Duration

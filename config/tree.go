@@ -88,7 +88,8 @@ func DefaultOf(name string) (string, bool) {
 func (t *Tree) Place(path ...string) Place { return t.places.at(path) }
 
 // Differences are the first setting, database or user in which two configurations are
-// not the same, in words; "" if there is none. Where they come from does not count.
+// not the same, in words; "" if there is none. Where they come from does not count. Tests
+// hold other formats against TOML by it.
 func Differences(a, b *Config) string {
 	for i := range settings {
 		s := &settings[i]

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+
+	"pgweir/config"
 )
 
 // convert makes pgweir's value of PgBouncer's: string, int64, bool or []any. remark is
@@ -65,7 +67,7 @@ func (t *translator) convertNumber(s *setting, text string, n int64) (any, strin
 		return "info", remark, nil
 	case s.kind == kindMode:
 		if n > 0o777 && text[0] != '0' {
-			return nil, "", fmt.Errorf("%s is decimal, and so the mode %#o; octal digits begin with 0", quote(text), n)
+			return nil, "", fmt.Errorf("%s is decimal, and so the mode %#o; octal digits begin with 0", config.Quote(text), n)
 		}
 		return fmt.Sprintf("%04o", n), remark, nil
 	case s.milli:

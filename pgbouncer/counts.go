@@ -48,4 +48,4 @@ func beginAnew(last map[[2]string]*verdict, at config.Place) {
 	}
 }
 
-func where(at config.Place) string { return fmt.Sprintf("%s:%d", printable(at.File), at.Line) }
+func where(at config.Place) string { return fmt.Sprintf("%s:%d", config.Printable(at.File), at.Line) }

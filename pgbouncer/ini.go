@@ -173,7 +173,7 @@ func (s *scanner) include() bool {
 		return s.fail(at, "%%include: more than %d files deep", maxDepth)
 	}
 	if !s.reader.file(path, s.depth+1) {
-		return s.fail(at, "%%include: %s cannot be read", printable(path))
+		return s.fail(at, "%%include: %s cannot be read", config.Printable(path))
 	}
 	return true
 }
@@ -192,7 +192,7 @@ func (s *scanner) header() bool {
 		s.known = s.known || section == name
 	}
 	if !s.known {
-		s.problem(config.Place{File: s.file, Line: at}, "unknown section [%s]; there are [%s]", printable(name), strings.Join(sections, "], ["))
+		s.problem(config.Place{File: s.file, Line: at}, "unknown section [%s]; there are [%s]", config.Printable(name), strings.Join(sections, "], ["))
 		return true
 	}
 	s.items = append(s.items, item{at: config.Place{File: s.file, Line: at}, section: name, header: true})
@@ -207,16 +207,16 @@ func (s *scanner) entry() bool {
 	}
 	s.takeAll(isBlank)
 	if len(s.text) == 0 || s.text[0] != '=' {
-		return s.fail(at, `expected "=" after %s; a name of other characters than letters, digits, "_", ".", "-" and "*" is put in single quotes`, quote(key))
+		return s.fail(at, `expected "=" after %s; a name of other characters than letters, digits, "_", ".", "-" and "*" is put in single quotes`, config.Quote(key))
 	}
 	s.take(1)
 	it := item{at: config.Place{File: s.file, Line: at}, section: s.section, key: key, value: s.rest(), comments: s.above}
 	s.above = nil
 	switch {
 	case !s.started:
-		return s.fail(at, "%s stands in no section; [pgbouncer], [databases] or [users] must come before it", quote(key))
+		return s.fail(at, "%s stands in no section; [pgbouncer], [databases] or [users] must come before it", config.Quote(key))
 	case !utf8.ValidString(it.key + it.value):
-		s.problem(it.at, "%s: not UTF-8", quote(strings.ToValidUTF8(key, "?")))
+		s.problem(it.at, "%s: not UTF-8", config.Quote(strings.ToValidUTF8(key, "?")))
 	case s.known:
 		s.items = append(s.items, it)
 	}
@@ -238,13 +238,13 @@ func (s *scanner) key() (string, bool) {
 	return key, true
 }
 
-// readFile reads a file that may be any, as PgBouncer does.
+// readFile reads a file of any kind, a pipe too, as PgBouncer does.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, reason(err)
+		return nil, config.Reason(err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	return data, reason(err)
+	return data, config.Reason(err)
 }

@@ -20,7 +20,7 @@ type Loaded struct {
 }
 
 // Load reads the file at path and all that it names. As in PgBouncer, relative paths
-// start at the current folder. The error is config.Problems.
+// start at the current folder. The error is config.Problems, unless that folder has gone.
 func Load(path string) (*Loaded, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -47,7 +47,7 @@ type Imported struct {
 }
 
 // Import makes a config.toml of the file at path, which does the same. Nothing that the
-// file names but %include is read. The error is config.Problems.
+// file names but %include is read. The error is as Load's.
 func Import(path string) (*Imported, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -69,7 +69,8 @@ func (t *translator) imported() (*Imported, error) {
 var sign = regexp.MustCompile(`(?m)^[ \t]*(\[pgbouncer\]|%include[ \t])`)
 
 // Is tells whether the file at path is a pgbouncer.ini: by the name's end if it is .ini
-// or .toml, else by a line [pgbouncer] or %include. One that cannot be read is none.
+// or .toml, else by a line [pgbouncer] or %include. One that cannot be read is none,
+// nor is a pipe, whose content could not be read a second time.
 func Is(path string) bool {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".ini":
@@ -77,8 +78,8 @@ func Is(path string) bool {
 	case ".toml":
 		return false
 	}
-	data, err := readFile(path)
-	return err == nil && sign.Match(bytes.ReplaceAll(data, []byte("\r"), nil))
+	data, err := config.ReadFile(path, maxFileBytes)
+	return err == nil && sign.Match(bytes.ReplaceAll(data, []byte(""), nil))
 }
 
 // Explain has problems with names of PgBouncer's say what pgweir has in their place.

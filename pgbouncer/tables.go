@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"pgweir/config"
 )
 
 // entry takes a line of [databases], [users] or [peers].
@@ -37,7 +39,7 @@ func (t *translator) words(b *block, v *verdict, sec *section, pairs []pair) map
 	for i, p := range pairs {
 		s := find(sec.settings, p.key)
 		if s == nil {
-			t.unknown(v.at, quote(p.key)+" in "+v.name(), p.key, sec.settings)
+			t.unknown(v.at, config.Quote(p.key)+" in "+v.name(), p.key, sec.settings)
 			continue
 		}
 		name := v.name() + "." + s.name
@@ -79,7 +81,7 @@ func (t *translator) word(b *block, v *verdict, s *setting, name string, p pair,
 		return
 	}
 	if isNumber && remark == "" && strconv.FormatInt(n, 10) != p.value {
-		remark = fmt.Sprintf("%s there, which PgBouncer reads so", printable(p.value))
+		remark = fmt.Sprintf("%s there, which PgBouncer reads so", config.Printable(p.value))
 		t.notes = append(t.notes, Note{At: v.at, Setting: name, Text: fmt.Sprintf("Read as %d, as PgBouncer does.", n)})
 	}
 	if s.name == "password" && valueOf(pairs(v), "user") == "" {
@@ -158,7 +160,7 @@ func (t *translator) peer(v *verdict, words []pair) {
 	}
 	for _, p := range words {
 		if find(peers, p.key) == nil {
-			t.unknown(v.at, quote(p.key)+" in "+v.name(), p.key, peers)
+			t.unknown(v.at, config.Quote(p.key)+" in "+v.name(), p.key, peers)
 			return
 		}
 	}

@@ -61,9 +61,9 @@ func translate(path, folder string, read func(string) ([]byte, error)) *translat
 // name is the setting of an entry for messages.
 func (it *item) name() string {
 	if it.section == "pgbouncer" {
-		return printable(it.key)
+		return config.Printable(it.key)
 	}
-	return it.section + "." + printable(it.key)
+	return it.section + "." + config.Printable(it.key)
 }
 
 // shown is the entry without a secret.
@@ -73,9 +73,9 @@ func (it *item) shown() string {
 		if s := find(general, it.key); s != nil && s.secret && value != "" {
 			value = hidden
 		}
-		return printable(it.key + " = " + value)
+		return config.Printable(it.key + " = " + value)
 	}
-	return printable(it.key + " = " + masked(value))
+	return config.Printable(it.key + " = " + masked(value))
 }
 
 const hidden = "********"
@@ -151,7 +151,7 @@ func escaped(value any) any {
 func (t *translator) general(v *verdict) {
 	s := find(general, v.key)
 	if s == nil {
-		t.unknown(v.at, quote(v.key), v.key, general)
+		t.unknown(v.at, config.Quote(v.key), v.key, general)
 		return
 	}
 	value, err := s.parse(v.value)
@@ -194,7 +194,7 @@ func (t *translator) unknown(at config.Place, what, name string, known []setting
 // would; "" if it does.
 func (t *translator) unread(name string) string {
 	as := func(other string) string {
-		return fmt.Sprintf("Not read by PgBouncer either, as %s is %s.", other, printable(t.effective(other)))
+		return fmt.Sprintf("Not read by PgBouncer either, as %s is %s.", other, config.Printable(t.effective(other)))
 	}
 	switch method := t.choice("auth_type"); name {
 	case "auth_hba_file", "auth_ident_file":

@@ -1,6 +1,8 @@
 package pgbouncer
 
 import (
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,6 +130,24 @@ func TestDefaultsAreNoWarnings(t *testing.T) {
 	tr = of("[pgbouncer]\nlog_stats = 0")
 	if notes := Matters(tr.notes); len(notes) > 0 || !strings.Contains(string(tr.text()), "#! log_stats = 0") {
 		t.Errorf("what pgweir does anyway: %+v, %s", notes, tr.text())
+	}
+}
+
+func TestAPipeIsLeftForWhoReadsIt(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString("[pgbouncer]\n"); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if Is(fmt.Sprintf("/dev/fd/%d", r.Fd())) {
+		t.Error("a pipe is a pgbouncer.ini")
+	}
+	if rest, err := io.ReadAll(r); err != nil || string(rest) != "[pgbouncer]\n" {
+		t.Errorf("left of it: %q, %v", rest, err)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"pgweir/config"
 )
 
 // kind is the type of a setting of PgBouncer's.
@@ -46,7 +48,7 @@ func (s *setting) parse(text string) (any, error) {
 				return choice, nil
 			}
 		}
-		return nil, fmt.Errorf("%s is not known; it is one of %s", quote(text), strings.Join(s.choices, ", "))
+		return nil, fmt.Errorf("%s is not known; it is one of %s", config.Quote(text), strings.Join(s.choices, ", "))
 	}
 	panic("bug: unknown kind of setting")
 }
@@ -73,9 +75,9 @@ func number(text string) (int64, error) {
 	n, err := strconv.ParseUint(digits, base, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange) || err == nil && n > math.MaxInt32:
-		return 0, fmt.Errorf("%s is out of range", quote(text))
+		return 0, fmt.Errorf("%s is out of range", config.Quote(text))
 	case err != nil:
-		return 0, fmt.Errorf("%s is not a whole number (what follows it on the line belongs to it, a comment too)", quote(text))
+		return 0, fmt.Errorf("%s is not a whole number (what follows it on the line belongs to it, a comment too)", config.Quote(text))
 	case negative:
 		return -int64(n), nil
 	}
@@ -86,7 +88,7 @@ func number(text string) (int64, error) {
 func seconds(text string) (float64, error) {
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || strings.ContainsAny(text, "_xXiInN") || f < 0 {
-		return 0, fmt.Errorf("%s is not a number of seconds (what follows it on the line belongs to it, a unit or a comment too)", quote(text))
+		return 0, fmt.Errorf("%s is not a number of seconds (what follows it on the line belongs to it, a unit or a comment too)", config.Quote(text))
 	}
 	return f, nil
 }

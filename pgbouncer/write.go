@@ -59,7 +59,7 @@ func wrapped(prefix, text string) (out []string) {
 // text is the config.toml.
 func (t *translator) text() []byte {
 	var w strings.Builder
-	head := fmt.Sprintf("Made of %s by `pgweir import`. It does what PgBouncer 1.25 does with that file; docs/migration.md says where pgweir differs. A line that begins with #! has no counterpart here. ", printable(t.path))
+	head := fmt.Sprintf("Made of %s by `pgweir import`. It does what PgBouncer 1.25 does with that file; docs/migration.md says where pgweir differs. A line that begins with #! has no counterpart here. ", config.Printable(t.path))
 	if n := t.commentsLeft(); n > 0 {
 		head += fmt.Sprintf("Comments above settings have come along, others (%d lines) have not.", n)
 	}

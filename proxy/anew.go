@@ -16,8 +16,8 @@ import (
 //
 //	exchanged: it is wrong ─► anew: the server is asked ─► judgeAnew ─► exchanged
 //
-// How often a wrong password leads to a question bounds Asker.Doubt. Names that there
-// are not take the same course.
+// Asker.Doubt bounds how often a wrong password leads to a question. Names that do not
+// exist take the same course.
 
 // anew is a password that may be judged again, as the first answer was kept.
 type anew struct {

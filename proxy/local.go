@@ -13,7 +13,7 @@ import (
 // localEnd is our end as the console shows it; "" if it is not known any more. On the
 // client's loop. As in PgBouncer, a Unix socket has listen_port.
 func (c *client) localEnd(listenPort int) (addr string, port int) {
-	if c.peer.kind == 0 {
+	if c.peer.local() {
 		return "unix", listenPort
 	}
 	if conn := c.console.Load(); conn != nil { // the descriptor is that goroutine's

@@ -16,9 +16,9 @@ func (l *login) mistaken(p []byte) string {
 	switch {
 	case len(p) < 4:
 		return ""
-	case wire.BeginsProxyHeader(p) && l.via.kind != 0:
+	case wire.BeginsProxyHeader(p) && l.via != (peer{}):
 		return "a second header of the PROXY protocol"
-	case wire.BeginsProxyHeader(p) && l.c.peer.kind == 0:
+	case wire.BeginsProxyHeader(p) && l.c.peer.local():
 		return "a header of the PROXY protocol, which is not for Unix sockets"
 	case wire.BeginsProxyHeader(p):
 		return "a header of the PROXY protocol, and proxy_protocol_networks does not have its address"

@@ -43,11 +43,11 @@ func tellParent(err error) {
 	if toParent == nil {
 		return
 	}
-	if text := readyWord; err == nil {
-		io.WriteString(toParent, text)
-	} else {
-		io.WriteString(toParent, err.Error())
+	text := readyWord
+	if err != nil {
+		text = err.Error()
 	}
+	io.WriteString(toParent, text)
 	toParent.Close()
 	toParent = nil
 }

@@ -12,7 +12,7 @@ import (
 // and counted. What cannot be written is lost, too.
 type logLines struct {
 	to   io.Writer
-	more chan struct{} // closed at the end; there is something to write
+	more chan struct{} // has something when there is something to write; closed at the end
 	done chan struct{} // closed when everything is written
 
 	mu      sync.Mutex
@@ -77,7 +77,7 @@ func (l *logLines) takeLost() (lost int) {
 	return lost
 }
 
-// Close waits until all is written, but not for longer than that, and takes no more.
+// Close takes no more lines, and waits until all are written, or for so long.
 func (l *logLines) Close(wait time.Duration) {
 	l.mu.Lock()
 	if l.closed {

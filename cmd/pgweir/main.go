@@ -15,7 +15,8 @@ import (
 var version = "0.1.0"
 
 func main() {
-	if becomeDaemon(); isPgBouncer(os.Args[0]) {
+	becomeDaemon()
+	if isPgBouncer(os.Args[0]) {
 		os.Exit(runPgBouncer(os.Args[1:], os.Stdout, os.Stderr))
 	}
 	root := &cobra.Command{

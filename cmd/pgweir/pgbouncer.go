@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -107,7 +108,7 @@ func (b *bouncer) run() error {
 // runs handed over. Where none runs it starts, as PgBouncer does.
 func noOther(c *config.Config) error {
 	if c.UnixSocketDir == "" {
-		return fmt.Errorf("-R: cannot be had: there is no unix_socket_dir by which to find the one that runs")
+		return errors.New("-R: cannot be had: there is no unix_socket_dir by which to find the one that runs")
 	}
 	if path := config.SocketPath(c.UnixSocketDir, c.ListenPort); socketTaken(path) {
 		return fmt.Errorf("-R: a program listens on %s, and its connections cannot be taken over; end it with SIGTERM, which lets transactions finish, and start without -R. For changed settings SIGHUP is enough", path)

@@ -34,12 +34,14 @@ var (
 	sqlCast     = regexp.MustCompile(`::\s*([A-Za-z_][A-Za-z0-9_.]*)`)
 	sqlFrom     = regexp.MustCompile(`(?i)\b(?:from|join)\s+([A-Za-z_][A-Za-z0-9_.]*)`)
 	simpleCase  = regexp.MustCompile(`(?i)\bcase\s+(\S+)`)
-	hiddenSign  = regexp.MustCompile(`(?i)\b(like|ilike|between|similar|using|natural|in|distinct\s+from)\b`)
+	// plSyntax is PL/pgSQL's own, which has no operator in it.
+	plSyntax   = regexp.MustCompile(`(?i):=|\bforeach\s+\w+\s+in\b`)
+	hiddenSign = regexp.MustCompile(`(?i)\b(like|ilike|between|similar|using|natural|in|distinct\s+from)\b`)
 )
 
 // sqlWords may stand before a parenthesis.
 var sqlWords = map[string]bool{
-	"all": true, "and": true, "any": true, "array": true, "as": true, "coalesce": true, "exists": true, "extract": true, "from": true,
+	"all": true, "and": true, "any": true, "array": true, "as": true, "coalesce": true, "exists": true, "extract": true, "from": true, "if": true,
 	"greatest": true, "lateral": true, "least": true, "not": true, "on": true, "or": true, "select": true, "then": true, "when": true, "where": true,
 }
 
@@ -60,6 +62,7 @@ func unqualified(sql string) (found []string) {
 			found = append(found, "the relation "+m[1])
 		}
 	}
+	sql = plSyntax.ReplaceAllString(sql, " ")
 	sql = sqlSet.ReplaceAllString(sql, " set ")
 	sql = sqlStar.ReplaceAllString(sqlOperator.ReplaceAllString(sql, " and "), "()")
 	for _, m := range bareSign.FindAllString(sql, -1) {

@@ -34,15 +34,14 @@ var (
 	sqlCast     = regexp.MustCompile(`::\s*([A-Za-z_][A-Za-z0-9_.]*)`)
 	sqlFrom     = regexp.MustCompile(`(?i)\b(?:from|join)\s+([A-Za-z_][A-Za-z0-9_.]*)`)
 	simpleCase  = regexp.MustCompile(`(?i)\bcase\s+(\S+)`)
-	// plSyntax is PL/pgSQL's own, which has no operator in it.
-	plSyntax   = regexp.MustCompile(`(?i):=|\bforeach\s+\w+\s+in\b`)
-	hiddenSign = regexp.MustCompile(`(?i)\b(like|ilike|between|similar|using|natural|in|distinct\s+from)\b`)
+	plpgsql     = regexp.MustCompile(`(?i):=|\bforeach\s+[a-z_]+\s+in\s+array\b`) // which has no operator
+	hiddenSign  = regexp.MustCompile(`(?i)\b(like|ilike|between|similar|using|natural|in|distinct\s+from)\b`)
 )
 
 // sqlWords may stand before a parenthesis.
 var sqlWords = map[string]bool{
-	"all": true, "and": true, "any": true, "array": true, "as": true, "coalesce": true, "exists": true, "extract": true, "from": true, "if": true,
-	"greatest": true, "lateral": true, "least": true, "not": true, "on": true, "or": true, "select": true, "then": true, "when": true, "where": true,
+	"all": true, "and": true, "any": true, "array": true, "as": true, "coalesce": true, "exists": true, "extract": true, "from": true,
+	"if": true, "greatest": true, "lateral": true, "least": true, "not": true, "on": true, "or": true, "select": true, "then": true, "when": true, "where": true,
 }
 
 // relationsOfUsers are asked for by name.
@@ -62,9 +61,9 @@ func unqualified(sql string) (found []string) {
 			found = append(found, "the relation "+m[1])
 		}
 	}
-	sql = plSyntax.ReplaceAllString(sql, " ")
 	sql = sqlSet.ReplaceAllString(sql, " set ")
 	sql = sqlStar.ReplaceAllString(sqlOperator.ReplaceAllString(sql, " and "), "()")
+	sql = plpgsql.ReplaceAllString(sql, " ")
 	for _, m := range bareSign.FindAllString(sql, -1) {
 		found = append(found, "the operator "+m)
 	}
@@ -157,6 +156,9 @@ func TestWhatIsNotNamedInFullIsSeen(t *testing.T) {
 		"select 1 from pg_class":                                       "the relation pg_class",
 		"select case x when 1 then 2 end":                              "the operator of CASE x",
 		"select case when true then 2 end":                             "",
+		"a := pg_catalog.now(); if (b) then return; end if":            "",
+		"foreach x in array pg_catalog.f() loop":                       "",
+		"a := pg_catalog.f() = y":                                      "the operator =",
 		"select x in (1, 2)":                                           "the operator of in",
 		"select x is distinct from y":                                  "the relation y, the operator of distinct from",
 		"select extract(epoch from pg_catalog.now())":                  "",

@@ -27,17 +27,7 @@ func TestAServerThatIsNotThereIsSaidSoonAndFoundAgain(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	s.listen()
-	eventually(t, "the pool finds the server again", func() bool {
-		k := h.taker(p)
-		k.ask(p, nil)
-		select {
-		case b := <-k.got:
-			h.giveBack(b)
-			return true
-		case <-k.no:
-			return false
-		}
-	})
+	h.findsAgain(p)
 	if c := p.Counts(); c.Failure != nil || c.Idle != 1 {
 		t.Errorf("%+v", c)
 	}

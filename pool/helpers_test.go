@@ -76,6 +76,22 @@ func (h *host) Adopt(b *Backend) error {
 	return nil
 }
 
+// findsAgain waits until a pool gets a backend from a server that was away.
+func (h *host) findsAgain(p *Pool) {
+	h.t.Helper()
+	eventually(h.t, "the pool finds the server again", func() bool {
+		k := h.taker(p)
+		k.ask(p, nil)
+		select {
+		case b := <-k.got:
+			h.giveBack(b)
+			return true
+		case <-k.no:
+			return false
+		}
+	})
+}
+
 func (h *host) Refused(*Pool, *wire.Error) { h.denied.Add(1) }
 
 func (h *host) Unreached(*Pool, *wire.Error) { h.outages.Add(1) }

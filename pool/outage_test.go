@@ -26,17 +26,7 @@ func TestAnOutageIsToldOnceAndSoIsItsEnd(t *testing.T) {
 	}
 	eventually(t, "the outage is told", func() bool { return h.outages.Load() == 1 })
 	s.listen()
-	eventually(t, "the pool finds the server again", func() bool {
-		k := h.taker(p)
-		k.ask(p, nil)
-		select {
-		case b := <-k.got:
-			h.giveBack(b)
-			return true
-		case <-k.no:
-			return false
-		}
-	})
+	h.findsAgain(p)
 	eventually(t, "the end is told", func() bool { return h.recoveries.Load() == 1 })
 	if n := h.outages.Load(); n != 1 {
 		t.Errorf("told %d times", n)

@@ -134,8 +134,10 @@ func skipArguments(l *lexer) bool {
 // isRegclass reads ::regclass, whose text PostgreSQL has quoted.
 func isRegclass(l *lexer) bool {
 	ahead := *l
-	if !ahead.is(ahead.next(), ":") || !ahead.is(ahead.next(), ":") || !ahead.is(ahead.next(), "regclass") {
-		return false
+	for _, word := range []string{":", ":", "regclass"} {
+		if !ahead.is(ahead.next(), word) {
+			return false
+		}
 	}
 	*l = ahead
 	return true

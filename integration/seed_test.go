@@ -8,12 +8,12 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// TestNobodyChoosesWhatRandomGivesToOthers: a client that knows what the next one is
+// TestNobodyChoosesWhatRandomGivesToOthers, since a client that knows what the next one is
 // given could tell its keys.
 func TestNobodyChoosesWhatRandomGivesToOthers(t *testing.T) {
 	t.Parallel()
 	createRole(t, "seeds")
-	w := startWeir(t, weirOptions{Top: "leak_check = 0.0", Database: "pool_size = 1", Tables: "[users.seeds]"})
+	w := startWeir(t, weirOptions{Top: "leak_check = 0.0\nquery_wait_timeout = \"5s\"", Database: "pool_size = 1", Tables: "[users.seeds]"})
 	execSQL(t, w.Direct(), `create function in_sql() returns void language sql as 'select setseed(0.42)';
 create function in_plpgsql() returns void language plpgsql as $$ begin set seed = 0.42; end $$;
 create function in_execute(x text) returns void language plpgsql as $$ begin execute 'select ' || x; end $$;
@@ -69,5 +69,7 @@ func TestAClientChoosesWhatRandomGives(t *testing.T) {
 		if got[0] != got[1] {
 			t.Errorf("%s: %q", text, got)
 		}
+		c.Say(t, &pgproto3.Terminate{})
+		other.Say(t, &pgproto3.Terminate{})
 	}
 }

@@ -153,20 +153,18 @@ var definition = regexp.MustCompile(`(?i)\b(create|alter|drop|grant|revoke|comme
 
 // steered are objects of PostgreSQL's own that run what their arguments name,
 // which is no part of a shape, or set settings by name.
-var steered = map[string]Learned{
-	"pg_settings": {Hints: wire.HintSetConfig | wire.HintMeaning, Names: []string{""}},
-}
-
-func init() {
+var steered = func() map[string]Learned {
+	all := map[string]Learned{"pg_settings": {Hints: wire.HintSetConfig | wire.HintMeaning, Names: []string{""}}}
 	for _, name := range strings.Fields(`table_to_xml table_to_xml_and_xmlschema schema_to_xml schema_to_xml_and_xmlschema
  database_to_xml database_to_xml_and_xmlschema domain_in domain_recv array_in array_recv record_in record_recv range_in range_recv
  multirange_in multirange_recv pg_input_is_valid pg_input_error_info brin_summarize_new_values brin_summarize_range satisfies_hash_partition`) {
-		steered[name] = Learned{Hints: wire.HintDo}
+		all[name] = Learned{Hints: wire.HintDo}
 	}
 	for _, name := range strings.Fields("query_to_xml query_to_xmlschema query_to_xml_and_xmlschema cursor_to_xml cursor_to_xmlschema ts_stat ts_rewrite") {
-		steered[name] = Learned{Hints: wire.HintDo, Foreign: true}
+		all[name] = Learned{Hints: wire.HintDo, Foreign: true}
 	}
-}
+	return all
+}()
 
 // newKnowledge makes it of what was read; customs are those that were known
 // before.

@@ -1,6 +1,10 @@
 package proof
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // The kinds of rows that learnQuestion is answered with.
 const (
@@ -64,11 +68,25 @@ var digestQuestion = func() string {
  (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.oid, x.rolname, x.rolsuper, x.rolinherit, x.rolbypassrls))) FROM pg_catalog.pg_roles x))`
 }()
 
+// leaving are PostgreSQL's own functions, of the versions 14 to 18, that leave
+// something in a session, or tell what is left, besides those of steered.
+const leaving = `set_config lastval currval setseed pg_notify pg_listening_channels
+ pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared
+ pg_advisory_unlock pg_advisory_unlock_shared pg_advisory_unlock_all
+ pg_replication_origin_session_setup pg_create_physical_replication_slot pg_create_logical_replication_slot
+ pg_copy_physical_replication_slot pg_copy_logical_replication_slot pg_backup_start pg_start_backup`
+
+// leavingNames are all of them, as a list of constants.
+func leavingNames() string {
+	all := slices.Concat(strings.Fields(leaving), slices.Sorted(maps.Keys(steered)))
+	return "'" + strings.Join(all, "', '") + "'"
+}
+
 // learnQuestion reads what statements may leave by the objects that they use:
 // the bodies of functions, the expressions of other objects that call one of
 // PostgreSQL's functions which leave something, and which object uses which. It
 // runs under a search_path of pg_catalog alone (Question.Guarded).
-const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE context IN ('user', 'superuser')
+var learnQuestion = strings.Replace(`SELECT 'g'::text, name, ''::text FROM pg_settings WHERE context IN ('user', 'superuser')
  AND name <> ALL (ARRAY['application_name','client_encoding','DateStyle','IntervalStyle','TimeZone','standard_conforming_strings',
  'transaction_isolation','transaction_read_only','transaction_deferrable','seed'])
  UNION ALL SELECT 'D', quote_ident(n.nspname) || '.' || quote_ident(p.proname), '' FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -95,12 +113,7 @@ const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE c
   ) t (body), LATERAL regexp_matches(t.body, 'current_setting[[:space:]]*[(][[:space:]]*''+([a-z_][a-z0-9_$]*([.][a-z_][a-z0-9_$]*)+)''', 'gi') m
  UNION ALL SELECT 'x', x.name, x.body FROM (
   SELECT '(:funcid|:opfuncid|:aggfnoid|:winfnoid) (' || string_agg(oid::text, '|') || ') ' AS calls, array_agg(oid) AS oids FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN (
-   'set_config', 'lastval', 'currval', 'setseed', 'pg_notify', 'pg_listening_channels',
-   'pg_advisory_lock', 'pg_advisory_lock_shared', 'pg_try_advisory_lock', 'pg_try_advisory_lock_shared',
-   'pg_advisory_unlock', 'pg_advisory_unlock_shared', 'pg_advisory_unlock_all',
-   'query_to_xml', 'query_to_xmlschema', 'query_to_xml_and_xmlschema', 'cursor_to_xml', 'cursor_to_xmlschema', 'ts_stat', 'ts_rewrite',
-   'pg_replication_origin_session_setup', 'pg_create_physical_replication_slot', 'pg_create_logical_replication_slot',
-   'pg_backup_start', 'pg_start_backup')) f, LATERAL (
+$leaving)) f, LATERAL (
   SELECT c.relname::text AS name, pg_get_ruledef(r.oid) AS body FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
    WHERE r.oid >= 16384 AND c.relpersistence <> 't' AND (r.ev_action::text ~ f.calls OR r.ev_qual::text ~ f.calls)
   UNION ALL SELECT c.relname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid
@@ -144,4 +157,4 @@ const learnQuestion = `SELECT 'g'::text, name, ''::text FROM pg_settings WHERE c
  UNION ALL SELECT DISTINCT 'u', c.relname::text, t.typname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
  WHERE a.atttypid >= 16384 AND a.attnum > 0 AND c.relpersistence <> 't'
  UNION ALL SELECT DISTINCT 'u', t.typname::text, b.typname::text FROM pg_type t JOIN pg_type b ON b.oid IN (t.typbasetype, t.typelem) WHERE b.oid >= 16384
- UNION ALL SELECT 'v', p.proname::text, '' FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid`
+ UNION ALL SELECT 'v', p.proname::text, '' FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid`, "$leaving", leavingNames(), 1)

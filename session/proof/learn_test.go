@@ -162,6 +162,27 @@ func TestBodiesThatExecuteWhatComesFromElsewhere(t *testing.T) {
 	}
 }
 
+// TestFunctionsThatLeaveSomethingAreKnownByTheirWordsAndInExpressions alike.
+func TestFunctionsThatLeaveSomethingAreKnownByTheirWordsAndInExpressions(t *testing.T) {
+	for _, name := range strings.Fields(leaving) {
+		text := "select " + name + "('x', 'y', false)"
+		if wire.Scan([]byte(text)) == 0 {
+			t.Errorf("%s gives no hint", text)
+		}
+		if !strings.Contains(learnQuestion, "'"+name+"'") {
+			t.Errorf("nobody asks which expressions call %s", name)
+		}
+		k := newKnowledge([]Row{{rowText, "v", text}}, nil)
+		if l := k.Of([]byte("select * from v"), false); l == nil && !k.HidesSequences {
+			t.Errorf("a view that calls %s leaves nothing", name)
+		}
+	}
+	k := newKnowledge([]Row{{rowText, "v", "select table_to_xml('t', true, true, '')"}}, nil)
+	if of(k, "select * from v")&wire.HintDo == 0 || !strings.Contains(learnQuestion, "'table_to_xml'") {
+		t.Error("a view that reads a table by its name leaves nothing")
+	}
+}
+
 func TestBodiesThatChooseWhatRandomGives(t *testing.T) {
 	for body, want := range map[string]bool{
 		"select setseed(0.5)": true, "begin set local SEED = 0.5; end": true, "begin perform set_config('seed', x, true); end": true,

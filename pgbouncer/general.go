@@ -64,7 +64,7 @@ var general = []setting{
 	{name: "log_connections", kind: kindFlag, def: "1"},
 	{name: "log_disconnections", kind: kindFlag, def: "1"},
 	{name: "log_pooler_errors", kind: kindFlag, def: "1", fate: ignored, note: "Why a client leaves is a line of log_disconnections; what pgweir refuses is counted in the metrics."},
-	{name: "log_stats", kind: kindFlag, def: "1", fate: ignored, note: "Figures are on the console and over HTTP, not in the log."},
+	{name: "log_stats", kind: kindFlag, def: "1", anyway: "0", fate: ignored, note: "Figures are on the console and over HTTP, not in the log."},
 	{name: "logfile", kind: kindPath, fate: process, note: "Opened anew at SIGHUP and RELOAD, by another name too. " + serviceOwn},
 	{name: "max_client_conn", kind: kindNumber, def: "100", written: true, most: 1000000, note: "There are 40 connections more for the console, and none else; in PgBouncer whoever asks for it is exempt."},
 	{name: "max_db_client_connections", kind: kindNumber, def: "0", fate: later, note: "Until then: max_client_conn."},

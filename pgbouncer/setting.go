@@ -32,6 +32,9 @@ type setting struct {
 	def  string
 	fate fate
 	to   string // pgweir's name, if it is another
+	// anyway is a value of which pgweir does what it asks for; "" if there is none but
+	// the default, of which nobody needs to be told either.
+	anyway string
 	// written: pgweir's default is another, so that PgBouncer's is written out.
 	written bool
 	// least and most bound the value here; what is beyond is taken for the bound. With

@@ -221,7 +221,7 @@ func (t *translator) unread(name string) string {
 
 // without takes a setting that pgweir has no counterpart of.
 func (t *translator) without(b *block, at config.Place, s *setting, name, shown string, value any) {
-	moot := s.isDefault(value)
+	moot := s.isDefault(value) || s.anyway != "" && s.is(s.anyway, value)
 	switch s.fate {
 	case process:
 		t.ofProcess(s.name, value.(string))
@@ -256,8 +256,13 @@ func (s *setting) isDefault(value any) bool {
 		n := value.(int64)
 		return n < 0 || n == 0 && s.inherits
 	}
-	def, err := s.parse(s.def)
-	return err == nil && fmt.Sprint(def) == fmt.Sprint(value)
+	return s.is(s.def, value)
+}
+
+// is tells whether a text is that value.
+func (s *setting) is(text string, value any) bool {
+	other, err := s.parse(text)
+	return err == nil && fmt.Sprint(other) == fmt.Sprint(value)
 }
 
 func (t *translator) ofProcess(name, value string) {

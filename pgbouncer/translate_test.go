@@ -125,6 +125,10 @@ func TestDefaultsAreNoWarnings(t *testing.T) {
 	if notes := Matters(tr.notes); len(notes) > 0 {
 		t.Errorf("%+v", notes)
 	}
+	tr = of("[pgbouncer]\nlog_stats = 0")
+	if notes := Matters(tr.notes); len(notes) > 0 || !strings.Contains(string(tr.text()), "#! log_stats = 0") {
+		t.Errorf("what pgweir does anyway: %+v, %s", notes, tr.text())
+	}
 }
 
 func TestOneFileIsToldFromTheOther(t *testing.T) {

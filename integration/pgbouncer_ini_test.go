@@ -467,6 +467,16 @@ func TestADaemonIsReadyWhenItsParentEnds(t *testing.T) {
 	syscall.Kill(pid, syscall.SIGTERM)
 	eventually(t, "the daemon is gone", gone)
 
+	b.write(t, "pgbouncer.ini", strings.Replace(iniFiles["pgbouncer.ini"], "logfile", ";logfile", 1))
+	if out, code := b.ends(t, "pgbouncer", "-d", "pgbouncer.ini"); code != 0 || !strings.Contains(out, "warning: -d: there is no logfile") {
+		t.Errorf("-d without a logfile: %d, %s", code, out)
+	}
+	if pid, err = strconv.Atoi(strings.TrimSpace(b.read(t, "pgbouncer.pid"))); err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(pid, syscall.SIGTERM)
+	eventually(t, "the second daemon is gone", gone)
+
 	b.write(t, "pgbouncer.ini", strings.Replace(iniFiles["pgbouncer.ini"], "pidfile", ";pidfile", 1))
 	if out, code := b.ends(t, "pgbouncer", "-d", "pgbouncer.ini"); code != 1 || !strings.Contains(out, "needs a pidfile") {
 		t.Errorf("-d without a pidfile: %d, %s", code, out)

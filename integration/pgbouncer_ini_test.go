@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -465,8 +467,54 @@ func TestADaemonIsReadyWhenItsParentEnds(t *testing.T) {
 	syscall.Kill(pid, syscall.SIGTERM)
 	eventually(t, "the daemon is gone", gone)
 
+	b.write(t, "pgbouncer.ini", strings.Replace(iniFiles["pgbouncer.ini"], "logfile", ";logfile", 1))
+	if out, code := b.ends(t, "pgbouncer", "-d", "pgbouncer.ini"); code != 0 || !strings.Contains(out, "warning: -d: there is no logfile") {
+		t.Errorf("-d without a logfile: %d, %s", code, out)
+	}
+	if pid, err = strconv.Atoi(strings.TrimSpace(b.read(t, "pgbouncer.pid"))); err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(pid, syscall.SIGTERM)
+	eventually(t, "the second daemon is gone", gone)
+
 	b.write(t, "pgbouncer.ini", strings.Replace(iniFiles["pgbouncer.ini"], "pidfile", ";pidfile", 1))
 	if out, code := b.ends(t, "pgbouncer", "-d", "pgbouncer.ini"); code != 1 || !strings.Contains(out, "needs a pidfile") {
 		t.Errorf("-d without a pidfile: %d, %s", code, out)
 	}
+}
+
+// Debian's unit for PgBouncer has Type=notify.
+func TestSystemdIsToldWhenClientsCanConnect(t *testing.T) {
+	t.Parallel()
+	b := newBouncer(t)
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(b.Dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	hears := func(want string) {
+		t.Helper()
+		socket.SetReadDeadline(time.Now().Add(patience))
+		buf := make([]byte, 1000)
+		n, err := socket.Read(buf)
+		if err != nil || !strings.HasPrefix(string(buf[:n]), want) {
+			t.Fatalf("systemd is told %q (%v), want %q: %s", buf[:n], err, want, b.log)
+		}
+	}
+	cmd := b.command("pgbouncer", "-q", "pgbouncer.ini")
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(b.Dir, "notify"))
+	if b.p, err = child.Start(cmd, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.stop(t) })
+	hears("READY=1")
+	if !b.reachable() {
+		t.Error("it is ready, and nobody can connect")
+	}
+	b.p.Signal(syscall.SIGHUP)
+	hears("RELOADING=1\nMONOTONIC_USEC=")
+	hears("READY=1")
+	b.p.Signal(syscall.SIGINT) // KillSignal= of that unit
+	hears("STOPPING=1")
+	b.stop(t)
 }

@@ -61,7 +61,7 @@ func runPgBouncer(args []string, stdout, stderr io.Writer) int {
 				return nil
 			}
 			b.path = args[0]
-			return b.run()
+			return b.run(stderr)
 		},
 	}
 	flags := cmd.Flags()
@@ -82,7 +82,7 @@ func runPgBouncer(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func (b *bouncer) run() error {
+func (b *bouncer) run(stderr io.Writer) error {
 	from := newSource(b.path)
 	from.verbose = b.verbose > 0
 	c, err := from.load()
@@ -95,7 +95,11 @@ func (b *bouncer) run() error {
 		}
 	}
 	if b.daemon && !isDaemon() {
-		return startDaemon(from.process())
+		err := startDaemon(from.process())
+		if err == nil && from.process().LogFile == "" {
+			fmt.Fprintln(stderr, "pgbouncer: warning: -d: there is no logfile, so that nobody sees the log")
+		}
+		return err
 	}
 	o := serveOptions{from: from, config: c, user: b.user, logs: os.Stderr}
 	if b.quiet || b.daemon {

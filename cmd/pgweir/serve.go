@@ -115,7 +115,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 
-	front := &frontDesk{log: log, level: level, from: o.from, file: file, process: o.from.process(), stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
+	front := &frontDesk{log: log, level: level, from: o.from, file: file, process: o.from.process(), manager: newServiceManager(), stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
 	watcher := census.NewWatcher(front.censusSettings())
 	p, err := front.start(signals, c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses})
 	if errors.Is(err, errGivenUp) {
@@ -146,6 +146,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	go front.reload()
 	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
 	tellParent(nil)
+	front.tellManager(front.manager.ready())
 	front.heed(signals, cancel)
 	return nil
 }
@@ -158,6 +159,7 @@ type frontDesk struct {
 	file  *logFile // nil: the log is in none
 	// process is as the file said it at the start.
 	process pgbouncer.Process
+	manager serviceManager
 	proxy   *proxy.Proxy
 	stop    chan stopRequest
 	// hangups has what the next reload is for: all that come while another is under
@@ -210,7 +212,16 @@ func (f *frontDesk) hangUp() {
 // wait for commands that passwords come from, and nothing else waits for that.
 func (f *frontDesk) reload() {
 	for range f.hangups {
+		f.tellManager(f.manager.reloading())
 		f.proxy.Reload() // logs what came of it
+		f.tellManager(f.manager.ready())
+	}
+}
+
+// tellManager logs what has come of a word to the service manager.
+func (f *frontDesk) tellManager(err error) {
+	if err != nil {
+		f.log.Warn("the service manager cannot be told", "err", err)
 	}
 }
 
@@ -231,10 +242,12 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 				return
 			default:
 				stopping = true
+				f.tellManager(f.manager.stopping())
 				p.Drain(p.Config().ShutdownTimeout)
 			}
 		case r := <-f.stop:
 			stopping = true
+			f.tellManager(f.manager.stopping())
 			if r.atOnce {
 				p.Close()
 				return

@@ -60,3 +60,33 @@ func TestACleanUpThatFailsLeavesNothing(t *testing.T) {
 		t.Errorf("the next client finds %s, want %s", fmt.Sprint(left), want)
 	}
 }
+
+// TestASettingOfALibrarysThatIsRefusedEndsNobody: its client goes on, wherever the
+// library is loaded.
+func TestASettingOfALibrarysThatIsRefusedEndsNobody(t *testing.T) {
+	t.Parallel()
+	createRole(t, "loads")
+	w := startWeir(t, weirOptions{Top: "leak_check = 0.0", Database: "pool_size = 1", Tables: "[users.loads]"})
+	const load = "do $$ begin end $$"
+	for _, texts := range [][]string{
+		{load, "set plpgsql.variable_conflict = 'use_column'"},
+		{load, "select set_config('plpgsql.variable_conflict', 'use_column', false)"},
+		{load, "begin", "set plpgsql.extra_errors = 'all'", "rollback"},
+		{"set plpgsql.variable_conflict = 'use_column'", load},
+		{"set plpgsql.variable_conflict = 'use_column'"},
+	} {
+		a, b := rawLogin(t, w.Addr(), "loads", w.DB), rawLogin(t, w.Addr(), "loads", w.DB)
+		simply(t, b, "select 1")
+		for _, text := range texts {
+			simply(t, a, text)
+		}
+		for _, c := range []*rawConn{b, a, b, a} {
+			simply(t, c, load)
+			if got := simply(t, c, "select 'served'"); got != "served" {
+				t.Fatalf("%q: the client is answered %q", texts, got)
+			}
+		}
+		a.Say(t, bye)
+		b.Say(t, bye)
+	}
+}

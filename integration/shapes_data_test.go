@@ -3,18 +3,16 @@ package integration
 // defines has PL/pgSQL loaded, which defines settings that only a superuser may set.
 const defines = "do $$ begin end $$"
 
-// loads is a function that has it loaded too.
-var loads = []string{"create function @f() returns int language plpgsql as $f$ begin return 1; end $f$"}
-
 // libraryShapes set what a library has defined, or defines later, and are refused.
+// Another client loads it again, since what is refused to its name has moved it.
 var libraryShapes = []statefulShape{
-	{name: "a setting of a library's that its client may not set", act: does(defines, "set plpgsql.variable_conflict = 'use_column'", "select @f()"), setup: loads, look: simple("select @f()"), effect: vanishes},
+	{name: "a setting of a library's that its client may not set", act: deeds(does(defines, "set plpgsql.variable_conflict = 'use_column'"), others('B', defines), does("select 1")), look: simple("select 1"), effect: vanishes},
 	{name: "a setting of a library's that its client may not set, by set_config",
-		act: does(defines, "select set_config('plpgsql.variable_conflict', 'use_column', false)", "select @f()"), setup: loads, look: simple("select @f()"), effect: vanishes},
+		act: deeds(does(defines, "select set_config('plpgsql.variable_conflict', 'use_column', false)"), others('B', defines), does("select 1")), look: simple("select 1"), effect: vanishes},
 	{name: "a setting of a library's that a block sets and is refused",
-		act: does(defines, "begin", "set plpgsql.extra_errors = 'all'", "rollback"), setup: loads, look: simple("select @f()"), effect: vanishes},
-	{name: "a setting of a library's that comes later", act: does("set plpgsql.variable_conflict = 'use_column'", defines, "select @f()"), setup: loads, look: simple("select @f()"), effect: vanishes},
-	{name: "a setting of a library's that another has loaded", act: deeds(does("set plpgsql.variable_conflict = 'use_column'"), others('B', defines)), setup: loads, look: simple("select @f()"), effect: vanishes},
+		act: deeds(does(defines, "begin", "set plpgsql.extra_errors = 'all'", "rollback"), others('B', defines), does("select 1")), look: simple("select 1"), effect: vanishes},
+	{name: "a setting of a library's that comes later", act: deeds(does("set plpgsql.variable_conflict = 'use_column'", defines), others('B', defines), does("select 1")), look: simple("select 1"), effect: vanishes},
+	{name: "a setting of a library's that another has loaded", act: deeds(does("set plpgsql.variable_conflict = 'use_column'"), others('B', defines), does("select 1")), look: simple("select 1"), effect: vanishes},
 	{name: "a setting of a library's that its owner may set", admin: []string{"create function @f() returns text language plpgsql security definer as $f$ begin return set_config('plpgsql.extra_warnings', 'all', false); end $f$"},
 		act: does(defines, "select @f()"), look: simple("select current_setting('plpgsql.extra_warnings', true) is not distinct from 'all'")},
 	{name: "a setting of a library's that everybody may set", admin: []string{"create extension if not exists pg_trgm schema public"},
@@ -76,3 +74,27 @@ func foreign(shapes []statefulShape, others bool) []statefulShape {
 	}
 	return shapes
 }
+
+// lookLink asks for the connection of dblink's that has no name.
+const lookLink = "select x from dblink('select 1') as t (x int)"
+
+// linkShapes open one.
+var linkShapes = func() []statefulShape {
+	const conn = "'host=127.0.0.1 port={port} dbname=postgres user=postgres'"
+	dblink := []string{"create extension if not exists dblink schema public", "grant execute on function dblink_connect_u(text) to public"}
+	rule := []string{calc, "create table @rules as select $q$dblink_connect_u(" + conn + ")$q$::text as e"}
+	all := []statefulShape{
+		{name: "by a function in C of another name", admin: append(dblink, "create function app.@mine(text) returns text language c strict security definer as '$libdir/dblink', 'dblink_connect'"), act: does("select @mine(" + conn + ")")},
+		{name: "by a view of such a function", admin: append(dblink, "create function app.@mine(text) returns text language c strict security definer as '$libdir/dblink', 'dblink_connect'"),
+			setup: []string{"create view @v as select @mine(" + conn + ") as a"}, act: does("select * from @v")},
+		{name: "by SQL in a column", admin: dblink, setup: rule, act: does("select @calc(e) from @rules")},
+		{name: "by SQL that is put together", admin: dblink,
+			setup: []string{"create function @f() returns text language plpgsql as $f$ declare r text; begin execute 'select dbl' || 'ink_conn' || 'ect_u(' || quote_literal(" + conn + ") || ')' into r; return r; end $f$"}, act: does("select @f()")},
+	}
+	for i := range all {
+		s := &all[i]
+		s.others = true // A loses what nobody can tell that it has made
+		s.name, s.look, s.after = "a connection of dblink's without a name, "+s.name, simple(lookLink), []string{"drop extension dblink cascade"}
+	}
+	return all
+}()

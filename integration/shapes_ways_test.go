@@ -27,7 +27,7 @@ func allShapes() (all []statefulShape) {
 			all = append(all, ways[i].shapes(&turn)...)
 		}
 	}
-	all = slices.Concat(all, oddShapes, steeredShapes, proofShapes, libraryShapes, foreignShapes, namedShapes)
+	all = slices.Concat(all, oddShapes, steeredShapes, proofShapes, libraryShapes, foreignShapes, namedShapes, linkShapes)
 	for i := range all {
 		all[i].late = i%4 == 2
 	}

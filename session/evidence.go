@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"slices"
 	"strconv"
+	"strings"
 
 	"pgweir/session/pipeline"
 	"pgweir/session/proof"
@@ -229,16 +231,17 @@ func (e *evidence) later(k *proof.Knowledge, outdated bool) (all proof.Learned, 
 // well. What random gives next is to be known to nobody.
 func (s *Session) wash(o *Out) {
 	l := s.link
-	sql := l.sow()
+	var sql []string
 	if l.unsure {
 		l.unsure = false
 		l.settings = l.settings.AfterReset(l.base)
-		if sql != "" {
-			sql = ";" + sql
+		sql = append(sql, "RESET ALL")
+		if c := s.config.Catalog; c != nil {
+			sql = append(sql, c.Knowledge().Disconnect())
 		}
-		sql = "RESET ALL" + sql
 	}
-	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), sql))
+	sql = slices.DeleteFunc(append(sql, l.sow()), func(one string) bool { return one == "" })
+	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), strings.Join(sql, ";")))
 	s.unnamedHere = false
 	s.owed.Push(pipeline.Reset)
 }

@@ -91,6 +91,9 @@ func (s *Session) pose(a *asking, o *Out) {
 		a.Parts = a.Parts&^partSettings | proof.PartHash
 		a.Names = k.With(s.settings.Customs())
 	}
+	if s.link.unsure {
+		a.Parts |= proof.PartSlots
+	}
 	s.send(a, o)
 }
 

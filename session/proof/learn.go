@@ -82,6 +82,15 @@ func (k *Knowledge) isDefault(v wire.Param) bool { return k != nil && k.defaults
 // set, rather than having its default.
 func (k *Knowledge) Set(v wire.Param) bool { return v.Value != "" && !k.isDefault(v) }
 
+// Disconnect is the statement that ends the connection of dblink's which has no name,
+// and which its list does not have; "" without the extension.
+func (k *Knowledge) Disconnect() string {
+	if k == nil || k.Dblink == "" {
+		return ""
+	}
+	return "DO $pgweir$ BEGIN PERFORM " + strings.TrimSuffix(k.Dblink, "dblink_get_connections") + "dblink_disconnect(); EXCEPTION WHEN OTHERS THEN NULL; END $pgweir$ LANGUAGE plpgsql"
+}
+
 // Any is what a statement may leave behind of which nothing is known.
 func (k *Knowledge) Any() *Learned { return &k.any }
 
@@ -234,6 +243,9 @@ func (b *builder) row(r Row) {
 			used.Hints |= wire.HintDblink // it is in C
 		}
 		used.usedBy = append(used.usedBy, r.Name)
+	case rowConnects:
+		b.node(r.Name).Hints |= wire.HintDblink
+		b.node(r.Name).function = true
 	case rowDblink:
 		b.k.Dblink = r.Name
 	case rowEvent:
@@ -358,6 +370,9 @@ func Body(text string) (l Learned) {
 	l.Unknown = l.Unknown || !made
 	wire.BodyExecuted(b, func(template []byte, whole bool) {
 		l.Foreign = l.Foreign || !whole || callsAny(template)
+		l.Seeds = l.Seeds || seeds.Match(template)
+		l.Hints |= wire.BodyHints(template) &^ wire.HintCall // words that were put together
+		l.names(template)
 	})
 	return l
 }

@@ -8,17 +8,18 @@ import (
 
 // The kinds of rows that learnQuestion is answered with.
 const (
-	rowName    = 'g' // a setting of PostgreSQL's or of an extension's that a session may have
-	rowDefault = 'r' // a setting of an extension's, and what roles and databases set it to
-	rowBody    = 'f' // a function in SQL or PL/pgSQL, and its body
-	rowOther   = 'o' // a function in another language, and its body
-	rowCode    = 'C' // a function in C that may do other things with other arguments
-	rowSets    = 'S' // another name of set_config
-	rowText    = 'x' // an object, and the expression of it that calls a function of PostgreSQL's which leaves something
-	rowRead    = 'y' // a setting of an extension's that an object reads
-	rowUses    = 'u' // an object, and another one that it uses
-	rowDblink  = 'D' // the function dblink_get_connections, by its whole name
-	rowEvent   = 'v' // a function that an event trigger calls
+	rowName     = 'g' // a setting of PostgreSQL's or of an extension's that a session may have
+	rowDefault  = 'r' // a setting of an extension's, and what roles and databases set it to
+	rowBody     = 'f' // a function in SQL or PL/pgSQL, and its body
+	rowOther    = 'o' // a function in another language, and its body
+	rowCode     = 'C' // a function in C that may do other things with other arguments
+	rowSets     = 'S' // another name of set_config
+	rowText     = 'x' // an object, and the expression of it that calls a function of PostgreSQL's which leaves something
+	rowRead     = 'y' // a setting of an extension's that an object reads
+	rowUses     = 'u' // an object, and another one that it uses
+	rowDblink   = 'D' // the function dblink_get_connections, by its whole name
+	rowConnects = 'K' // a function that opens a connection of dblink's, whatever its name
+	rowEvent    = 'v' // a function that an event trigger calls
 )
 
 // digestQuestion is one text for all objects of a database that decide what a
@@ -100,6 +101,8 @@ var learnQuestion = strings.Replace(`SELECT 'g'::text, name, ''::text FROM pg_se
  UNION ALL SELECT DISTINCT 'C', p.proname::text, '' FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
  WHERE l.lanname IN ('c', 'internal') AND p.oid >= 16384 AND p.pronargs > 0 AND 'internal'::regtype <> ALL (p.proargtypes::oid[]) AND p.prorettype <> 'trigger'::regtype
  AND (p.provolatile = 'v' OR p.proname ~ '^(crosstab|connectby|xpath_table)')
+ UNION ALL SELECT DISTINCT 'K', p.proname::text, '' FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+ WHERE l.lanname = 'c' AND p.oid >= 16384 AND p.prosrc = 'dblink_connect'
  UNION ALL SELECT DISTINCT 'S', p.proname::text, '' FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
  WHERE l.lanname = 'internal' AND p.oid >= 16384 AND p.prosrc = 'set_config_by_name'
  UNION ALL SELECT DISTINCT 'y', m[1], '' FROM (

@@ -183,6 +183,13 @@ func TestFunctionsThatLeaveSomethingAreKnownByTheirWordsAndInExpressions(t *test
 	}
 }
 
+func TestWordsThatAreMadeOfConstants(t *testing.T) {
+	l := Body("begin execute 'select set_con' || 'fig(''my' || '.x'', ''1'', false), pg_create_phys' || 'ical_replication_slot(''x'', true, true)'; end")
+	if strings.Join(l.Settings, " ") != "my.x" || l.Hints&wire.HintProcess == 0 || l.Foreign {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestBodiesThatChooseWhatRandomGives(t *testing.T) {
 	for body, want := range map[string]bool{
 		"select setseed(0.5)": true, "begin set local SEED = 0.5; end": true, "begin perform set_config('seed', x, true); end": true,
@@ -231,6 +238,17 @@ func TestDblinkIsFoundByWhoUsesIt(t *testing.T) {
 	k := newKnowledge([]Row{{rowDblink, "public.dblink_get_connections", ""}, uses("f", "dblink_connect_u")}, nil)
 	if k.Dblink != "public.dblink_get_connections" || of(k, "select f()")&wire.HintDblink == 0 {
 		t.Errorf("%q, %b", k.Dblink, of(k, "select f()"))
+	}
+}
+
+func TestDblinkIsFoundByWhatItsFunctionsAre(t *testing.T) {
+	k := newKnowledge([]Row{{rowConnects, "zz", ""}, uses("v", "zz")}, nil)
+	if of(k, "select zz('x')")&of(k, "select * from v")&wire.HintDblink == 0 || k.Disconnect() != "" {
+		t.Errorf("%b, %q", of(k, "select zz('x')"), k.Disconnect())
+	}
+	k = newKnowledge([]Row{{rowDblink, "x.dblink_get_connections", ""}}, nil)
+	if !strings.Contains(k.Disconnect(), "PERFORM x.dblink_disconnect()") {
+		t.Errorf("%q", k.Disconnect())
 	}
 }
 

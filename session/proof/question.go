@@ -115,6 +115,8 @@ var parts = []struct {
 	{ReasonPrepared, `SELECT 'p', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)
  UNION ALL SELECT 'n', pg_catalog.count(*)::pg_catalog.text, '' FROM pg_catalog.pg_prepared_statements
  WHERE pg_catalog.starts_with(name, $prefix)`},
+	{PartSlots, `SELECT 'b', '', '' WHERE EXISTS (SELECT FROM pg_catalog.pg_get_replication_slots()
+ WHERE active_pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())`},
 	{PartDblink, `SELECT 'b', '', '' WHERE $dblink() IS NOT NULL`},
 	{ReasonChannels, `SELECT 'c', channel, '' FROM pg_catalog.pg_listening_channels() AS channel`},
 	{PartLearn, learnQuestion},
@@ -290,7 +292,7 @@ func (a *Answer) row(body []byte) {
 	case 'c':
 		a.Found |= ReasonChannels
 		a.Channels = append(a.Channels, name)
-	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowSets, rowText, rowRead, rowUses, rowEvent:
+	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowSets, rowText, rowRead, rowUses, rowConnects, rowEvent:
 		if a.size += len(body); a.size > maxRows {
 			a.Failed, a.Learned = true, nil
 			return

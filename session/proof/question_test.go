@@ -22,14 +22,14 @@ func text(q Question) string { return string(q.Append(nil)) }
 
 func TestAQuestionHasTheTextsOfItsParts(t *testing.T) {
 	for part, want := range map[Reason]string{
-		PartSettings: "'s' ELSE 'w'", PartHash: "SELECT 'e'", PartDigest: "SELECT 'd'", PartLearn: "SELECT 'g'::text", PartDblink: "SELECT 'b'",
+		PartSettings: "'s' ELSE 'w'", PartHash: "SELECT 'e'", PartDigest: "SELECT 'd'", PartLearn: "SELECT 'g'::text", PartDblink: "SELECT 'b', '', '' WHERE public.dblink", PartSlots: "SELECT 'b', '', '' WHERE EXISTS",
 		ReasonLock: "SELECT 'l'", ReasonTemp: "SELECT 't'", ReasonCursor: "SELECT 'h'", ReasonPrepared: "SELECT 'p'", ReasonChannels: "SELECT 'c'",
 	} {
 		one := text(Question{Parts: part, Dblink: "public.dblink_get_connections"})
 		if !strings.Contains(one, want) || strings.Contains(one, "$") && part != PartLearn {
 			t.Errorf("%s is asked for by %s", want, one)
 		}
-		all := text(Question{Parts: PartsAll | PartHash | PartDigest | PartLearn | PartDblink})
+		all := text(Question{Parts: PartsAll | PartHash | PartDigest | PartLearn | PartDblink | PartSlots, Dblink: "public.dblink_get_connections"})
 		if strings.Count(all, want) != 1 {
 			t.Errorf("%s occurs %d times in the question about everything", want, strings.Count(all, want))
 		}

@@ -49,6 +49,8 @@ const (
 	PartDigest
 	// PartDblink asks for connections that the extension dblink keeps.
 	PartDblink
+	// PartSlots asks for temporary replication slots.
+	PartSlots
 	// PartLearn reads the database's functions, and what uses them.
 	PartLearn
 

@@ -290,7 +290,7 @@ func (a *Answer) row(body []byte) {
 	case 'c':
 		a.Found |= ReasonChannels
 		a.Channels = append(a.Channels, name)
-	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowSets, rowText, rowRead, rowUses, rowEvent:
+	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowSets, rowText, rowRead, rowUses, rowPlans, rowEvent:
 		if a.size += len(body); a.size > maxRows {
 			a.Failed, a.Learned = true, nil
 			return

@@ -52,6 +52,7 @@ const (
 	calls                   // select fNAME('TOKEN'), see world
 	inserts                 // insert into dNAME values ('TOKEN')
 	dropsSequences          // DISCARD SEQUENCES: pgweir's own
+	dropsPlans              // DISCARD PLANS: pgweir's own
 	replaces                // create or replace function fNAME() as 'TOKEN'
 )
 
@@ -98,6 +99,7 @@ var stmtPatterns = []struct {
 	{copiesIn, regexp.MustCompile(`^copy t from stdin$`)},
 	{copiesOut, regexp.MustCompile(`^copy \(select '(?P<token>\w+)'\) to stdout$`)},
 	{discards, regexp.MustCompile(`(?i)^(?P<token>discard) all$`)},
+	{dropsPlans, regexp.MustCompile(`^DISCARD PLANS$`)},
 	{dropsSequences, regexp.MustCompile(`^DISCARD SEQUENCES$`)},
 	{savepoints, regexp.MustCompile(`^savepoint (?P<name>\w+)$`)},
 	{rollsBackTo, regexp.MustCompile(`^rollback to (?P<name>\w+)$`)},
@@ -200,6 +202,7 @@ func key(name string) string { return name[:min(len(name), 63)] }
 // set sets a setting.
 func (b *backend) set(name, value string) {
 	name = strings.ReplaceAll(name, `"`, "")
+	b.rezoned = b.rezoned || name == "timezone"
 	if i := wire.VarIndex([]byte(name)); i >= 0 {
 		b.vars[i] = value
 		return
@@ -213,6 +216,7 @@ func (b *backend) set(name, value string) {
 // unset sets it back. That one of an extension's was there shows for good.
 func (b *backend) unset(name string) {
 	name = strings.ReplaceAll(name, `"`, "")
+	b.rezoned = b.rezoned || name == "timezone" || strings.EqualFold(name, "all")
 	switch i := wire.VarIndex([]byte(name)); {
 	case strings.EqualFold(name, "all"):
 		b.vars = b.reset
@@ -382,6 +386,9 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 		tag = "RESET"
 	case forgets:
 		tag = "DISCARD SEQUENCES"
+	case dropsPlans:
+		clear(b.plans)
+		tag = "DISCARD PLANS"
 	case listens:
 		b.state["channel "+s.name], tag = "", "LISTEN"
 	case unlistens:
@@ -433,6 +440,7 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 		}
 		b.end(true)
 		b.unset("all")
+		clear(b.plans)
 		delete(b.settings, follow.NameRole)
 		delete(b.settings, follow.NameAuthorization)
 		clear(b.state)
@@ -501,6 +509,7 @@ func (b *backend) undecided(s *stmt) bool {
 func (b *backend) effects(s *stmt) {
 	var all effects
 	if b.pooled {
+		b.plan(s)
 		all = b.world.decide(b.owner, s)
 	} else {
 		all, _ = b.world.effectsOf(b.owner, s, b.runs[s.token])
@@ -510,6 +519,25 @@ func (b *backend) effects(s *stmt) {
 		b.effect(text, s.token)
 	}
 }
+
+// plan has a function plan its statements, unless the backend has that plan. One
+// that somebody else has made must be as it would be for its client, who has not
+// changed the settings itself meanwhile.
+func (b *backend) plan(s *stmt) {
+	if s.kind != calls {
+		return
+	}
+	made, ok := b.plans[s.name]
+	switch zone := b.vars[wire.VarTimeZone]; {
+	case !ok:
+		b.plans[s.name] = functionPlan{b.owner, zone}
+	case made.owner != b.owner && made.zone != zone && !b.rezoned:
+		panic(fmt.Sprintf("f%s is run for %s in %s by the plan that %s has made in %s", s.name, b.owner, zone, made.owner, made.zone))
+	}
+}
+
+// functionPlan is whose plan of a function a backend has, and for which time zone.
+type functionPlan struct{ owner, zone string }
 
 func (b *backend) effect(text, arg string) {
 	text = strings.TrimPrefix(text, "perform ")

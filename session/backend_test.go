@@ -66,7 +66,9 @@ type backend struct {
 	pooled   bool
 	runs     map[string]int
 	replaced []int // functions, in the transaction under way
-	showed   int   // the version of the objects that it has told last
+	plans    map[string]functionPlan
+	rezoned  bool // the lease's own client has set the time zone
+	showed   int  // the version of the objects that it has told last
 }
 
 type savepoint struct {
@@ -118,7 +120,7 @@ func newBackend(vars wire.Vars) *backend {
 		verdict: func(string) verdict { return done },
 		refuses: func() bool { return false },
 		fails:   func(*stmt) bool { return false },
-		runs:    map[string]int{},
+		runs:    map[string]int{}, plans: map[string]functionPlan{},
 	}
 	return b
 }

@@ -86,6 +86,7 @@ func (s *Session) takeSettings(a *asking) (differs bool) {
 		}
 	}
 	s.settings, s.link.settings = next, there
+	s.notePlans(0)
 	return differs
 }
 

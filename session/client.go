@@ -234,7 +234,11 @@ func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 	differs := s.vars != s.link.Vars || s.settings != s.link.settings && s.tx == 'I'
 	if differs && !s.owed.OwesClient() && !s.owed.Has(pipeline.Settings) && !s.owed.Has(pipeline.Aside) && s.tx != 'E' && s.batch == batchNone {
 		f.pass(&o.ToServer)
-		s.replay(o)
+		s.replay(false, o)
+	}
+	if s.link.plans.by == severalCounted && s.replans() {
+		f.pass(&o.ToServer)
+		s.replan(o)
 	}
 	if s.pins != 0 && s.link.counted != s.id && s.long == longNone && s.tx == 'I' && s.batch == batchNone && s.owed.Len() == 0 {
 		f.pass(&o.ToServer)

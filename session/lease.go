@@ -20,8 +20,9 @@ func (s *Session) Lease(l *Link, o *Out) {
 	if s.extra != nil {
 		s.extra.shown, s.extra.listened, s.extra.committed = channelsHidden, false, false
 	}
-	if s.vars != l.Vars || s.settings != l.settings {
-		s.replay(o)
+	discard := s.ownPlans()
+	if s.vars != l.Vars || s.settings != l.settings || discard {
+		s.replay(discard, o)
 	}
 	s.counts(o)
 }
@@ -168,6 +169,7 @@ func (s *Session) settle(o *Out) {
 // endLease is for the end of a lease after which there may be another.
 func (s *Session) endLease() {
 	s.abandon()
+	s.notePlans(s.hints)
 	s.phase, s.link, s.owed = Idle, nil, &pipeline.Nothing
 }
 

@@ -88,11 +88,14 @@ func (s *Session) leave(o *Out) {
 			s.link.settings = s.link.base // what a login event trigger has set is gone
 		}
 		s.link.have.Doubt() // from before a reload of the pool's mode
+		s.link.plans = plans{by: severalCounted, mixed: true}
 	case s.pins != 0 || s.hints&^hintsCheap != 0 || s.extra != nil && (s.extra.waiting && !s.extra.catching || s.extra.unknown || s.extra.showing || s.isShown()), s.mayHaveLeft(), s.awaits(), s.link.unsure:
 		reset, s.link.unsure = "DISCARD ALL", false
 		s.link.settings = s.link.base
 		s.link.have.Clear()
-		s.link.counted = 0
+		s.link.counted, s.link.plans = 0, plans{}
+	default:
+		s.notePlans(s.hints)
 	}
 	b := o.ToServer.own()
 	if s.tx != 'I' {

@@ -35,8 +35,9 @@ const (
 // them.
 const maxRefeed = 16<<10 - wire.HeaderLen
 
-// replay puts the client's settings on the backend, if they differ.
-func (s *Session) replay(o *Out) {
+// replay puts the client's settings on the backend, if they differ. discard has it
+// forget the plans of functions.
+func (s *Session) replay(discard bool, o *Out) {
 	if *s.vars == *s.link.Vars {
 		s.link.Vars = s.vars // found equal faster the next time
 	}
@@ -69,6 +70,10 @@ func (s *Session) replay(o *Out) {
 	}
 	if s.settings != s.link.settings {
 		sql = s.settings.AppendReplay(sql, s.link.settings, s.link.loaded)
+	}
+	if discard {
+		sql = append(sql, discardPlans+";"...)
+		s.link.have.Replan()
 	}
 	if len(sql) > bare {
 		s.set(sql, how, o)

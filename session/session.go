@@ -127,6 +127,7 @@ type Link struct {
 	share     float64          // of a leak check; see Session.sample
 	have      follow.OnBackend // the shared statements that it has
 	last      uint64           // the session that was there last
+	plans     plans            // those of functions; see plans.go
 	counted   uint64           // the only one that has been there since the backend forgot its sequences; see sequences.go
 	epoch     uint64           // counts the leases, and the transactions in them that have hints
 

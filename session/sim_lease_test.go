@@ -108,7 +108,7 @@ func (c *simClient) take(b *simBackend) {
 		s.t.Fatalf("backend %d is lent while there is still %s", b.id, left)
 	}
 	s.happens("backend %d is lent to client %d", b.id, c.id)
-	c.lease, b.holder = b, c
+	c.lease, b.holder, b.rezoned = b, c, false
 }
 
 // Grant is called when the client's turn has come; on any goroutine.

@@ -207,6 +207,7 @@ func (w *world) learn() (rows []string) {
 	for _, name := range []string{"work_mem", "search_path", "log_min_messages", "lock_timeout", follow.NameRole, follow.NameAuthorization} {
 		rows = append(rows, row("g", name, ""))
 	}
+	rows = append(rows, row("P", "", ""))
 	for i, f := range functions {
 		name := fmt.Sprintf("f%d", i)
 		if !f.shown {

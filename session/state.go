@@ -248,6 +248,9 @@ func (s *Session) readStrings(text []byte, nonconforming, run bool) (h wire.Hint
 		}
 		if run {
 			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintProcess)
+			for _, name := range l.Names {
+				h |= readingHint(name)
+			}
 		}
 	})
 	return h
@@ -279,6 +282,7 @@ func (s *Session) noteCustom(name string) {
 func (s *Session) clean(o *Out) bool {
 	h := s.hints
 	s.hints = 0
+	s.notePlans(h)
 	s.link.epoch++
 	if h&wire.HintBackendPID != 0 {
 		s.link.pidReader = s.PID

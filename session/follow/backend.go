@@ -71,6 +71,14 @@ func (b *OnBackend) Doubt() {
 	}
 }
 
+// Replan says that the backend reads and plans each of them anew when it is next
+// used, under the settings of that moment: others than those of its Parse will not do.
+func (b *OnBackend) Replan() {
+	for st, h := range b.all {
+		h.Stale = h.Stale || !st.Made.As(st.Used)
+	}
+}
+
 // Sound is how many of them are as they should be.
 func (b *OnBackend) Sound() (n int) {
 	for _, h := range b.all {

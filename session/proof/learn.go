@@ -67,6 +67,8 @@ type Knowledge struct {
 	Dblink string
 	// HidesSequences: an object other than a function reads currval or lastval.
 	HidesSequences bool
+	// KeepsPlans: there are functions whose plans stay in a backend.
+	KeepsPlans bool
 	// defaults are what roles and databases set those to.
 	defaults map[wire.Param]bool
 }
@@ -248,6 +250,8 @@ func (b *builder) row(r Row) {
 		b.node(r.Name).function = true
 	case rowDblink:
 		b.k.Dblink = r.Name
+	case rowPlans:
+		b.k.KeepsPlans = true
 	case rowEvent:
 		b.events = append(b.events, r.Name)
 	}

@@ -19,6 +19,7 @@ const (
 	rowUses     = 'u' // an object, and another one that it uses
 	rowDblink   = 'D' // the function dblink_get_connections, by its whole name
 	rowConnects = 'K' // a function that opens a connection of dblink's, whatever its name
+	rowPlans    = 'P' // there are functions whose plans stay in a backend
 	rowEvent    = 'v' // a function that an event trigger calls
 )
 
@@ -98,6 +99,8 @@ var learnQuestion = strings.Replace(`SELECT 'g'::text, name, ''::text FROM pg_se
  UNION ALL SELECT CASE WHEN l.lanname IN ('sql', 'plpgsql') THEN 'f' ELSE 'o' END, p.proname::text, COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc)
  FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE l.lanname NOT IN ('c', 'internal') AND p.oid >= 16384 AND NOT starts_with(n.nspname::text, 'pg_temp_')
+ UNION ALL SELECT 'P', '', '' WHERE EXISTS (SELECT FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+ WHERE l.lanname NOT IN ('c', 'internal') AND (l.lanname <> 'sql' OR current_setting('server_version_num')::int >= 180000) AND p.oid >= 16384)
  UNION ALL SELECT DISTINCT 'C', p.proname::text, '' FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
  WHERE l.lanname IN ('c', 'internal') AND p.oid >= 16384 AND p.pronargs > 0 AND 'internal'::regtype <> ALL (p.proargtypes::oid[]) AND p.prorettype <> 'trigger'::regtype
  AND (p.provolatile = 'v' OR p.proname ~ '^(crosstab|connectby|xpath_table)')

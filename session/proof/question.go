@@ -292,7 +292,7 @@ func (a *Answer) row(body []byte) {
 	case 'c':
 		a.Found |= ReasonChannels
 		a.Channels = append(a.Channels, name)
-	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowSets, rowText, rowRead, rowUses, rowConnects, rowEvent:
+	case rowDblink, rowName, rowDefault, rowBody, rowOther, rowCode, rowSets, rowText, rowRead, rowUses, rowConnects, rowPlans, rowEvent:
 		if a.size += len(body); a.size > maxRows {
 			a.Failed, a.Learned = true, nil
 			return

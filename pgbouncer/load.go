@@ -2,6 +2,7 @@ package pgbouncer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +20,9 @@ type Loaded struct {
 	Notes   []Note // in the order of the lines
 }
 
+// errNowhere ends PgBouncer's start too.
+var errNowhere = errors.New("there is nowhere to listen: it and unix_socket_dir are empty")
+
 // Load reads the file at path and all that it names. As in PgBouncer, relative paths
 // start at the current folder. The error is config.Problems, unless that folder has gone.
 func Load(path string) (*Loaded, error) {
@@ -34,6 +38,9 @@ func Load(path string) (*Loaded, error) {
 	c, err := config.FromTree(&t.tree)
 	if err != nil {
 		return nil, err
+	}
+	if len(c.ListenAddr) == 0 && c.UnixSocketDir == "" {
+		return nil, config.Problems{c.Fault(errNowhere, "listen_addr")}
 	}
 	return &Loaded{Config: c, Process: t.process, Notes: t.notes}, nil
 }

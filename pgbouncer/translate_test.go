@@ -165,3 +165,20 @@ func TestOneFileIsToldFromTheOther(t *testing.T) {
 		}
 	}
 }
+
+func TestAFileMustSayWhereToListen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pgbouncer.ini")
+	for text, good := range map[string]bool{
+		"[pgbouncer]\nlisten_addr =\nunix_socket_dir =\n": false,
+		"[pgbouncer]\nunix_socket_dir =\n":                false,
+		"[pgbouncer]\n":                                   true,
+		"[pgbouncer]\nlisten_addr=*\nunix_socket_dir=\n":  true,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "listen_addr: there is nowhere to listen") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -156,7 +156,7 @@ func TestAPortIsTakenWhileSomebodyListens(t *testing.T) {
 func TestCheckReadsAPgBouncerINI(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "pooler.conf") // its content says what it is
-	text := "[databases]\napp = host=10.0.0.5 user=app max_db_client_connections=3\n[pgbouncer]\nauth_file = " + dir + "/users.txt\nunix_socket_dir =\npool_mode = transaction\nserver_round_robin = 1\npkt_buf = 4096\n"
+	text := "[databases]\napp = host=10.0.0.5 user=app max_db_client_connections=3\n[pgbouncer]\nauth_file = " + dir + "/users.txt\nlisten_addr = 127.0.0.1\nunix_socket_dir =\npool_mode = transaction\nserver_round_robin = 1\npkt_buf = 4096\n"
 	for name, text := range map[string]string{path: text, dir + "/users.txt": "\"app\" \"x\"\n"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -169,7 +169,7 @@ func TestCheckReadsAPgBouncerINI(t *testing.T) {
 	got := strings.Join(warnings(out), "\n")
 	for _, want := range []string{
 		path + ":2: databases.app.max_db_client_connections: Not there yet, so it has no effect. Until then: max_client_conn.",
-		path + ":7: server_round_robin: Has no counterpart.",
+		path + ":8: server_round_robin: Has no counterpart.",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no warning %q in\n%s", want, out)

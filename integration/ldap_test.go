@@ -315,7 +315,7 @@ func TestMistakesInLDAPOptionsAreToldWithTheirPlace(t *testing.T) {
 	for _, c := range []struct{ top, lines, want string }{
 		{"auth_type = \"ldap\"", "", `auth_type: "ldap" needs auth_ldap_options`},
 		{"auth_type = \"ldap\"\nauth_ldap_options = \"ldapserver=a\"", "", `config.toml:2: auth_ldap_options: authentication method "ldap" requires argument "ldapbasedn"`},
-		{"auth_type = \"ldap\"\nauth_ldap_options = \"ldapserver=a ldapbasedn=dc=x ldapbindpasswd=geheim ldapprefx=b\"", "", `did you mean "ldapprefix"?`},
+		{"auth_type = \"ldap\"\nauth_ldap_options = \"ldapserver=a ldapbasedn=dc=x ldapprefx=b ldapbindpasswd=geheim\"", "", `did you mean "ldapprefix"?`},
 		{"auth_type = \"md5\"\nauth_ldap_options = \"ldapserver=a\"", "", `is read only with auth_type = "ldap"`},
 		{"", "\nlocal all all ldap ldapserver=a ldapprefix=x ldapbasedn=y ldapbindpasswd=geheim", `hba.conf:2: cannot use ldapbasedn,`},
 		{"", "local all all ldap ldapserver=a ldapbasedn=dc=x ldapsearchfilter=(uid", `hba.conf:1: "(uid" is no LDAP filter`},

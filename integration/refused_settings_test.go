@@ -74,6 +74,8 @@ func TestASettingOfALibrarysThatIsRefusedEndsNobody(t *testing.T) {
 		{load, "begin", "set plpgsql.extra_errors = 'all'", "rollback"},
 		{"set plpgsql.variable_conflict = 'use_column'", load},
 		{"set plpgsql.variable_conflict = 'use_column'"},
+		{"set plpgsql.foo = '1'", load},
+		{"set plpgsql.foo = '1'"},
 	} {
 		a, b := rawLogin(t, w.Addr(), "loads", w.DB), rawLogin(t, w.Addr(), "loads", w.DB)
 		simply(t, b, "select 1")

@@ -16,12 +16,14 @@ var oddShapes = []statefulShape{
 		admin: []string{"grant set on parameter log_min_duration_statement to shapes_tuner"},
 		act:   does("set role shapes_tuner", "set log_min_duration_statement = '123456'", "reset role"), look: simple("show log_min_duration_statement"), effect: varies,
 		after: []string{"revoke set on parameter log_min_duration_statement from shapes_tuner"}},
-	{name: "a setting of a prefix that is reserved later", since: 15,
+	// A client that sets it before its backend has loaded PL/pgSQL is in
+	// refused_settings_test.go.
+	{name: "a setting of a prefix that is reserved", since: 15,
 		setup: []string{"create function @f() returns int language plpgsql as $f$ begin return 1; end $f$"},
-		act:   does("set plpgsql.foo = '1'", "select @f()"), look: simple("select 1"), effect: vanishes},
-	{name: "a setting of a prefix that another has reserved", since: 15,
+		act:   does("select @f()", "set plpgsql.foo = '1'", "select @f()"), look: simple("select 1"), effect: vanishes},
+	{name: "a setting of a prefix that is reserved, and another uses it", since: 15,
 		setup: []string{"create function @f() returns int language plpgsql as $f$ begin return 1; end $f$"},
-		act:   deeds(does("set plpgsql.foo = '1'"), others('B', "select @f()")), look: simple("select 1"), effect: vanishes},
+		act:   deeds(does("select @f()", "set plpgsql.foo = '1'"), others('B', "select @f()")), look: simple("select 1"), effect: vanishes},
 	{name: "a temporary table in front of another's table", setup: []string{"create table @t (i int)", "insert into @t values (1), (2)"},
 		act: does("create temp table @t (i int)"), look: simple("select count(*) from @t")},
 	{name: "a table of a path at the login in front of another's table", startA: []string{"options", "-c search_path=pg_temp,app"},

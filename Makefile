@@ -34,7 +34,7 @@ demo: need-go ## Show on a throwaway PostgreSQL what pgweir saves (ARGS="--clien
 	@$(BIN) demo $(ARGS)
 
 test: need-go ## Run every check and every test against the installed PostgreSQL
-	@scripts/install-postgres server psql pgbench psycopg2
+	@scripts/install-postgres server psql pgbench psycopg2 openssl
 	@scripts/install-browser
 	@scripts/install-promtool >/dev/null
 	@$(MAKE) --no-print-directory lint
@@ -54,7 +54,7 @@ test-race: need-go ## Run integration tests with the race detector in the progra
 		-run "^($$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' $(RACED) | paste -sd '|'))$$"
 
 test-versions: need-go ## Repeat the integration tests that depend on it against PostgreSQL 14 to 18
-	@scripts/install-postgres psql pgbench psycopg2
+	@scripts/install-postgres psql pgbench psycopg2 openssl
 	@scripts/test-versions
 
 regress: need-go ## Run PostgreSQL's own regression suite through pgweir
@@ -95,7 +95,7 @@ clean: ## Delete what was built
 	rm -rf bin dist
 
 install-postgres: ## Install PostgreSQL's programs and what the tests need, where they are missing
-	@scripts/install-postgres server psql pgbench psycopg2
+	@scripts/install-postgres server psql pgbench psycopg2 openssl
 
 need-go:
 	@command -v $(GO) >/dev/null || { \

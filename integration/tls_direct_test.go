@@ -156,12 +156,9 @@ func TestRequestsWithinTLSAreAnsweredAsByPostgreSQL17(t *testing.T) {
 	}
 }
 
-// TestOpenSSLSpeaksTLSInBothWays, where it is installed: it is what libpq has.
+// TestOpenSSLSpeaksTLSInBothWays: it is what libpq has.
 func TestOpenSSLSpeaksTLSInBothWays(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("there is no openssl")
-	}
 	w, _ := startWithTLS(t, weirOptions{})
 	for _, c := range []struct {
 		args []string

@@ -87,6 +87,12 @@ func (u *Users) CanLogIn(name string) bool { return u.known[name].canLogIn() }
 // Names are those of all users, in no order.
 func (u *Users) Names() []string { return slices.Collect(maps.Keys(u.known)) }
 
+// Count is how many there are.
+func (u *Users) Count() int { return len(u.known) }
+
+// Knows tells whether there is a user of this name.
+func (u *Users) Knows(name string) bool { return u.known[name] != nil }
+
 // Warm derives the SCRAM keys of all plain secrets ahead of the first logins,
 // a millisecond of CPU each. Until then a user's first login by SCRAM takes that
 // much longer. It may run in a goroutine of its own beside logins.

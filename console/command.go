@@ -25,6 +25,7 @@ type plan struct {
 	tag    string              // of its CommandComplete
 	needs  Access              // whoever has less gets 42501
 	table  table               // what it shows; nil if it gives no rows
+	there  table               // the same as PgBouncer has it; nil if it is table
 	run    func(Control) error // what it does; nil if nothing
 	code   string              // SQLSTATE of an error of run that brings none
 	notice *wire.Error         // goes ahead of the CommandComplete

@@ -30,9 +30,9 @@ type session struct {
 	in     *bufio.Reader
 	body   []byte // of the message at hand; used again for the next
 	out    []byte // what has not been written yet
-	rights func() Access
-	access Access // what rights has said for the message at hand
-	user   string
+	client Client
+	access Access // what client.Access has said for the message at hand
+	speaks dialect
 	ctl    Control
 
 	status     byte // 'I', or 'T' between BEGIN and its end
@@ -42,12 +42,12 @@ type session struct {
 	rows       rowWriter
 }
 
-func newSession(conn net.Conn, rights func() Access, user string, ctl Control) *session {
+func newSession(conn net.Conn, c Client, ctl Control) *session {
 	return &session{
 		conn:       conn,
 		in:         bufio.NewReaderSize(conn, 4096),
-		rights:     rights,
-		user:       user,
+		client:     c,
+		speaks:     dialectOf(c.Database),
 		ctl:        ctl,
 		status:     'I',
 		statements: make(map[string]prepared),
@@ -64,9 +64,9 @@ func (s *session) serve() error {
 		if typ == 'X' {
 			return nil
 		}
-		if s.access = s.rights(); s.access == None {
+		if s.access = s.client.Access(); s.access == None {
 			return s.ended(wire.Fatalf(wire.CodeInsufficientPrivilege,
-				"user \"%s\" is neither in admin_users nor in stats_users any more", clip(s.user)))
+				"user \"%s\" is neither in admin_users nor in stats_users any more", clip(s.client.User)))
 		}
 		if err := s.handle(typ, body); err != nil {
 			return s.ended(err)
@@ -78,7 +78,7 @@ func (s *session) serve() error {
 // the client first, as well as that still works.
 func (s *session) ended(err error) error {
 	if e, ok := errors.AsType[*wire.Error](err); ok {
-		s.out = e.Append(s.out)
+		s.fail(e)
 		if flushErr := s.flush(); flushErr != nil {
 			return fmt.Errorf("%w; then %w", e, flushErr)
 		}
@@ -175,7 +175,7 @@ func (s *session) handle(typ byte, body []byte) error {
 // fail answers with an error; what it means for the messages that follow is
 // the caller's to say.
 func (s *session) fail(e *wire.Error) {
-	s.out = e.Append(s.out)
+	s.out = s.speaks.told(e).Append(s.out)
 }
 
 // ready ends the answer to a Query or a Sync. Portals live until the end of

@@ -49,12 +49,21 @@ type Control interface {
 	KillClient(id uint64) error
 }
 
+// Client is whom Serve answers.
+type Client struct {
+	User string
+	// Database is what it is connected to. On "pgbouncer" the console is PgBouncer's
+	// in everything that tools read; else it is pgweir's own.
+	Database string
+	// Access tells for each message what the client may do now.
+	Access func() Access
+}
+
 // Serve answers one client of the console, from just after its ReadyForQuery
 // until it says Terminate or hangs up, or the connection is closed by us: all
 // of these return nil. It returns an error for a connection that failed, and for
 // a client that broke the protocol or may do nothing any more, which has then been
-// told so. It does not close conn, and it starts no goroutine. access tells for each
-// message what the client may do now.
-func Serve(conn net.Conn, access func() Access, user string, ctl Control) error {
-	return newSession(conn, access, user, ctl).serve()
+// told so. It does not close conn, and it starts no goroutine.
+func Serve(conn net.Conn, c Client, ctl Control) error {
+	return newSession(conn, c, ctl).serve()
 }

@@ -35,7 +35,7 @@ func listen(t *testing.T, ctl Control) string {
 				defer conn.Close()
 				if login(conn) {
 					// The drivers tell what went wrong.
-					_ = Serve(conn, always(Admin), "admin", ctl)
+					_ = Serve(conn, from("admin", Admin), ctl)
 				}
 			}()
 		}
@@ -61,7 +61,7 @@ func login(conn net.Conn) bool {
 			break
 		}
 	}
-	out := Welcome(wire.AppendAuthOK(nil), "0.1.0")
+	out := Welcome(wire.AppendAuthOK(nil), "pgweir", "0.1.0")
 	out = wire.AppendBackendKeyData(out, 1, []byte("key1"))
 	_, err := conn.Write(wire.AppendReadyForQuery(out, 'I'))
 	return err == nil

@@ -64,7 +64,7 @@ func (s *session) parse(body []byte) error {
 	switch len(statements) {
 	case 0:
 	case 1:
-		made, err := planFor(statements[0], s.access, s.user)
+		made, err := s.plan(statements[0])
 		if err != nil {
 			return err
 		}

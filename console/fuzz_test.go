@@ -72,7 +72,7 @@ func FuzzServe(f *testing.F) {
 	f.Add(append(frame('f', "x\x00"), frame('X', "")...))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		conn := &script{in: bytes.NewReader(sent)}
-		err := Serve(conn, always(Stats), "user", &fakeControl{})
+		err := Serve(conn, from("user", Stats), &fakeControl{})
 		out := conn.out.Bytes()
 		ready, fatal := 0, false
 		for len(out) > 0 {

@@ -28,6 +28,11 @@ var rights = map[string]struct {
 // always is the access of a client that nothing takes it from.
 func always(a Access) func() Access { return func() Access { return a } }
 
+// from is a client of the database pgweir whose rights do not change.
+func from(user string, a Access) Client {
+	return Client{User: user, Database: "pgweir", Access: always(a)}
+}
+
 func codeOf(err error) string {
 	var e *wire.Error
 	if errors.As(err, &e) {

@@ -41,7 +41,7 @@ func TestServeReturnsNilWhenTheClientLeaves(t *testing.T) {
 			t.Fatal(err)
 		}
 		client.Close()
-		if err := Serve(server, always(Admin), "admin", &fakeControl{}); err != nil {
+		if err := Serve(server, from("admin", Admin), &fakeControl{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -50,7 +50,7 @@ func TestServeReturnsNilWhenTheClientLeaves(t *testing.T) {
 func TestServeReturnsNilWhenWeCloseTheConnection(t *testing.T) {
 	_, server := tcpPair(t)
 	done := make(chan error, 1)
-	go func() { done <- Serve(server, always(Admin), "admin", &fakeControl{}) }()
+	go func() { done <- Serve(server, from("admin", Admin), &fakeControl{}) }()
 	server.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -64,7 +64,7 @@ func TestServeReturnsAnErrorWhenTheClientLeavesInMidMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		client.Close()
-		if err := Serve(server, always(Admin), "admin", &fakeControl{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err := Serve(server, from("admin", Admin), &fakeControl{}); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%q: %v", half, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestAMessageThatDoesNotComeWholeInTimeEndsTheConnection(t *testing.T) {
 		client, server := net.Pipe()
 		done := make(chan error, 1)
 		go func() {
-			err := Serve(server, always(Admin), "admin", &fakeControl{})
+			err := Serve(server, from("admin", Admin), &fakeControl{})
 			server.Close()
 			done <- err
 		}()
@@ -124,7 +124,7 @@ func TestAClientThatDoesNotReadIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		done := make(chan error, 1)
-		go func() { done <- Serve(server, always(Admin), "admin", &fakeControl{}) }()
+		go func() { done <- Serve(server, from("admin", Admin), &fakeControl{}) }()
 		start := time.Now()
 		if _, err := client.Write(frame('Q', "SHOW POOLS\x00")); err != nil {
 			t.Fatal(err)
@@ -229,7 +229,7 @@ func (c *manyClients) Snapshot(d status.Detail) *status.Snapshot {
 
 func TestALongAnswerArrivesWholeAndIsNotGatheredFirst(t *testing.T) {
 	client, server := net.Pipe()
-	s := newSession(server, always(Admin), "admin", &manyClients{})
+	s := newSession(server, from("admin", Admin), &manyClients{})
 	done := make(chan error, 1)
 	go func() { done <- s.serve() }()
 	if _, err := client.Write(frame('Q', "SHOW CLIENTS\x00")); err != nil {

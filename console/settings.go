@@ -8,24 +8,37 @@ import (
 )
 
 // fixed are settings of a PostgreSQL session that drivers ask for, or set, when
-// they connect. Here each has one value, and setting it changes nothing.
+// they connect: PgBouncer's five, and more that libpq, pgjdbc and others ask for.
+// Here each has one value, and setting it changes nothing.
 var fixed = []struct{ name, value string }{
 	{"client_encoding", "UTF8"},
 	{"datestyle", "ISO, MDY"},
 	{"timezone", "GMT"},
 	{"standard_conforming_strings", "on"},
 	{"default_transaction_isolation", "read committed"},
+	{"transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	{"transaction_read_only", "off"},
+	{"in_hot_standby", "off"},
+	{"integer_datetimes", "on"},
+	{"intervalstyle", "postgres"},
+	{"is_superuser", "on"},
+	{"max_identifier_length", "63"},
+	{"search_path", "public"},
+	{"server_encoding", "UTF8"},
 }
 
 // ignored are further settings that drivers set and nobody asks for.
-var ignored = []string{"application_name", "extra_float_digits"}
+var ignored = []string{"application_name", "bytea_output", "client_min_messages", "extra_float_digits",
+	"idle_in_transaction_session_timeout", "lock_timeout", "row_security", "statement_timeout"}
 
 // Welcome appends the ParameterStatus messages of a console login: PgBouncer's
 // (admin_setup in admin.c), and integer_datetimes, which older drivers look
-// for. version is pgweir's own, "0.1.0"; server_version becomes "0.1.0/pgweir".
-func Welcome(dst []byte, version string) []byte {
+// for. database is what the client is connected to; version is pgweir's own,
+// "0.1.0", of which server_version becomes "0.1.0/pgweir".
+func Welcome(dst []byte, database, version string) []byte {
 	for _, p := range [...]struct{ name, value string }{
-		{"server_version", version + "/pgweir"},
+		{"server_version", dialectOf(database).serverVersion(version)},
 		{"client_encoding", "UTF8"},
 		{"server_encoding", "UTF8"},
 		{"DateStyle", "ISO, MDY"},
@@ -67,6 +80,11 @@ func planShow(st statement) (plan, error) {
 	if len(st.tokens) < 2 {
 		return plan{}, wire.Errorf(wire.CodeSyntaxError, "%s needs a name; SHOW HELP lists them", verb)
 	}
+	if len(st.tokens) == 4 && st.tokens[1].is("transaction") && st.tokens[2].is("isolation") && st.tokens[3].is("level") {
+		const name = "transaction_isolation"
+		value, _ := fixedValue(name)
+		return plan{tag: "SHOW", table: settingTable(name, value)}, nil
+	}
 	if len(st.tokens) > 2 {
 		if verb == "SELECT" {
 			return plan{}, unknown("", st.rest(0), nil)
@@ -80,10 +98,13 @@ func planShow(st statement) (plan, error) {
 	if value, ok := fixedValue(name); ok {
 		return plan{tag: "SHOW", table: settingTable(strings.ToLower(name), value)}, nil
 	}
+	if strings.EqualFold(name, "server_version") {
+		return plan{tag: "SHOW", table: ours.serverVersionTable(), there: pgbouncers.serverVersionTable()}, nil
+	}
 	names := []string{"help"}
 	for _, t := range tables {
 		if strings.EqualFold(t.name, name) {
-			p := plan{tag: "SHOW", table: t.table}
+			p := plan{tag: "SHOW", table: t.table, there: t.there}
 			if t.name == "fds" {
 				p.needs = Admin
 			}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"time"
 
 	"pgweir/status"
@@ -130,41 +131,55 @@ func none(name string, oid uint32) column[struct{}] {
 	return column[struct{}]{field{name, oid}, func(*struct{}) value { return value{null: true} }}
 }
 
-// tables are the tables of SHOW by name, in the order of SHOW HELP.
+// with is the table with these columns.
+func (v view[R]) with(columns []column[R]) view[R] {
+	v.columns = columns
+	return v
+}
+
+// upTo is the table without the columns behind the one of this name, which are ours.
+func (v view[R]) upTo(name string) view[R] {
+	last := slices.IndexFunc(v.columns, func(c column[R]) bool { return c.name == name })
+	v.columns = v.columns[: last+1 : last+1]
+	return v
+}
+
+// tables are the tables of SHOW by name, in the order of SHOW HELP; there is what
+// PgBouncer has in the place of one, nil if it is the same or PgBouncer has none.
 var tables = []struct {
-	name  string
-	table table
+	name         string
+	table, there table
 }{
-	{"pools", poolsTable},
-	{"clients", clientsTable},
-	{"servers", serversTable},
-	{"sockets", socketsTable},
-	{"active_sockets", activeSocketsTable},
-	{"stats", statsTable},
-	{"stats_totals", statsTotalsTable},
-	{"stats_averages", statsAveragesTable},
-	{"totals", totalsTable},
-	{"savings", savingsTable},
-	{"pins", pinsTable},
-	{"leaks", leaksTable},
-	{"evidence", evidenceTable},
-	{"shapes", shapesTable},
-	{"listeners", listenersTable},
-	{"processes", processesTable},
-	{"findings", findingsTable},
-	{"databases", databasesTable},
-	{"users", usersTable},
-	{"auth_query", authQueryTable},
-	{"logins", loginsTable},
-	{"lists", listsTable},
-	{"config", configTable},
-	{"certificates", certificatesTable},
-	{"version", versionTable},
-	{"state", stateTable},
-	{"mem", memTable},
-	{"fds", fdsTable},
-	{"dns_hosts", dnsHostsTable},
-	{"dns_zones", dnsZonesTable},
-	{"peers", peersTable},
-	{"peer_pools", peerPoolsTable},
+	{"pools", poolsTable, poolsTable.upTo("load_balance_hosts")},
+	{"clients", clientsTable, pgbouncerClients},
+	{"servers", serversTable, pgbouncerServers},
+	{"sockets", socketsTable, pgbouncerSockets},
+	{"active_sockets", activeSocketsTable, pgbouncerActiveSockets},
+	{"stats", statsTable, pgbouncerStats},
+	{"stats_totals", statsTotalsTable, pgbouncerStatsTotals},
+	{"stats_averages", statsAveragesTable, pgbouncerStatsAverages},
+	{"totals", totalsTable, pgbouncerTotals},
+	{"savings", savingsTable, nil},
+	{"pins", pinsTable, nil},
+	{"leaks", leaksTable, nil},
+	{"evidence", evidenceTable, nil},
+	{"shapes", shapesTable, nil},
+	{"listeners", listenersTable, nil},
+	{"processes", processesTable, nil},
+	{"findings", findingsTable, nil},
+	{"databases", databasesTable, nil},
+	{"users", usersTable, nil},
+	{"auth_query", authQueryTable, nil},
+	{"logins", loginsTable, nil},
+	{"lists", listsTable, nil},
+	{"config", configTable, pgbouncerConfig},
+	{"certificates", certificatesTable, nil},
+	{"version", ours.versionTable(), pgbouncers.versionTable()},
+	{"state", stateTable, nil},
+	{"mem", memTable, nil},
+	{"fds", fdsTable, nil},
+	{"dns_hosts", dnsHostsTable, nil},
+	{"dns_zones", dnsZonesTable, nil},
+	{"peers", peersTable, nil},
+	{"peer_pools", peerPoolsTable, nil},
 }

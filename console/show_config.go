@@ -33,7 +33,8 @@ var databasesTable = view[status.Database]{
 
 // usersTable is SHOW USERS. The sizes are TEXT, empty unless set for the user.
 var usersTable = view[status.User]{
-	rows: func(s *status.Snapshot) []status.User { return s.Users },
+	needs: status.Full,
+	rows:  func(s *status.Snapshot) []status.User { return s.Users },
 	columns: []column[status.User]{
 		text("name", func(u *status.User) string { return u.Name }),
 		text("pool_size", func(u *status.User) string { return sizeOrEmpty(u.PoolSize) }),
@@ -95,6 +96,12 @@ var configTable = view[status.Setting]{
 	},
 }
 
+// pgbouncerConfig has the settings that PgBouncer has too, with its names and values.
+var pgbouncerConfig = view[status.Setting]{
+	rows:    func(s *status.Snapshot) []status.Setting { return s.PgBouncerConfig },
+	columns: configTable.columns,
+}
+
 // certificateRow is a row of SHOW CERTIFICATES, which PgBouncer does not have.
 type certificateRow struct {
 	*status.Certificate
@@ -119,11 +126,6 @@ var certificatesTable = view[certificateRow]{
 		text("expires", func(c *certificateRow) string { return clock(c.Expires) }),
 		int8("seconds_left", func(c *certificateRow) int64 { return int64(c.left.Seconds()) }),
 	},
-}
-
-var versionTable = view[string]{
-	rows:    func(s *status.Snapshot) []string { return []string{"pgweir " + s.Version} },
-	columns: []column[string]{text("version", func(v *string) string { return *v })},
 }
 
 // pair is a row of SHOW STATE.

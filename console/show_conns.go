@@ -40,6 +40,11 @@ var connColumns = []column[conn]{
 	int8("id", func(c *conn) int64 { return int64(c.ID) }),
 }
 
+// pgbouncerColumns are connColumns with the id's type as PgBouncer declares it. As
+// text it is the whole number all the same, which KILL_CLIENT takes.
+var pgbouncerColumns = append(connColumns[:len(connColumns)-1:len(connColumns)-1],
+	int4("id", func(c *conn) int { return int(c.ID) }))
+
 // stateColumns follow in SHOW CLIENTS and SERVERS. They are ours.
 var stateColumns = append(connColumns[:len(connColumns):len(connColumns)],
 	text("settings", func(c *conn) string { return c.Settings }),
@@ -47,9 +52,13 @@ var stateColumns = append(connColumns[:len(connColumns):len(connColumns)],
 
 // socketColumns follow in SHOW SOCKETS: what lies in PgBouncer's buffers. An
 // idle connection of ours has no buffer, so there is nothing to tell.
-var socketColumns = append(connColumns[:len(connColumns):len(connColumns)],
-	zero("recv_pos"), zero("pkt_pos"), zero("pkt_remain"), zero("send_pos"),
-	zero("send_remain"), zero("pkt_avail"), zero("send_avail"))
+var socketColumns = withBuffers(connColumns)
+
+func withBuffers(columns []column[conn]) []column[conn] {
+	return append(columns[:len(columns):len(columns)],
+		zero("recv_pos"), zero("pkt_pos"), zero("pkt_remain"), zero("send_pos"),
+		zero("send_remain"), zero("pkt_avail"), zero("send_avail"))
+}
 
 func zero(name string) column[conn] {
 	return int4(name, func(*conn) int { return 0 })
@@ -60,6 +69,14 @@ var clientsTable = view[conn]{needs: status.Full, rows: clientRows, columns: sta
 var serversTable = view[conn]{needs: status.Full, rows: serverRows, columns: stateColumns}
 
 var socketsTable = view[conn]{needs: status.Full, rows: socketRows, columns: socketColumns}
+
+// As PgBouncer has them.
+var (
+	pgbouncerClients       = clientsTable.with(pgbouncerColumns)
+	pgbouncerServers       = serversTable.with(pgbouncerColumns)
+	pgbouncerSockets       = socketsTable.with(withBuffers(pgbouncerColumns))
+	pgbouncerActiveSockets = activeSocketsTable.with(withBuffers(pgbouncerColumns))
+)
 
 // activeSocketsTable is SHOW ACTIVE_SOCKETS: PgBouncer lists the sockets with
 // something in their buffers, we those that have something under way.
@@ -90,7 +107,7 @@ func clientRows(s *status.Snapshot) []conn {
 	for i := range s.Clients {
 		c := &s.Clients[i].Conn
 		if c.State != "login" {
-			rows = append(rows, conn{c, "C", stateOf(c)})
+			rows = append(rows, conn{c, "C", c.ShownState()})
 		}
 	}
 	return rows
@@ -100,7 +117,7 @@ func serverRows(s *status.Snapshot) []conn {
 	rows := make([]conn, 0, len(s.Servers))
 	for i := range s.Servers {
 		c := &s.Servers[i].Conn
-		state := stateOf(c)
+		state := c.ShownState()
 		if state == "login" {
 			state = "new" // its word for it in this table
 		}
@@ -124,15 +141,6 @@ func socketRows(s *status.Snapshot) []conn {
 		rows = append(rows, conn{c, "S", "sv_" + state})
 	}
 	return rows
-}
-
-// stateOf is the state as the tables show it: a connection that is active and
-// linked to none is idle (PgBouncer since 1.24).
-func stateOf(c *status.Conn) string {
-	if c.State == "active" && c.Link == 0 {
-		return "idle"
-	}
-	return c.State
 }
 
 // lastRequest is when the last request began. PgBouncer counts the connecting

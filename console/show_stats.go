@@ -38,6 +38,9 @@ var counters = []counter{
 	late("client_login_count", "client_login_count", func(t *status.Totals) int64 { return t.ClientLogins }),
 }
 
+// pgbouncerCounters are those of PgBouncer 1.25; client_login_count came after it.
+var pgbouncerCounters = counters[: len(counters)-1 : len(counters)-1]
+
 func same(name string, of func(*status.Totals) int64) counter {
 	return counter{name, name, name, name, name, of}
 }
@@ -48,22 +51,38 @@ func late(name, totals string, of func(*status.Totals) int64) counter {
 	return counter{name, name, name, "avg_" + name, totals, of}
 }
 
-var statsTable = view[stats]{rows: statsRows, columns: append(
-	statsColumns(func(c counter) string { return "total_" + c.total }, statsTotal),
-	statsColumns(func(c counter) string { return "avg_" + c.avg }, statsAverage)[1:]...)}
+var (
+	statsTable         = statsOf(counters)
+	statsTotalsTable   = statsTotalsOf(counters)
+	statsAveragesTable = statsAveragesOf(counters)
 
-var statsTotalsTable = view[stats]{rows: statsRows,
-	columns: statsColumns(func(c counter) string { return c.plain }, statsTotal)}
+	pgbouncerStats         = statsOf(pgbouncerCounters)
+	pgbouncerStatsTotals   = statsTotalsOf(pgbouncerCounters)
+	pgbouncerStatsAverages = statsAveragesOf(pgbouncerCounters)
+)
 
-var statsAveragesTable = view[stats]{rows: statsRows,
-	columns: statsColumns(func(c counter) string { return c.averages }, statsAverage)}
+func statsOf(list []counter) view[stats] {
+	return view[stats]{rows: statsRows, columns: append(
+		statsColumns(list, func(c counter) string { return "total_" + c.total }, statsTotal),
+		statsColumns(list, func(c counter) string { return "avg_" + c.avg }, statsAverage)[1:]...)}
+}
+
+func statsTotalsOf(list []counter) view[stats] {
+	return view[stats]{rows: statsRows,
+		columns: statsColumns(list, func(c counter) string { return c.plain }, statsTotal)}
+}
+
+func statsAveragesOf(list []counter) view[stats] {
+	return view[stats]{rows: statsRows,
+		columns: statsColumns(list, func(c counter) string { return c.averages }, statsAverage)}
+}
 
 func statsTotal(s *stats) *status.Totals   { return &s.total }
 func statsAverage(s *stats) *status.Totals { return &s.averages }
 
-func statsColumns(name func(counter) string, part func(*stats) *status.Totals) []column[stats] {
+func statsColumns(list []counter, name func(counter) string, part func(*stats) *status.Totals) []column[stats] {
 	columns := []column[stats]{text("database", func(s *stats) string { return s.database })}
-	for _, c := range counters {
+	for _, c := range list {
 		columns = append(columns, numeric(name(c), func(s *stats) int64 { return c.of(part(s)) }))
 	}
 	return columns
@@ -128,21 +147,28 @@ type named struct {
 	value int64
 }
 
-var totalsTable = view[named]{
-	rows: func(s *status.Snapshot) []named {
-		all := sumStats("", s.Pools)
-		all.total.Add(&s.Past)
-		var rows []named
-		for _, c := range counters {
-			rows = append(rows, named{"total_" + c.totals, c.of(&all.total)})
-		}
-		for _, c := range counters {
-			rows = append(rows, named{"avg_" + c.totals, c.of(&all.averages)})
-		}
-		return rows
-	},
-	columns: []column[named]{
-		text("name", func(n *named) string { return n.name }),
-		numeric("value", func(n *named) int64 { return n.value }),
-	},
+var (
+	totalsTable     = totalsOf(counters)
+	pgbouncerTotals = totalsOf(pgbouncerCounters)
+)
+
+func totalsOf(list []counter) view[named] {
+	return view[named]{
+		rows: func(s *status.Snapshot) []named {
+			all := sumStats("", s.Pools)
+			all.total.Add(&s.Past)
+			var rows []named
+			for _, c := range list {
+				rows = append(rows, named{"total_" + c.totals, c.of(&all.total)})
+			}
+			for _, c := range list {
+				rows = append(rows, named{"avg_" + c.totals, c.of(&all.averages)})
+			}
+			return rows
+		},
+		columns: []column[named]{
+			text("name", func(n *named) string { return n.name }),
+			numeric("value", func(n *named) int64 { return n.value }),
+		},
+	}
 }

@@ -40,7 +40,7 @@ func (s *session) simple(text string) error {
 		return nil
 	}
 	for _, st := range statements {
-		p, err := planFor(st, s.access, s.user)
+		p, err := s.plan(st)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (s *session) snapshot(detail status.Detail) *status.Snapshot {
 func (s *session) execute(p *portal, most int) error {
 	if !p.begun {
 		if p.plan.needs > s.access { // it was prepared when the client still might
-			return denied(p.plan.tag, s.user)
+			return denied(p.plan.tag, s.client.User)
 		}
 		if p.plan.run != nil {
 			if err := p.plan.run(s.ctl); err != nil {

@@ -132,7 +132,7 @@ func serve(t *testing.T, access Access, ctl Control) (client net.Conn, done <-ch
 	}
 	result := make(chan error, 1)
 	go func() {
-		err := Serve(server, always(access), "admin", ctl)
+		err := Serve(server, from("admin", access), ctl)
 		server.Close()
 		result <- err
 	}()

@@ -151,7 +151,7 @@ func TestUnknownMemoryIsNullAndNever0(t *testing.T) {
 }
 
 func TestWelcomeSaysWhatDriversLookFor(t *testing.T) {
-	b := Welcome(nil, "0.1.0")
+	b := Welcome(nil, "pgweir", "0.1.0")
 	got := make(map[string]string)
 	for len(b) > 0 {
 		typ, total := wire.Header(b)

@@ -11,10 +11,16 @@ import (
 
 // Console serves the clients of the admin console. Welcome appends its
 // ParameterStatus messages; Serve answers until the client goes, on a
-// goroutine of its own. rights tells what the client may do now.
+// goroutine of its own.
 type Console interface {
-	Welcome(dst []byte) []byte
-	Serve(conn net.Conn, rights func() ConsoleRights, user string) error
+	Welcome(dst []byte, database string) []byte
+	Serve(conn net.Conn, c ConsoleClient) error
+}
+
+// ConsoleClient is a client of the console that has logged in.
+type ConsoleClient struct {
+	User, Database string               // Database is the one that it asked for
+	Rights         func() ConsoleRights // what it may do now
 }
 
 // ConsoleRights are what a client may do on the console.
@@ -43,7 +49,7 @@ func (l *login) enterConsole() bool {
 	c.secret = randomUint32()
 	c.longKey = l.ask.minor >= 2
 	out := l.appendAuthOK()
-	out = p.opts.Console.Welcome(out)
+	out = p.opts.Console.Welcome(out, l.ask.database)
 	out = wire.AppendBackendKeyData(out, c.pid, p.cancelKey(c, c.pid))
 	out = wire.AppendReadyForQuery(out, 'I')
 	w.buf = out[:0]
@@ -68,14 +74,15 @@ func (c *client) serveConsole(self bool) {
 	}
 	c.console.Store(&conn)
 	user := c.userName()
-	rights := func() ConsoleRights {
+	client := ConsoleClient{User: user, Database: c.pool.key.database}
+	client.Rights = func() ConsoleRights {
 		if self {
 			return ConsoleRights{Read: true, Admin: true}
 		}
 		return p.rules.Load().consoleRights(user)
 	}
 	go func() {
-		if err := p.opts.Console.Serve(conn, rights, user); err != nil {
+		if err := p.opts.Console.Serve(conn, client); err != nil {
 			p.log.Info("a client of the console was closed", "client", c.id, "err", err)
 		}
 		conn.Close()

@@ -22,8 +22,8 @@ import (
 // silentConsole serves until the client goes.
 type silentConsole struct{}
 
-func (silentConsole) Welcome(dst []byte) []byte { return dst }
-func (silentConsole) Serve(conn net.Conn, _ func() ConsoleRights, _ string) error {
+func (silentConsole) Welcome(dst []byte, _ string) []byte { return dst }
+func (silentConsole) Serve(conn net.Conn, _ ConsoleClient) error {
 	_, err := io.Copy(io.Discard, conn)
 	return err
 }

@@ -55,14 +55,14 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 		}
 	}
 	p.fillDatabases(s, r.config)
-	p.fillUsers(s, r.config)
+	p.fillUsers(s, r, d)
 	p.fillSavings(s, pools)
 	for _, row := range r.config.Settings() {
 		s.Config = append(s.Config, status.Setting(row))
 	}
 	s.AuthQuery = p.authQuery()
 	s.Logins = p.loginStatus(d == status.Full)
-	s.Lists = p.countLists(s, len(clients))
+	s.Lists = p.countLists(s, r, len(clients))
 	sortLists(s)
 	s.Censuses = p.Censuses()
 	p.fillCertificates(s)
@@ -80,15 +80,20 @@ func accumulate(q *status.Pool) {
 	}
 }
 
-// countLists counts what the lists have, and all clients, listed or not.
-func (p *Proxy) countLists(s *status.Snapshot, clients int) status.Lists {
+// countLists counts what the lists have, and all clients and users, listed or not.
+func (p *Proxy) countLists(s *status.Snapshot, r *rules, clients int) status.Lists {
 	n := status.Lists{
-		Databases: len(s.Databases), Users: len(s.Users), Pools: len(s.Pools),
+		Databases: len(s.Databases), Users: r.users.Count(), Pools: len(s.Pools),
 		UsedClients: clients, LoginClients: int(p.clients.login.Load()),
 	}
 	for _, q := range s.Pools {
 		n.FreeServers += q.ServersIdle
 		n.UsedServers += q.Backends() - q.ServersIdle
+	}
+	for _, u := range s.Users {
+		if !r.users.Knows(u.Name) {
+			n.Users++
+		}
 	}
 	return n
 }
@@ -317,8 +322,16 @@ func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
 	slices.SortFunc(s.Databases, func(a, b status.Database) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-func (p *Proxy) fillUsers(s *status.Snapshot, c *config.Config) {
+// fillUsers lists those of the configuration and those with a pool; with status.Full
+// also those of the auth_file, of whom there may be many.
+func (p *Proxy) fillUsers(s *status.Snapshot, r *rules, d status.Detail) {
+	c := r.config
 	clients := map[string]int{}
+	if d == status.Full {
+		for _, name := range r.users.Names() {
+			clients[name] = 0
+		}
+	}
 	for name := range c.Users {
 		clients[name] = 0
 	}

@@ -8,6 +8,9 @@ package status
 
 import "time"
 
+// PgBouncerVersion is the PgBouncer whose place pgweir takes towards tools that ask.
+const PgBouncerVersion = "1.25.2"
+
 // Detail says how much of a Snapshot is wanted: the lists of clients, backends
 // and what they hold cost their length, and most readers do not need them.
 type Detail uint8
@@ -49,6 +52,9 @@ type Snapshot struct {
 	Savings   Savings
 	Censuses  []*Census // the last one of each server, in order of Host; none if nobody takes any
 	Config    []Setting // in the order of the documentation
+	// PgBouncerConfig are the settings that PgBouncer has too, with its names and
+	// values, in order of the names. Only the console's snapshots have them.
+	PgBouncerConfig []Setting
 	// Certificates are the files of certificates that the configuration names, in
 	// its order, as far as they could be read.
 	Certificates []Certificate
@@ -200,6 +206,15 @@ type Conn struct {
 	Replication     string // "none", "logical" or "physical"
 }
 
+// ShownState is the state as SHOW CLIENTS and SHOW SERVERS have it: a connection that is
+// active and linked to none is idle (PgBouncer since 1.24).
+func (c *Conn) ShownState() string {
+	if c.State == "active" && c.Link == 0 {
+		return "idle"
+	}
+	return c.State
+}
+
 // Client is a connection of an application to pgweir.
 type Client struct{ Conn }
 
@@ -225,7 +240,8 @@ type Database struct {
 	Disabled       bool
 }
 
-// User is one user that pgweir knows: from the configuration, or with a pool.
+// User is one user that pgweir knows: from the configuration, with a pool, or, with
+// Full only, from the auth_file. Lists counts all of them.
 type User struct {
 	Name           string
 	PoolSize       int    // 0 unless set for this user

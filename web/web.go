@@ -32,6 +32,8 @@ type Source interface {
 //	/census   JSON: the processes of a server; of another one with ?server=host:port
 //	/events   server-sent events, for the page
 //	/metrics  Prometheus' text format
+//	/metrics/pgbouncer
+//	          the same under the names of pgbouncer_exporter
 //	/login    asks for a token, and leads to the page
 //	/healthz  200 as long as the process lives
 //	/readyz   200 if clients can be served, else 503 and the reason
@@ -88,6 +90,7 @@ func newSite(src Source, version string, guard *Guard) http.Handler {
 		})},
 		{"/events", newEvents(src)},
 		{"/metrics", metricsHandler(src, version, guard)},
+		{"/metrics/pgbouncer", pgbouncerHandler(src)},
 		{pathLogin, http.HandlerFunc(guard.login)},
 		{pathHealth, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })},
 		{pathReady, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { serveReady(w, src) })},

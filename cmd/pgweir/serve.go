@@ -19,6 +19,7 @@ import (
 	"pgweir/console"
 	"pgweir/pgbouncer"
 	"pgweir/proxy"
+	"pgweir/status"
 	"pgweir/wire"
 
 	"github.com/spf13/cobra"
@@ -305,11 +306,13 @@ func (f *frontDesk) followProcess() {
 
 // Welcome and Serve are for proxy.Console.
 
-func (f *frontDesk) Welcome(dst []byte) []byte { return console.Welcome(dst, version) }
+func (f *frontDesk) Welcome(dst []byte, database string) []byte {
+	return console.Welcome(dst, database, version)
+}
 
-func (f *frontDesk) Serve(conn net.Conn, rights func() proxy.ConsoleRights, user string) error {
+func (f *frontDesk) Serve(conn net.Conn, c proxy.ConsoleClient) error {
 	access := func() console.Access {
-		switch r := rights(); {
+		switch r := c.Rights(); {
 		case r.Admin:
 			return console.Admin
 		case r.Read:
@@ -317,13 +320,21 @@ func (f *frontDesk) Serve(conn net.Conn, rights func() proxy.ConsoleRights, user
 		}
 		return console.None
 	}
-	return console.Serve(conn, access, user, consoleControl{f.proxy, f})
+	return console.Serve(conn, console.Client{User: c.User, Database: c.Database, Access: access}, consoleControl{f.proxy, f})
 }
 
 // consoleControl is for console.Control.
 type consoleControl struct {
 	*proxy.Proxy
 	desk *frontDesk
+}
+
+func (c consoleControl) Snapshot(d status.Detail) *status.Snapshot {
+	s := c.Proxy.Snapshot(d)
+	for _, row := range pgbouncer.Shown(c.Config().Settings()) {
+		s.PgBouncerConfig = append(s.PgBouncerConfig, status.Setting(row))
+	}
+	return s
 }
 
 func (c consoleControl) Shutdown(mode console.ShutdownMode) error {

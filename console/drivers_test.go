@@ -33,7 +33,7 @@ func listen(t *testing.T, ctl Control) string {
 			}
 			go func() {
 				defer conn.Close()
-				if login(conn) {
+				if login(conn, "pgweir") {
 					// The drivers tell what went wrong.
 					_ = Serve(conn, from("admin", Admin), ctl)
 				}
@@ -44,7 +44,7 @@ func listen(t *testing.T, ctl Control) string {
 }
 
 // login lets a client in that sends a StartupMessage and waits for the answer.
-func login(conn net.Conn) bool {
+func login(conn net.Conn, database string) bool {
 	var got []byte
 	for {
 		b := make([]byte, 1024)
@@ -61,7 +61,7 @@ func login(conn net.Conn) bool {
 			break
 		}
 	}
-	out := Welcome(wire.AppendAuthOK(nil), "pgweir", "0.1.0")
+	out := Welcome(wire.AppendAuthOK(nil), database, "0.1.0")
 	out = wire.AppendBackendKeyData(out, 1, []byte("key1"))
 	_, err := conn.Write(wire.AppendReadyForQuery(out, 'I'))
 	return err == nil

@@ -103,7 +103,7 @@ var pathRights = map[string]struct {
 }{
 	"/": {code: 200, kind: "text/html"}, "/savings": {code: 200, kind: "application/json"}, "/pools": {code: 200, kind: "application/json"},
 	"/history": {code: 200, kind: "application/json"}, "/sizing": {code: 200, kind: "application/json"}, "/census": {code: 200, kind: "application/json"},
-	"/events": {code: 200, kind: "text/event-stream"}, "/metrics": {code: 200, kind: "text/plain"},
+	"/events": {code: 200, kind: "text/event-stream"}, "/metrics": {code: 200, kind: "text/plain"}, "/metrics/pgbouncer": {code: 200, kind: "text/plain"},
 	"/login":   {code: 303, kind: "text/html"},
 	"/healthz": {open: true, code: 200, kind: "text/plain"}, "/readyz": {open: true, code: 200, kind: "text/plain"},
 }

@@ -32,7 +32,7 @@ var harmless = []string{
 	"Censuses.Processes.Client.Addr", "Censuses.Processes.Client.Pin",
 	"Censuses.Findings.ID", "Censuses.Findings.Severity", "Censuses.Findings.Text", "Censuses.Findings.Advice",
 	"Censuses.Limits.Roles.key", "Censuses.Limits.Databases.key",
-	"Config.Key", "Config.Value", "Config.Default",
+	"Config.Key", "Config.Value", "Config.Default", "PgBouncerConfig.Key", "PgBouncerConfig.Value", "PgBouncerConfig.Default",
 	"Certificates.Setting", "Certificates.File", "Certificates.Subject",
 	"Findings.ID", "Findings.Severity", "Findings.Text", "Findings.Advice",
 }

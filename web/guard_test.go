@@ -158,7 +158,7 @@ func TestStatementsAreForAdmins(t *testing.T) {
 		m.s.Censuses[0].Processes[i].Query = "select '" + secret + "'"
 	}
 	h := Handler(m, "0.1.0", NewGuard(Access{Keys: Keys{Readers: digests(readersToken), Admins: digests(adminsToken)}}))
-	for _, path := range []string{"/", "/savings", "/pools", "/history", "/sizing", "/census", "/metrics", "/readyz", "/nothing"} {
+	for _, path := range []string{"/", "/savings", "/pools", "/history", "/sizing", "/census", "/metrics", "/metrics/pgbouncer", "/readyz", "/nothing"} {
 		if body := answerTo(h, path, readersToken).Body.String(); strings.Contains(body, secret) {
 			t.Errorf("%s shows a statement to those who may only read", path)
 		}

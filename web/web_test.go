@@ -74,7 +74,7 @@ func ask(t *testing.T, s *status.Snapshot, method, path string) (*http.Response,
 
 func TestEveryPathAnswersGetAndHeadAndNothingElse(t *testing.T) {
 	types := map[string]string{"/": "text/html; charset=utf-8", "/savings": "application/json", "/pools": "application/json",
-		"/metrics": "text/plain; version=0.0.4; charset=utf-8", "/healthz": "text/plain; charset=utf-8", "/readyz": "text/plain; charset=utf-8"}
+		"/metrics": "text/plain; version=0.0.4; charset=utf-8", "/metrics/pgbouncer": "text/plain; version=0.0.4; charset=utf-8", "/healthz": "text/plain; charset=utf-8", "/readyz": "text/plain; charset=utf-8"}
 	for path, contentType := range types {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			answer, _ := ask(t, fixture(), method, path)

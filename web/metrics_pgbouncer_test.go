@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -174,5 +175,23 @@ func TestApplicationsCannotMakeSeriesWithoutBound(t *testing.T) {
 	}
 	if found["busy"] != 3 || found[strings.Repeat("0", maxApplicationName)] != names || found[otherApplications] != names-(maxClientSeries-2) {
 		t.Errorf("busy %v, long %v, others %v", found["busy"], found[strings.Repeat("0", maxApplicationName)], found[otherApplications])
+	}
+}
+
+func TestTheDocumentationHasPgBouncersMetrics(t *testing.T) {
+	page, err := os.ReadFile(metricsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## PgBouncer's metrics\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(strings.TrimSpace(exporterMetrics)) {
+		name := strings.Fields(line)[0]
+		for _, group := range []string{"pools_", "databases_", "stats_totals_"} {
+			name = strings.TrimPrefix(name, group)
+		}
+		if !strings.Contains(section, name) {
+			t.Errorf("docs/metrics.md does not have %s", strings.Fields(line)[0])
+		}
 	}
 }

@@ -21,6 +21,7 @@ type rules struct {
 	// nowhere.
 	elsewhere *config.AuthQuery
 	secrets   *secrets.Store
+	timing    timing
 	tls       *tlsRules
 	// keepAlive is for sockets opened or accepted from now on; see tune.
 	keepAlive loop.KeepAlive
@@ -52,6 +53,7 @@ func (p *Proxy) newRules(c *config.Config, set secrets.Set) (*rules, error) {
 	for _, name := range c.StatsUsers {
 		r.stats[name] = true
 	}
+	r.timing = timingOf(c)
 	r.tls = newTLSRules(c)
 	r.keepAlive = keepAliveOf(c)
 	return r, nil

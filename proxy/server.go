@@ -21,6 +21,7 @@ type server struct {
 	parked parked
 	dead   atomic.Bool // PostgreSQL has closed it while nobody held it
 	silent silence     // the server's
+	clocks clocks      // of the lease
 	holder struct {    // its client's; see checkSilence
 		client uint64
 		silent silence

@@ -121,6 +121,7 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 		if c.server != nil && c.sess.Phase() == session.Waiting {
 			c.sess.Lease(&c.server.link, o)
 		}
+		c.keepText(w, p[n:])
 		n += c.sess.Client(p[n:], o)
 		need, own := o.WantsBackend(), o.Wants(session.EffectNeedOwnBackend)
 		c.apply(o)
@@ -156,6 +157,7 @@ func (c *client) Drained(*loop.Conn) {
 		c.finish()
 	case c.login != nil:
 	case c.server != nil:
+		c.server.clocks.unblock(c.worker.Load().now())
 		c.server.conn.Resume()
 		c.tellMore()
 	default:
@@ -217,6 +219,7 @@ func (c *client) apply(o *session.Out) {
 		c.conn.Send(b)
 		if c.conn.Congested() && s != nil && c.state == clientOpen && c.sess.Hears() {
 			s.conn.Pause()
+			s.clocks.block(w.now())
 		}
 	}
 	c.count(w, o)

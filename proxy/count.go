@@ -32,7 +32,7 @@ func (c *client) count(w *worker, o *session.Out) {
 	t.Errors += o.Errors
 	if o.Answered {
 		if o.Queries > 0 { // else pgweir has answered, and no backend was at work
-			c.countTimes(w.now(), st, o)
+			c.countTimes(w, st, o)
 		}
 		c.rest(w.now(), o)
 		if w.proxy.draining.Load() {
@@ -40,16 +40,17 @@ func (c *client) count(w *worker, o *session.Out) {
 		}
 	}
 	if s := c.server; s != nil && o.Queries > 0 {
-		s.clocks.answered = w.now()
-		if o.Transactions > 0 {
-			s.clocks.ended = s.clocks.answered
-		}
+		s.clocks.answer(w.now(), o.Transactions > 0)
 	}
 }
 
 // countTimes counts how long the client had to wait for its answer.
-func (c *client) countTimes(now time.Duration, st *poolStats, o *session.Out) {
+func (c *client) countTimes(w *worker, st *poolStats, o *session.Out) {
+	now := w.now()
 	took := now - c.asked
+	if slow := &w.proxy.rules.Load().slow; took >= slow.query {
+		c.logQuery(w, slow, took)
+	}
 	st.totals.QueryTime += took
 	st.queries[durationBucket(took)]++
 	if o.Transactions > 0 {

@@ -78,10 +78,10 @@ func (c *client) take(w *worker, s *server) {
 	s.place = len(w.leased)
 	w.leased = append(w.leased, s)
 	c.begun = 0 // the wait is counted by itself
-	now := w.now()
-	s.clocks = clocks{answered: now, ended: now}
 	c.pool.stats[w.index].totals.ServerAssignments++
-	c.waited(w)
+	now := w.now()
+	s.text = s.text[:0]
+	s.clocks = clocks{answered: now, ended: now, waited: c.waited(w, waitServed)}
 }
 
 // Grant is called when the client's turn in the waiting line has come; on any

@@ -22,6 +22,7 @@ type server struct {
 	dead   atomic.Bool // PostgreSQL has closed it while nobody held it
 	silent silence     // the server's
 	clocks clocks      // of the lease
+	text   []byte      // the beginning of its client's query, with log_query_text
 	holder struct {    // its client's; see checkSilence
 		client uint64
 		silent silence
@@ -75,7 +76,11 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	}
 	o := &c.worker.Load().out
 	o.Reset()
+	preparing := c.sess.Preparing()
 	n := c.sess.Server(p, o)
+	if preparing && !c.sess.Preparing() {
+		s.clocks.prepared = c.worker.Load().now()
+	}
 	if c.sess.Owes() && o.Queries == 0 {
 		s.conn.Streaming() // nothing has ended in it
 	}

@@ -12,12 +12,6 @@ import (
 // is canceled, and its transaction rolled back. The clocks are those of the loops'
 // batches of events; the settings are looked at now and then, by tick.
 
-// clocks are what tick needs to know of a lease besides client.asked and begun.
-type clocks struct {
-	answered time.Duration // the last answer, or the lease's beginning
-	ended    time.Duration // the last transaction's end, or the lease's beginning
-}
-
 // maxIdleRound is how far apart the looks at all idle clients are at most.
 const maxIdleRound = 10 * time.Second
 

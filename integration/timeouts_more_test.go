@@ -159,3 +159,23 @@ func TestAWaitThatEndsWithoutABackendIsAWaitAndNoQuery(t *testing.T) {
 		t.Error("/pools has no waits_timed_out")
 	}
 }
+
+// TestWhatAClientAskedForBeforeItsGoodByeIsTimedOutToo: it is carried out, as without
+// a pooler, but not for longer than the timeout.
+func TestWhatAClientAskedForBeforeItsGoodByeIsTimedOutToo(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{})
+	direct, console := connect(t, w.Direct()), connect(t, w.Console(simpleProtocol))
+	closed, open := loginWire(t, w), loginWire(t, w)
+	for _, c := range []*wireClient{closed, open} {
+		c.send(append(simpleQuery("select pg_sleep(1000)"), frame('X', "")...))
+	}
+	closed.vanish(false)
+	running(t, w, direct, "select pg_sleep", 2)
+	on := w.opts
+	on.Top = `query_timeout = "300ms"`
+	w.Rewrite(t, on)
+	reload(t, console)
+	running(t, w, direct, "select pg_sleep", 0)
+	open.ended(patience)
+}

@@ -10,9 +10,11 @@ type clocks struct {
 	ended    time.Duration // the last transaction's end, or the lease's beginning
 
 	waited   time.Duration // how long the lease was waited for, until the first answer
-	prepared time.Duration // what pgweir had put ahead of the client's was last answered
-	blocked  time.Duration // since then the client takes nothing, and the backend is not read; 0 if it is
-	sending  time.Duration // how long that was, since the last answer
+	prepared time.Duration // something that pgweir had put ahead of the client's was last answered
+	// preparing: what has just come begins with such an answer.
+	preparing bool
+	blocked   time.Duration // since then the client takes nothing, and the backend is not read; 0 if it is
+	sending   time.Duration // how long that was, since the last answer
 }
 
 // block notes that the backend is not read because its client is slow.

@@ -76,9 +76,9 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	}
 	o := &c.worker.Load().out
 	o.Reset()
-	preparing := c.sess.Preparing()
+	s.clocks.preparing = c.sess.Prepares()
 	n := c.sess.Server(p, o)
-	if preparing && !c.sess.Preparing() {
+	if s.clocks.preparing {
 		s.clocks.prepared = c.worker.Load().now()
 	}
 	if c.sess.Owes() && o.Queries == 0 {

@@ -37,6 +37,9 @@ func (c *client) logQuery(w *worker, slow *slow, took time.Duration) {
 	k := &s.clocks
 	k.unblock(w.now()) // the answer has come
 	preparing := min(max(k.prepared-c.asked, 0), took)
+	if k.preparing {
+		preparing = took // the answer itself has come with the last of that, so it took no time
+	}
 	sending := min(k.sending, took-preparing)
 	args := append(c.told(), "backend", s.b.ID, "pid", s.b.PID, "duration_ms", milliseconds(k.waited+took),
 		"waiting_ms", milliseconds(k.waited), "preparing_ms", milliseconds(preparing),

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"time"
+	"unique"
 
 	"pgweir/config"
 	"pgweir/wire"
@@ -20,13 +21,15 @@ const maxIdleRound = 10 * time.Second
 type timing struct {
 	leased bool          // a timeout for clients with a backend
 	round  time.Duration // between looks at those without; 0 for never
+	// clientIdle is the shortest client_idle_timeout.
+	clientIdle time.Duration
 }
 
 func timingOf(c *config.Config) timing {
 	t := c.ShortestClientTimeouts()
 	n := timing{leased: t.Query > 0 || t.Transaction > 0 || t.IdleTransaction > 0}
 	if t.ClientIdle > 0 {
-		n.round = min(max(t.ClientIdle/10, 1), maxIdleRound)
+		n.round, n.clientIdle = min(max(t.ClientIdle/10, 1), maxIdleRound), t.ClientIdle
 	}
 	return n
 }
@@ -54,12 +57,26 @@ func (c *client) checkTimeouts(s *server, now time.Duration, r *rules) {
 	over := func(timeout, since time.Duration) bool { return timeout > 0 && now-since >= timeout }
 	switch {
 	case owes && over(t.Query, max(c.asked, s.clocks.answered)):
-		c.kill(wire.Fatalf(wire.CodeQueryCanceled, "terminating connection due to query_timeout (%v)", t.Query))
+		c.cut(wire.CodeQueryCanceled, "query_timeout", t.Query)
 	case c.sess.IdleInBlock() && over(t.IdleTransaction, s.clocks.answered):
-		c.kill(wire.Fatalf(wire.CodeIdleInTransactionTimeout, "terminating connection due to idle_transaction_timeout (%v)", t.IdleTransaction))
+		c.cut(wire.CodeIdleInTransactionTimeout, "idle_transaction_timeout", t.IdleTransaction)
 	case over(t.Transaction, max(c.begun, s.clocks.ended)):
-		c.kill(wire.Fatalf(wire.CodeTransactionTimeout, "terminating connection due to transaction_timeout (%v)", t.Transaction))
+		c.cut(wire.CodeTransactionTimeout, "transaction_timeout", t.Transaction)
 	}
+}
+
+// cut ends a client because of a setting.
+func (c *client) cut(code, setting string, timeout time.Duration) {
+	e := wire.Fatalf(code, "terminating connection due to %s (%v)", setting, timeout)
+	if !c.sess.SaidGoodBye() {
+		c.kill(e)
+		return
+	}
+	c.more().why = e.Message
+	o := &c.worker.Load().out
+	o.Reset()
+	c.sess.Abandon(o)
+	c.apply(o)
 }
 
 // checkIdleClients ends the clients of this loop that have asked for nothing for too
@@ -69,20 +86,31 @@ func (w *worker) checkIdleClients(now time.Duration, r *rules) {
 		return
 	}
 	w.idleRound = now
+	type kind struct {
+		pool *clientPool
+		user unique.Handle[string]
+	}
+	timeouts := map[kind]time.Duration{}
 	for _, c := range w.proxy.clients.all() {
-		if c.worker.Load() != w || c.console.Load() != nil || c.state != clientOpen || c.login != nil || !c.isIdle() {
+		if c.worker.Load() != w || c.state != clientOpen || c.login != nil || !c.isIdle() || now-c.idleSince() < r.timing.clientIdle {
 			continue
 		}
-		if t := c.timeouts(r).ClientIdle; t > 0 && now-c.idleSince() >= t {
-			c.kill(wire.Fatalf(wire.CodeIdleSessionTimeout, "terminating connection due to client_idle_timeout (%v)", t))
+		k := kind{c.pool, c.user}
+		t, ok := timeouts[k]
+		if !ok {
+			t = c.timeouts(r).ClientIdle
+			timeouts[k] = t
+		}
+		if t > 0 && now-c.idleSince() >= t {
+			c.cut(wire.CodeIdleSessionTimeout, "client_idle_timeout", t)
 		}
 	}
 }
 
-// isIdle tells whether the client holds no backend, waits for nothing and listens
-// for nothing.
+// isIdle tells whether the client holds no backend and waits for nothing. The
+// console's have no pool of backends.
 func (c *client) isIdle() bool {
-	return c.server == nil && c.pool.pool != nil && c.begun <= 0 && c.atRest() && len(c.sess.Wanted()) == 0
+	return c.server == nil && c.pool.pool != nil && c.sess.Unconcerned()
 }
 
 // idleSince is when the client had its last answer, or came in.

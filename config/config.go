@@ -103,6 +103,9 @@ type Config struct {
 	IgnoreStartupParameters []string
 	ApplicationNameAddHost  bool
 
+	// QueryTimeout and the three behind it end a client; 0: never.
+	QueryTimeout, TransactionTimeout, IdleTransactionTimeout, ClientIdleTimeout time.Duration
+
 	QueryWaitTimeout     time.Duration // 0: never
 	CancelWaitTimeout    time.Duration // 0: never
 	ClientLoginTimeout   time.Duration // 0: never
@@ -165,7 +168,10 @@ type Config struct {
 	LogFormat         string // "text" or "json"
 	LogConnections    bool
 	LogDisconnections bool
-	StatsPeriod       time.Duration // never 0
+	// LogMinDurationQuery and LogMinDurationWait: 0 for no lines at all.
+	LogMinDurationQuery, LogMinDurationWait time.Duration
+	LogQueryText                            int           // bytes; 0: none
+	StatsPeriod                             time.Duration // never 0
 
 	Databases map[string]*Database // by the name that clients ask for; "*" is the fallback
 	Users     map[string]*User
@@ -198,6 +204,8 @@ type Database struct {
 	MaxDBConnections *int // 0: no limit
 	ServerLifetime   *time.Duration
 
+	Timeouts
+
 	MaxReplicationConnections *int   // 0: no limit of its own
 	ServerMaxProtocolVersion  string // "3.0", "3.2" or "latest"
 
@@ -218,6 +226,8 @@ type User struct {
 	PoolMode           string
 	PoolSize           *int
 	MaxUserConnections *int // 0: no limit
+	Timeouts
+	ServerLifetime *time.Duration
 
 	SessionState string
 	Listen       string

@@ -256,7 +256,7 @@ leak_check = 0.050
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
-	if rows[0].Key != "listen_addr" || rows[len(rows)-1].Key != "stats_period" {
+	if rows[0].Key != "listen_addr" || rows[len(rows)-1].Key != "log_query_text" {
 		t.Errorf("from %s to %s", rows[0].Key, rows[len(rows)-1].Key)
 	}
 	var restart []string
@@ -299,7 +299,8 @@ func TestNearestFindsSlipsAndNothingElse(t *testing.T) {
 		"pool-mode":               "pool_mode",
 		"max_client_connections":  "max_client_conn",
 		"server_idle":             "server_idle_timeout",
-		"query_timeout":           "",
+		"query_timeot":            "query_timeout",
+		"disable_pqexec":          "",
 		"x":                       "",
 		"":                        "",
 		"server_tls_sslmodus":     "server_tls_sslmode",

@@ -134,9 +134,12 @@ func (c *Config) MaxUserConnectionsFor(user string) int {
 	return c.MaxUserConnections
 }
 
-// ServerLifetimeFor is how old the database's backends may be when they are
-// given back; 0 is one use only.
-func (c *Config) ServerLifetimeFor(db *Database) time.Duration {
+// ServerLifetimeFor is how old the pool's backends may be when they are given
+// back; 0 is one use only.
+func (c *Config) ServerLifetimeFor(db *Database, user string) time.Duration {
+	if u := c.Users[user]; u != nil && u.ServerLifetime != nil {
+		return *u.ServerLifetime
+	}
 	if db.ServerLifetime != nil {
 		return *db.ServerLifetime
 	}

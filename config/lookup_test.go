@@ -96,7 +96,7 @@ max_user_connections = 0
 		db, _ := c.Database(tc.database)
 		got := pool{
 			c.PoolSizeFor(db, tc.user), c.MinPoolSizeFor(db, tc.user), c.ReservePoolSizeFor(db),
-			c.MaxDBConnectionsFor(db), c.MaxUserConnectionsFor(tc.user), c.PoolModeFor(db, tc.user), c.ServerLifetimeFor(db),
+			c.MaxDBConnectionsFor(db), c.MaxUserConnectionsFor(tc.user), c.PoolModeFor(db, tc.user), c.ServerLifetimeFor(db, tc.user),
 		}
 		if got != tc.want {
 			t.Errorf("%s of %s: got %+v, want %+v", tc.user, tc.database, got, tc.want)

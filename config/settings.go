@@ -49,8 +49,8 @@ const defaultAuthQuery = "SELECT rolname, CASE WHEN rolvaliduntil OPERATOR(pg_ca
 // ldapOptions may hold a password among others, or none.
 const ldapOptions = "auth_ldap_options"
 
-// settings are those at the top level, in the order of the documentation.
-var settings = []setting[Config]{
+// general are most of those at the top level; settings has them all.
+var general = []setting[Config]{
 	{group: "Listening", restart: true, at: func(c *Config) any { return &c.ListenAddr },
 		spec: spec{name: "listen_addr", kind: kindList, def: "127.0.0.1",
 			doc: `The addresses or names on which clients are accepted. "0.0.0.0" is every IPv4 address, "::" every IPv6 address, "*" both; a name is all its addresses; an empty list is no TCP.`}},
@@ -211,7 +211,7 @@ var settings = []setting[Config]{
 			doc: `How long a database that has no table of its own here, only [databases."*"], may have no clients before its pools go, with their backends, figures and history. 0: for ever. PgBouncer's name, autodb_idle_timeout, is accepted too.`}},
 	{group: "Timeouts", at: func(c *Config) any { return &c.ServerLifetime },
 		spec: spec{name: "server_lifetime", kind: kindDuration, def: "3600s", min: 0, max: maxDuration,
-			doc: "How old a backend may be when it is given back; an older one is closed. 0: every backend is used once."}},
+			doc: "How old a backend may be when it is given back; an older one is closed. Each has up to a tenth less, so that those that were opened together do not end together. 0: every backend is used once."}},
 	{group: "Timeouts", at: func(c *Config) any { return &c.ServerConnectTimeout },
 		spec: spec{name: "server_connect_timeout", kind: kindDuration, def: "15s", min: int64(10 * time.Millisecond), max: maxDuration,
 			doc: "How long it may take to connect and log in to PostgreSQL."}},
@@ -348,8 +348,8 @@ var settings = []setting[Config]{
 			doc: "The period over which averages are taken."}},
 }
 
-// databaseSettings are those of a [databases.NAME].
-var databaseSettings = []setting[Database]{
+// ofDatabases are most of those of a [databases.NAME]; databaseSettings has them all.
+var ofDatabases = []setting[Database]{
 	{at: func(d *Database) any { return &d.Host },
 		spec: spec{name: "host", kind: kindText, def: "",
 			doc: `A name, an address, a socket folder beginning with "/", or "@name" for an abstract socket (Linux). Not set: PostgreSQL's usual socket folder (/var/run/postgresql if it exists, else /tmp).`}},
@@ -430,8 +430,8 @@ var databaseSettings = []setting[Database]{
 			doc: "As the general one, for this database."}},
 }
 
-// userSettings are those of a [users.NAME].
-var userSettings = []setting[User]{
+// ofUsers are most of those of a [users.NAME]; userSettings has them all.
+var ofUsers = []setting[User]{
 	{at: func(u *User) any { return &u.Password },
 		spec: spec{name: "password", kind: kindSecret, def: "",
 			doc: `What the user must know: the password itself, "md5…" or "SCRAM-SHA-256$…". It comes before the auth_file's.`}},

@@ -113,7 +113,7 @@ func sumStats(database string, pools []status.Pool) stats {
 		sum.averages.Add(&p.Averages)
 		transactions.add(p.Averages.TransactionTime, p.Averages.Transactions)
 		queries.add(p.Averages.QueryTime, p.Averages.Queries)
-		waits.add(p.Averages.WaitTime, p.Averages.ServerAssignments)
+		waits.add(p.Averages.WaitTime, p.Averages.Waits())
 	}
 	sum.averages.TransactionTime = transactions.value()
 	sum.averages.QueryTime = queries.value()

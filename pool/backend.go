@@ -40,6 +40,7 @@ type Backend struct {
 	res     *puddle.Resource[*Backend]
 	remote  string        // where it is connected to, as Address.Addr; "" where that says it
 	opened  time.Duration // since the epoch
+	younger float64       // how much shorter its lifetime is than server_lifetime: a share below maxYounger
 	stamp   int           // Pool.generation at the opening
 	carries bool          // Carried is known
 	replica bool          // it is in no pool; see Replicate

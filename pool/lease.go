@@ -198,10 +198,7 @@ func (p *Pool) release(b *Backend) {
 
 // unfit tells whether a backend should not be lent again.
 func (p *Pool) unfit(b *Backend, now time.Duration) bool {
-	s := &p.settings
-	return p.closed || b.stamp != p.generation || p.vacates(now) ||
-		s.Lifetime == 0 && b.used || s.Lifetime > 0 && now-b.opened > s.Lifetime ||
-		p.crowded(now)
+	return p.closed || b.stamp != p.generation || p.vacates(now) || b.outlived(p.settings.Lifetime, now) || p.crowded(now)
 }
 
 // nextFor is who gets a backend of this variant that has come back. If nobody

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -250,7 +251,7 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	}
 	b.ID, b.pool, b.variant, b.stamp = p.ids(), p, v, stamp
 	b.Opened = time.Now()
-	b.opened = time.Since(p.epoch)
+	b.opened, b.younger = time.Since(p.epoch), maxYounger*rand.Float64()
 	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars, Begun: b.Begun} // from now on b.Params is the host's
 	if err := p.host.Adopt(b); err != nil {
 		o.failed = b.Conn

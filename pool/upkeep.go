@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"strings"
 	"time"
 
 	"pgweir/wire"
@@ -37,8 +38,7 @@ func (p *Pool) Upkeep(clients int) {
 	p.mu.Unlock()
 
 	for _, t := range late {
-		t.Refuse(wire.Errorf(wire.CodeTooManyConnections,
-			"no backend became free within query_wait_timeout (%v)", s.QueryWait))
+		t.Refuse(wire.Errorf(wire.CodeTooManyConnections, timedOut+" (%v)", s.QueryWait))
 	}
 	for _, b := range evict {
 		p.host.Evict(b)
@@ -50,6 +50,11 @@ func (p *Pool) Upkeep(clients int) {
 		p.listener.signal()
 	}
 }
+
+const timedOut = "no backend became free within query_wait_timeout"
+
+// TimedOut tells whether an error is that of a wait which query_wait_timeout has ended.
+func TimedOut(e *wire.Error) bool { return strings.HasPrefix(e.Message, timedOut) }
 
 // expired takes out of a variant what should be closed, and appends it to what
 // others have lost.

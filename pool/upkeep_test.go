@@ -101,7 +101,7 @@ func TestABackendThatIsTooOldIsClosedWhenItComesBackOrIsIdle(t *testing.T) {
 	p := h.pool(s, func(s *Settings) { s.Lifetime = time.Minute })
 	old, idle := h.lease(p), h.lease(p)
 	h.giveBack(idle)
-	h.giveBackAt(old, old.opened+59*time.Second)
+	h.giveBackAt(old, old.opened+53*time.Second)
 	check(t, p, 0, 2, 0, 0)
 	old = h.lease(p)
 	h.giveBackAt(old, old.opened+61*time.Second)

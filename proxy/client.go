@@ -32,7 +32,7 @@ type client struct {
 	user    unique.Handle[string]
 	since   time.Duration // connected; once closing is set: since then
 	asked   time.Duration // the query under way began
-	begun   time.Duration // the transaction under way began; 0 if none
+	begun   time.Duration // the transaction under way began; if none, at most 0: the last answer's time, negated
 	hearing uint32        // numbers what the session waits for; see whenListened
 	slot    uint32        // in the registry
 	pid     uint32        // that stands for it
@@ -111,6 +111,7 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 		o.Reset()
 		if c.extra != nil && c.extra.refusal != nil {
 			if c.sess.Phase() == session.Waiting {
+				c.waitFailed(w, whyRefused(c.extra.refusal))
 				n += c.sess.Refuse(c.extra.refusal, p[n:], o)
 			}
 			c.extra.refusal = nil
@@ -120,6 +121,7 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 		if c.server != nil && c.sess.Phase() == session.Waiting {
 			c.sess.Lease(&c.server.link, o)
 		}
+		c.keepText(w, p[n:])
 		n += c.sess.Client(p[n:], o)
 		need, own := o.WantsBackend(), o.Wants(session.EffectNeedOwnBackend)
 		c.apply(o)
@@ -155,6 +157,7 @@ func (c *client) Drained(*loop.Conn) {
 		c.finish()
 	case c.login != nil:
 	case c.server != nil:
+		c.server.clocks.unblock(c.worker.Load().now())
 		c.server.conn.Resume()
 		c.tellMore()
 	default:
@@ -183,6 +186,7 @@ func (c *client) leave() {
 		if c.server != nil {
 			c.release()
 		} else {
+			c.waitFailed(c.worker.Load(), waitLeft)
 			c.pool.pool.Leave(&c.wait) // if it is too late for that, granted gives the backend back
 		}
 	}
@@ -215,6 +219,7 @@ func (c *client) apply(o *session.Out) {
 		c.conn.Send(b)
 		if c.conn.Congested() && s != nil && c.state == clientOpen && c.sess.Hears() {
 			s.conn.Pause()
+			s.clocks.block(w.now())
 		}
 	}
 	c.count(w, o)
@@ -268,43 +273,6 @@ func (c *client) syncNotes(w *worker) {
 	synced := c.whenListened()
 	if !w.proxy.syncNotes(c.pool.pool, func() { synced(nil) }) {
 		synced(nil)
-	}
-}
-
-// count keeps the statistics.
-func (c *client) count(w *worker, o *session.Out) {
-	if o.Asked {
-		c.asked = w.now()
-		if c.begun == 0 {
-			c.begun = c.asked
-		}
-	}
-	if o.Queries == 0 && o.Parses == 0 && o.Binds == 0 && o.Errors == 0 && o.Questions == 0 && o.Replays == 0 {
-		return
-	}
-	st := c.pool.stats[w.index]
-	st.questions += o.Questions
-	st.replays += o.Replays
-	t := &st.totals
-	t.Queries += o.Queries
-	t.Transactions += o.Transactions
-	t.ClientParses += o.Parses
-	t.ServerParses += o.ServerParses
-	t.Binds += o.Binds
-	t.Errors += o.Errors
-	if o.Answered {
-		took := w.now() - c.asked
-		t.QueryTime += took
-		st.queries[durationBucket(took)]++
-		if o.Transactions > 0 {
-			took = w.now() - c.begun
-			t.TransactionTime += took
-			st.transactions[durationBucket(took)]++
-			c.begun = 0
-		}
-		if w.proxy.draining.Load() {
-			c.post(c.endAtRest) // not in the middle of this
-		}
 	}
 }
 

@@ -60,7 +60,7 @@ func (h *history) copy() status.History {
 func (p *Proxy) sample() {
 	s := p.Snapshot(status.Counts)
 	all := sampleOf(s.At, &s.Savings)
-	all.Assignments, all.WaitTime, all.Transactions = s.Past.ServerAssignments, s.Past.WaitTime, s.Past.Transactions
+	all.Waits, all.WaitTime, all.Transactions = s.Past.Waits(), s.Past.WaitTime, s.Past.Transactions
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range s.Pools {
@@ -71,10 +71,10 @@ func (p *Proxy) sample() {
 		v := s.PoolSavings(q)
 		one := sampleOf(s.At, &v)
 		one.Waiting, one.Active = q.ClientsWaiting, q.ServersActive
-		one.Assignments, one.WaitTime, one.Transactions = q.Totals.ServerAssignments, q.Totals.WaitTime, q.Totals.Transactions
+		one.Waits, one.WaitTime, one.Transactions = q.Totals.Waits(), q.Totals.WaitTime, q.Totals.Transactions
 		all.Waiting += one.Waiting
 		all.Active += one.Active
-		all.Assignments += one.Assignments
+		all.Waits += one.Waits
 		all.WaitTime += one.WaitTime
 		all.Transactions += one.Transactions
 		if cp := p.mu.pools[poolKey{q.Database, q.User}]; cp != nil {

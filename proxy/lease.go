@@ -1,11 +1,7 @@
 package proxy
 
 import (
-	"slices"
-	"time"
-
 	"pgweir/pool"
-	"pgweir/status"
 	"pgweir/wire"
 )
 
@@ -82,21 +78,10 @@ func (c *client) take(w *worker, s *server) {
 	s.place = len(w.leased)
 	w.leased = append(w.leased, s)
 	c.begun = 0 // the wait is counted by itself
-	st := c.pool.stats[w.index]
-	st.totals.ServerAssignments++
-	if c.asked > 0 {
-		waited := w.now() - c.asked
-		st.totals.WaitTime += waited
-		st.waits[waitBucket(waited)]++
-	}
-}
-
-func waitBucket(d time.Duration) int {
-	if d < 100*time.Microsecond {
-		return 0
-	}
-	i, _ := slices.BinarySearch(status.WaitBounds, d.Seconds())
-	return i
+	c.pool.stats[w.index].totals.ServerAssignments++
+	now := w.now()
+	s.text = s.text[:0]
+	s.clocks = clocks{answered: now, ended: now, waited: c.waited(w, waitServed)}
 }
 
 // Grant is called when the client's turn in the waiting line has come; on any
@@ -160,6 +145,7 @@ func (c *client) refuse(e *wire.Error) {
 	switch {
 	case c.state != clientOpen:
 	case c.login != nil:
+		c.waitFailed(c.worker.Load(), whyRefused(e))
 		c.login.fail(e)
 	default:
 		c.more().refusal = e

@@ -370,7 +370,9 @@ func (l *login) giveUp() {
 	case l.stage == stageBackend && c.server != nil:
 		c.release()
 	case l.stage == stageBackend:
-		c.pool.pool.Leave(&c.wait)
+		if c.pool.pool.Leave(&c.wait) {
+			c.waitFailed(w, waitLeft)
+		}
 	}
 	if _, ok := w.logins[c]; ok {
 		delete(w.logins, c)

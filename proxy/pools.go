@@ -176,8 +176,8 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 	host, _, _ := net.SplitHostPort(addr)
 	s := pool.Settings{
 		Size: c.PoolSizeFor(db, user), MinSize: c.MinPoolSizeFor(db, user), Reserve: c.ReservePoolSizeFor(db),
-		ReserveTimeout: c.ReservePoolTimeout, QueryWait: c.QueryWaitTimeout, CancelWait: c.CancelWaitTimeout,
-		IdleTimeout: c.ServerIdleTimeout, Lifetime: c.ServerLifetimeFor(db),
+		ReserveTimeout: c.ReservePoolTimeout, QueryWait: c.QueryWaitTimeoutFor(db, user), CancelWait: c.CancelWaitTimeout,
+		IdleTimeout: c.ServerIdleTimeoutFor(db, user), Lifetime: c.ServerLifetimeFor(db, user),
 		ConnectTimeout: c.ServerConnectTimeout, LoginRetry: c.ServerLoginRetry,
 		MaxDatabase: c.MaxDBConnectionsFor(db), MaxUser: c.MaxUserConnectionsFor(user),
 		MaxReplicas: c.MaxReplicationConnections, MaxDatabaseReplicas: c.MaxReplicationConnectionsFor(db),

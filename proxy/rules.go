@@ -21,6 +21,8 @@ type rules struct {
 	// nowhere.
 	elsewhere *config.AuthQuery
 	secrets   *secrets.Store
+	timing    timing
+	slow      slow
 	tls       *tlsRules
 	// keepAlive is for sockets opened or accepted from now on; see tune.
 	keepAlive loop.KeepAlive
@@ -52,6 +54,7 @@ func (p *Proxy) newRules(c *config.Config, set secrets.Set) (*rules, error) {
 	for _, name := range c.StatsUsers {
 		r.stats[name] = true
 	}
+	r.timing, r.slow = timingOf(c), slowOf(c)
 	r.tls = newTLSRules(c)
 	r.keepAlive = keepAliveOf(c)
 	return r, nil

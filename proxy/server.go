@@ -21,6 +21,8 @@ type server struct {
 	parked parked
 	dead   atomic.Bool // PostgreSQL has closed it while nobody held it
 	silent silence     // the server's
+	clocks clocks      // of the lease
+	text   []byte      // the beginning of its client's query, with log_query_text
 	holder struct {    // its client's; see checkSilence
 		client uint64
 		silent silence
@@ -74,7 +76,11 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	}
 	o := &c.worker.Load().out
 	o.Reset()
+	s.clocks.preparing = c.sess.Prepares()
 	n := c.sess.Server(p, o)
+	if s.clocks.preparing {
+		s.clocks.prepared = c.worker.Load().now()
+	}
 	if c.sess.Owes() && o.Queries == 0 {
 		s.conn.Streaming() // nothing has ended in it
 	}

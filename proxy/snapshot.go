@@ -314,7 +314,7 @@ func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
 		s.Databases = append(s.Databases, status.Database{
 			Name: name, Host: db.Host, Port: db.Port, Database: db.DBName, ForceUser: user,
 			PoolSize: c.PoolSizeFor(db, user), MinPoolSize: c.MinPoolSizeFor(db, user),
-			ReservePool: c.ReservePoolSizeFor(db), ServerLifetime: c.ServerLifetimeFor(db),
+			ReservePool: c.ReservePoolSizeFor(db), ServerLifetime: c.ServerLifetimeFor(db, user),
 			PoolMode: db.PoolMode, MaxConnections: c.MaxDBConnectionsFor(db),
 			Connections: p.budget.Database(name), Clients: clients[name],
 		})

@@ -30,6 +30,8 @@ type worker struct {
 	looked  []*server            // memory of tick
 	idlers  map[*client]*idler   // with an idle_session_timeout
 	heard   time.Duration        // when checkSilence was last called
+	// idleRound is when checkIdleClients was last called.
+	idleRound time.Duration
 
 	skew time.Duration // from the loop's time to the proxy's
 }
@@ -99,6 +101,7 @@ func (w *worker) tick(time.Duration) {
 		w.heard = now
 		w.checkSilence(now, r.keepAlive.Patience())
 	}
+	w.checkIdleClients(now, r)
 	// What is done to one lease may end it, and begin others.
 	w.looked = append(w.looked[:0], w.leased...)
 	for _, s := range w.looked {
@@ -111,6 +114,9 @@ func (w *worker) tick(time.Duration) {
 		}
 		if c := w.holder(s); c != nil && c.state == clientOpen && c.login == nil {
 			c.checkLag(now)
+		}
+		if c := w.holder(s); r.timing.leased && c != nil && c.state == clientOpen && c.login == nil {
+			c.checkTimeouts(s, now, r)
 		}
 	}
 	clear(w.looked)

@@ -40,7 +40,7 @@ func Advise(p *status.Pool, h status.History) status.SizingAdvice {
 	}
 	first, last := samples[0], samples[len(samples)-1]
 	mean := time.Duration(0)
-	if n := last.Assignments - first.Assignments; n > 0 {
+	if n := last.Waits - first.Waits; n > 0 {
 		mean = (last.WaitTime - first.WaitTime) / time.Duration(n)
 	}
 	switch {

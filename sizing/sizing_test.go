@@ -69,7 +69,7 @@ func TestTheSumIsWrittenOut(t *testing.T) {
 func minutes(n int, change func(i int, s *status.Sample)) status.History {
 	var h status.History
 	for i := range n {
-		s := status.Sample{At: time.Unix(int64(i*60), 0), Assignments: int64(1000 * i)}
+		s := status.Sample{At: time.Unix(int64(i*60), 0), Waits: int64(1000 * i)}
 		change(i, &s)
 		h.Minutes = append(h.Minutes, s)
 	}

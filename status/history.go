@@ -8,8 +8,8 @@ type Sample struct {
 	At            time.Time
 	Clients       int
 	Active        int           // backends that are lent to a client
-	Assignments   int64         // times a client was lent a backend, since the start
-	WaitTime      time.Duration // that clients have waited for one, since the start
+	Waits         int64         // for a backend that are over, since the start
+	WaitTime      time.Duration // that they were long
 	Waiting       int           // clients
 	Backends      int
 	Saved         int

@@ -110,7 +110,7 @@ type Pool struct {
 
 	Totals   Totals // since the start
 	Averages Totals // per second over the last stats period; durations are per query, transaction or wait
-	// Waits is how long clients waited for a backend: cumulative counts for
+	// Waits is how long clients waited for a backend, got or not: cumulative counts for
 	// upper bounds WaitBounds, the last for +Inf.
 	Waits []uint64
 	// TransactionTimes and QueryTimes are how long transactions and queries took,
@@ -147,7 +147,7 @@ func (p *Pool) Backends() int {
 		p.ServersTested + p.ServersLogin + p.ServersClosing + p.Listening + p.Replicating
 }
 
-// Totals are the counters of SHOW STATS.
+// Totals are the counters of SHOW STATS, and a few more.
 type Totals struct {
 	ServerAssignments int64 // times a client was lent a backend
 	Transactions      int64
@@ -156,7 +156,11 @@ type Totals struct {
 	Sent              int64         // bytes to clients
 	TransactionTime   time.Duration // backends spent in transactions, idle in them too
 	QueryTime         time.Duration // backends spent working
-	WaitTime          time.Duration // clients spent waiting for a backend
+	WaitTime          time.Duration // clients spent waiting for a backend, whether they got one or not
+	WaitsTimedOut     int64         // waits that query_wait_timeout has ended
+	WaitsCanceled     int64         // waits that a cancel request has ended
+	WaitsLeft         int64         // waits of clients that have gone, or were ended, meanwhile
+	WaitsRefused      int64         // waits that ended with an error: of a login to the server, or of pgweir's end
 	ClientParses      int64
 	ServerParses      int64
 	Binds             int64
@@ -175,6 +179,10 @@ func (t *Totals) Add(o *Totals) {
 	t.TransactionTime += o.TransactionTime
 	t.QueryTime += o.QueryTime
 	t.WaitTime += o.WaitTime
+	t.WaitsTimedOut += o.WaitsTimedOut
+	t.WaitsCanceled += o.WaitsCanceled
+	t.WaitsLeft += o.WaitsLeft
+	t.WaitsRefused += o.WaitsRefused
 	t.ClientParses += o.ClientParses
 	t.ServerParses += o.ServerParses
 	t.Binds += o.Binds

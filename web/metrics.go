@@ -63,7 +63,8 @@ var (
 	poolPinned      = describe("pool_pinned_backends", "Backends that a client keeps because of session state; one with several reasons counts for each.", byDatabase, byUser, byReason)
 	poolShapes      = describe("pool_shapes", "Shapes of statements (their texts without constants) that the pool knows.", byDatabase, byUser, byState)
 	poolChecks      = describe("pool_state_checks_total", "Ends of transactions at which a backend was asked for its session state: for the cause that the label names.", byDatabase, byUser, byCause)
-	poolWait        = describe("pool_wait_seconds", "How long clients waited for a backend.", byDatabase, byUser)
+	poolWait        = describe("pool_wait_seconds", "How long clients waited for a backend, whether they got one or not.", byDatabase, byUser)
+	poolWaitsFailed = describe("pool_waits_failed_total", "Waits for a backend that ended without one.", byDatabase, byUser, byReason)
 	poolTransaction = describe("pool_transaction_seconds", "How long transactions took, the wait for a backend not included.", byDatabase, byUser)
 	poolQuery       = describe("pool_query_seconds", "How long it took to answer, the wait for a backend not included; a pipeline counts as one.", byDatabase, byUser)
 )
@@ -145,7 +146,7 @@ func poolCount(name, help string, value func(*status.Totals) float64) metric[*st
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{buildInfo, memoryInfo, certExpiry, httpRefused, poolClients, poolBackend, poolCancels, poolPinned,
-		poolShapes, poolChecks, poolWait, poolTransaction, poolQuery, authQueryUsers} {
+		poolShapes, poolChecks, poolWait, poolWaitsFailed, poolTransaction, poolQuery, authQueryUsers} {
 		ch <- d
 	}
 	describeAll(ch, totalMetrics)

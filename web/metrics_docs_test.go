@@ -40,7 +40,7 @@ var released = []string{
 	"pgweir_pool_pinned_backends", "pgweir_pool_pins", "pgweir_pool_query_seconds", "pgweir_pool_saved_backends",
 	"pgweir_pool_settings_replays_total", "pgweir_pool_shapes", "pgweir_pool_size",
 	"pgweir_pool_state_checks_total", "pgweir_pool_state_found_total", "pgweir_pool_state_questions_total",
-	"pgweir_pool_transaction_seconds", "pgweir_pool_wait_seconds", "pgweir_queries_total",
+	"pgweir_pool_transaction_seconds", "pgweir_pool_wait_seconds", "pgweir_pool_waits_failed_total", "pgweir_queries_total",
 	"pgweir_query_seconds_total", "pgweir_ready", "pgweir_reserve_clients", "pgweir_received_bytes_total", "pgweir_saved_backends",
 	"pgweir_sent_bytes_total", "pgweir_server_assignments_total", "pgweir_server_client_backends",
 	"pgweir_server_logins_total", "pgweir_server_max_connections", "pgweir_server_measured_processes",

@@ -31,6 +31,10 @@ func sendPool(ch chan<- prometheus.Metric, s *status.Snapshot, p *status.Pool) {
 	if p.IsConsole() {
 		return // its clients need no backend, so there is nothing to wait for or to be saved
 	}
+	t := &p.Totals
+	for reason, n := range map[string]int64{"timeout": t.WaitsTimedOut, "canceled": t.WaitsCanceled, "left": t.WaitsLeft, "refused": t.WaitsRefused} {
+		send(ch, poolWaitsFailed, prometheus.CounterValue, float64(n), database, user, reason)
+	}
 	sendHistogram(ch, poolWait, status.WaitBounds, p.Waits, p.Totals.WaitTime.Seconds(), database, user)
 	sendHistogram(ch, poolTransaction, status.DurationBounds, p.TransactionTimes, p.Totals.TransactionTime.Seconds(), database, user)
 	sendHistogram(ch, poolQuery, status.DurationBounds, p.QueryTimes, p.Totals.QueryTime.Seconds(), database, user)

@@ -81,6 +81,10 @@ type totals struct {
 	TransactionTime   float64 `json:"transaction_time"`
 	QueryTime         float64 `json:"query_time"`
 	WaitTime          float64 `json:"wait_time"`
+	WaitsTimedOut     int64   `json:"waits_timed_out"`
+	WaitsCanceled     int64   `json:"waits_canceled"`
+	WaitsLeft         int64   `json:"waits_left"`
+	WaitsRefused      int64   `json:"waits_refused"`
 	ClientParses      int64   `json:"client_parses"`
 	ServerParses      int64   `json:"server_parses"`
 	Binds             int64   `json:"binds"`
@@ -152,6 +156,10 @@ func totalsOf(t *status.Totals) totals {
 		TransactionTime:   t.TransactionTime.Seconds(),
 		QueryTime:         t.QueryTime.Seconds(),
 		WaitTime:          t.WaitTime.Seconds(),
+		WaitsTimedOut:     t.WaitsTimedOut,
+		WaitsCanceled:     t.WaitsCanceled,
+		WaitsLeft:         t.WaitsLeft,
+		WaitsRefused:      t.WaitsRefused,
 		ClientParses:      t.ClientParses,
 		ServerParses:      t.ServerParses,
 		Binds:             t.Binds,

@@ -9,6 +9,8 @@ const (
 	CodeFeatureNotSupported        = "0A000"
 	CodeInvalidParameterValue      = "22023"
 	CodeInFailedTransaction        = "25P02"
+	CodeIdleInTransactionTimeout   = "25P03"
+	CodeTransactionTimeout         = "25P04"
 	CodeInvalidStatementName       = "26000"
 	CodeInvalidAuthorization       = "28000"
 	CodeInvalidPassword            = "28P01"

@@ -1,0 +1,36 @@
+package session
+
+import "pgweir/wire"
+
+// TextOf is the text of the statement that a message of the client's brings or runs,
+// as far as it is there; nil if that is not known. The message may have come in part,
+// its header whole.
+func (s *Session) TextOf(message []byte) []byte {
+	body := message[wire.HeaderLen:]
+	switch message[0] {
+	case 'Q':
+		return untilNUL(body)
+	case 'P':
+		_, rest, _ := wire.CString(body)
+		return untilNUL(rest)
+	case 'B':
+		name, ok := wire.BindStatement(body)
+		switch {
+		case !ok:
+		case len(name) == 0 && len(s.unnamed) > wire.HeaderLen:
+			return untilNUL(s.unnamed[wire.HeaderLen+1:])
+		case len(name) > 0:
+			if n := s.names[string(cutName(name))]; n != nil && n.st != nil {
+				return n.st.Text()
+			}
+		}
+	}
+	return nil
+}
+
+func untilNUL(b []byte) []byte {
+	if text, _, ok := wire.CString(b); ok {
+		return text
+	}
+	return b
+}

@@ -89,7 +89,7 @@ func (p *Pool) fillToMin() {
 	}
 	v := p.variant("", nil)
 	for p.usable() < min(s.MinSize, s.Size) && p.slots()+p.promised() < s.Size {
-		if !p.budget.take(p, s.MaxDatabase, s.MaxUser) {
+		if !p.budget.take(p, s, now) {
 			return
 		}
 		p.opening++
@@ -98,33 +98,6 @@ func (p *Pool) fillToMin() {
 }
 
 func anyVariant(*Variant) bool { return true }
-
-// idleSince is when the backend that has been idle longest was last used, in
-// nanoseconds from some moment; false if none is idle.
-func (p *Pool) idleSince() (at int64, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b := p.oldestIdle(anyVariant)
-	if b == nil {
-		return 0, false
-	}
-	at = b.res.LastUsedNanotime()
-	p.putBack(b)
-	return at, true
-}
-
-// evictIdle closes the backend that has been idle longest, if there is one.
-func (p *Pool) evictIdle() {
-	p.mu.Lock()
-	victim := p.oldestIdle(anyVariant)
-	if victim != nil {
-		p.leave(victim)
-	}
-	p.mu.Unlock()
-	if victim != nil {
-		p.host.Evict(victim)
-	}
-}
 
 var errDrained = wire.Fatalf(wire.CodeAdminShutdown, "terminating connection due to administrator command")
 

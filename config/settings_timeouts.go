@@ -3,12 +3,12 @@ package config
 import "slices"
 
 // settings are those at the top level, in the order of the documentation.
-var settings = grouped(slices.Concat(general, generalTimeouts, slowLog))
+var settings = grouped(slices.Concat(general, generalLimits, generalTimeouts, slowLog))
 
 // databaseSettings are those of a [databases.NAME], userSettings those of a [users.NAME].
 var (
-	databaseSettings = slices.Concat(ofDatabases, timeoutsOf("database", func(d *Database) *Timeouts { return &d.Timeouts }))
-	userSettings     = slices.Concat(ofUsers, timeoutsOf("user", func(u *User) *Timeouts { return &u.Timeouts }), userLifetime)
+	databaseSettings = slices.Concat(ofDatabases, limitsOfDatabases, timeoutsOf("database", func(d *Database) *Timeouts { return &d.Timeouts }))
+	userSettings     = slices.Concat(ofUsers, limitsOfUsers, timeoutsOf("user", func(u *User) *Timeouts { return &u.Timeouts }), userLifetime)
 )
 
 // grouped puts settings of one group behind each other, in the order in which the

@@ -39,6 +39,13 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 		p.mu.Unlock()
 		return nil, e
 	}
+	if !first {
+		if e := p.sheds(); e != nil {
+			p.mu.Unlock()
+			return nil, e
+		}
+		w.told = false
+	}
 	p.waits++
 	w.number, w.since = p.waits, now
 	if params != nil {

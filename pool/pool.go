@@ -33,6 +33,9 @@ type Settings struct {
 	MaxUser        int           // max_user_connections; 0 for no cap
 	MaxServer      int           // max_server_conn, of all pools; 0 for no cap
 	Weight         int           // pool_weight: of its share where a cap is not enough for all; 0 is 1
+	MaxWaiting     int           // max_waiting; 0 for no limit
+	QueryNotify    time.Duration // query_wait_notify; 0 for never
+	Kept           bool          // MinSize is kept when there are no clients
 	MaxReplicas    int           // max_replication_connections, of all pools; 0 for no cap
 	// MaxDatabaseReplicas is the same of the database.
 	MaxDatabaseReplicas int
@@ -94,7 +97,7 @@ type Pool struct {
 	owes                         int           // backends that are given up for other pools when they come back; see Budget.divide
 	owesUntil                    time.Duration
 	madeRoom                     time.Duration // when a backend was put out for another's sake; 0 once a slot has been taken since
-	logins                       int64
+	logins, shed                 int64
 }
 
 // Variant is a set of startup parameters that backends cannot change.

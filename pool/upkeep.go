@@ -29,16 +29,20 @@ func (p *Pool) Upkeep(clients int) {
 	for _, v := range p.variants {
 		evict = p.expired(v, evict, now)
 	}
-	if clients > 0 || p.opening+p.idle+p.lent > 0 {
+	if clients > 0 || s.Kept || p.opening+p.idle+p.lent > 0 {
 		p.fillToMin()
 	}
 	p.sweep()
+	patient := p.notTold(now)
 	waiting := p.line.head != nil || p.place.wanted
 	vacates := p.vacates(now)
 	p.mu.Unlock()
 
 	for _, t := range late {
 		t.Refuse(wire.Errorf(wire.CodeTooManyConnections, timedOut+" (%v)", s.QueryWait))
+	}
+	for _, t := range patient {
+		t.Waits()
 	}
 	for _, b := range evict {
 		p.host.Evict(b)
@@ -167,6 +171,7 @@ type Counts struct {
 	Opening, Idle, Lent, Closing int
 	Listening                    int // 1 if the listening backend is open or being opened
 	Waiting                      int
+	Shed                         int64         // clients who were not let into the line, since the start
 	MaxWait                      time.Duration // of the first in the line
 	Logins                       int64         // backends opened since the start
 	Failure                      *wire.Error   // of the last login, if it failed
@@ -182,7 +187,7 @@ func (p *Pool) Counts() Counts {
 	defer p.mu.Unlock()
 	c := Counts{
 		Opening: p.opening, Idle: p.idle, Lent: p.lent, Closing: p.closing, Listening: p.listening(),
-		Waiting: int(p.line.n.Load()), Logins: p.logins, Failure: p.failure.err, Replicas: p.replicas,
+		Waiting: int(p.line.n.Load()), Logins: p.logins, Shed: p.shed, Failure: p.failure.err, Replicas: p.replicas,
 		CancelsWaiting: int(p.cancelsWaiting.Load()), CancelsActive: int(p.cancelsActive.Load()),
 	}
 	if p.line.head != nil {

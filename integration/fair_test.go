@@ -75,10 +75,11 @@ func backendsByUser(t *testing.T, console *pgx.Conn, want map[string]int) {
 	})
 }
 
+// roles makes roles on w's server that are not there yet.
 func roles(t *testing.T, w *weir, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		execSQL(t, w.Direct(), "create role "+name+" login")
+		execSQL(t, w.PG.DSN("postgres"), "do 'begin create role "+name+" login; exception when duplicate_object then null; end'")
 	}
 }
 
@@ -122,7 +123,7 @@ func TestMorePoolsThanACapAllowsTakeTurns(t *testing.T) {
 		all = append(all, keepBusy(t, 3, w.DSN("user="+name)))
 	}
 	for i, c := range all {
-		eventually(t, names[i]+" has had several turns", func() bool { return c.served.Load() > 200 })
+		eventually(t, names[i]+" has had several turns", func() bool { return c.served.Load() > 100 })
 	}
 	if n := count.end(t); n[w.DB] > 2 {
 		t.Errorf("%d backends at once, at most 2: %v", n[w.DB], n)

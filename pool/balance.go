@@ -161,6 +161,7 @@ func (g *Budget) form(claims []*claim, now time.Duration) (groups []*group) {
 func (a *account) wish(c *claim, size int, now time.Duration) {
 	a.desired *= math.Exp2(-float64(now-a.seen) / float64(wishHalves))
 	a.desired = max(a.desired, float64(c.wants))
+	c.asks = c.wants
 	c.wants = max(c.wants, min(int(a.desired+0.5), size))
 	c.least = max(c.least, min(c.wants, 1))
 }
@@ -195,7 +196,7 @@ func (g *Budget) promise(claims []*claim, now time.Duration) {
 		if a == nil {
 			continue
 		}
-		a.due, a.need = c.due, max(c.due-c.has, 0)
+		a.due, a.need = c.due, c.lacks()
 		for _, t := range g.tallies(c.pool, &Settings{}) {
 			t.reserved += a.need
 		}

@@ -53,16 +53,11 @@ func fairRun(t *testing.T, limit int, lasts time.Duration, loads ...*load) (logi
 func simulateLoads(t *testing.T, seed uint64, limit int, lasts time.Duration, loads []*load) (logins int64) {
 	s := &server{t: t, network: "simulated", auth: "trust", sessions: map[uint32]*serverSession{}, late: 5 * time.Millisecond}
 	h := newHost(t)
-	dial := func(context.Context, string, string) (net.Conn, error) {
-		ours, theirs := net.Pipe()
-		s.wg.Go(func() { s.connection(theirs) })
-		return ours, nil
-	}
 	over := time.Now().Add(lasts)
 	var wg sync.WaitGroup
 	var pools []*Pool
 	for i, l := range loads {
-		p := h.dialing(dial, "db", l.user, s, func(s *Settings) {
+		p := h.dialing(s.pipe, "db", l.user, s, func(s *Settings) {
 			s.Size, s.MaxServer, s.Weight = 20, limit, l.weight
 			if l.set != nil {
 				l.set(s)
@@ -96,6 +91,13 @@ func simulateLoads(t *testing.T, seed uint64, limit int, lasts time.Duration, lo
 		t.Errorf("%d processes at once, at most %d", most, limit)
 	}
 	return logins
+}
+
+// pipe dials the server within the process, so that time may be simulated.
+func (s *server) pipe(context.Context, string, string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	s.wg.Go(func() { s.connection(theirs) })
+	return ours, nil
 }
 
 // once is one use of a backend.

@@ -15,7 +15,8 @@ type claim struct {
 	has    int // backends, without those on their way out
 	idle   int // of these
 	idleAt int64
-	wants  int // backends
+	asks   int // backends that it would use now
+	wants  int // the same, or what it has used of late
 	least  int // that it is sure of, if it wants as many
 	order  int // of those that were refused; the first is the smallest
 	groups []*group

@@ -81,7 +81,7 @@ func plan(claims []*claim, groups []*group) {
 		}
 	}
 	short := slices.DeleteFunc(slices.Clone(claims), func(c *claim) bool {
-		return c.due <= c.has && (c.has > 0 || c.wants == 0)
+		return c.lacks() == 0 && (c.has > 0 || c.asks == 0)
 	})
 	slices.SortStableFunc(short, func(a, b *claim) int {
 		return cmp.Or(cmp.Compare(min(a.has, 1), min(b.has, 1)), cmp.Compare(a.order, b.order))
@@ -91,11 +91,14 @@ func plan(claims []*claim, groups []*group) {
 			c.due = 1 // nobody needs that one now, so why wait for the turn
 			continue
 		}
-		for range c.due - c.has {
+		for range c.lacks() {
 			c.makesRoom((*claim).richer)
 		}
 	}
 }
+
+// lacks is how many backends of its due it would use and has not.
+func (c *claim) lacks() int { return max(min(c.due, c.asks)-c.has, 0) }
 
 // makesRoom takes one backend's worth in each cap that c is under. Where there is
 // none, one that better prefers gives one up. It is false if nobody can.

@@ -103,7 +103,7 @@ func (p *Pool) claim(now time.Duration) *claim {
 		p.putBack(b)
 	}
 	c.wants = p.lent - p.leaving + p.opening + p.listening()
-	if p.failure.refuses(now) != nil || p.closed {
+	if !p.mayOpen(now) {
 		return c
 	}
 	c.wants = p.lent - p.leaving + max(p.opening, int(p.line.n.Load())) + p.listening() + p.promised()
@@ -113,6 +113,11 @@ func (p *Pool) claim(now time.Duration) *claim {
 	c.wants = min(c.wants, p.limit(now))
 	c.least = min(c.wants, max(s.MinSize, 1))
 	return c
+}
+
+// mayOpen tells whether the pool could do anything with a backend's worth of a cap.
+func (p *Pool) mayOpen(now time.Duration) bool {
+	return !p.closed && p.failure.refuses(now) == nil
 }
 
 // form puts the claims into the groups of their caps, and has them want for a

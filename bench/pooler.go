@@ -41,6 +41,7 @@ type pooler struct {
 	user    string     // that its clients log in as
 	port    int        // of its socket; another one at each start
 	scram   *scramKeys // its clients log in by SCRAM; nil: without a password
+	fair    *fairTest  // its clients are that test's; nil: there is no cap
 	process *child.Process
 }
 
@@ -145,6 +146,9 @@ func (p *pooler) start(ctx context.Context, db *cluster.Cluster) error {
 	text := p.config(db, p.port)
 	if p.scram != nil {
 		text = p.asksForSCRAM(text)
+	}
+	if p.fair != nil {
+		text = p.shares(text, db)
 	}
 	config := filepath.Join(p.dir, p.name+".conf")
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {

@@ -38,6 +38,9 @@ func works() []work {
 		{"connect", throughput, pgbenchWork("-S", "-C", "-c", "8")},
 		{"scram", []string{"logins/s", "CPU µs/login"}, scram},
 		{"storm", []string{"logins/s", "p50 ms before", "p99 ms before", "p50 ms meanwhile", "p99 ms meanwhile", "p99 meanwhile/before"}, storm},
+		twoPools.work("fair2"),
+		fivePools.work("fair5"),
+		tenPools.work("fair10"),
 		{"idle", []string{"bytes/client"}, idle},
 		{"wait1000", []string{"queries/s", "CPU µs/query", "p50 ms", "p99 ms", "max ms", "least queries of a client", "most queries of a client"}, wait},
 	}

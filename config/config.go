@@ -34,7 +34,9 @@ type Config struct {
 	MaxClientConn       int
 	MaxLogins           int // at a time; over Unix sockets as many again
 	MaxLoginsPerAddress int // 0: no more than its share of MaxLogins
-	Workers             int // event loops; 0: as many as the load needs ("auto")
+	// How many clients there may be; 0: no limit. The console's are not counted.
+	MaxClientConnPerAddress, MaxDBClientConnections, MaxUserClientConnections int
+	Workers                                                                   int // event loops; 0: as many as the load needs ("auto")
 
 	ProxyProtocolNetworks []string       // as they are written
 	ProxyProtocolFrom     []netip.Prefix // what that means; IPv4-mapped ones are IPv4
@@ -81,6 +83,9 @@ type Config struct {
 	ReservePoolTimeout time.Duration
 	MaxDBConnections   int // 0: no limit
 	MaxUserConnections int // 0: no limit
+	MaxServerConn      int // 0: no limit
+	PoolWeight         int
+	MaxWaiting         int // 0: no limit
 	// MaxReplicationConnections are in no pool; 0: no limit.
 	MaxReplicationConnections int
 	PoolIdleTimeout           time.Duration // 0: never
@@ -107,6 +112,7 @@ type Config struct {
 	QueryTimeout, TransactionTimeout, IdleTransactionTimeout, ClientIdleTimeout time.Duration
 
 	QueryWaitTimeout     time.Duration // 0: never
+	QueryWaitNotify      time.Duration // 0: never
 	CancelWaitTimeout    time.Duration // 0: never
 	ClientLoginTimeout   time.Duration // 0: never
 	ClientMessageTimeout time.Duration // 0: never
@@ -197,12 +203,15 @@ type Database struct {
 	AuthQuery  string
 	AuthDBName string
 
-	PoolSize         *int
-	MinPoolSize      *int
-	ReservePoolSize  *int
-	PoolMode         string
-	MaxDBConnections *int // 0: no limit
-	ServerLifetime   *time.Duration
+	PoolSize               *int
+	MinPoolSize            *int
+	ReservePoolSize        *int
+	PoolMode               string
+	MaxDBConnections       *int // 0: no limit
+	MaxDBClientConnections *int // 0: no limit
+	PoolWeight             *int
+	MaxWaiting             *int // 0: no limit
+	ServerLifetime         *time.Duration
 
 	Timeouts
 
@@ -223,9 +232,13 @@ type User struct {
 	// Passwords are plain, "md5…" or "SCRAM-SHA-256$…".
 	Passwords
 
-	PoolMode           string
-	PoolSize           *int
-	MaxUserConnections *int // 0: no limit
+	PoolMode                 string
+	PoolSize                 *int
+	MaxUserConnections       *int // 0: no limit
+	MaxUserClientConnections *int // 0: no limit
+	ReservePoolSize          *int
+	PoolWeight               *int
+	MaxWaiting               *int // 0: no limit
 	Timeouts
 	ServerLifetime *time.Duration
 

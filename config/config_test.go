@@ -73,6 +73,9 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		Databases:         map[string]*Database{},
 		Users:             map[string]*User{},
 
+		PoolWeight:      1,
+		QueryWaitNotify: 5 * time.Second,
+
 		AuthQuery:              defaultAuthQuery,
 		PasswordCommandTTL:     10 * time.Minute,
 		PasswordCommandTimeout: 10 * time.Second,

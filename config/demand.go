@@ -24,6 +24,8 @@ type Demand struct {
 	// UserSum is Total where max_user_connections makes it less than the
 	// databases' sum; else -1.
 	UserSum int
+	// Cap is max_server_conn where Total would be more, or without a bound; else 0.
+	Cap int
 }
 
 // DatabaseDemand is the part of one [databases.NAME].
@@ -83,6 +85,9 @@ func (c *Config) Demand(users []string) []Demand {
 		if sum := d.userSum(); sum < d.Total {
 			d.Total, d.UserSum = sum, sum
 		}
+		if most := c.MaxServerConn; most > 0 && (d.Open || d.Total > most) {
+			d.Total, d.Cap, d.Open = most, most, false
+		}
 		demands = append(demands, *d)
 	}
 	slices.SortFunc(demands, func(a, b Demand) int {
@@ -106,7 +111,7 @@ func (c *Config) databaseDemand(db *Database, users []string) DatabaseDemand {
 		pool := PoolDemand{
 			User:    user,
 			Size:    c.PoolSizeFor(db, user),
-			Reserve: c.ReservePoolSizeFor(db),
+			Reserve: c.ReservePoolSizeFor(db, user),
 			Cap:     c.MaxUserConnectionsFor(user),
 		}
 		pool.Total = capped(pool.Size+pool.Reserve, pool.Cap)
@@ -195,6 +200,9 @@ func (d *Demand) Terms() []string {
 	}
 	if d.UserSum >= 0 {
 		lines = append(lines, fmt.Sprintf("all users with their max_user_connections: %d", d.UserSum))
+	}
+	if d.Cap > 0 {
+		lines = append(lines, fmt.Sprintf("all pools with max_server_conn: %d", d.Cap))
 	}
 	return lines
 }

@@ -47,6 +47,11 @@ a:5432 40
   c: y 20
 a:5433 20
   b: x 20`},
+		{"a cap on all", "max_server_conn=30\n[databases.a]\nhost='a'\nuser='x'\n[databases.b]\nhost='a'", nil, `
+a:5432 30
+  a: x 20
+  b: 20 for each user
+  all pools with max_server_conn: 30`},
 		{"the star", "[databases.'*']\nhost='a'\nuser='x'", nil, `
 a:5432 20 and more
   *: x 20`},

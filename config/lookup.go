@@ -94,18 +94,6 @@ func (c *Config) MinPoolSizeFor(db *Database, user string) int {
 	return min(least, c.PoolSizeFor(db, user))
 }
 
-// ReservePoolSizeFor is how many backends the pool may open beyond its size;
-// 0 when reserve_pool_timeout turns the reserve off.
-func (c *Config) ReservePoolSizeFor(db *Database) int {
-	if c.ReservePoolTimeout == 0 {
-		return 0
-	}
-	if db.ReservePoolSize != nil {
-		return *db.ReservePoolSize
-	}
-	return c.ReservePoolSize
-}
-
 // PoolModeFor is the pool's mode: the user's, else the database's, else the
 // general one (PgBouncer's order).
 func (c *Config) PoolModeFor(db *Database, user string) string {

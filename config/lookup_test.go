@@ -95,7 +95,7 @@ max_user_connections = 0
 	} {
 		db, _ := c.Database(tc.database)
 		got := pool{
-			c.PoolSizeFor(db, tc.user), c.MinPoolSizeFor(db, tc.user), c.ReservePoolSizeFor(db),
+			c.PoolSizeFor(db, tc.user), c.MinPoolSizeFor(db, tc.user), c.ReservePoolSizeFor(db, tc.user),
 			c.MaxDBConnectionsFor(db), c.MaxUserConnectionsFor(tc.user), c.PoolModeFor(db, tc.user), c.ServerLifetimeFor(db, tc.user),
 		}
 		if got != tc.want {
@@ -109,7 +109,7 @@ max_user_connections = 0
 
 func TestAReserveThatIsNeverUsedIsNone(t *testing.T) {
 	c := mustParse(t, "reserve_pool_size = 5\nreserve_pool_timeout = 0\n[databases.app]\nreserve_pool_size = 7")
-	if n := c.ReservePoolSizeFor(c.Databases["app"]); n != 0 {
+	if n := c.ReservePoolSizeFor(c.Databases["app"], ""); n != 0 {
 		t.Errorf("reserve %d", n)
 	}
 }

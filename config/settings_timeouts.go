@@ -1,29 +1,5 @@
 package config
 
-import "slices"
-
-// settings are those at the top level, in the order of the documentation.
-var settings = grouped(slices.Concat(general, generalTimeouts, slowLog))
-
-// databaseSettings are those of a [databases.NAME], userSettings those of a [users.NAME].
-var (
-	databaseSettings = slices.Concat(ofDatabases, timeoutsOf("database", func(d *Database) *Timeouts { return &d.Timeouts }))
-	userSettings     = slices.Concat(ofUsers, timeoutsOf("user", func(u *User) *Timeouts { return &u.Timeouts }), userLifetime)
-)
-
-// grouped puts settings of one group behind each other, in the order in which the
-// groups begin.
-func grouped(all []setting[Config]) []setting[Config] {
-	place := map[string]int{}
-	for i := range all {
-		if _, ok := place[all[i].group]; !ok {
-			place[all[i].group] = i
-		}
-	}
-	slices.SortStableFunc(all, func(a, b setting[Config]) int { return place[a.group] - place[b.group] })
-	return all
-}
-
 // generalTimeouts are those that end a client which takes too long.
 var generalTimeouts = []setting[Config]{
 	{group: "Timeouts", at: func(c *Config) any { return &c.QueryTimeout },

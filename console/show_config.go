@@ -24,7 +24,7 @@ var databasesTable = view[status.Database]{
 		nulls[status.Database]("load_balance_hosts"),
 		int4("max_connections", func(d *status.Database) int { return d.MaxConnections }),
 		int4("current_connections", func(d *status.Database) int { return d.Connections }),
-		int4("max_client_connections", func(*status.Database) int { return 0 }),
+		int4("max_client_connections", func(d *status.Database) int { return d.MaxClients }),
 		int4("current_client_connections", func(d *status.Database) int { return d.Clients }),
 		int4("paused", func(d *status.Database) int { return zeroOrOne(d.Paused) }),
 		int4("disabled", func(d *status.Database) int { return zeroOrOne(d.Disabled) }),
@@ -38,11 +38,11 @@ var usersTable = view[status.User]{
 	columns: []column[status.User]{
 		text("name", func(u *status.User) string { return u.Name }),
 		text("pool_size", func(u *status.User) string { return sizeOrEmpty(u.PoolSize) }),
-		text("reserve_pool_size", func(*status.User) string { return "" }),
+		text("reserve_pool_size", func(u *status.User) string { return setOrEmpty(u.ReservePool) }),
 		textOrNull("pool_mode", func(u *status.User) string { return u.PoolMode }),
 		int4("max_user_connections", func(u *status.User) int { return u.MaxConnections }),
 		int4("current_connections", func(u *status.User) int { return u.Connections }),
-		int4("max_user_client_connections", func(*status.User) int { return 0 }),
+		int4("max_user_client_connections", func(u *status.User) int { return u.MaxClients }),
 		int4("current_client_connections", func(u *status.User) int { return u.Clients }),
 	},
 }
@@ -52,6 +52,14 @@ func sizeOrEmpty(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+// setOrEmpty is a number that may be set to 0, too.
+func setOrEmpty(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.Itoa(*n)
 }
 
 // listed is a row of SHOW LISTS.

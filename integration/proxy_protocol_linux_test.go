@@ -319,6 +319,23 @@ func TestLoginsThroughAProxyAreCountedAtTheAddressOfTheirClient(t *testing.T) {
 	}
 }
 
+// TestClientsThroughAProxyAreLimitedByTheirOwnAddress: max_client_conn_per_address.
+func TestClientsThroughAProxyAreLimitedByTheirOwnAddress(t *testing.T) {
+	t.Parallel()
+	w := startProxied(t, "max_client_conn_per_address = 1\n")
+	for _, tc := range []struct {
+		header string
+		in     bool
+	}{{headerV1, true}, {headerV1, false}, {headerV16, true}, {headerV16, false}, {headerV2(0x21, 0x11, endsV4), false}} {
+		c := dialFrom(t, proxyAddress, w, tc.header+w.startup("postgres"))
+		if tc.in {
+			c.until('Z')
+		} else if code := c.ended(patience); code != "53300" {
+			t.Errorf("%q: %s", tc.header, code)
+		}
+	}
+}
+
 // TestWhatComesWithTheHeaderIsKeptWhileItsClientWaits: nothing of it is lost.
 func TestWhatComesWithTheHeaderIsKeptWhileItsClientWaits(t *testing.T) {
 	t.Parallel()

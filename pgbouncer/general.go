@@ -13,14 +13,15 @@ var (
 )
 
 const (
-	noSuchSize   = "0 is no limit, which is written as 262143."
-	builtIn      = "Go lets nobody choose."
-	oneProcess   = "One pgweir uses all processors, and a second one cannot listen on the same port."
-	serviceOwn   = "With a config.toml it is the service manager's."
-	toSyslog     = "The log goes to stderr or to logfile; the service manager passes it on to syslog."
-	noCheckQuery = "A backend that has gone is noticed at once by the loop that watches it, so none is asked before it is used."
-	noResolver   = "Names are looked up as the system does."
-	inPipe       = "pgweir's buffers are its own; a client has one as long as it needs it."
+	clientsCounted = "Clients count once they have shown who they are, and the error has 53300 in place of 08P01. The console's do not count."
+	noSuchSize     = "0 is no limit, which is written as 262143."
+	builtIn        = "Go lets nobody choose."
+	oneProcess     = "One pgweir uses all processors, and a second one cannot listen on the same port."
+	serviceOwn     = "With a config.toml it is the service manager's."
+	toSyslog       = "The log goes to stderr or to logfile; the service manager passes it on to syslog."
+	noCheckQuery   = "A backend that has gone is noticed at once by the loop that watches it, so none is asked before it is used."
+	noResolver     = "Names are looked up as the system does."
+	inPipe         = "pgweir's buffers are its own; a client has one as long as it needs it."
 )
 
 // general are the settings of [pgbouncer], in alphabetical order, as SHOW CONFIG has them.
@@ -67,11 +68,11 @@ var general = []setting{
 	{name: "log_stats", kind: kindFlag, def: "1", anyway: "0", fate: ignored, note: "Figures are on the console and over HTTP, not in the log."},
 	{name: "logfile", kind: kindPath, fate: process, note: "Opened anew at SIGHUP and RELOAD, by another name too. " + serviceOwn},
 	{name: "max_client_conn", kind: kindNumber, def: "100", written: true, most: 1000000, note: "There are 40 connections more for the console, and none else; in PgBouncer whoever asks for it is exempt."},
-	{name: "max_db_client_connections", kind: kindNumber, def: "0", fate: later, note: "Until then: max_client_conn."},
+	{name: "max_db_client_connections", kind: kindNumber, def: "0", most: 1000000, note: clientsCounted},
 	{name: "max_db_connections", kind: kindNumber, def: "0", most: noLimit},
 	{name: "max_packet_size", kind: kindNumber, def: "2147483647", fate: ignored, note: "Messages have limits by their kind, PostgreSQL's own where it has some."},
 	{name: "max_prepared_statements", kind: kindNumber, def: "200", most: 100000},
-	{name: "max_user_client_connections", kind: kindNumber, def: "0", fate: later, note: "Until then: max_client_conn."},
+	{name: "max_user_client_connections", kind: kindNumber, def: "0", most: 1000000, note: clientsCounted},
 	{name: "max_user_connections", kind: kindNumber, def: "0", most: noLimit},
 	{name: "min_pool_size", kind: kindNumber, def: "0", most: noLimit, note: "More than the pool's size is written as that, which caps it there too."},
 	{name: "peer_id", kind: kindNumber, def: "0", fate: ignored, note: "Cancel requests are not passed on to another pgweir. " + oneProcess},
@@ -79,7 +80,7 @@ var general = []setting{
 	{name: "pkt_buf", kind: kindNumber, def: "4096", fate: ignored, note: inPipe},
 	{name: "pool_mode", kind: kindChoice, def: "session", choices: poolModes},
 	{name: "query_timeout", kind: kindSeconds, def: "0", most: maxDuration, note: "The query is canceled, and the client gets 57014; in PgBouncer 08P01. The wait for a backend does not count: that is query_wait_timeout."},
-	{name: "query_wait_notify", kind: kindNumber, def: "5", fate: later, note: "Clients that wait are told nothing until then."},
+	{name: "query_wait_notify", kind: kindNumber, def: "5", inSeconds: true, most: maxDuration, note: "The NOTICE has another text."},
 	{name: "query_wait_timeout", kind: kindSeconds, def: "120", most: maxDuration, note: "The client gets an ERROR (53300) and stays; only at its login it is refused. In PgBouncer it is disconnected."},
 	{name: "reserve_pool_size", kind: kindNumber, def: "0", most: noLimit},
 	{name: "reserve_pool_timeout", kind: kindSeconds, def: "5", most: maxDuration},
@@ -139,7 +140,7 @@ var databases = []setting{
 	{name: "dbname", note: "The name that the client asks for is the default of the entry * too."},
 	{name: "host", note: "One host. Several with commas between are refused."},
 	{name: "load_balance_hosts", kind: kindChoice, def: "round-robin", choices: []string{"disable", "round-robin"}, fate: later, note: "It is for several hosts."},
-	{name: "max_db_client_connections", kind: kindLoose, fate: later, inherits: true, note: "Until then: max_client_conn."},
+	{name: "max_db_client_connections", kind: kindLoose, inherits: true, most: 1000000, note: "0 is the general setting there; in a config.toml it is no limit."},
 	{name: "max_db_connections", kind: kindLoose, inherits: true, most: noLimit, note: "0 is the general setting there; in a config.toml it is no limit."},
 	{name: "min_pool_size", kind: kindLoose, most: noLimit},
 	{name: "password", secret: true, note: "Without user it has no effect there, and is an error in a config.toml."},
@@ -157,12 +158,12 @@ var databases = []setting{
 var users = []setting{
 	{name: "client_idle_timeout", kind: kindLoose, inherits: true, inSeconds: true, most: maxDuration, note: "0 is the general setting there; in a config.toml it is never."},
 	{name: "idle_transaction_timeout", kind: kindLoose, inherits: true, inSeconds: true, most: maxDuration, note: "0 is the general setting there; in a config.toml it is never."},
-	{name: "max_user_client_connections", kind: kindLoose, fate: later, inherits: true, note: "Until then: max_client_conn."},
+	{name: "max_user_client_connections", kind: kindLoose, inherits: true, most: 1000000, note: "0 is the general setting there; in a config.toml it is no limit."},
 	{name: "max_user_connections", kind: kindLoose, inherits: true, most: noLimit, note: "0 is the general setting there; in a config.toml it is no limit."},
 	{name: "pool_mode", kind: kindChoice, choices: poolModes},
 	{name: "pool_size", kind: kindLoose, none: noLimit, most: noLimit, note: noSuchSize},
 	{name: "query_timeout", kind: kindLoose, inherits: true, inSeconds: true, most: maxDuration, note: "0 is the general setting there; in a config.toml it is never."},
-	{name: "reserve_pool_size", kind: kindLoose, fate: later, note: "Until then: the database's, or the general one."},
+	{name: "reserve_pool_size", kind: kindLoose, most: noLimit},
 	{name: "transaction_timeout", kind: kindLoose, inherits: true, inSeconds: true, most: maxDuration, note: "0 is the general setting there; in a config.toml it is never."},
 }
 

@@ -114,6 +114,7 @@ type Waiter struct {
 
 	next, prev *Waiter
 	since      time.Duration
+	told       bool     // that it waits
 	number     uint64   // of this wait; 0 while it is in no line
 	fresh      *fresh   // no backend that is there will do; nil if any will
 	opening    *opening // a backend is being opened on its account

@@ -39,6 +39,13 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 		p.mu.Unlock()
 		return nil, e
 	}
+	if !first {
+		if e := p.sheds(); e != nil {
+			p.mu.Unlock()
+			return nil, e
+		}
+		w.told = false
+	}
 	p.waits++
 	w.number, w.since = p.waits, now
 	if params != nil {
@@ -144,7 +151,7 @@ func (p *Pool) Return(b *Backend, now time.Duration, park func()) *Waiter {
 // pool, or else to the idle ones.
 func (p *Pool) whither(b *Backend, now time.Duration) (w *Waiter, evict bool) {
 	b.variant.moved = now
-	if p.unfit(b, now) {
+	if p.unfit(b, now) || p.owes > 0 && p.paysBack(now) {
 		p.leave(b)
 		return nil, true
 	}

@@ -4,15 +4,17 @@ package pool
 // it; admitted says that it is counted already. Listening backends get half of
 // a cap at most: they are kept for long, and if they took all of it no client
 // of any pool would ever get a backend.
-func (g *Budget) admitListener(p *Pool, admitted bool, maxDatabase, maxUser int) bool {
+func (g *Budget) admitListener(p *Pool, admitted bool, s *Settings) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if admitted {
 		g.countListener(p, -1)
 	}
-	database, user := g.listeners[p.Database], g.userListeners[p.User]
-	if maxDatabase > 0 && database >= maxDatabase/2 || maxUser > 0 && user >= maxUser/2 {
-		return false
+	for _, t := range g.tallies(p, s) {
+		if t.most > 0 && t.listeners >= t.most/2 {
+			g.tidy(p)
+			return false
+		}
 	}
 	g.countListener(p, 1)
 	return true
@@ -26,6 +28,8 @@ func (g *Budget) dismissListener(p *Pool) {
 }
 
 func (g *Budget) countListener(p *Pool, n int) {
-	g.listeners[p.Database] += n
-	g.userListeners[p.User] += n
+	for _, t := range g.tallies(p, &Settings{}) {
+		t.listeners += n
+	}
+	g.tidy(p)
 }

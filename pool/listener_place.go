@@ -64,10 +64,10 @@ func (p *Pool) noPlace() *wire.Error {
 	if s.Size < 2 {
 		return wire.Errorf(wire.CodeTooManyConnections, "pool_size leaves no place for a backend that listens")
 	}
-	if !p.budget.admitListener(p, p.place.admitted, s.MaxDatabase, s.MaxUser) {
+	if !p.budget.admitListener(p, p.place.admitted, s) {
 		p.place.admitted = false
 		return wire.Errorf(wire.CodeTooManyConnections,
-			"max_db_connections or max_user_connections leaves no place for another backend that listens")
+			"max_db_connections, max_user_connections or max_server_conn leaves no place for another backend that listens")
 	}
 	p.place.admitted = true
 	return nil
@@ -87,7 +87,7 @@ func (p *Pool) takePlace(now time.Duration) (evict *Backend, starved bool) {
 	p.place.starved = false
 	onItsWay := p.closing > 0 || p.leaving > 0 || !p.mayMakeRoom(now)
 	if p.slots() < p.limit(now) {
-		if p.budget.take(p, p.settings.MaxDatabase, p.settings.MaxUser) {
+		if p.budget.take(p, &p.settings, now) {
 			p.place.wanted, p.place.held = false, true
 			p.madeRoom = 0
 			p.listener.signal()

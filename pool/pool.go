@@ -31,6 +31,11 @@ type Settings struct {
 	LoginRetry     time.Duration // server_login_retry
 	MaxDatabase    int           // max_db_connections; 0 for no cap
 	MaxUser        int           // max_user_connections; 0 for no cap
+	MaxServer      int           // max_server_conn, of all pools; 0 for no cap
+	Weight         int           // pool_weight: of its share where a cap is not enough for all; 0 is 1
+	MaxWaiting     int           // max_waiting; 0 for no limit
+	QueryNotify    time.Duration // query_wait_notify; 0 for never
+	Kept           bool          // MinSize is kept when there are no clients
 	MaxReplicas    int           // max_replication_connections, of all pools; 0 for no cap
 	// MaxDatabaseReplicas is the same of the database.
 	MaxDatabaseReplicas int
@@ -89,8 +94,10 @@ type Pool struct {
 	closed                       bool
 	vacated                      time.Duration // until then the database is left when no client uses the pool; see Vacate
 	vacations                    uint64        // calls of Vacate
+	owes                         int           // backends that are given up for other pools when they come back; see Budget.divide
+	owesUntil                    time.Duration
 	madeRoom                     time.Duration // when a backend was put out for another's sake; 0 once a slot has been taken since
-	logins                       int64
+	logins, shed                 int64
 }
 
 // Variant is a set of startup parameters that backends cannot change.
@@ -125,7 +132,7 @@ func New(database, user string, host Host, dial Dial, secure Secure, budget *Bud
 	}
 	p.listener = newListener(p)
 	budget.mu.Lock()
-	budget.pools[p] = true
+	budget.account(p)
 	budget.mu.Unlock()
 	return p
 }

@@ -103,7 +103,7 @@ func (p *Pool) provision() {
 				}
 				break
 			}
-			if !p.budget.take(p, p.settings.MaxDatabase, p.settings.MaxUser) {
+			if !p.budget.take(p, &p.settings, now) {
 				if p.mayMakeRoom(now) {
 					evict = p.otherIdle(w)
 					starved = evict == nil
@@ -131,7 +131,7 @@ func (p *Pool) provision() {
 		p.host.Evict(evict)
 	}
 	if starved {
-		go p.budget.makeRoom(p)
+		go p.budget.divide(now, p.epoch)
 	}
 }
 

@@ -25,12 +25,14 @@ func TestRandomClientsNeverExceedWhatIsAllowed(t *testing.T) {
 func randomRun(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	size, maxDatabase := 1+rng.IntN(5), 2+rng.IntN(6)
-	t.Logf("seed %d: size %d, at most %d for the database", seed, size, maxDatabase)
+	maxServer := maxDatabase + rng.IntN(3) - 1
+	t.Logf("seed %d: size %d, at most %d for the database, %d of all", seed, size, maxDatabase, maxServer)
 	h, s := newHost(t), serve(t)
 	s.late = time.Duration(1+rng.IntN(2000)) * time.Microsecond
 	s.refuse = refuseOneIn(3 + rng.IntN(20))
 	set := func(s *Settings) {
 		s.Size, s.MaxDatabase, s.LoginRetry, s.QueryWait = size, maxDatabase, time.Millisecond, patience
+		s.MaxServer, s.Weight = maxServer, 1+rng.IntN(3)
 		s.IdleTimeout = time.Duration(rng.IntN(3)) * time.Millisecond
 	}
 	pools := []*Pool{h.named("db", "one", s, set), h.named("db", "two", s, set)}
@@ -44,6 +46,9 @@ func randomRun(t *testing.T, seed uint64) {
 		}
 		if n := h.budget.Database("db"); n > maxDatabase {
 			t.Errorf("%d backends of the database, at most %d", n, maxDatabase)
+		}
+		if n := h.budget.All(); n > maxServer {
+			t.Errorf("%d backends, at most %d", n, maxServer)
 		}
 	})
 	all := randomClients{t: t, h: h}
@@ -63,7 +68,7 @@ func randomRun(t *testing.T, seed uint64) {
 	clients.Wait()
 	stopJudging()
 	_, most := s.counts()
-	if most > min(maxDatabase, 2*size) {
+	if most > min(maxDatabase, maxServer, 2*size) {
 		t.Errorf("%d processes at once", most)
 	}
 	t.Logf("%d served, %d refused, %d left; %d logins, at most %d processes",

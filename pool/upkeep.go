@@ -29,16 +29,20 @@ func (p *Pool) Upkeep(clients int) {
 	for _, v := range p.variants {
 		evict = p.expired(v, evict, now)
 	}
-	if clients > 0 || p.opening+p.idle+p.lent > 0 {
+	if clients > 0 || s.Kept || p.opening+p.idle+p.lent > 0 {
 		p.fillToMin()
 	}
 	p.sweep()
+	patient := p.notTold(now)
 	waiting := p.line.head != nil || p.place.wanted
 	vacates := p.vacates(now)
 	p.mu.Unlock()
 
 	for _, t := range late {
 		t.Refuse(wire.Errorf(wire.CodeTooManyConnections, timedOut+" (%v)", s.QueryWait))
+	}
+	for _, t := range patient {
+		t.Waits()
 	}
 	for _, b := range evict {
 		p.host.Evict(b)
@@ -89,7 +93,7 @@ func (p *Pool) fillToMin() {
 	}
 	v := p.variant("", nil)
 	for p.usable() < min(s.MinSize, s.Size) && p.slots()+p.promised() < s.Size {
-		if !p.budget.take(p, s.MaxDatabase, s.MaxUser) {
+		if !p.budget.take(p, s, now) {
 			return
 		}
 		p.opening++
@@ -98,33 +102,6 @@ func (p *Pool) fillToMin() {
 }
 
 func anyVariant(*Variant) bool { return true }
-
-// idleSince is when the backend that has been idle longest was last used, in
-// nanoseconds from some moment; false if none is idle.
-func (p *Pool) idleSince() (at int64, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b := p.oldestIdle(anyVariant)
-	if b == nil {
-		return 0, false
-	}
-	at = b.res.LastUsedNanotime()
-	p.putBack(b)
-	return at, true
-}
-
-// evictIdle closes the backend that has been idle longest, if there is one.
-func (p *Pool) evictIdle() {
-	p.mu.Lock()
-	victim := p.oldestIdle(anyVariant)
-	if victim != nil {
-		p.leave(victim)
-	}
-	p.mu.Unlock()
-	if victim != nil {
-		p.host.Evict(victim)
-	}
-}
 
 var errDrained = wire.Fatalf(wire.CodeAdminShutdown, "terminating connection due to administrator command")
 
@@ -194,6 +171,7 @@ type Counts struct {
 	Opening, Idle, Lent, Closing int
 	Listening                    int // 1 if the listening backend is open or being opened
 	Waiting                      int
+	Shed                         int64         // clients who were not let into the line, since the start
 	MaxWait                      time.Duration // of the first in the line
 	Logins                       int64         // backends opened since the start
 	Failure                      *wire.Error   // of the last login, if it failed
@@ -209,7 +187,7 @@ func (p *Pool) Counts() Counts {
 	defer p.mu.Unlock()
 	c := Counts{
 		Opening: p.opening, Idle: p.idle, Lent: p.lent, Closing: p.closing, Listening: p.listening(),
-		Waiting: int(p.line.n.Load()), Logins: p.logins, Failure: p.failure.err, Replicas: p.replicas,
+		Waiting: int(p.line.n.Load()), Logins: p.logins, Shed: p.shed, Failure: p.failure.err, Replicas: p.replicas,
 		CancelsWaiting: int(p.cancelsWaiting.Load()), CancelsActive: int(p.cancelsActive.Load()),
 	}
 	if p.line.head != nil {

@@ -257,7 +257,7 @@ func TestDrainClosesIdleBackendsAndTheOthersWhenTheyComeBack(t *testing.T) {
 	eventually(t, "the budget has forgotten the pool", func() bool {
 		h.budget.mu.Lock()
 		defer h.budget.mu.Unlock()
-		return !h.budget.pools[p]
+		return h.budget.pools[p] == nil
 	})
 }
 

@@ -41,6 +41,9 @@ func (l *login) enter() bool {
 		l.reveal(cp)
 	}
 	c.pool, c.user = cp, unique.Make(l.ask.user)
+	if !l.counted() {
+		return false
+	}
 	c.replication = l.ask.replication
 	c.wait.Taker = c
 	l.variant, l.welcome = cp.pool.Variant(l.ask.params)

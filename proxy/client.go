@@ -43,6 +43,7 @@ type client struct {
 	mail    mail
 
 	console      atomic.Pointer[net.Conn] // its connection, if it is a client of the console
+	counted      bool                     // under the limits of clients
 	keyed        atomic.Bool              // it was told its cancel key
 	longKey      bool                     // it was told a long cancel key
 	ownBackend   bool                     // it was told its backend's process ID
@@ -317,6 +318,7 @@ func (c *client) forget() {
 	if c.hears {
 		c.pool.pool.Listener().Leave(c)
 	}
+	c.uncount()
 	c.sess.Forget()
 	if v := c.wait.Variant; v != nil {
 		c.pool.pool.Forget(v)

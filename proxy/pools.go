@@ -127,6 +127,20 @@ func (p *Proxy) makePool(key poolKey, db *config.Database, r *rules) *clientPool
 	return cp
 }
 
+// openMinimums makes the pools that keep backends for clients who have not come yet:
+// those of databases with a user of their own and a min_pool_size.
+func (p *Proxy) openMinimums() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.rules.Load()
+	for name, db := range r.config.Databases {
+		key := poolKey{name, db.User}
+		if name != "*" && db.User != "" && r.config.MinPoolSizeFor(db, db.User) > 0 && p.mu.pools[key] == nil {
+			p.makePool(key, db, r)
+		}
+	}
+}
+
 // entered counts a client that has logged in.
 func (cp *clientPool) entered(w *worker) {
 	cp.clients.Add(1)
@@ -175,11 +189,12 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 	network, addr := db.Address()
 	host, _, _ := net.SplitHostPort(addr)
 	s := pool.Settings{
-		Size: c.PoolSizeFor(db, user), MinSize: c.MinPoolSizeFor(db, user), Reserve: c.ReservePoolSizeFor(db),
+		Size: c.PoolSizeFor(db, user), MinSize: c.MinPoolSizeFor(db, user), Reserve: c.ReservePoolSizeFor(db, user), Kept: db.User == user,
 		ReserveTimeout: c.ReservePoolTimeout, QueryWait: c.QueryWaitTimeoutFor(db, user), CancelWait: c.CancelWaitTimeout,
 		IdleTimeout: c.ServerIdleTimeoutFor(db, user), Lifetime: c.ServerLifetimeFor(db, user),
 		ConnectTimeout: c.ServerConnectTimeout, LoginRetry: c.ServerLoginRetry,
 		MaxDatabase: c.MaxDBConnectionsFor(db), MaxUser: c.MaxUserConnectionsFor(user),
+		MaxServer: c.MaxServerConn, Weight: c.PoolWeightFor(db, user), MaxWaiting: c.MaxWaitingFor(db, user), QueryNotify: c.QueryWaitNotify,
 		MaxReplicas: c.MaxReplicationConnections, MaxDatabaseReplicas: c.MaxReplicationConnectionsFor(db),
 		DBName: db.DBName, Sharing: sharing(c.PoolModeFor(db, user), c.SessionStateFor(db, user)),
 		Address:        pool.Address{Network: network, Addr: addr, Host: host, TLS: ServerTLS(c)},

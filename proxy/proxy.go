@@ -47,6 +47,7 @@ type Proxy struct {
 	handshakes handshakes
 	used       atomic.Int32 // how many of the workers take new clients
 	budget     *pool.Budget
+	counts     *clientCounts
 	// deriving bounds how many logins derive keys at a time: that is processor
 	// time, which the loops need.
 	deriving gate
@@ -107,7 +108,7 @@ type Proxy struct {
 // New prepares a proxy; it listens nowhere yet. It waits for the commands that
 // passwords come from, and leaves none behind if it is given up.
 func New(c *config.Config, opts Options) (*Proxy, error) {
-	p := &Proxy{opts: opts, log: opts.Log, started: time.Now(), budget: pool.NewBudget(), stopped: make(chan struct{})}
+	p := &Proxy{opts: opts, log: opts.Log, started: time.Now(), budget: pool.NewBudget(), counts: newClientCounts(), stopped: make(chan struct{})}
 	rand.Read(p.secret[:])
 	p.mu.pools, p.mu.catalogs = map[poolKey]*clientPool{}, catalogs{}
 	p.tooLarge = map[string]string{}
@@ -164,6 +165,7 @@ func (p *Proxy) Start() error {
 	for _, w := range p.workers {
 		p.done.Go(w.loop.Run)
 	}
+	p.openMinimums()
 	ctx, cancel := context.WithCancel(context.Background())
 	p.keeper = cancel
 	p.done.Go(func() { p.keep(ctx) })

@@ -41,6 +41,7 @@ func (p *Proxy) Apply(c *config.Config) error {
 	p.secrets.Commit(set, sources)
 	p.base = c
 	p.putInForce(r)
+	p.openMinimums()
 	p.entrance.Set(limitsOf(c))
 	p.failures.Set(penaltyOf(c))
 	p.asker.Expire()

@@ -38,7 +38,9 @@ func (p *Proxy) retire(now time.Time) {
 			continue
 		}
 		t := totals[cp]
-		t.ServerLogins += cp.pool.Counts().Logins
+		counts := cp.pool.Counts()
+		t.ServerLogins += counts.Logins
+		t.Shed += counts.Shed
 		p.mu.past.Add(&t)
 		delete(p.mu.pools, cp.key)
 		p.mu.catalogs.give(cp.catalog)

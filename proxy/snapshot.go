@@ -137,7 +137,7 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	out.Replicating = c.Replicas
 	out.ServersLogin, out.ServersClosing = c.Opening, c.Closing
 	out.MaxWait = c.MaxWait
-	out.Totals.ServerLogins = c.Logins
+	out.Totals.ServerLogins, out.Totals.Shed = c.Logins, c.Shed
 	return out
 }
 
@@ -298,9 +298,8 @@ func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
 			names[name] = true
 		}
 	}
-	clients := map[string]int{}
+	clients, _ := p.counts.read()
 	for _, q := range s.Pools {
-		clients[q.Database] += q.Clients()
 		if !config.IsConsole(q.Database) {
 			names[q.Database] = true
 		}
@@ -314,9 +313,10 @@ func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
 		s.Databases = append(s.Databases, status.Database{
 			Name: name, Host: db.Host, Port: db.Port, Database: db.DBName, ForceUser: user,
 			PoolSize: c.PoolSizeFor(db, user), MinPoolSize: c.MinPoolSizeFor(db, user),
-			ReservePool: c.ReservePoolSizeFor(db), ServerLifetime: c.ServerLifetimeFor(db, user),
+			ReservePool: c.ReservePoolSizeFor(db, user), ServerLifetime: c.ServerLifetimeFor(db, user),
 			PoolMode: db.PoolMode, MaxConnections: c.MaxDBConnectionsFor(db),
-			Connections: p.budget.Database(name), Clients: clients[name],
+			Connections: p.budget.Database(name),
+			MaxClients:  c.MaxDBClientConnectionsFor(db), Clients: clients[name],
 		})
 	}
 	slices.SortFunc(s.Databases, func(a, b status.Database) int { return cmp.Compare(a.Name, b.Name) })
@@ -326,30 +326,31 @@ func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
 // also those of the auth_file, of whom there may be many.
 func (p *Proxy) fillUsers(s *status.Snapshot, r *rules, d status.Detail) {
 	c := r.config
-	clients := map[string]int{}
+	_, clients := p.counts.read()
 	if d == status.Full {
 		for _, name := range r.users.Names() {
-			clients[name] = 0
+			clients[name] += 0
 		}
 	}
 	for name := range c.Users {
-		clients[name] = 0
+		clients[name] += 0
 	}
 	for _, q := range s.Pools {
 		if !config.IsConsole(q.Database) {
-			clients[q.User] += q.Clients()
+			clients[q.User] += 0
 		}
 	}
 	for name, n := range clients {
 		u := status.User{
 			Name: name, Clients: n, Connections: p.budget.User(name),
-			MaxConnections: c.MaxUserConnectionsFor(name),
+			MaxConnections: c.MaxUserConnectionsFor(name), MaxClients: c.MaxUserClientConnectionsFor(name),
 		}
 		if set := c.Users[name]; set != nil {
 			u.PoolMode = set.PoolMode
 			if set.PoolSize != nil {
 				u.PoolSize = *set.PoolSize
 			}
+			u.ReservePool = set.ReservePoolSize
 		}
 		s.Users = append(s.Users, u)
 	}

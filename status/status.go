@@ -166,6 +166,7 @@ type Totals struct {
 	Binds             int64
 	ClientLogins      int64
 	ServerLogins      int64 // backends opened (not in SHOW STATS; for forks avoided)
+	Shed              int64 // clients that max_waiting kept out of the waiting line (metrics only)
 	Errors            int64 // ErrorResponse messages passed to clients (metrics only)
 }
 
@@ -188,6 +189,7 @@ func (t *Totals) Add(o *Totals) {
 	t.Binds += o.Binds
 	t.ClientLogins += o.ClientLogins
 	t.ServerLogins += o.ServerLogins
+	t.Shed += o.Shed
 	t.Errors += o.Errors
 }
 
@@ -243,7 +245,8 @@ type Database struct {
 	PoolMode       string // "" unless set for this database
 	MaxConnections int    // max_db_connections; 0 is no limit
 	Connections    int    // backends open, opening and closing
-	Clients        int
+	MaxClients     int    // max_db_client_connections; 0 is no limit
+	Clients        int    // by the name that they ask for, those that are in and those that wait to be let in for a backend
 	Paused         bool
 	Disabled       bool
 }
@@ -253,10 +256,12 @@ type Database struct {
 type User struct {
 	Name           string
 	PoolSize       int    // 0 unless set for this user
+	ReservePool    *int   // nil unless set for this user
 	PoolMode       string // "" unless set for this user
 	MaxConnections int    // max_user_connections; 0 is no limit
 	Connections    int    // backends
-	Clients        int
+	MaxClients     int    // max_user_client_connections; 0 is no limit
+	Clients        int    // that log in as this user
 }
 
 // Lists are the counts of SHOW LISTS.

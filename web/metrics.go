@@ -124,6 +124,7 @@ var poolMetrics = []metric[*status.Pool]{
 	poolCount("binds_total", "Prepared statements bound by clients.", func(t *status.Totals) float64 { return float64(t.Binds) }),
 	poolCount("client_logins_total", "Clients that logged in.", func(t *status.Totals) float64 { return float64(t.ClientLogins) }),
 	poolCount("server_logins_total", "Backends opened.", func(t *status.Totals) float64 { return float64(t.ServerLogins) }),
+	poolCount("shed_total", "Clients that were refused at once because max_waiting others waited already.", func(t *status.Totals) float64 { return float64(t.Shed) }),
 	poolCount("errors_total", "Errors passed to clients.", func(t *status.Totals) float64 { return float64(t.Errors) }),
 }
 

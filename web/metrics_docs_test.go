@@ -45,7 +45,7 @@ var released = []string{
 	"pgweir_sent_bytes_total", "pgweir_server_assignments_total", "pgweir_server_client_backends",
 	"pgweir_server_logins_total", "pgweir_server_max_connections", "pgweir_server_measured_processes",
 	"pgweir_server_memory_bytes", "pgweir_server_parses_total", "pgweir_server_process_cpu_seconds_total",
-	"pgweir_server_processes", "pgweir_server_up", "pgweir_server_usable_connections", "pgweir_sizing_fits",
+	"pgweir_server_processes", "pgweir_server_up", "pgweir_shed_total", "pgweir_server_usable_connections", "pgweir_sizing_fits",
 	"pgweir_sizing_usable_backends", "pgweir_sizing_wanted_backends", "pgweir_tls_certificate_expiry_timestamp_seconds",
 	"pgweir_transaction_seconds_total", "pgweir_transactions_total",
 }

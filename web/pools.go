@@ -90,6 +90,7 @@ type totals struct {
 	Binds             int64   `json:"binds"`
 	ClientLogins      int64   `json:"client_logins"`
 	ServerLogins      int64   `json:"server_logins"`
+	Shed              int64   `json:"shed"`
 	Errors            int64   `json:"errors"`
 }
 
@@ -165,6 +166,7 @@ func totalsOf(t *status.Totals) totals {
 		Binds:             t.Binds,
 		ClientLogins:      t.ClientLogins,
 		ServerLogins:      t.ServerLogins,
+		Shed:              t.Shed,
 		Errors:            t.Errors,
 	}
 }

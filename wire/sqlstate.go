@@ -3,6 +3,7 @@ package wire
 // The SQLSTATEs that pgweir itself reports or tells apart (PostgreSQL's
 // documentation, appendix "PostgreSQL Error Codes").
 const (
+	CodeSuccess                    = "00000"
 	CodeCannotConnect              = "08001"
 	CodeConnectionFailure          = "08006"
 	CodeProtocolViolation          = "08P01"

@@ -1,0 +1,44 @@
+package pool
+
+import (
+	"time"
+
+	"pgweir/wire"
+)
+
+// Patient is a Taker that wants to be told, once in a wait, that it goes on for
+// longer than query_wait_notify. It is called as a Taker's methods are, and may
+// have been granted a backend meanwhile.
+type Patient interface{ Waits() }
+
+// sheds is why nobody may join the waiting line, if it is full. Those for whom a
+// backend is being opened do not count: they are served by nobody else's going.
+func (p *Pool) sheds() *wire.Error {
+	most := p.settings.MaxWaiting
+	if most == 0 || int(p.line.n.Load())-p.opening < most {
+		return nil
+	}
+	p.shed++
+	e := wire.Errorf(wire.CodeTooManyConnections, "too many clients wait for a backend of this pool already (max_waiting = %d)", most)
+	e.Hint = "Try again later; the connection is good."
+	return e
+}
+
+// notTold are those who wait for longer than query_wait_notify and have not been
+// told; now they are.
+func (p *Pool) notTold(now time.Duration) (all []Patient) {
+	after := p.settings.QueryNotify
+	if after == 0 {
+		return nil
+	}
+	for w := p.line.head; w != nil; w = w.next {
+		if w.told || now-w.since <= after {
+			continue
+		}
+		w.told = true
+		if t, ok := w.Taker.(Patient); ok {
+			all = append(all, t)
+		}
+	}
+	return all
+}

@@ -1,0 +1,89 @@
+package pool
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgweir/wire"
+)
+
+func TestAFullWaitingLineRefusesAtOnce(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	hold := make(chan struct{})
+	s.hold = hold
+	p := h.pool(s, func(s *Settings) { s.Size, s.MaxWaiting = 2, 1 })
+	var first []*taker
+	for range 3 { // backends are being opened for two of them
+		k := h.taker(p)
+		k.ask(p, nil)
+		k.waits()
+		first = append(first, k)
+	}
+	late := h.taker(p)
+	late.ask(p, nil)
+	if e := late.refusal(); e.Code != wire.CodeTooManyConnections || e.Severity != "ERROR" || e.Hint == "" {
+		t.Errorf("%+v", e)
+	}
+	if n := p.Counts().Shed; n != 1 {
+		t.Errorf("%d are counted", n)
+	}
+	close(hold)
+	b := first[0].wait()
+	late.ask(p, nil) // two are lent soon, and one waits
+	late.refusal()
+	h.giveBack(b)
+	h.giveBack(first[1].wait())
+	h.giveBack(first[2].wait())
+	late.ask(p, nil)
+	h.giveBack(late.wait())
+}
+
+// patientTaker counts how often it is told that it waits.
+type patientTaker struct {
+	*taker
+	told atomic.Int32
+}
+
+func (k *patientTaker) Waits() { k.told.Add(1) }
+
+func TestWhoWaitsForLongIsToldOnceInAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{t: t, network: "simulated", auth: "trust", sessions: map[uint32]*serverSession{}}
+		h := newHost(t)
+		p := h.dialing(s.pipe, "db", "user", s, func(s *Settings) { s.Size, s.QueryNotify = 1, time.Second })
+		k := &patientTaker{taker: h.taker(p)}
+		k.Taker = k
+		for wait := range int32(2) {
+			b := h.lease(p)
+			k.ask(p, nil)
+			for range 9 {
+				time.Sleep(100 * time.Millisecond)
+				p.Upkeep(1)
+			}
+			if n := k.told.Load(); n != wait {
+				t.Fatalf("told %d times", n)
+			}
+			for range 20 {
+				time.Sleep(100 * time.Millisecond)
+				p.Upkeep(1)
+			}
+			if n := k.told.Load(); n != wait+1 {
+				t.Fatalf("told %d times", n)
+			}
+			h.giveBack(b)
+			h.giveBack(k.wait())
+		}
+	})
+}
+
+func TestAMinimumIsKeptWithoutClientsWhereThatIsSaid(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	kept := h.named("one", "user", s, func(s *Settings) { s.MinSize, s.Kept = 2, true })
+	other := h.named("two", "user", s, func(s *Settings) { s.MinSize = 2 })
+	kept.Upkeep(0)
+	other.Upkeep(0)
+	eventually(t, "the minimum is open", func() bool { return kept.Counts().Idle == 2 })
+	check(t, other, 0, 0, 0, 0)
+}

@@ -33,6 +33,7 @@ var imports = map[string][]string{
 	".":                {},
 	"wire":             {},
 	"spelling":         {},
+	"amount":           {},
 	"config":           {"spelling"},
 	"status":           {},
 	"loop":             {},
@@ -49,21 +50,21 @@ var imports = map[string][]string{
 	"session/pipeline": {},
 	"session/proof":    {"wire"},
 	"console":          {"spelling", "wire", "status"},
-	"web":              {"status"},
+	"web":              {"amount", "status"},
 	"secrets":          {"config"},
 	"pgbouncer":        {"config"},
 	"proxy":            {"auth", "auth/hba", "auth/ldap", "authquery", "config", "loop", "passwords", "pool", "proctable", "secrets", "session", "session/follow", "sizing", "status", "throttle", "wire"},
 	"throttle":         {},
 	"proctable":        {},
 	"health":           {"status"},
-	"sizing":           {"config", "status"},
+	"sizing":           {"amount", "config", "status"},
 	"census":           {"asking", "health", "passwords", "proctable", "status"},
-	"loadtest":         {"proctable", "spelling"},
+	"loadtest":         {"amount", "proctable", "spelling"},
 	"top":              {"status", "top/quiet"},
 	"top/quiet":        {},
 	"cluster":          {"cluster/child"},
 	"ldaptest":         {},
-	"demo":             {"cluster", "cluster/child", "proctable"},
+	"demo":             {"amount", "cluster", "cluster/child", "proctable"},
 	"cmd/pgweir":       {anything},
 	"integration":      {"cluster", "cluster/child", "ldaptest"},
 	"bench":            {"cluster", "cluster/child"},
@@ -78,7 +79,7 @@ var blackBox = []string{".", "integration", "bench"}
 // pure are the packages that do no I/O, start no goroutine and read no clock,
 // and forbidden is what they could do it with.
 var (
-	pure      = []string{"wire", "session", "session/follow", "session/pipeline", "session/proof", "auth", "auth/hba", "status", "health", "sizing", "throttle"}
+	pure      = []string{"wire", "session", "session/follow", "session/pipeline", "session/proof", "auth", "auth/hba", "status", "health", "sizing", "throttle", "amount"}
 	forbidden = []string{"bufio", "context", "io", "log", "net", "os", "runtime", "syscall", "golang.org/x/sys"}
 )
 

@@ -37,11 +37,13 @@ type outcome struct {
 // walk over every backend's page tables.
 const memoryEvery = 5
 
-// loginDeadline is how long all the clients may take to connect.
-const loginDeadline = time.Minute
+// loginPatience is how long no further client may have its first answer before that
+// is an error. All of them may take as long as they need: the more there are, and the
+// busier the machine, the longer.
+const loginPatience = time.Minute
 
-// measure lets the clients connect, watches them for opts.Phase, and leaves
-// them running; on an error they are stopped.
+// measure lets the clients connect, watches them for opts.Phase from when each has
+// had an answer, and leaves them running; on an error they are stopped.
 func measure(ctx context.Context, s stage) (_ *outcome, err error) {
 	l, err := startLoad(s.dsn, s.opts.Clients)
 	if err != nil {
@@ -57,8 +59,8 @@ func measure(ctx context.Context, s stage) (_ *outcome, err error) {
 	defer s.view.end()
 
 	var most sample
-	var used memory // of the backends, when it was last asked for
-	begin := time.Now()
+	var used memory                         // of the backends, when it was last asked for
+	answered, since := int64(0), time.Now() // the last client that had its first answer
 	w := l.current.Load()
 	measuring := false
 	tick := time.NewTicker(sampleInterval)
@@ -79,6 +81,9 @@ func measure(ctx context.Context, s stage) (_ *outcome, err error) {
 			progress = fmt.Sprintf("%.0f s of %.0f s", min(time.Since(w.begin), s.opts.Phase).Seconds(), s.opts.Phase.Seconds())
 		}
 		s.view.live(picture{load: l, window: w, sample: now, label: s.label(), progress: progress})
+		if n := l.answered.Load(); n > answered {
+			answered, since = n, time.Now()
+		}
 		switch {
 		case measuring && time.Since(w.begin) >= s.opts.Phase:
 			last, err := s.eye.sample(ctx, true)
@@ -87,10 +92,10 @@ func measure(ctx context.Context, s stage) (_ *outcome, err error) {
 			}
 			most.most(last)
 			return &outcome{s.figures(l, w, most), l}, nil
-		case !measuring && l.connected.Load() == int64(s.opts.Clients):
+		case !measuring && answered == int64(s.opts.Clients) && l.connected.Load() == answered:
 			w, measuring, n = l.measure(), true, -1 // and with memory next time
-		case !measuring && time.Since(begin) > loginDeadline:
-			return nil, fmt.Errorf("only %d of %d clients could connect (%s)", l.connected.Load(), s.opts.Clients, l.reason())
+		case !measuring && time.Since(since) > loginPatience:
+			return nil, fmt.Errorf("only %d of %d clients had an answer (%s)", answered, s.opts.Clients, l.reason())
 		}
 		select {
 		case <-ctx.Done():

@@ -3,9 +3,9 @@ package demo
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"pgweir/amount"
 )
 
 // table sets the two measurements side by side.
@@ -13,24 +13,24 @@ func table(direct, pooled figures) []string {
 	const width = 22
 	lines := []string{"", fmt.Sprintf("  %-36s%*s%*s", "", width, "straight", width, "through pgweir")}
 	row := func(name, a, b string) {
-		lines = append(lines, fmt.Sprintf("  %-36s%s%s", name, right(a, width), right(b, width)))
+		lines = append(lines, fmt.Sprintf("  %-36s%s%s", name, amount.Right(a, width), amount.Right(b, width)))
 	}
-	row("clients", count(direct.clients), count(pooled.clients))
-	row("backends at most, pg_stat_activity", count(direct.most.byServer), count(pooled.most.byServer))
-	row("backends at most, process table", count(direct.most.byTable), count(pooled.most.byTable))
+	row("clients", amount.Count(direct.clients), amount.Count(pooled.clients))
+	row("backends at most, pg_stat_activity", amount.Count(direct.most.byServer), amount.Count(pooled.most.byServer))
+	row("backends at most, process table", amount.Count(direct.most.byTable), amount.Count(pooled.most.byTable))
 	row("memory of the backends", direct.most.backendMemory.String(), pooled.most.backendMemory.String())
 	row("memory of pgweir itself", "–", pooled.most.weirMemory.String())
 	row("time to connect, p50 / p99", pair(direct.connect50, direct.connect99), pair(pooled.connect50, pooled.connect99))
 	row("time of a transaction, p50 / p99", pair(direct.latency50, direct.latency99), pair(pooled.latency50, pooled.latency99))
-	row("transactions a second", count(int(direct.transactionsPerSecond)), count(int(pooled.transactionsPerSecond)))
-	row("errors", count(int(direct.errors)), count(int(pooled.errors)))
+	row("transactions a second", amount.Count(int(direct.transactionsPerSecond)), amount.Count(int(pooled.transactionsPerSecond)))
+	row("errors", amount.Count(int(direct.errors)), amount.Count(int(pooled.errors)))
 	return lines
 }
 
 // sentence sums up.
 func sentence(direct, pooled figures) string {
 	s := fmt.Sprintf("%s clients: %s direct; %s through pgweir",
-		count(direct.clients), backends(direct.most), backends(pooled.most))
+		amount.Count(direct.clients), backends(direct.most), backends(pooled.most))
 	if m := pooled.most.weirMemory; m.known {
 		s += fmt.Sprintf(", which takes %s itself", m)
 	}
@@ -38,7 +38,7 @@ func sentence(direct, pooled figures) string {
 }
 
 func backends(s sample) string {
-	text := count(s.backends()) + " backends"
+	text := amount.Count(s.backends()) + " backends"
 	if s.backendMemory.known {
 		text += ", " + s.backendMemory.String()
 	}
@@ -68,25 +68,11 @@ func judge(direct, pooled figures, pool int) error {
 	return errors.Join(wrong...)
 }
 
-// String is the amount in megabytes (10^6 bytes).
 func (m memory) String() string {
 	if !m.known {
-		return "unknown"
+		return amount.Unknown
 	}
-	mb := float64(m.bytes) / 1e6
-	if mb < 10 {
-		return fmt.Sprintf("%.1f MB", mb)
-	}
-	return count(int(mb+0.5)) + " MB"
-}
-
-// count writes a number with commas between the thousands.
-func count(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return amount.Bytes(m.bytes)
 }
 
 // pair writes a median and a 99th percentile; nothing takes no time at all, so
@@ -95,23 +81,5 @@ func pair(p50, p99 time.Duration) string {
 	if p99 == 0 {
 		return "–"
 	}
-	return millis(p50) + " / " + millis(p99) + " ms"
-}
-
-// millis writes a duration in milliseconds, three digits where it has them.
-func millis(d time.Duration) string {
-	ms := float64(d) / float64(time.Millisecond)
-	switch {
-	case ms < 9.995:
-		return fmt.Sprintf("%.2f", ms)
-	case ms < 99.95:
-		return fmt.Sprintf("%.1f", ms)
-	default:
-		return count(int(ms + 0.5))
-	}
-}
-
-// right pads s on the left; unlike fmt it counts characters the same for "–".
-func right(s string, width int) string {
-	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s))) + s
+	return amount.Millis(p50) + " / " + amount.Millis(p99) + " ms"
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pgweir/amount"
 )
 
 func sampleFigures() (direct, pooled figures) {
@@ -31,8 +33,8 @@ func TestTableSetsBothSideBySide(t *testing.T) {
   clients                                              1,200                 1,200
   backends at most, pg_stat_activity                   1,200                     9
   backends at most, process table                      1,199                    10
-  memory of the backends                            1,684 MB                 14 MB
-  memory of pgweir itself                                  –                9.9 MB
+  memory of the backends                            1,606 MB               13.4 MB
+  memory of pgweir itself                                  –               9.41 MB
   time to connect, p50 / p99                 11.5 / 1,021 ms        0.46 / 7.08 ms
   time of a transaction, p50 / p99            0.24 / 10.0 ms        0.28 / 2.16 ms
   transactions a second                                9,412                18,000
@@ -44,7 +46,7 @@ func TestTableSetsBothSideBySide(t *testing.T) {
 
 func TestSentenceSumsUp(t *testing.T) {
 	direct, pooled := sampleFigures()
-	want := "1,200 clients: 1,200 backends, 1,684 MB direct; 10 backends, 14 MB through pgweir, which takes 9.9 MB itself."
+	want := "1,200 clients: 1,200 backends, 1,606 MB direct; 10 backends, 13.4 MB through pgweir, which takes 9.41 MB itself."
 	if got := sentence(direct, pooled); got != want {
 		t.Error(got)
 	}
@@ -86,7 +88,7 @@ func TestUnknownMemoryIsNotZero(t *testing.T) {
 
 func TestCountSeparatesThousands(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
-		if got := count(n); got != want {
+		if got := amount.Count(n); got != want {
 			t.Errorf("%d: %s", n, got)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"pgweir/amount"
 )
 
 // picture is what the live view shows of one moment.
@@ -103,8 +105,8 @@ func (v *view) live(p picture) {
 // plain is a picture on one line.
 func plain(p picture) string {
 	return fmt.Sprintf("   %-7s %-12s clients %s  backends %s (process table %s)  memory %s  %s tx/s  errors %s",
-		p.label, p.progress, count(int(p.load.connected.Load())), count(p.sample.byServer), count(p.sample.byTable),
-		p.sample.backendMemory, count(int(p.window.rate())), count(int(p.load.errors.Load())))
+		p.label, p.progress, amount.Count(int(p.load.connected.Load())), amount.Count(p.sample.byServer), amount.Count(p.sample.byTable),
+		p.sample.backendMemory, amount.Count(int(p.window.rate())), amount.Count(int(p.load.errors.Load())))
 }
 
 // drawing is a picture on four lines, with bars on one scale.
@@ -119,13 +121,13 @@ func drawing(p picture, bar string, width int) []string {
 		return strings.Repeat(bar, max(1, n*room/scale))
 	}
 	return []string{
-		fmt.Sprintf("   clients   %6s  %s", count(clients), length(clients)),
-		fmt.Sprintf("   backends  %6s  %s", count(p.sample.byServer), length(p.sample.byServer)),
-		fmt.Sprintf("   processes %6s  %s", count(p.sample.byTable), length(p.sample.byTable)),
+		fmt.Sprintf("   clients   %6s  %s", amount.Count(clients), length(clients)),
+		fmt.Sprintf("   backends  %6s  %s", amount.Count(p.sample.byServer), length(p.sample.byServer)),
+		fmt.Sprintf("   processes %6s  %s", amount.Count(p.sample.byTable), length(p.sample.byTable)),
 		fmt.Sprintf("   memory %s, %s transactions/s, p50 / p99 %s, %s errors, %s",
-			p.sample.backendMemory, count(int(p.window.rate())),
+			p.sample.backendMemory, amount.Count(int(p.window.rate())),
 			pair(p.window.latency.quantile(0.5), p.window.latency.quantile(0.99)),
-			count(int(p.load.errors.Load())), p.progress),
+			amount.Count(int(p.load.errors.Load())), p.progress),
 	}
 }
 

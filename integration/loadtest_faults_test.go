@@ -224,3 +224,26 @@ func TestALoadTestWhosePoolDoesNotWorkShowsTheDirectPhase(t *testing.T) {
 		t.Errorf("%+v\n%s", f.Pooled, l.stderr.String())
 	}
 }
+
+// TestALoadTestMeasuresWhatBeginsWhenAllAreIn: a client's first transaction, which
+// takes long here, is none of those whose times are told.
+func TestALoadTestMeasuresWhatBeginsWhenAllAreIn(t *testing.T) {
+	t.Parallel()
+	const slow = 3000 // ms
+	w := startWeir(t, weirOptions{})
+	script := writeScript(t, fmt.Sprintf(`select pg_sleep(case current_setting('x.warm', true) when 'yes' then 0 else %d / 1000.0 end);
+		select set_config('x.warm', 'yes', false);`, slow))
+	l := startLoadtest(t, "--direct", w.Direct(), "--pooled", w.DSN(), "--script", script,
+		"--clients", "4", "--duration", "1s", "--ramp", "0", "--json")
+	if code := l.ended(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	f := l.figures(t)
+	f.Direct.sane(t, "direct", 4)
+	f.Pooled.sane(t, "pooled", 4)
+	for name, p := range map[string]*loadPhase{"direct": f.Direct, "pooled": f.Pooled} {
+		if *p.Latency.P99 >= slow {
+			t.Errorf("%s: p99 is %v ms", name, *p.Latency.P99)
+		}
+	}
+}

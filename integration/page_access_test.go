@@ -169,6 +169,10 @@ func TestThePageFitsEveryScreen(t *testing.T) {
 				t.Errorf("at %d pixels the page is %d wide: %s", width, got,
 					eval[string](b, fmt.Sprintf(`[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > %d && !e.closest(".scroll, .sr")).map((e) => e.outerHTML.slice(0, 80)).slice(0, 5).join("\n")`, width)))
 			}
+			// On a larger screen a table may be scrolled.
+			if lost := eval[string](b, fmt.Sprintf(`[...document.querySelectorAll("#pools tbody :is(th, td), #pins tbody :is(th, td)")].filter((e) => { const r = e.getBoundingClientRect(); return r.width === 0 || r.left < 0 || r.right > %d || e.scrollWidth > e.clientWidth + 1 && !e.matches(".text"); }).map((e) => e.outerHTML.slice(0, 80)).slice(0, 5).join("\n")`, width)); lost != "" && width <= 768 {
+				t.Errorf("at %d pixels columns are out of sight: %s", width, lost)
+			}
 			b.shoot(fmt.Sprintf("%s-%d", colours, width))
 		}
 		least := eval[[]any](b, contrast)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -78,15 +79,14 @@ func (b *tab) figure(id string) int {
 func sizeOnPage(t *testing.T, text string) (size, error float64) {
 	t.Helper()
 	number, unit, _ := strings.Cut(text, " ")
-	n, err := strconv.ParseFloat(number, 64)
-	power := slices.Index([]string{"bytes", "KiB", "MiB", "GiB"}, unit)
+	n, err := strconv.ParseFloat(strings.ReplaceAll(number, ",", ""), 64)
+	power := slices.Index([]string{"bytes", "kB", "MB", "GB"}, unit)
 	if err != nil || power < 0 {
 		t.Fatalf("no size: %q", text)
 	}
-	for range power {
-		n, error = n*1024, max(error, 0.05)*1024
-	}
-	return n, error
+	_, fraction, _ := strings.Cut(number, ".")
+	scale := math.Pow(1024, float64(power))
+	return n * scale, 0.5 * math.Pow10(-len(fraction)) * scale
 }
 
 // crowd opens clients, of which the first so many keep a transaction open.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"pgweir/amount"
 )
 
 // The drawing of a chart, in its own units, which a browser scales.
@@ -193,7 +195,7 @@ func (l *subjectLine) describe(name string, samples []Sample, label func(float64
 		}
 	}
 	if highest < lowest {
-		return fmt.Sprintf("%s: %s.", name, none)
+		return fmt.Sprintf("%s: %s.", name, amount.Unknown)
 	}
 	return fmt.Sprintf("%s: between %s and %s, %s at the end.", name, label(lowest), label(highest), label(last))
 }
@@ -229,11 +231,11 @@ func sampleRows(p *Phase) (rows []sampleRow) {
 		if d == 0 {
 			return "–"
 		}
-		return millis(d)
+		return amount.Millis(d)
 	}
 	for _, s := range thin(p.Samples, maxPoints) {
 		rows = append(rows, sampleRow{
-			fmt.Sprintf("%.1f", s.At.Seconds()), count(int64(s.Clients)), count(int64(s.Backends)), bytesText(s.Memory),
+			fmt.Sprintf("%.1f", s.At.Seconds()), count(int64(s.Clients)), count(int64(s.Backends)), amount.Bytes(s.Memory),
 			count(s.Transactions), times(s.P50), times(s.P99),
 		})
 	}

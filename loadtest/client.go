@@ -54,12 +54,14 @@ func (c *client) live() {
 	}
 	for in := false; ; {
 		if conn != nil && !crowd.over() {
-			if !in {
+			crowd.most.up()
+			if err = c.first(conn); !in {
 				crowd.in.Add(1)
 				in = true
 			}
-			crowd.most.up()
-			err = c.converse(conn)
+			if err == nil {
+				err = c.converse(conn)
+			}
 			crowd.most.down()
 		}
 		c.leave(conn)
@@ -160,30 +162,47 @@ func closeSoon(conn *pgconn.PgConn) {
 	_ = conn.Close(ctx)
 }
 
+// first runs a transaction straight after the login, whose time is not recorded: a
+// backend's first one fills its caches. It fails if the connection is lost.
+func (c *client) first(conn *pgconn.PgConn) error {
+	c.crowd.work.draw(c.random, &c.values)
+	if err := c.transact(conn); err != nil {
+		return c.recover(conn, err)
+	}
+	return nil
+}
+
 // converse runs transactions until it is enough (nil), or until the connection
 // is lost. Other errors are counted, and it goes on.
 func (c *client) converse(conn *pgconn.PgConn) error {
 	crowd := c.crowd
 	for c.wait(crowd.work.think(c.random)) {
 		crowd.work.draw(c.random, &c.values)
-		begin := time.Now()
+		window, begin := crowd.window.Load(), time.Now()
 		err := c.transact(conn)
 		if err == nil {
-			crowd.latency.record(c.number, time.Since(begin))
+			window.record(c.number, time.Since(begin))
 			continue
 		}
-		if conn.IsClosed() || crowd.over() {
+		if err := c.recover(conn, err); err != nil {
 			return err
-		}
-		crowd.errors.add(err)
-		if conn.TxStatus() != 'I' {
-			if err := conn.Exec(context.Background(), "rollback").Close(); err != nil {
-				return err
-			}
 		}
 		if crowd.work.pause == 0 && !c.wait(errorPause) {
 			return nil
 		}
+	}
+	return nil
+}
+
+// recover counts an error of a transaction and ends that, if the connection is good
+// for more; else it returns an error.
+func (c *client) recover(conn *pgconn.PgConn, err error) error {
+	if conn.IsClosed() || c.crowd.over() {
+		return err
+	}
+	c.crowd.errors.add(err)
+	if conn.TxStatus() != 'I' {
+		return conn.Exec(context.Background(), "rollback").Close()
 	}
 	return nil
 }

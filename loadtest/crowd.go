@@ -65,13 +65,16 @@ type crowd struct {
 	ramp     time.Duration
 	seed     uint64
 
-	connects, latency *recorder
-	errors            tally
-	most              gauge                   // clients that are connected
-	in, out           atomic.Int64            // clients that have got in once; that never will
-	crowded           atomic.Bool             // one was turned away; try alone
-	alone             sync.Mutex              // held by who does
-	refusal           atomic.Pointer[Refusal] // nobody else need try
+	connects *recorder
+	// The times of transactions that began before measuring did, and of the others.
+	early, measured *recorder
+	window          atomic.Pointer[recorder] // that of the transactions which begin now
+	errors          tally
+	most            gauge                   // clients that are connected
+	in, out         atomic.Int64            // clients that have had an answer; that never will
+	crowded         atomic.Bool             // one was turned away; try alone
+	alone           sync.Mutex              // held by who does
+	refusal         atomic.Pointer[Refusal] // nobody else need try
 
 	members      []client
 	running      sync.WaitGroup
@@ -89,11 +92,12 @@ func startCrowd(config *pgconn.Config, work *workload, o *Options) *crowd {
 	}
 	c := &crowd{
 		config: config, work: work, clients: o.Clients, ramp: o.Ramp, seed: o.Seed,
-		connects: newRecorder(), latency: newRecorder(),
+		connects: newRecorder(), early: newRecorder(), measured: newRecorder(),
 		members: make([]client, o.Clients),
 		logins:  make(chan struct{}, loginsAtOnce),
 		enough:  make(chan struct{}),
 	}
+	c.window.Store(c.early)
 	if o.Prepared {
 		for i, s := range work.statements {
 			sql, order := s.parameters()
@@ -119,7 +123,10 @@ func (c *crowd) over() bool {
 	}
 }
 
-// settled tells whether every client is in, or out for good.
+// measure begins to measure: transactions that begin from now on.
+func (c *crowd) measure() { c.window.Store(c.measured) }
+
+// settled tells whether every client has had an answer, or is out for good.
 func (c *crowd) settled() bool { return c.in.Load()+c.out.Load() >= int64(c.clients) }
 
 // stop lets the transactions under way end, breaks off those that take too

@@ -91,10 +91,10 @@ type run struct {
 	measured time.Time // when measuring began; zero before
 
 	interval *hdrhistogram.Histogram // times since the last sample
-	total    *hdrhistogram.Histogram // times since measuring began
+	total    *hdrhistogram.Histogram // times of what began since measuring began
 }
 
-// measure lets a crowd in, and measures it for a time once all are in. It
+// measure lets a crowd in, and measures it for a time once each has had an answer. It
 // ends early with ctx; what was measured so far is the result.
 func measure(ctx context.Context, t *target, o *observer, work *workload, opts *Options, p *progress) *Phase {
 	r := &run{
@@ -140,6 +140,7 @@ func (r *run) until(ctx context.Context, duration time.Duration) {
 		}
 		if r.crowd.settled() || time.Since(since) > rampStall {
 			r.measured = time.Now()
+			r.crowd.measure()
 			r.phase.Measuring = r.measured.Sub(r.begin)
 			r.phase.Late = r.crowd.clients - int(r.crowd.in.Load()+r.crowd.out.Load())
 			end = time.After(duration)
@@ -150,10 +151,9 @@ func (r *run) until(ctx context.Context, duration time.Duration) {
 // drain takes the times since the last sample, and gives what they were.
 func (r *run) drain() Quantiles {
 	r.interval.Reset()
-	r.crowd.latency.drain(r.interval)
-	if !r.measured.IsZero() {
-		r.total.Merge(r.interval)
-	}
+	r.crowd.measured.drain(r.interval)
+	r.total.Merge(r.interval)
+	r.crowd.early.drain(r.interval)
 	return quantilesOf(r.interval)
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"pgweir/amount"
 )
 
 // plainInterval is the pace of lines where they cannot be redrawn.
@@ -80,17 +82,17 @@ func (p *progress) show(r *run, s Sample) {
 func (r *run) now(s Sample) string {
 	parts := []string{r.phase.Name}
 	if r.measured.IsZero() {
-		parts = append(parts, fmt.Sprintf("connecting: %s of %s", count(int64(s.Clients)), plural(int64(r.crowd.clients), "client")))
+		parts = append(parts, fmt.Sprintf("connecting: %s of %s", count(int64(s.Clients)), amount.Plural(int64(r.crowd.clients), "client")))
 	} else {
-		parts = append(parts, fmt.Sprintf("%.0f s", time.Since(r.measured).Seconds()), plural(int64(s.Clients), "client"))
+		parts = append(parts, fmt.Sprintf("%.0f s", time.Since(r.measured).Seconds()), amount.Plural(int64(s.Clients), "client"))
 	}
-	parts = append(parts, "backends "+count(int64(s.Backends)), "memory "+bytesText(s.Memory))
+	parts = append(parts, "backends "+count(int64(s.Backends)), "memory "+amount.Bytes(s.Memory))
 	if s.Transactions > 0 {
-		parts = append(parts, fmt.Sprintf("p50 / p99 %s / %s ms", millis(s.P50), millis(s.P99)))
+		parts = append(parts, fmt.Sprintf("p50 / p99 %s / %s ms", amount.Millis(s.P50), amount.Millis(s.P99)))
 	}
 	parts = append(parts, count(r.rate())+" transactions/s")
 	if n := r.crowd.errors.total(); n > 0 {
-		parts = append(parts, plural(n, "error"))
+		parts = append(parts, amount.Plural(n, "error"))
 	}
 	return "  " + strings.Join(parts, "  ")
 }

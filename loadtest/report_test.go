@@ -333,12 +333,12 @@ func TestTheTextSetsThePhasesSideBySide(t *testing.T) {
 		"| direct | pooled | difference\n",
 		"| clients | 1,200 | 1,200 | the same\n",
 		"| backends, at most | 1,200 | 20 | 1,180 fewer\n",
-		"| memory of the backends, at most | unknown | 26 MB | –\n",
+		"| memory of the backends, at most | unknown | 24.8 MB | –\n",
 		"| time to connect, p99 | 3.00 ms | 3.00 ms | the same\n",
 		"| time of a transaction, p50 | 5.00 ms | 15.0 ms | × 3.00\n",
 		"| time of a transaction, max | 8.00 ms | 0.20 ms | ÷ 40\n",
 		"| errors | 0 | 2 | 2 more\n",
-		"| 1,200 clients: direct 1,200 backends; through the pool 20 backends, 26 MB.\n",
+		"| 1,200 clients: direct 1,200 backends; through the pool 20 backends, 24.8 MB.\n",
 		"| pooled: 2 errors (40001): could not serialize\n",
 	} {
 		if !strings.Contains(text, want) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"pgweir/amount"
 )
 
 // row is one line of the comparison. A cell is "" for a phase that was not run.
@@ -32,7 +34,7 @@ func times(of func(*Phase) Quantiles, pick func(Quantiles) time.Duration) (func(
 			if of(p).Count == 0 {
 				return "–"
 			}
-			return millis(pick(of(p))) + " ms"
+			return amount.Millis(pick(of(p))) + " ms"
 		}
 }
 
@@ -60,13 +62,13 @@ func figures() []figure {
 	value, text = whole(func(p *Phase) int64 { return int64(p.ProcessesMax) })
 	add("processes of PostgreSQL, at most", value, text, fewer)
 	add("memory of the backends, at most", func(p *Phase) float64 { return float64(p.MemoryMax) },
-		func(p *Phase) string { return bytesText(p.MemoryMax) }, lessMemory)
+		func(p *Phase) string { return amount.Bytes(p.MemoryMax) }, lessMemory)
 	add("time until all clients were in", func(p *Phase) float64 { return orNone(float64(p.Measuring), p.allIn()) },
 		func(p *Phase) string {
 			if !p.allIn() {
 				return "–"
 			}
-			return seconds(p.Measuring)
+			return fmt.Sprintf("%.1f s", p.Measuring.Seconds())
 		}, factor)
 	quantiles := []struct {
 		name string
@@ -111,9 +113,9 @@ func fewer(direct, pooled float64) string {
 func lessMemory(direct, pooled float64) string {
 	switch d := int64(direct - pooled); {
 	case d > 0:
-		return bytesText(d) + " less"
+		return amount.Bytes(d) + " less"
 	case d < 0:
-		return bytesText(-d) + " more"
+		return amount.Bytes(-d) + " more"
 	}
 	return "the same"
 }
@@ -163,10 +165,10 @@ func (r *Result) sentence() string {
 	on := func(p *Phase) string {
 		text := "unknown backends"
 		if p.BackendsMax >= 0 {
-			text = plural(int64(p.BackendsMax), "backend")
+			text = amount.Plural(int64(p.BackendsMax), "backend")
 		}
 		if p.MemoryMax >= 0 {
-			text += ", " + bytesText(p.MemoryMax)
+			text += ", " + amount.Bytes(p.MemoryMax)
 		}
 		return text
 	}
@@ -174,15 +176,15 @@ func (r *Result) sentence() string {
 	case r.Direct == nil && r.Pooled == nil:
 		return "Nothing was measured."
 	case r.Pooled == nil:
-		return fmt.Sprintf("%s direct: %s.", plural(int64(r.Direct.Clients), "client"), on(r.Direct))
+		return fmt.Sprintf("%s direct: %s.", amount.Plural(int64(r.Direct.Clients), "client"), on(r.Direct))
 	case r.Direct == nil:
-		return fmt.Sprintf("%s through the pool: %s.", plural(int64(r.Pooled.Clients), "client"), on(r.Pooled))
+		return fmt.Sprintf("%s through the pool: %s.", amount.Plural(int64(r.Pooled.Clients), "client"), on(r.Pooled))
 	case r.Direct.Clients != r.Pooled.Clients:
 		return fmt.Sprintf("%s direct: %s; %s through the pool: %s.",
-			plural(int64(r.Direct.Clients), "client"), on(r.Direct), count(int64(r.Pooled.Clients)), on(r.Pooled))
+			amount.Plural(int64(r.Direct.Clients), "client"), on(r.Direct), count(int64(r.Pooled.Clients)), on(r.Pooled))
 	}
 	return fmt.Sprintf("%s: direct %s; through the pool %s.",
-		plural(int64(r.Direct.Clients), "client"), on(r.Direct), on(r.Pooled))
+		amount.Plural(int64(r.Direct.Clients), "client"), on(r.Direct), on(r.Pooled))
 }
 
 // notes are what one must know of a phase to read its figures.
@@ -196,7 +198,7 @@ func (r *Result) notes(p *Phase) []string {
 			count(int64(p.Clients)), count(int64(r.Clients)), p.Refused.Code, p.Refused.Text)
 	}
 	if p.Late > 0 {
-		add("%s had not got in when measuring began; a pooler in session mode lets them wait until others leave", plural(int64(p.Late), "client"))
+		add("%s had not got in when measuring began; a pooler in session mode lets them wait until others leave", amount.Plural(int64(p.Late), "client"))
 	}
 	// A pool's may well be there before.
 	if p.BackendsBefore > 0 && p.Name == direct {
@@ -206,10 +208,10 @@ func (r *Result) notes(p *Phase) []string {
 		add("memory was measured on a sample of the backends; the others are taken to hold as much on average")
 	}
 	for _, e := range p.Errors {
-		add("%s (%s): %s", plural(e.Count, "error"), e.Code, e.Text)
+		add("%s (%s): %s", amount.Plural(e.Count, "error"), e.Code, e.Text)
 	}
 	if p.BrokenOff > 0 {
-		add("%s had not ended in time and were cancelled", plural(int64(p.BrokenOff), "transaction"))
+		add("%s had not ended in time and were cancelled", amount.Plural(int64(p.BrokenOff), "transaction"))
 	}
 	if p.Elapsed > 0 && p.Transactions == 0 {
 		add("not one transaction has ended in time without an error")
@@ -263,3 +265,11 @@ func (r *Result) WriteText(w io.Writer) error {
 }
 
 func blanks(n int) string { return strings.Repeat(" ", max(0, n)) }
+
+// count is a number; a negative one is unknown.
+func count(n int64) string {
+	if n < 0 {
+		return amount.Unknown
+	}
+	return amount.Count(n)
+}

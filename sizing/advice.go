@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"pgweir/amount"
 	"pgweir/status"
 )
 
@@ -46,8 +47,8 @@ func Advise(p *status.Pool, h status.History) status.SizingAdvice {
 	case float64(full) >= crowded*float64(len(samples)):
 		out.Do = "grow"
 		out.Suggested = p.Size + min(max(1, p.Size/2), max(1, most))
-		out.Evidence = fmt.Sprintf("In %d of the last %d %s clients waited while all %d backends were at work: up to %d at once, %v each time on average.",
-			full, len(samples), span, p.Size, most, mean.Round(10*time.Microsecond))
+		out.Evidence = fmt.Sprintf("In %d of the last %d %s clients waited while all %d backends were at work: up to %d at once, %s each time on average.",
+			full, len(samples), span, p.Size, most, amount.Brief(mean))
 	case len(h.Minutes) >= enough && most == 0 && float64(atWork) <= roomy*float64(p.Size) && p.Size > 1:
 		out.Do = "shrink"
 		out.Suggested = max(1, atWork+(atWork+3)/4)

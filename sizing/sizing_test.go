@@ -98,7 +98,7 @@ func TestAdvice(t *testing.T) {
 	}{
 		{"nothing seen", 10, status.History{}, "keep", 10, "Nothing has been seen yet."},
 		{"clients wait while all work", 10, waits(5), "grow", 15,
-			"In 12 of the last 60 minutes clients waited while all 10 backends were at work: up to 7 at once, 2ms each time on average."},
+			"In 12 of the last 60 minutes clients waited while all 10 backends were at work: up to 7 at once, 2.0 ms each time on average."},
 		{"no more than wait", 100, minutes(10, func(_ int, s *status.Sample) { s.Active, s.Waiting = 100, 3 }), "grow", 103, "up to 3 at once"},
 		{"now and then is no reason", 10, waits(13), "keep", 10, "up to 10 of 10 backends were at work, and up to 7 clients waited"},
 		{"they wait although some are idle", 11, waits(5), "keep", 11, "up to 10 of 11"},

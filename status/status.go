@@ -24,6 +24,10 @@ const (
 	Full
 )
 
+// LongWait is from when on a client has waited for a backend for so long that an operator
+// should know of it.
+const LongWait = 5 * time.Second
+
 // Snapshot is one consistent reading.
 type Snapshot struct {
 	At        time.Time // when it was taken

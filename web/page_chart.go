@@ -2,10 +2,13 @@ package web
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"pgweir/amount"
 	"pgweir/status"
 )
 
@@ -13,8 +16,8 @@ import (
 // for each step.
 const chartHeight = 400
 
-// chart is clients beside backends over time, as paths of an SVG. What lies
-// between the two is what was saved.
+// chart is clients beside backends over time, as paths of an SVG. Between is what was
+// saved: where there are more clients than backends.
 type chart struct {
 	Title    string `json:"title"` // what it is, for those who cannot see it
 	Clients  string `json:"clients"`
@@ -34,7 +37,7 @@ type tick struct {
 }
 
 // point is a place in a chart: steps from the left, units from the top.
-type point struct{ x, y int }
+type point struct{ x, y float64 }
 
 // chartOf draws the samples of the last so many steps, the newest at the right.
 // span says in words how long that is.
@@ -53,7 +56,7 @@ func chartOf(samples []status.Sample, steps int, step time.Duration, span string
 		mostBackends, fewestBackends = max(mostBackends, s.Backends), min(fewestBackends, s.Backends)
 	}
 	top := scaleFor(max(most, mostBackends))
-	out.Top, out.Half = count(top), count(top/2)
+	out.Top, out.Half = amount.Count(top), amount.Count(top/2)
 	clients, backends := make([]point, 0, len(samples)), make([]point, 0, len(samples))
 	for i := range samples {
 		s := &samples[i]
@@ -61,20 +64,44 @@ func chartOf(samples []status.Sample, steps int, step time.Duration, span string
 		if x < 0 {
 			continue
 		}
-		clients = append(clients, point{x, chartHeight - chartHeight*s.Clients/top})
-		backends = append(backends, point{x, chartHeight - chartHeight*s.Backends/top})
+		clients = append(clients, point{float64(x), height(s.Clients, top)})
+		backends = append(backends, point{float64(x), height(s.Backends, top)})
 	}
 	out.Clients, out.Backends = line("M", clients), line("M", backends)
-	// Down at the right end, and back along the backends.
-	back := make([]point, 0, len(backends))
-	for i := len(backends) - 1; i >= 0; i-- {
-		back = append(back, backends[i])
-	}
-	out.Between = out.Clients + line("L", back) + "Z"
+	out.Between = between(clients, backends)
 	out.Title = fmt.Sprintf("Over the last %s: %s to %s clients, now %s; %s to %s backends, now %s; at most %s saved.",
-		span, count(fewest), count(most), count(last.Clients),
-		count(fewestBackends), count(mostBackends), count(last.Backends), count(mostSaved))
+		span, amount.Count(fewest), amount.Count(most), amount.Count(last.Clients),
+		amount.Count(fewestBackends), amount.Count(mostBackends), amount.Count(last.Backends), amount.Count(mostSaved))
 	return out
+}
+
+// between writes the area from the clients down to the backends as a path. It has no
+// width where there are fewer clients than backends, and between two steps it ends where
+// their lines cross.
+func between(clients, backends []point) string {
+	var above, below []point
+	for i := range clients {
+		c, b := clients[i], backends[i]
+		if i > 0 {
+			if p, ok := crossing(clients[i-1], backends[i-1], c, b); ok {
+				above, below = append(above, p), append(below, p)
+			}
+		}
+		above, below = append(above, c), append(below, point{b.x, max(b.y, c.y)})
+	}
+	slices.Reverse(below) // down at the right end, and back
+	return line("M", above) + line("L", below) + "Z"
+}
+
+// crossing is where two lines cross between a step and the next: one goes from c0 to c1,
+// the other from b0 to b1. It is false if they do not, or meet in a step.
+func crossing(c0, b0, c1, b1 point) (point, bool) {
+	before, after := b0.y-c0.y, b1.y-c1.y
+	if before*after >= 0 {
+		return point{}, false
+	}
+	share := before / (before - after)
+	return point{c0.x + share*(c1.x-c0.x), c0.y + share*(c1.y-c0.y)}, true
 }
 
 // line writes points as a path. Of those in a row at the same height only the
@@ -90,12 +117,18 @@ func line(begin string, points []point) string {
 		} else {
 			b.WriteByte('L')
 		}
-		b.WriteString(strconv.Itoa(p.x))
+		b.WriteString(coordinate(p.x))
 		b.WriteByte(' ')
-		b.WriteString(strconv.Itoa(p.y))
+		b.WriteString(coordinate(p.y))
 	}
 	return b.String()
 }
+
+// height is where n is in a chart whose top is another number.
+func height(n, top int) float64 { return float64(chartHeight - chartHeight*n/top) }
+
+// coordinate writes one with a decimal at most.
+func coordinate(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
 
 // scaleFor is the top of a scale for values up to most: a round number whose
 // half is a whole one.
@@ -123,7 +156,7 @@ func ticksOf(samples []status.Sample) []tick {
 	out := make([]tick, 0, len(samples))
 	for i := len(samples) - 1; i >= 0; i-- {
 		s := &samples[i]
-		out = append(out, tick{lasting(samples[len(samples)-1].At.Sub(s.At)), count(s.Clients), count(s.Waiting), count(s.Backends), count(s.Saved)})
+		out = append(out, tick{amount.Lasting(samples[len(samples)-1].At.Sub(s.At)), amount.Count(s.Clients), amount.Count(s.Waiting), amount.Count(s.Backends), amount.Count(s.Saved)})
 	}
 	return out
 }

@@ -21,7 +21,7 @@ func TestAChartIsTrueToItsSamples(t *testing.T) {
 	if want := "M4 300L10 300"; got.Backends != want {
 		t.Errorf("backends are %s, want %s", got.Backends, want)
 	}
-	if want := "M4 400L5 200L8 200L9 0L10 300L10 300L4 300Z"; got.Between != want {
+	if want := "M4 400L4.5 300L5 200L8 200L9 0L10 300L10 300L4.5 300L4 400Z"; got.Between != want {
 		t.Errorf("between is %s, want %s", got.Between, want)
 	}
 	if want := "Over the last 10 seconds: 0 to 4 clients, now 1; 1 to 1 backends, now 1; at most 3 saved."; got.Title != want || got.Top != "4" || got.Half != "2" {
@@ -35,6 +35,29 @@ func TestAChartIsTrueToItsSamples(t *testing.T) {
 	for _, few := range [][]status.Sample{nil, samples[:1]} {
 		if got := chartOf(few, 10, time.Second, "hour"); !got.Empty || got.Clients != "" {
 			t.Errorf("%d samples make %+v", len(few), got)
+		}
+	}
+}
+
+// TestAChartHasNoSavingsWhereThereAreNone: backends may be more than clients, as those
+// of min_pool_size are.
+func TestAChartHasNoSavingsWhereThereAreNone(t *testing.T) {
+	at := time.Unix(1e9, 0)
+	for _, c := range []struct {
+		name              string
+		clients, backends []int
+		want              string
+	}{
+		{"never", []int{0, 1, 0}, []int{2, 2, 2}, "M8 400L9 300L10 400L10 400L9 300L8 400Z"},
+		{"until the lines cross", []int{4, 0}, []int{0, 4}, "M9 0L9.5 200L10 400L10 400L9.5 200L9 400Z"},
+		{"since", []int{0, 4, 4}, []int{1, 1, 1}, "M8 400L8.3 300L9 0L10 0L10 300L8.3 300L8 400Z"},
+	} {
+		var samples []status.Sample
+		for i := range c.clients {
+			samples = append(samples, status.Sample{At: at.Add(time.Duration(i) * time.Second), Clients: c.clients[i], Backends: c.backends[i]})
+		}
+		if got := chartOf(samples, 10, time.Second, "10 seconds").Between; got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 }

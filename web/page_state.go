@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"pgweir/amount"
 	"pgweir/status"
 )
 
@@ -18,22 +19,22 @@ func stateOf(s *status.Snapshot, h status.History, sizing *status.Sizing) *state
 	v := &s.Savings
 	most := max(1, v.Clients, v.Backends)
 	out := &stateView{
-		Title:   count(v.Saved) + " backends saved · pgweir",
+		Title:   amount.Count(v.Saved) + " backends saved · pgweir",
 		Version: s.Version,
-		Up:      lasting(s.At.Sub(s.Started)),
+		Up:      amount.Lasting(s.At.Sub(s.Started)),
 
-		Saved:         count(v.Saved),
+		Saved:         amount.Count(v.Saved),
 		SavedNoun:     "backends saved",
-		Clients:       count(v.Clients),
+		Clients:       amount.Count(v.Clients),
 		ClientsWidth:  percent(v.Clients, most),
-		Backends:      count(v.Backends),
+		Backends:      amount.Count(v.Backends),
 		BackendsWidth: percent(v.Backends, most),
 		Ratio:         ratioText(v),
 
-		Forks:     count(max(0, v.ClientLogins-v.ServerLogins)),
-		ForksNote: fmt.Sprintf("%s of clients took %s of backends", plural(v.ClientLogins, "login"), count(v.ServerLogins)),
-		Peak:      count(v.Peak.Saved),
-		PeakNote:  fmt.Sprintf("at most %s, and %s", plural(v.Peak.Clients, "client"), plural(v.Peak.Backends, "backend")),
+		Forks:     amount.Count(max(0, v.ClientLogins-v.ServerLogins)),
+		ForksNote: fmt.Sprintf("%s of clients took %s of backends", amount.Plural(v.ClientLogins, "login"), amount.Count(v.ServerLogins)),
+		Peak:      amount.Count(v.Peak.Saved),
+		PeakNote:  fmt.Sprintf("at most %s, and %s", amount.Plural(v.Peak.Clients, "client"), amount.Plural(v.Peak.Backends, "backend")),
 
 		Seconds: chartOf(h.Seconds, status.MaxSeconds, time.Second, "5 minutes"),
 		Minutes: chartOf(minutesOf(&h), status.MaxMinutes, time.Minute, "hour"),
@@ -63,7 +64,7 @@ func ratioText(v *status.Savings) string {
 func memoryText(v *status.Savings) (size, note string) {
 	switch {
 	case v.MemorySaved >= 0 && v.MemorySource != "unknown":
-		return byteSize(v.MemorySaved), fmt.Sprintf("%s: %s for each backend", v.MemorySource, byteSize(v.BackendMemory))
+		return amount.Bytes(v.MemorySaved), fmt.Sprintf("%s: %s for each backend", v.MemorySource, amount.Bytes(v.BackendMemory))
 	case v.Backends == 0:
 		return "unknown", "no backend is open whose memory could be read"
 	default:
@@ -85,26 +86,29 @@ func (out *stateView) addPools(s *status.Snapshot) {
 		of := s.PoolSavings(p)
 		row := poolView{
 			Key: poolKey(p.Database, p.User), Database: p.Database, User: p.User, Mode: p.Mode, Paused: p.Paused,
-			Clients: count(p.Clients()), Waiting: count(p.ClientsWaiting), Longest: brief(p.MaxWait), Usual: usualWait(p.Waits),
-			Backends: count(p.Backends()), Active: count(p.ServersActive), Size: count(p.Size), Pinned: count(p.Pinned),
-			Saved: count(of.Saved), Memory: "unknown", Queries: count(p.Averages.Queries), Tone: toneWell,
+			Clients: amount.Count(p.Clients()), Waiting: amount.Count(p.ClientsWaiting), Longest: amount.Brief(p.MaxWait), Usual: usualWait(p.Waits),
+			Backends: amount.Count(p.Backends()), Active: amount.Count(p.ServersActive), Size: amount.Count(p.Size), Pinned: amount.Count(p.Pinned),
+			Saved: amount.Count(of.Saved), Memory: "unknown", Queries: amount.Count(p.Averages.Queries), Tone: toneWell,
 		}
 		if of.MemorySaved >= 0 {
-			row.Memory = byteSize(of.MemorySaved)
+			row.Memory = amount.Bytes(of.MemorySaved)
 		}
-		if p.ClientsWaiting > 0 {
+		switch {
+		case p.Paused, p.MaxWait >= status.LongWait:
 			row.Tone = toneWarning
+		case p.ClientsWaiting > 0:
+			row.Tone = toneInfo
 		}
 		out.Pools = append(out.Pools, row)
 	}
 	out.NoPools = len(out.Pools) == 0
-	out.Waiting, out.WaitingNote = count(waiting), "clients for a backend"
+	out.Waiting, out.WaitingNote = amount.Count(waiting), "clients for a backend"
 	if waiting > 0 {
-		out.WaitingNote = "clients, the first for " + brief(longest)
+		out.WaitingNote = "clients, the first for " + amount.Brief(longest)
 	}
-	out.Pinned, out.PinnedNote = count(pinned), "backends kept by a client"
+	out.Pinned, out.PinnedNote = amount.Count(pinned), "backends kept by a client"
 	if pinned > 0 && oldest > 0 {
-		out.PinnedNote = "backends, one of them for " + brief(oldest)
+		out.PinnedNote = "backends, one of them for " + amount.Brief(oldest)
 	}
 }
 
@@ -122,10 +126,10 @@ func usualWait(waits []uint64) string {
 	all := waits[len(waits)-1]
 	for i, bound := range status.WaitBounds {
 		if float64(waits[i]) >= 0.99*float64(all) {
-			return "< " + brief(time.Duration(bound*float64(time.Second)))
+			return "< " + amount.Brief(time.Duration(bound*float64(time.Second)))
 		}
 	}
-	return "> " + brief(time.Duration(status.WaitBounds[len(status.WaitBounds)-1]*float64(time.Second)))
+	return "> " + amount.Brief(time.Duration(status.WaitBounds[len(status.WaitBounds)-1]*float64(time.Second)))
 }
 
 // addFindings adds what is wrong with a server, or with pgweir itself.
@@ -133,7 +137,7 @@ func (out *stateView) addFindings(found []status.Finding, server string, now tim
 	for _, f := range found {
 		out.Findings = append(out.Findings, findingView{
 			Key: f.ID + " " + server, Severity: string(f.Severity), ID: f.ID, Server: server,
-			Text: f.Text, Advice: f.Advice, NoAdvice: f.Advice == "", Since: lasting(now.Sub(f.Since)),
+			Text: f.Text, Advice: f.Advice, NoAdvice: f.Advice == "", Since: amount.Lasting(now.Sub(f.Since)),
 		})
 	}
 }
@@ -145,7 +149,7 @@ func (out *stateView) addCensuses(s *status.Snapshot) {
 	out.addFindings(s.Findings, status.Itself, s.At)
 	more := 0
 	for _, c := range s.Censuses {
-		out.Servers = append(out.Servers, readView{c.Server.Host, lasting(s.At.Sub(c.At)) + " ago"})
+		out.Servers = append(out.Servers, readView{c.Server.Host, amount.Lasting(s.At.Sub(c.At)) + " ago"})
 		out.addFindings(c.Findings, c.Server.Host, s.At)
 		for i := range c.Processes {
 			p := &c.Processes[i]
@@ -166,10 +170,10 @@ func (out *stateView) addCensuses(s *status.Snapshot) {
 	slices.SortStableFunc(out.Findings, func(a, b findingView) int { return cmp.Compare(gravity(b.Severity), gravity(a.Severity)) })
 	out.NoCensus, out.NoPins = len(s.Censuses) == 0, len(out.Pins) == 0
 	if more > 0 {
-		out.MorePins = fmt.Sprintf("and %s more", count(more))
+		out.MorePins = fmt.Sprintf("and %s more", amount.Count(more))
 	}
 	out.Well = len(out.Findings) == 0
-	out.WellNote = "Nothing is wrong; " + plural(len(s.Censuses), "server") + " watched."
+	out.WellNote = "Nothing is wrong; " + amount.Plural(len(s.Censuses), "server") + " watched."
 	if out.NoCensus {
 		out.WellNote = "No server has been looked at yet, or census_interval is 0: of PostgreSQL's processes nothing is known."
 	}
@@ -223,18 +227,31 @@ func (out *stateView) judge(s *status.Snapshot) {
 			warnings++
 		}
 	}
+	paused, waiting := 0, 0 // pools with a warning, which a finding may tell of too
+	for _, p := range out.Pools {
+		switch {
+		case p.Paused:
+			paused++
+		case p.Tone == toneWarning:
+			waiting++
+		}
+	}
 	switch {
 	case !s.Ready:
 		out.Verdict, out.VerdictTone = "not ready: "+s.NotReady, toneCritical
 	case critical > 0:
-		out.Verdict, out.VerdictTone = plural(critical, "critical finding"), toneCritical
+		out.Verdict, out.VerdictTone = amount.Plural(critical, "critical finding"), toneCritical
 	case warnings > 0:
-		out.Verdict, out.VerdictTone = plural(warnings, "warning"), toneWarning
+		out.Verdict, out.VerdictTone = amount.Plural(warnings, "warning"), toneWarning
+	case paused > 0:
+		out.Verdict, out.VerdictTone = amount.Plural(paused, "pool")+" paused", toneWarning
+	case waiting > 0:
+		out.Verdict, out.VerdictTone = "clients wait for long", toneWarning
 	case out.NoCensus:
 		out.Verdict, out.VerdictTone = "clients are served", toneInfo
 	default:
 		out.Verdict, out.VerdictTone = "everything is well", toneWell
 	}
 	out.Summary = fmt.Sprintf("%s. %s on %s: %s saved.", out.Verdict,
-		plural(s.Savings.Clients, "client"), plural(s.Savings.Backends, "backend"), count(s.Savings.Saved))
+		amount.Plural(s.Savings.Clients, "client"), amount.Plural(s.Savings.Backends, "backend"), amount.Count(s.Savings.Saved))
 }

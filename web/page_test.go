@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"pgweir/status"
 )
@@ -30,7 +29,7 @@ func TestThePageHasTheFigures(t *testing.T) {
 		`<title data-k="title">134 backends saved · pgweir</title>`,
 		`id="saved" data-k="saved">134<`, `id="clients" data-k="clients">150<`, `id="backends" data-k="backends">16<`,
 		`width="10.67%"`, "9.4 clients for each backend.",
-		`id="memory" data-k="memory">268.0 MiB<`, "measured: 2.0 MiB for each backend", "up <span data-k=\"up\">1 h 30 min<",
+		`id="memory" data-k="memory">268 MB<`, "measured: 2.00 MB for each backend", "up <span data-k=\"up\">1 h 30 min<",
 		`id="forks" data-k="forks">984<`, "1,001 logins of clients took 17 of backends",
 		"at most 161 clients, and 21 backends", "clients, the first for 2.5 s", ">paused<",
 		"1 critical finding", "kill -CONT 4102", "process_stopped", "for <span data-k=\"since\">42 s<",
@@ -85,11 +84,16 @@ func TestTheVerdictIsThatOfTheGravestFinding(t *testing.T) {
 			m.sizing = &status.Sizing{Sums: []status.SizingSum{{Server: "h:1", Usable: -1, Wanted: 6, Fits: true}}}
 		},
 			"everything is well", toneWell},
+		{"a paused pool", nil, func(m *made) { m.s.Pools[0].Paused = true }, "1 pool paused", toneWarning},
+		{"a long wait", nil, func(m *made) { m.s.Pools[0].ClientsWaiting, m.s.Pools[0].MaxWait = 1, status.LongWait }, "clients wait for long", toneWarning},
 		{"not ready", nil, func(m *made) { m.s.Ready, m.s.NotReady = false, "shutting down" }, "not ready: shutting down", toneCritical},
 		{"no census", nil, func(m *made) { m.s.Censuses = nil }, "clients are served", toneInfo},
 	} {
 		m := world(1)
 		m.s.Censuses[0].Findings, m.sizing = c.findings, nil
+		for i := range m.s.Pools {
+			m.s.Pools[i].Paused = false
+		}
 		if c.change != nil {
 			c.change(m)
 		}
@@ -296,31 +300,6 @@ func TestUsualWaitIsABoundAndNeverAGuess(t *testing.T) {
 	}{{nil, "–"}, {waits(0, 0), "–"}, {waits(0, 7), "< 100 µs"}, {waits(3, 7), "< 10 ms"}, {waits(len(status.WaitBounds), 1), "> 1 min"}, {rare, "< 100 µs"}, {rarer, "> 1 min"}} {
 		if got := usualWait(c.waits); got != c.want {
 			t.Errorf("%v: %s, want %s", c.waits, got, c.want)
-		}
-	}
-}
-
-func TestWordsForPeople(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 bytes", 1023: "1023 bytes", 1536: "1.5 KiB", 268 << 20: "268.0 MiB", 3 << 29: "1.5 GiB", 5 << 40: "5.0 TiB"} {
-		if got := byteSize(n); got != want {
-			t.Errorf("%d: %s", n, got)
-		}
-	}
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 12345: "12,345", 1234567: "1,234,567", -1: "-1", -1234: "-1,234", -123: "-123"} {
-		if got := count(n); got != want {
-			t.Errorf("%d: %s", n, got)
-		}
-	}
-	for d, want := range map[time.Duration]string{-time.Second: "0 s", 59 * time.Second: "59 s", time.Minute: "1 min", 90 * time.Second: "1 min 30 s",
-		2*time.Hour + time.Second: "2 h", 25*time.Hour + 3*time.Minute: "1 d 1 h", 400 * 24 * time.Hour: "400 d"} {
-		if got := lasting(d); got != want {
-			t.Errorf("%v: %s", d, got)
-		}
-	}
-	for d, want := range map[time.Duration]string{0: "0", 350 * time.Microsecond: "350 µs", 2500 * time.Microsecond: "2.5 ms",
-		999 * time.Millisecond: "999 ms", 2500 * time.Millisecond: "2.5 s", 12 * time.Second: "12 s"} {
-		if got := brief(d); got != want {
-			t.Errorf("%v: %s", d, got)
 		}
 	}
 }

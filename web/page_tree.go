@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"pgweir/amount"
 	"pgweir/status"
 )
 
@@ -107,7 +107,7 @@ func serverOf(c *status.Census) serverView {
 		}
 	}
 	out.Folded, out.MoreText = len(out.More) > 0, fmt.Sprintf("%d more", len(out.More))
-	out.Clients, out.Background = count(len(clients)), count(background)
+	out.Clients, out.Background = amount.Count(len(clients)), amount.Count(background)
 	out.Groups, out.NoClients = groupsOf(c, clients), len(clients) == 0
 	return out
 }
@@ -171,13 +171,13 @@ func processOf(c *status.Census, p *status.Process) processView {
 		User: p.User, Database: p.Database, Application: p.Application, Query: p.Query,
 	}
 	if !p.Since.IsZero() {
-		v.Since = lasting(c.At.Sub(p.Since))
+		v.Since = amount.Lasting(c.At.Sub(p.Since))
 	}
 	if p.CPU >= 0 {
-		v.CPU = p.CPU.Round(10 * time.Millisecond).String()
+		v.CPU = amount.Brief(p.CPU)
 	}
 	if p.Memory >= 0 {
-		v.Memory = byteSize(p.Memory)
+		v.Memory = amount.Bytes(p.Memory)
 	}
 	switch {
 	case p.Client != nil:
@@ -312,7 +312,7 @@ func (g *groupView) fill(c *status.Census, members []*status.Process, most int) 
 	for i, name := range names {
 		names[i] = fmt.Sprintf("%d %s", states[name], name)
 	}
-	g.About = plural(len(members), "backend") + ": " + strings.Join(names, ", ")
-	g.Folded, g.MoreText = len(g.More) > 0, fmt.Sprintf("%s more", plural(len(g.More), "backend"))
+	g.About = amount.Plural(len(members), "backend") + ": " + strings.Join(names, ", ")
+	g.Folded, g.MoreText = len(g.More) > 0, fmt.Sprintf("%s more", amount.Plural(len(g.More), "backend"))
 	return n
 }

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"pgweir/amount"
 	"pgweir/status"
 )
 
@@ -91,9 +92,9 @@ func summary(c *status.Census) string {
 	case measured == 0:
 		text += ", memory unknown"
 	case measured < len(c.Processes):
-		text += fmt.Sprintf(", %s of memory in the %d that were measured", bytesText(memory), measured)
+		text += fmt.Sprintf(", %s of memory in the %d that were measured", amount.Bytes(memory), measured)
 	default:
-		text += fmt.Sprintf(", %s of memory beside what they share", bytesText(memory))
+		text += fmt.Sprintf(", %s of memory beside what they share", amount.Bytes(memory))
 	}
 	if len(c.Findings) == 0 {
 		return text + "; nothing is wrong"
@@ -194,17 +195,5 @@ func age(d time.Duration) string {
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%d h", int(d.Hours()))
 	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
-}
-
-func bytesText(n int64) string {
-	switch {
-	case n < 10<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%d kB", n>>10)
-	case n < 10<<30:
-		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))
+	return fmt.Sprintf("%d d", int(d.Hours()/24))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"pgweir/amount"
 	"pgweir/status"
 )
 
@@ -51,7 +52,7 @@ var columns = []column{
 		if p.Memory < 0 {
 			return ""
 		}
-		return bytesText(p.Memory)
+		return amount.Bytes(p.Memory)
 	}},
 	{"USER@DATABASE", false, 10, func(_ *status.Census, p *status.Process) string {
 		switch {

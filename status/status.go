@@ -91,6 +91,8 @@ type Pool struct {
 	ServersClosing       int           // being closed; still a process of PostgreSQL's
 	MaxWait              time.Duration // how long the first in the waiting line has waited
 	Paused               bool
+	Refusal              string        // why PostgreSQL gives it no backends, "" if it does
+	OldestQuery          time.Duration // how long the query has been running that has done so longest; 0 for none
 
 	Pinned           int            // backends that a client keeps because of session state; among ServersActive
 	PinnedBy         map[string]int // the same by reason, one of PinReasons; a backend counts for each of its own
@@ -154,6 +156,7 @@ type Totals struct {
 	WaitsTimedOut     int64         // waits that query_wait_timeout has ended
 	WaitsCanceled     int64         // waits that a cancel request has ended
 	WaitsLeft         int64         // waits of clients that have gone, or were ended, meanwhile
+	Shed              int64         // clients that max_waiting kept from waiting
 	WaitsRefused      int64         // waits that ended with an error: of a login to the server, or of pgweir's end
 	ClientParses      int64
 	ServerParses      int64

@@ -115,10 +115,10 @@ func TestPoolsThatAreTooLargeForTheirServerAreWarnedOf(t *testing.T) {
 	// Who has made it is not to be among the others.
 	eventually(t, "nobody is connected", func() bool { return len(backendsIn(t, pg, "postgres")) == 0 })
 	w := startWeir(t, weirOptions{Cluster: pg, DB: db, Top: "census_user = \"postgres\"\ncensus_interval = \"200ms\"", Database: "pool_size = 40"})
-	const warning = "the pools are too large for their server"
-	eventually(t, "the log has a warning", func() bool { return strings.Contains(w.Log(), warning) })
+	const warning = "msg=finding id=pools_too_large severity=warning"
+	w.Says(t, warning, 1)
 	const sum = "it gives 15 (max_connections 20 − superuser_reserved_connections 4 − reserved_connections 0 − 1 of others)"
-	if !strings.Contains(w.Log(), "the pools can open 40 backends, but "+sum) {
+	if !strings.Contains(w.Log(), "Too many: the pools can open 40 backends, but "+sum) {
 		t.Errorf("the sum is not in the log:\n%s", w.Log())
 	}
 	var s struct {

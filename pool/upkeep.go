@@ -175,9 +175,19 @@ type Counts struct {
 	MaxWait                      time.Duration // of the first in the line
 	Logins                       int64         // backends opened since the start
 	Failure                      *wire.Error   // of the last login, if it failed
+	Refusing                     *wire.Error   // why PostgreSQL gives no backends now; nil if it does, or has not been asked lately
 
 	Replicas                      int // outside of the pool, open, opening and closing
 	CancelsWaiting, CancelsActive int // cancel requests, not yet and being passed on
+}
+
+// refusing is why logins fail, until the time is over in which the next one would be
+// tried.
+func (p *Pool) refusing(now time.Duration) *wire.Error {
+	if f := &p.failure; f.err != nil && (p.line.head != nil || now < f.until+restPause) {
+		return f.err
+	}
+	return nil
 }
 
 // Counts reads all at once.
@@ -187,7 +197,7 @@ func (p *Pool) Counts() Counts {
 	defer p.mu.Unlock()
 	c := Counts{
 		Opening: p.opening, Idle: p.idle, Lent: p.lent, Closing: p.closing, Listening: p.listening(),
-		Waiting: int(p.line.n.Load()), Logins: p.logins, Shed: p.shed, Failure: p.failure.err, Replicas: p.replicas,
+		Waiting: int(p.line.n.Load()), Logins: p.logins, Shed: p.shed, Failure: p.failure.err, Refusing: p.refusing(now), Replicas: p.replicas,
 		CancelsWaiting: int(p.cancelsWaiting.Load()), CancelsActive: int(p.cancelsActive.Load()),
 	}
 	if p.line.head != nil {

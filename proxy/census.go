@@ -76,13 +76,3 @@ func (p *Proxy) sums() (out []status.SizingSum) {
 	}
 	return out
 }
-
-// warnOfSizes says, once, that the pools are too large for their server.
-func (p *Proxy) warnOfSizes() {
-	for _, sum := range p.sums() {
-		if told := p.tooLarge[sum.Server]; !sum.Fits && told != sum.Text {
-			p.log.Warn("the pools are too large for their server", "server", sum.Server, "sum", sum.Text)
-			p.tooLarge[sum.Server] = sum.Text
-		}
-	}
-}

@@ -12,9 +12,6 @@ const (
 	// Reading what a backend holds has the kernel walk its page tables, which
 	// takes milliseconds if the server's shared buffers are large.
 	memoryEvery = 10 * time.Second
-	// sizeEvery is how often the pools' sizes are compared with what their
-	// servers give, for a warning.
-	sizeEvery = 2 * time.Second
 )
 
 // peaks are the highest counts seen; the keeper's own, but for reading.
@@ -28,7 +25,7 @@ func (p *Proxy) keep(ctx context.Context) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	var b balancer
-	var memory, period, digested, sampled, sized, retired time.Time
+	var memory, period, digested, sampled, found, retired time.Time
 	period = time.Now()
 	for {
 		select {
@@ -54,9 +51,9 @@ func (p *Proxy) keep(ctx context.Context) {
 				p.sample()
 				sampled = now
 			}
-			if now.Sub(sized) >= sizeEvery {
-				p.warnOfSizes()
-				sized = now
+			if now.Sub(found) >= findEvery {
+				p.find(now)
+				found = now
 			}
 			p.balance(&b, now)
 			if restless {

@@ -95,7 +95,7 @@ type Proxy struct {
 	peak              peaks
 	// measured counts the keeper's measurements of memory.
 	measured int
-	tooLarge map[string]string // the keeper's: the sums it has warned of, by server
+	findings *findings
 	reach    reach
 	// certificates are what keepCertificates has read; nil before that.
 	certificates atomic.Pointer[certificates]
@@ -111,7 +111,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p := &Proxy{opts: opts, log: opts.Log, started: time.Now(), budget: pool.NewBudget(), counts: newClientCounts(), stopped: make(chan struct{})}
 	rand.Read(p.secret[:])
 	p.mu.pools, p.mu.catalogs = map[poolKey]*clientPool{}, catalogs{}
-	p.tooLarge = map[string]string{}
+	p.findings = newFindings()
 	p.servers.all, p.servers.open = map[*server]struct{}{}, map[processKey]*server{}
 	p.asker = p.newAsker()
 	p.fileBound = fileBound()

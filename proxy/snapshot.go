@@ -66,6 +66,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	sortLists(s)
 	s.Censuses = p.Censuses()
 	p.fillCertificates(s)
+	p.fillFindings(s)
 	s.Ready, s.NotReady = p.ready(pools)
 	return s
 }
@@ -137,6 +138,9 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	out.Replicating = c.Replicas
 	out.ServersLogin, out.ServersClosing = c.Opening, c.Closing
 	out.MaxWait = c.MaxWait
+	if c.Refusing != nil {
+		out.Refusal = c.Refusing.Message
+	}
 	out.Totals.ServerLogins, out.Totals.Shed = c.Logins, c.Shed
 	return out
 }
@@ -177,7 +181,8 @@ func (w *worker) countServers(servers []*server, s *status.Snapshot, at map[*cli
 	}
 }
 
-// countPins counts why clients keep their backends.
+// countPins counts why clients keep their backends, and for how long they have waited for
+// an answer.
 func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*clientPool]int) {
 	for _, b := range servers {
 		if c := w.holder(b); c != nil && c.pool != nil {
@@ -187,6 +192,9 @@ func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*client
 				continue
 			}
 			q := &s.Pools[i]
+			if c.replication == replicationNone && c.sess.Owes() {
+				q.OldestQuery = max(q.OldestQuery, w.now()-max(c.asked, b.clocks.answered))
+			}
 			for _, name := range r.Names() {
 				q.PinnedBy[name]++
 			}

@@ -67,12 +67,19 @@ const (
 // Itself is what stands in a server's place where a finding is about pgweir itself.
 const Itself = "pgweir"
 
-// CertificateExpiry is the ID of the finding that a certificate has expired, or
-// soon will.
-const CertificateExpiry = "certificate_expiry"
+// The IDs of findings about pgweir itself.
+const (
+	CertificateExpiry = "certificate_expiry" // a certificate has expired, or soon will
+	PoolsTooLarge     = "pools_too_large"    // the pools can ask for more than their server gives
+	LoginsRefused     = "logins_refused"     // PostgreSQL gives a pool no backends
+	PoolStarved       = "pool_starved"       // a cap that pools share keeps clients waiting
+	ClientsWait       = "clients_wait"       // clients have waited for LongWait
+	WaitsFailed       = "waits_failed"       // waits have ended without a backend
+	LongQuery         = "long_query"         // a query has been running for long
+)
 
-// OwnFindingIDs are all the IDs that a finding about pgweir itself may have.
-var OwnFindingIDs = []string{CertificateExpiry}
+// OwnFindingIDs are all of them.
+var OwnFindingIDs = []string{CertificateExpiry, PoolsTooLarge, LoginsRefused, PoolStarved, ClientsWait, WaitsFailed, LongQuery}
 
 // Finding is something that is wrong, by name.
 type Finding struct {

@@ -15,6 +15,7 @@ var statements = []string{"Pins.Statement", "Leaks.Statement", "Shapes.Statement
 // harmless are the other texts: names, addresses, words of ours and of
 // PostgreSQL's. A new text belongs to one of the two lists.
 var harmless = []string{
+	"Pools.Refusal",
 	"Version", "NotReady",
 	"Databases.Name", "Databases.Host", "Databases.Database", "Databases.ForceUser", "Databases.PoolMode",
 	"Users.Name", "Users.PoolMode",

@@ -97,6 +97,8 @@ type Pool struct {
 	ServersClosing       int           // being closed; still a process of PostgreSQL's
 	MaxWait              time.Duration // how long the first in the waiting line has waited
 	Paused               bool
+	Refusal              string        // why PostgreSQL gives it no backends, "" if it does
+	OldestQuery          time.Duration // how long the query has been running that has done so longest; 0 for none
 
 	Pinned           int            // backends that a client keeps because of session state; among ServersActive
 	PinnedBy         map[string]int // the same by reason, one of PinReasons; a backend counts for each of its own

@@ -47,9 +47,10 @@ var sizingMetrics = []metric[*status.SizingSum]{
 // compares them.
 var (
 	findingIDs = []string{
-		"archiver_failing", "census_blind", "census_login", "census_rights", "certificate_expiry", "idle_in_transaction", "lock_queue",
-		"near_max_connections", "postmaster_gone", "process_missing", "process_restarting", "process_stopped",
-		"process_stuck", "server_crashed", "server_restarted", "server_starting", "server_unreachable", "vacuum_held",
+		"archiver_failing", "census_blind", "census_login", "census_rights", "certificate_expiry", "clients_wait", "idle_in_transaction",
+		"lock_queue", "logins_refused", "long_query", "near_max_connections", "pool_starved", "pools_too_large", "postmaster_gone",
+		"process_missing", "process_restarting", "process_stopped", "process_stuck", "server_crashed", "server_restarted",
+		"server_starting", "server_unreachable", "vacuum_held", "waits_failed",
 	}
 	severities = []string{string(status.Info), string(status.Warning), string(status.Critical)}
 )

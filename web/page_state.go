@@ -222,11 +222,6 @@ func (out *stateView) judge(s *status.Snapshot) {
 			warnings++
 		}
 	}
-	for _, sum := range out.Sums {
-		if sum.Tone == toneWarning {
-			warnings++
-		}
-	}
 	paused, waiting := 0, 0 // pools with a warning, which a finding may tell of too
 	for _, p := range out.Pools {
 		switch {

@@ -78,6 +78,7 @@ func TestTheVerdictIsThatOfTheGravestFinding(t *testing.T) {
 		{"warnings", []status.Finding{finding(status.Info), finding(status.Warning), finding(status.Warning)}, nil, "2 warnings", toneWarning},
 		{"critical", []status.Finding{finding(status.Warning), finding(status.Critical)}, nil, "1 critical finding", toneCritical},
 		{"sizes", nil, func(m *made) {
+			m.s.Findings = []status.Finding{{ID: status.PoolsTooLarge, Severity: status.Warning}}
 			m.sizing = &status.Sizing{Sums: []status.SizingSum{{Server: "h:1", Usable: 5, Wanted: 6}}}
 		}, "1 warning", toneWarning},
 		{"unknown sizes", nil, func(m *made) {

@@ -58,6 +58,8 @@ type pool struct {
 	BackendsPeak     int      `json:"backends_peak"`
 	SavedPeak        int      `json:"saved_peak"`
 	BackendMemory    *int64   `json:"backend_memory"` // null if unknown
+	Refusal          string   `json:"refusal"`
+	OldestQuery      float64  `json:"oldest_query"`
 }
 
 type evidence struct {
@@ -85,12 +87,12 @@ type totals struct {
 	WaitsCanceled     int64   `json:"waits_canceled"`
 	WaitsLeft         int64   `json:"waits_left"`
 	WaitsRefused      int64   `json:"waits_refused"`
+	Shed              int64   `json:"shed"`
 	ClientParses      int64   `json:"client_parses"`
 	ServerParses      int64   `json:"server_parses"`
 	Binds             int64   `json:"binds"`
 	ClientLogins      int64   `json:"client_logins"`
 	ServerLogins      int64   `json:"server_logins"`
-	Shed              int64   `json:"shed"`
 	Errors            int64   `json:"errors"`
 }
 
@@ -135,6 +137,8 @@ func poolsOf(s *status.Snapshot) pools {
 			BackendsPeak:         p.BackendsPeak,
 			SavedPeak:            p.SavedPeak,
 			BackendMemory:        known(p.BackendMemory),
+			Refusal:              p.Refusal,
+			OldestQuery:          p.OldestQuery.Seconds(),
 		}
 		if p.PinnedBy == nil {
 			out.Pools[i].PinnedBy = map[string]int{} // an empty object, not null
@@ -161,12 +165,12 @@ func totalsOf(t *status.Totals) totals {
 		WaitsCanceled:     t.WaitsCanceled,
 		WaitsLeft:         t.WaitsLeft,
 		WaitsRefused:      t.WaitsRefused,
+		Shed:              t.Shed,
 		ClientParses:      t.ClientParses,
 		ServerParses:      t.ServerParses,
 		Binds:             t.Binds,
 		ClientLogins:      t.ClientLogins,
 		ServerLogins:      t.ServerLogins,
-		Shed:              t.Shed,
 		Errors:            t.Errors,
 	}
 }

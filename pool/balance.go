@@ -99,7 +99,7 @@ func (p *Pool) claim(now time.Duration) *claim {
 	c := &claim{pool: p, weight: float64(max(s.Weight, 1)), has: p.usable() + p.listening(), idle: max(p.idle, 0)}
 	if c.idle > 0 {
 		b := p.oldestIdle(anyVariant)
-		c.idleAt = b.res.LastUsedNanotime()
+		c.idleAt, c.idleFor = b.res.LastUsedNanotime(), b.res.IdleDuration()
 		p.putBack(b)
 	}
 	c.wants = p.lent - p.leaving + p.opening + p.listening()

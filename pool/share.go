@@ -1,6 +1,9 @@
 package pool
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Shares are weighted max-min ("water-filling"): the level rises for all pools at
 // once, each has its weight times the level, and stops where it has what it wants
@@ -14,12 +17,15 @@ type claim struct {
 	weight float64
 	has    int // backends, without those on their way out
 	idle   int // of these
-	idleAt int64
-	asks   int // backends that it would use now
-	wants  int // the same, or what it has used of late
-	least  int // that it is sure of, if it wants as many
-	order  int // of those that were refused; the first is the smallest
-	groups []*group
+	// Of the one that has been idle longest: when it was last used, by puddle's clock,
+	// and how long ago.
+	idleAt  int64
+	idleFor time.Duration
+	asks    int // backends that it would use now
+	wants   int // the same, or what it has used of late
+	least   int // that it is sure of, if it wants as many
+	order   int // of those that were refused; the first is the smallest
+	groups  []*group
 
 	fair   float64 // its share, as a fraction
 	due    int     // its share in whole backends

@@ -18,6 +18,10 @@ const (
 	shortTurn = 0.2
 	// longTurn is for those that have others.
 	longTurn = 2.0
+	// rested is for how long a backend has to be idle to be given up for a pool that has
+	// none, though its own may want it again soon. Else, with many pools that want one
+	// now and then, one would be opened for every other query.
+	rested = 50 * time.Millisecond
 	// maxCredit bounds what is remembered of times in which turns could not be
 	// taken, as with long transactions.
 	maxCredit = 2 * longTurn
@@ -138,7 +142,7 @@ func (c *claim) spareIdle() int { return c.idle - c.gives }
 // idler prefers the pool with the backend that has been idle longest; one without
 // is no use, as b = nil asks.
 func (a *claim) idler(b *claim) bool {
-	return a.spareIdle() > 0 && (b == nil || a.idleAt < b.idleAt)
+	return a.spareIdle() > 0 && a.idleFor >= rested && (b == nil || a.idleAt < b.idleAt)
 }
 
 // richer prefers a pool with an idle backend among those that have more than their

@@ -24,6 +24,7 @@ type poolKey struct{ database, user string }
 // clientPool is a pool with what the proxy knows of its clients.
 type clientPool struct {
 	key    poolKey
+	number int        // how many came to be before it
 	pool   *pool.Pool // nil for the console's
 	shared *session.Shared
 	// Guarded by Proxy.mu.
@@ -79,7 +80,8 @@ func durationBucket(d time.Duration) int {
 }
 
 func (p *Proxy) newClientPool(key poolKey) *clientPool {
-	cp := &clientPool{key: key}
+	cp := &clientPool{key: key, number: p.mu.made}
+	p.mu.made++
 	for range p.workers {
 		cp.stats = append(cp.stats, new(poolStats))
 	}

@@ -84,6 +84,7 @@ type Proxy struct {
 		sync.Mutex
 		pools     map[poolKey]*clientPool
 		order     []*clientPool // by index
+		made      int           // how many pools there have been
 		catalogs  catalogs
 		past      status.Totals // what pools have counted that are removed
 		listeners []*listener

@@ -112,7 +112,7 @@ func sortLists(s *status.Snapshot) {
 
 func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	out := status.Pool{
-		Database: cp.key.database, User: cp.key.user,
+		Database: cp.key.database, User: cp.key.user, Number: cp.number,
 		Mode:             cp.conf.Load().Mode.String(),
 		Waits:            make([]uint64, len(status.WaitBounds)+1),
 		TransactionTimes: make([]uint64, numDurations),

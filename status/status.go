@@ -80,6 +80,7 @@ type Certificate struct {
 // SHOW POOLS has them.
 type Pool struct {
 	Database, User string
+	Number         int    // how many came to be before it
 	Mode           string // "session", "transaction", "statement"
 	Size           int    // pool_size
 

@@ -35,6 +35,10 @@ type collector struct {
 	guard   *Guard
 }
 
+// maxPoolSeries bounds the pools that have series of their own: with [databases."*"] a
+// pool comes to be for each database that somebody asks for and the server has.
+const maxPoolSeries = 500
+
 // Labels are databases and users, of which there are as many as pools, servers
 // of the configuration, and words of ours: never anything that a client may
 // choose freely.
@@ -187,8 +191,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, why := range allRefusals {
 		send(ch, httpRefused, prometheus.CounterValue, float64(c.guard.refusals.of(why)), string(why))
 	}
-	for i := range s.Pools {
-		sendPool(ch, s, &s.Pools[i])
+	pools := status.WithOthers(s.Pools, maxPoolSeries)
+	for i := range pools {
+		sendPool(ch, s, &pools[i])
 	}
 	sendServers(ch, s)
 	sendSizing(ch, c.src.Sizing())

@@ -157,12 +157,13 @@ func (c *pgbouncerCollector) Collect(ch chan<- prometheus.Metric) {
 			m.send(ch, d, label(d.Name), label(d.Host), strconv.Itoa(d.Port), label(d.Database), label(d.ForceUser), d.PoolMode)
 		}
 	}
-	for i := range s.Pools {
+	pools := status.WithOthers(s.Pools, maxPoolSeries)
+	for i := range pools {
 		for _, m := range theirPools {
-			m.send(ch, &s.Pools[i], label(s.Pools[i].Database), label(s.Pools[i].User))
+			m.send(ch, &pools[i], label(pools[i].Database), label(pools[i].User))
 		}
 	}
-	sendTheirTotals(ch, s.Pools)
+	sendTheirTotals(ch, pools)
 	sendTheirClients(ch, s.Clients)
 }
 

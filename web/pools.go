@@ -58,6 +58,7 @@ type pool struct {
 	BackendsPeak     int      `json:"backends_peak"`
 	SavedPeak        int      `json:"saved_peak"`
 	BackendMemory    *int64   `json:"backend_memory"` // null if unknown
+	Number           int      `json:"number"`
 	Refusal          string   `json:"refusal"`
 	OldestQuery      float64  `json:"oldest_query"`
 }
@@ -137,6 +138,7 @@ func poolsOf(s *status.Snapshot) pools {
 			BackendsPeak:         p.BackendsPeak,
 			SavedPeak:            p.SavedPeak,
 			BackendMemory:        known(p.BackendMemory),
+			Number:               p.Number,
 			Refusal:              p.Refusal,
 			OldestQuery:          p.OldestQuery.Seconds(),
 		}

@@ -54,7 +54,9 @@ func (c *client) countTimes(w *worker, st *poolStats, o *session.Out) {
 	st.totals.QueryTime += took
 	st.queries[durationBucket(took)]++
 	if o.Transactions > 0 {
-		took = now - max(c.begun, 0)
+		if c.begun > 0 {
+			took = now - c.begun
+		}
 		st.totals.TransactionTime += took
 		st.transactions[durationBucket(took)]++
 	}

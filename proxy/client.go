@@ -390,6 +390,13 @@ func (c *client) kill(e *wire.Error) {
 		return
 	}
 	c.more().why = e.Message
+	if c.sess.SaidGoodBye() {
+		o := &c.worker.Load().out
+		o.Reset()
+		c.sess.Abandon(o)
+		c.apply(o)
+		return
+	}
 	if !c.sess.MidAnswer() {
 		c.conn.Send(e.Append(nil))
 	}

@@ -67,16 +67,7 @@ func (c *client) checkTimeouts(s *server, now time.Duration, r *rules) {
 
 // cut ends a client because of a setting.
 func (c *client) cut(code, setting string, timeout time.Duration) {
-	e := wire.Fatalf(code, "terminating connection due to %s (%v)", setting, timeout)
-	if !c.sess.SaidGoodBye() {
-		c.kill(e)
-		return
-	}
-	c.more().why = e.Message
-	o := &c.worker.Load().out
-	o.Reset()
-	c.sess.Abandon(o)
-	c.apply(o)
+	c.kill(wire.Fatalf(code, "terminating connection due to %s (%v)", setting, timeout))
 }
 
 // checkIdleClients ends the clients of this loop that have asked for nothing for too

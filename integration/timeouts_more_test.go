@@ -152,6 +152,8 @@ func TestAWaitThatEndsWithoutABackendIsAWaitAndNoQuery(t *testing.T) {
 		t.Errorf("SHOW STATS has waits of %s µs", stats["total_wait_time"])
 	}
 	// Who got an error goes on.
+	w.Rewrite(t, w.opts)
+	reload(t, console)
 	must(t, holder, "commit")
 	late.does("select 1")
 	_, pools := get(t, w, "/pools")

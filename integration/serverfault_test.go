@@ -236,29 +236,32 @@ func TestTheServerIsStoppedAndStartedUnderLoad(t *testing.T) {
 		if err := end.stop(); err != nil {
 			t.Fatal(err)
 		}
+		console := connect(t, w.Console(simpleProtocol))
+		eventually(t, "all wait for the server", func() bool {
+			row := rowOf(t, show(t, console, "show pools"), "database", w.DB)
+			waiting, _ := strconv.Atoi(row["cl_waiting"])
+			return waiting == len(good) && row["sv_active"] == "0"
+		})
 		var failed [50]int64
 		for i := range failed {
 			failed[i] = bad[i].Load()
 		}
-		eventually(t, "the clients see that the server is down", func() bool {
-			for i := range failed {
-				if bad[i].Load() == failed[i] {
-					return false
-				}
-			}
-			return true
-		})
 		if err := pg.Restart(); err != nil {
 			t.Fatal(err)
 		}
 		all("after " + end.what)
+		for i := range failed {
+			if n := bad[i].Load() - failed[i]; n != 0 {
+				t.Errorf("client %d, which waited for the server %s, has %d errors", i, end.what, n)
+			}
+		}
 	}
 	stop()
 	load.Wait()
 	allServed(t, idle, 2*patience)
 	eventually(t, "the log has the beginning of an outage and an end", func() bool {
-		return strings.Contains(w.Log(), `msg="a backend cannot be opened" user=postgres`) &&
-			strings.Contains(w.Log(), `msg="backends can be opened again" user=postgres`)
+		return strings.Contains(w.Log(), `msg="PostgreSQL is away, clients that need a backend wait" server=`) &&
+			strings.Contains(w.Log(), `msg="PostgreSQL is back" server=`)
 	})
 	// What was committed is there once, what was not is not there.
 	direct := connect(t, w.Direct())

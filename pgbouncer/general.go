@@ -93,7 +93,7 @@ var general = []setting{
 	{name: "server_fast_close", kind: kindFlag, def: "0", fate: ignored, note: "A session keeps its backend to its end when settings change."},
 	{name: "server_idle_timeout", kind: kindSeconds, def: "600", most: maxDuration},
 	{name: "server_lifetime", kind: kindSeconds, def: "3600", most: maxDuration, note: "Each backend has up to a tenth less, where PgBouncer closes one at a time."},
-	{name: "server_login_retry", kind: kindSeconds, def: "15", most: maxDuration, note: "The longest pause: it begins with 100 ms and doubles, up to 1 s if the server cannot be reached."},
+	{name: "server_login_retry", kind: kindSeconds, def: "15", most: maxDuration, note: "The longest pause: it begins with 100 ms and doubles, up to 1 s while the server is away or has no room. Meanwhile clients wait (query_wait_timeout), where PgBouncer refuses those that come; a refused user or database is told at once."},
 	{name: "server_reset_query", def: "DISCARD ALL", note: "In session mode, as there."},
 	{name: "server_reset_query_always", kind: kindFlag, def: "0", fate: ignored, note: "Session state follows its client in transaction mode, and none is left to the next (session_state)."},
 	{name: "server_round_robin", kind: kindFlag, def: "0", fate: ignored, note: "The backend that was used last is used next."},

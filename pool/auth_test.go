@@ -212,7 +212,7 @@ func TestConnectTimeoutHoldsForDialling(t *testing.T) {
 	})
 	k := h.taker(p)
 	k.ask(p, nil)
-	if e := k.refusal(); e.Code != wire.CodeCannotConnect {
+	if e := k.trouble(p); e.Code != wire.CodeCannotConnect {
 		t.Error(e)
 	}
 }

@@ -82,12 +82,17 @@ type Host interface {
 	// it is, 28P01 or 28000, and was given what it asked for. It is told once for
 	// each pause that follows (server_login_retry).
 	Refused(p *Pool, e *wire.Error)
-	// Unreached is told that the pool gets no backends, since the server is not there or
-	// has no room for them. It is told once until Reached is, or until the SQLSTATE is
-	// another, and of outages that come and go once a minute.
+	// Unreached is told that the pool gets no backends though the server is there, since
+	// it has no room for them or breaks their logins off. It is told once until Reached
+	// is, or until the SQLSTATE is another, and of outages that come and go once a minute.
 	Unreached(p *Pool, e *wire.Error)
 	// Reached is told that the pool gets backends again.
 	Reached(p *Pool)
+	// Away is told that a server lets nobody in, as it is not there, starts up or
+	// recovers: once until Back is, and of outages that come and go once a minute.
+	Away(server *Address, e *wire.Error)
+	// Back is told that the server lets clients in again.
+	Back(server *Address)
 	// Sign is told each notification that a listening backend of this server has
 	// heard, before its subscribers are: a whole NotificationResponse, in which it
 	// may change the process ID of the sender's backend.
@@ -111,6 +116,8 @@ type Waiter struct {
 	// Likes, if it is not nil, tells which of several idle backends w would
 	// rather have. It is called with the pool's lock held.
 	Likes func(*Backend) bool
+	// Login says that w waits to be let in. It changes in no line.
+	Login bool
 
 	next, prev *Waiter
 	since      time.Duration
@@ -138,6 +145,16 @@ func (w *Waiter) cut() {
 type line struct {
 	head, tail *Waiter
 	n          atomic.Int32 // may be read without the pool's lock
+	logins     int          // of these, with Waiter.Login
+}
+
+// count counts w, or w no longer.
+func (l *line) count(w *Waiter, n int) {
+	l.n.Add(int32(n))
+	w.Variant.waiting += n
+	if w.Login {
+		l.logins += n
+	}
 }
 
 func (l *line) push(w *Waiter) {
@@ -148,8 +165,7 @@ func (l *line) push(w *Waiter) {
 		l.tail.next = w
 	}
 	l.tail = w
-	l.n.Add(1)
-	w.Variant.waiting++
+	l.count(w, 1)
 }
 
 func (l *line) pushFront(w *Waiter) {
@@ -160,8 +176,7 @@ func (l *line) pushFront(w *Waiter) {
 		l.head.prev = w
 	}
 	l.head = w
-	l.n.Add(1)
-	w.Variant.waiting++
+	l.count(w, 1)
 }
 
 func (l *line) remove(w *Waiter) {
@@ -178,6 +193,5 @@ func (l *line) remove(w *Waiter) {
 	w.next, w.prev, w.number = nil, nil, 0
 	w.fresh = nil
 	w.cut()
-	l.n.Add(-1)
-	w.Variant.waiting--
+	l.count(w, -1)
 }

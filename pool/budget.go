@@ -28,6 +28,7 @@ type Budget struct {
 	balance  balance
 	cancels  cancelGates
 	replicas replicas
+	servers  servers
 }
 
 // tally counts what is under one cap.

@@ -135,7 +135,7 @@ func TestFailedLoginsGiveTheBudgetBack(t *testing.T) {
 	for range 10 {
 		k := h.taker(p)
 		k.ask(p, nil)
-		k.refusal()
+		k.trouble(p)
 	}
 	eventually(t, "nothing is counted", func() bool { return h.budget.Database("db") == 0 && h.budget.User("one") == 0 })
 }

@@ -53,9 +53,9 @@ func (t *transport) connect(ctx context.Context, a Address) (net.Conn, error) {
 func broken(err error) error {
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
-		return wire.Fatalf(wire.CodeCannotConnect, "the server did not answer the login within server_connect_timeout")
+		return brokenOff{wire.Fatalf(wire.CodeCannotConnect, "the server did not answer the login within server_connect_timeout")}
 	}
-	return wire.Fatalf(wire.CodeConnectionFailure, "the server closed the connection during the login: %v", err)
+	return brokenOff{wire.Fatalf(wire.CodeConnectionFailure, "the server closed the connection during the login: %v", err)}
 }
 
 // The pauses after which stopWork asks again.

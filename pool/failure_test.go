@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -8,9 +9,10 @@ import (
 	"pgweir/wire"
 )
 
-func TestAServerThatIsNotThereIsSaidSoonAndFoundAgain(t *testing.T) {
+func TestAServerThatIsNotThereIsWaitedForAndThenNamed(t *testing.T) {
 	h, s := newHost(t), serve(t)
-	p := h.pool(s, func(s *Settings) { s.LoginRetry = 50 * time.Millisecond })
+	set := func(s *Settings) { s.LoginRetry = 50 * time.Millisecond }
+	p := h.pool(s, set)
 	s.stop()
 	var all []*taker
 	for range 8 {
@@ -18,14 +20,24 @@ func TestAServerThatIsNotThereIsSaidSoonAndFoundAgain(t *testing.T) {
 		k.ask(p, nil)
 		all = append(all, k)
 	}
-	for _, k := range all {
-		if e := k.refusal(); e.Code != wire.CodeCannotConnect || !strings.Contains(e.Message, s.addr) {
-			t.Error(e)
-		}
+	eventually(t, "a login has failed", func() bool { return p.Counts().Failure != nil })
+	late := h.taker(p)
+	late.ask(p, nil)
+	for _, k := range append(all, late) {
+		k.waits()
 	}
-	if c := p.Counts(); c.Failure == nil || c.Waiting != 0 {
+	if c := p.Counts(); c.Failure.Code != wire.CodeCannotConnect || c.Waiting != 9 {
 		t.Errorf("%+v", c)
 	}
+	p.Set(h.settings(s, "user", func(s *Settings) { set(s); s.QueryWait = time.Millisecond }))
+	for _, k := range append(all, late) {
+		eventually(t, "the time is over", func() bool { p.Upkeep(1); return len(k.no) > 0 })
+		e := k.refusal()
+		if e.Code != wire.CodeCannotConnect || !strings.Contains(e.Message, "query_wait_timeout") || !strings.Contains(e.Detail, s.addr) {
+			t.Errorf("%+v", e)
+		}
+	}
+	p.Set(h.settings(s, "user", set))
 	s.listen()
 	h.findsAgain(p)
 	if c := p.Counts(); c.Failure != nil || c.Idle != 1 {
@@ -73,17 +85,21 @@ func TestDuringThePauseTheReasonComesAtOnceAndNoLoginIsTried(t *testing.T) {
 func TestThePauseGrowsAndIsBounded(t *testing.T) {
 	var f failure
 	refused := wire.Fatalf(wire.CodeCannotConnect, "refused")
+	rng := rand.New(rand.NewPCG(1, 0))
 	now := time.Duration(0)
 	var delays []time.Duration
 	for range 6 {
-		if !f.note(refused, now, 15*time.Second) {
+		if !f.note(refused, troubleAway, now, 15*time.Second, rng.Float64()) {
 			t.Fatal("no pause")
+		}
+		if pause := f.until - now; pause > f.delay || pause < f.delay/2 || pause == f.delay {
+			t.Errorf("a pause of %v, of at most %v", pause, f.delay)
 		}
 		delays = append(delays, f.delay)
 		if f.refuses(now) == nil || f.refuses(f.until) != nil {
 			t.Error("the pause has no bounds")
 		}
-		if f.note(refused, now, 15*time.Second) {
+		if f.note(refused, troubleAway, now, 15*time.Second, 0) {
 			t.Error("another failure at the same time makes it longer")
 		}
 		now = f.until
@@ -94,14 +110,14 @@ func TestThePauseGrowsAndIsBounded(t *testing.T) {
 	f = failure{}
 	password := wire.Fatalf(wire.CodeInvalidPassword, "wrong")
 	for range 20 {
-		f.note(password, now, 15*time.Second)
+		f.note(password, troubleLasts, now, 15*time.Second, rng.Float64())
 		now = f.until
 	}
 	if f.delay != 15*time.Second {
 		t.Errorf("the pause after a wrong password is %v in the end", f.delay)
 	}
 	f = failure{}
-	f.note(password, now, 0)
+	f.note(password, troubleLasts, now, 0, 0)
 	if f.delay != time.Millisecond {
 		t.Errorf("server_login_retry of 0 gives a pause of %v", f.delay)
 	}
@@ -145,12 +161,15 @@ func TestWhileOthersHoldBackendsAFailureLetsOneWait(t *testing.T) {
 	k.ask(p, nil)
 	eventually(t, "the login has failed", func() bool { return p.Counts().Failure != nil })
 	k.waits()
-	// One who needs a backend of its own hears of it at once.
+	// One who needs a backend of its own waits until the server has room.
 	params := []wire.Param{param("TimeZone", "Asia/Tokyo")}
 	own := h.taker(p, params...)
 	own.ask(p, params)
-	if e := own.refusal(); e.Code != wire.CodeTooManyConnections {
-		t.Error(e)
+	logins := len(s.logins())
+	eventually(t, "more logins have failed", func() bool { return len(s.logins()) > logins+1 })
+	own.waits()
+	if !p.Leave(&own.Waiter) {
+		t.Fatal("not in the line")
 	}
 	h.giveBack(b)
 	if k.wait() != b {
@@ -159,6 +178,26 @@ func TestWhileOthersHoldBackendsAFailureLetsOneWait(t *testing.T) {
 	h.giveBack(b)
 	eventually(t, "the last try is over", func() bool { c := p.Counts(); return c.Opening+c.Closing == 0 })
 	check(t, p, 0, 1, 0, 0)
+}
+
+func TestABackendIsGivenUpForSomebodyForWhomTheServerHasNoRoom(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, func(s *Settings) { s.LoginRetry = time.Millisecond })
+	h.giveBack(h.lease(p))
+	s.set(func(s *server) {
+		s.refuse = func(*startup) *wire.Error {
+			if h.evicts.Load() > 0 {
+				return nil
+			}
+			return wire.Fatalf(wire.CodeTooManyConnections, "sorry, too many clients already")
+		}
+	})
+	own := h.taker(p, searchB)
+	own.ask(p, nil)
+	h.giveBack(own.wait())
+	if n := h.evicts.Load(); n != 1 {
+		t.Errorf("%d backends were given up", n)
+	}
 }
 
 func TestABackendIsNotGivenUpForSomebodyWhomTheServerWouldRefuse(t *testing.T) {

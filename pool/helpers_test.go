@@ -44,6 +44,7 @@ type host struct {
 	evicts              atomic.Int32 // calls of Evict
 	denied              atomic.Int32 // calls of Refused
 	outages, recoveries atomic.Int32 // calls of Unreached and Reached
+	aways, backs        atomic.Int32 // calls of Away and Back
 	sign                func(server *Address, message []byte)
 
 	mu    sync.Mutex
@@ -97,6 +98,10 @@ func (h *host) Refused(*Pool, *wire.Error) { h.denied.Add(1) }
 func (h *host) Unreached(*Pool, *wire.Error) { h.outages.Add(1) }
 
 func (h *host) Reached(*Pool) { h.recoveries.Add(1) }
+
+func (h *host) Away(*Address, *wire.Error) { h.aways.Add(1) }
+
+func (h *host) Back(*Address) { h.backs.Add(1) }
 
 func (h *host) Sign(server *Address, message []byte) {
 	if h.sign != nil {
@@ -304,6 +309,24 @@ func (k *taker) refusal() *wire.Error {
 		k.h.t.Fatal("no refusal")
 	}
 	return nil
+}
+
+// trouble waits for a refusal, or for a login that fails for what k goes on to wait
+// for; then k waits no longer. It returns what stood in the way.
+func (k *taker) trouble(p *Pool) (e *wire.Error) {
+	k.h.t.Helper()
+	eventually(k.h.t, "a login fails", func() bool {
+		select {
+		case e = <-k.no:
+			return true
+		default:
+		}
+		if e = p.Counts().Failure; e == nil {
+			return false
+		}
+		return p.Leave(&k.Waiter)
+	})
+	return e
 }
 
 // waits makes sure that k is still in the line.

@@ -158,7 +158,7 @@ func impostorIsRefused(t *testing.T, at turn, wrong wrongTurn) {
 		s.AuthMethods = AuthSCRAM
 		s.LoginRetry, s.Sharing = 0, SharedAsking
 		if wrong.why == "server_connect_timeout" {
-			s.ConnectTimeout = 100 * time.Millisecond
+			s.ConnectTimeout = 500 * time.Millisecond
 		}
 	}
 	if at == turnSSL {
@@ -173,7 +173,7 @@ func impostorIsRefused(t *testing.T, at turn, wrong wrongTurn) {
 	})
 	k := h.taker(p)
 	k.ask(p, nil)
-	e := k.refusal()
+	e := k.trouble(p)
 	if e.Code != wrong.code || !strings.Contains(e.Message, wrong.why) {
 		t.Errorf("the client gets %v, want %s %q", e, wrong.code, wrong.why)
 	}

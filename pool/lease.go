@@ -9,7 +9,8 @@ import (
 
 // Lease lends an idle backend, or puts w in the waiting line and is nil: then
 // w.Taker hears of it. now is the time since the epoch. If the server has just
-// refused a login and there is no backend at all, the reason comes at once.
+// refused a login for what waiting does not help, and there is no backend at all,
+// the reason comes at once.
 //
 // If params are not nil, a backend is opened with these startup parameters, so
 // that Variant knows the server's answer to them afterwards.
@@ -35,7 +36,7 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 		p.mu.Unlock()
 		return b, nil
 	}
-	if e := p.failure.refuses(now); e != nil && p.usable() == 0 {
+	if e := p.failure.dooms(now); e != nil && p.usable() == 0 {
 		p.mu.Unlock()
 		return nil, e
 	}
@@ -186,7 +187,7 @@ func (p *Pool) leaveAll(bs []*Backend) []*Backend {
 // needsPlace tells whether a backend has to be closed for w to get one. While
 // one is being closed, or if the server would not have w now, it is no use.
 func (p *Pool) needsPlace(w *Waiter, now time.Duration) bool {
-	return w.opening == nil && p.closing == 0 && p.mayMakeRoom(now) && p.failure.refuses(now) == nil
+	return w.opening == nil && p.closing == 0 && p.mayMakeRoom(now) && p.failure.refuses(now) == nil && p.budget.servers.reason(&p.settings.Address) == nil
 }
 
 // mayMakeRoom tells whether no backend is on its way out already to make room.

@@ -1,7 +1,7 @@
 package pool
 
 import (
-	"errors"
+	"net"
 	"time"
 
 	"pgweir/wire"
@@ -21,7 +21,7 @@ func (l *Listener) run() {
 		}
 		placed, e := l.getPlace()
 		if e != nil {
-			l.failed(e)
+			l.failed(e, troubleLasts)
 			continue
 		}
 		if !placed {
@@ -86,7 +86,11 @@ func (l *Listener) pause() (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Since(l.pool.epoch)
-	e := l.failure.refuses(now)
+	e, wait := l.failure.refuses(now), l.failure.until-now
+	if e == nil {
+		s := l.pool.Settings()
+		e, wait = l.pool.budget.servers.refuses(&s.Address, now), restPause
+	}
 	if e == nil {
 		return 0, true
 	}
@@ -94,7 +98,7 @@ func (l *Listener) pause() (wait time.Duration, ok bool) {
 	if l.heard == 0 {
 		return 0, false // nobody waits for its end
 	}
-	return l.failure.until - now, false
+	return wait, false
 }
 
 // sleep waits, but not longer than until there is something to look at.
@@ -116,10 +120,11 @@ func (l *Listener) retry() {
 }
 
 // failed notes that there is no backend to be had, and tells those who wait.
-func (l *Listener) failed(e *wire.Error) {
+func (l *Listener) failed(e *wire.Error, kind trouble) {
+	chance := l.pool.budget.servers.chance()
 	retry := l.pool.Settings().LoginRetry
 	l.mu.Lock()
-	l.failure.note(e, time.Since(l.pool.epoch), retry)
+	l.failure.note(e, kind, time.Since(l.pool.epoch), retry, chance)
 	l.refuseAll(e)
 	l.mu.Unlock()
 	l.tell()
@@ -156,7 +161,7 @@ func (l *Listener) connect() *Backend {
 	s, stamp := p.settings, p.generation
 	candidates := p.candidates()
 	p.mu.Unlock()
-	b, conn, err := p.logIn(s, candidates, listenerParams)
+	b, conn, err := p.logInListener(s, candidates)
 	if err == nil {
 		b.ID, b.pool, b.stamp = p.ids(), p, stamp
 		b.Opened = time.Now()
@@ -173,12 +178,19 @@ func (l *Listener) connect() *Backend {
 		}
 		p.freePlace()
 	}()
-	var e *wire.Error
-	if !errors.As(err, &e) {
-		e = wire.Fatalf(wire.CodeCannotConnect, "%s", err)
-	}
-	l.failed(e)
+	l.failed(asError(err), troubleOf(err))
 	return nil
+}
+
+// logInListener logs in, if the server takes a login now.
+func (p *Pool) logInListener(s Settings, candidates []wire.Credentials) (*Backend, net.Conn, error) {
+	servers := &p.budget.servers
+	if e := servers.enterListener(&s.Address, time.Since(p.epoch)); e != nil {
+		return nil, nil, unreachable{e}
+	}
+	b, conn, err := p.logIn(s, candidates, listenerParams)
+	wake(servers.end(p, &s.Address, err, time.Since(p.epoch)))
+	return b, conn, err
 }
 
 // converse listens with a backend until that is lost or not needed any more.

@@ -249,7 +249,7 @@ func (c *conversation) complete(b *batch) *wire.Error {
 		if b.recovery != nil {
 			// The server that is there now does not let anybody listen.
 			c.over = true
-			l.failed(b.failed)
+			l.failed(b.failed, troubleOf(b.failed))
 			return nil
 		}
 		l.rejected(b)

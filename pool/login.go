@@ -71,7 +71,7 @@ func outlast(conn net.Conn, deadline time.Time) {
 func attempt(ctx context.Context, s *Settings, params, more []wire.Param, t *transport, mustTLS bool) (*Backend, net.Conn, error) {
 	conn, err := t.connect(ctx, s.Address)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, unreachable{asError(err)}
 	}
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline)

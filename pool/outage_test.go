@@ -11,25 +11,46 @@ func TestAnOutageIsToldOnceAndSoIsItsEnd(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	p := h.pool(s, func(s *Settings) { s.LoginRetry = time.Millisecond })
 	h.giveBack(h.lease(p))
-	if h.outages.Load() != 0 || h.recoveries.Load() != 0 {
+	other := h.named("other", "user", s, func(s *Settings) { s.LoginRetry = time.Millisecond })
+	h.giveBack(h.lease(other))
+	h.end(h.lease(p), false)
+	h.end(h.lease(other), false)
+	if h.aways.Load() != 0 || h.backs.Load() != 0 {
 		t.Error("an outage was told where there is none")
 	}
 	s.stop()
-	for range 5 {
-		k := h.taker(p)
-		k.ask(p, nil)
-		select {
-		case b := <-k.got: // the server's end has not been seen yet
-			h.discard(b, true)
-		case <-k.no:
-		}
-	}
-	eventually(t, "the outage is told", func() bool { return h.outages.Load() == 1 })
+	k, l := h.taker(p), h.taker(other)
+	k.ask(p, nil)
+	l.ask(other, nil)
+	logins := func() int { return int(p.Counts().Logins + other.Counts().Logins) }
+	before := logins()
+	eventually(t, "the outage is told", func() bool { return h.aways.Load() == 1 })
 	s.listen()
-	h.findsAgain(p)
+	h.giveBack(k.wait())
+	h.giveBack(l.wait())
+	eventually(t, "the end is told", func() bool { return h.backs.Load() == 1 })
+	if n := h.aways.Load(); n != 1 || logins() != before+2 {
+		t.Errorf("told %d times, %d logins", n, logins()-before)
+	}
+	if h.outages.Load() != 0 || h.recoveries.Load() != 0 {
+		t.Error("told of a pool, too")
+	}
+}
+
+func TestAServerThatHasNoRoomIsToldOfThePool(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	s.refuse = func(*startup) *wire.Error {
+		return wire.Fatalf(wire.CodeTooManyConnections, "sorry, too many clients already")
+	}
+	p := h.pool(s, func(s *Settings) { s.LoginRetry = time.Millisecond })
+	k := h.taker(p)
+	k.ask(p, nil)
+	eventually(t, "the outage is told", func() bool { return h.outages.Load() == 1 })
+	s.set(func(s *server) { s.refuse = nil })
+	h.giveBack(k.wait())
 	eventually(t, "the end is told", func() bool { return h.recoveries.Load() == 1 })
-	if n := h.outages.Load(); n != 1 {
-		t.Errorf("told %d times", n)
+	if h.outages.Load() != 1 || h.aways.Load() != 0 {
+		t.Errorf("told %d times, and %d times of the server", h.outages.Load(), h.aways.Load())
 	}
 }
 

@@ -71,6 +71,10 @@ type Pool struct {
 
 	cancelsWaiting, cancelsActive atomic.Int32
 
+	// queued is the server whose turn the pool waits for. It is written under mu and
+	// servers.mu both.
+	queued *attendance
+
 	// mu guards all below. It is held for short, on the path of every lease;
 	// no call out of the package is made under it, but for puddle's.
 	mu         sync.Mutex
@@ -84,13 +88,14 @@ type Pool struct {
 	waits      uint64 // numbers the Waiters' waits
 
 	opening, closing, lent, idle int
-	replicas                     int   // outside of the pool, opening and closing ones too
-	leaving                      int   // among the lent
-	place                        place // the listening backend's
-	failure                      failure
+	replicas                     int     // outside of the pool, opening and closing ones too
+	leaving                      int     // among the lent
+	place                        place   // the listening backend's
+	failure                      failure // of a login that the server was there for
 	outage                       outage
 	kills                        int           // logins in a row that were killed
 	olderUntil                   time.Duration // until then the server is asked for protocol 3.0; see loginAsSpoken
+	unfilled                     bool          // fillToMin has not opened all
 	closed                       bool
 	vacated                      time.Duration // until then the database is left when no client uses the pool; see Vacate
 	vacations                    uint64        // calls of Vacate
@@ -131,6 +136,7 @@ func New(database, user string, host Host, dial Dial, secure Secure, budget *Bud
 		budget: budget, epoch: epoch, ids: ids, settings: s, variants: map[string]*Variant{}, answers: map[string]answers{},
 	}
 	p.listener = newListener(p)
+	budget.servers.begin(epoch)
 	budget.mu.Lock()
 	budget.account(p)
 	budget.mu.Unlock()

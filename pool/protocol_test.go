@@ -175,8 +175,8 @@ func TestALoginThatFailsForAnotherReasonIsNotTriedInAnOlderProtocol(t *testing.T
 			p := h.pool(s, speaks32)
 			k := h.taker(p)
 			k.ask(p, nil)
-			k.refusal()
-			if got := s.versions(); !slices.Equal(got, []uint32{wire.Protocol32}) {
+			k.trouble(p)
+			if got := slices.Compact(s.versions()); !slices.Equal(got, []uint32{wire.Protocol32}) {
 				t.Errorf("asked for %x", got)
 			}
 		})
@@ -187,10 +187,10 @@ func TestALoginThatFailsForAnotherReasonIsNotTriedInAnOlderProtocol(t *testing.T
 		p := h.pool(s, speaks32)
 		k := h.taker(p)
 		k.ask(p, nil)
-		if e := k.refusal(); e.Code != wire.CodeConnectionFailure {
+		if e := k.trouble(p); e.Code != wire.CodeConnectionFailure {
 			t.Error(e)
 		}
-		if got := fmt.Sprintf("%x", s.versions()); got != "[30002 30000]" || p.olderUntil != 0 {
+		if got := fmt.Sprintf("%x", s.versions()); !strings.HasPrefix(got, "[30002 30000") || p.olderUntil != 0 {
 			t.Errorf("asked for %s, until %v", got, p.olderUntil)
 		}
 	})

@@ -2,72 +2,13 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"pgweir/wire"
 )
-
-// failure is what stood in the way of the last login to the server.
-type failure struct {
-	err   *wire.Error
-	until time.Duration // no login is tried before
-	delay time.Duration // the last pause
-}
-
-const (
-	firstPause = 100 * time.Millisecond
-	// restPause bounds the pause after a failure that says that the server is
-	// not there, or not yet: trying again costs little, and it may be back soon.
-	restPause = time.Second
-)
-
-// refuses is the reason why no backend can be had now, if there is one.
-func (f *failure) refuses(now time.Duration) *wire.Error {
-	if now < f.until {
-		return f.err
-	}
-	return nil
-}
-
-// note notes another failure, and tells whether it begins a pause: logins that
-// were under way when another failed say nothing new.
-func (f *failure) note(e *wire.Error, now, retry time.Duration) bool {
-	f.err = e
-	if now < f.until {
-		return false
-	}
-	f.delay = max(firstPause, 2*f.delay)
-	if absent(e.Code) {
-		f.delay = min(f.delay, restPause)
-	}
-	f.delay = min(f.delay, max(retry, time.Millisecond))
-	f.until = now + f.delay
-	return true
-}
-
-// absent tells the codes of a server that is not there or has no room.
-func absent(code string) bool {
-	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57") || strings.HasPrefix(code, "53")
-}
-
-// concernsAll tells whether an error of a login says something about the
-// server, the database or the user, and not only about the startup parameters
-// that the login had: with some, most errors may come of them.
-func concernsAll(code string, params []wire.Param) bool {
-	switch class := code[:min(2, len(code))]; class {
-	case "08", "28", "3D", "53", "57":
-		return true
-	case "22", "42", "55":
-		return false
-	default:
-		return len(params) == 0
-	}
-}
 
 // slots is how many processes of PostgreSQL's the pool accounts for.
 func (p *Pool) slots() int { return p.opening + p.idle + p.lent + p.closing + p.listening() }
@@ -81,8 +22,8 @@ func (p *Pool) limit(now time.Duration) int {
 	return s.Size
 }
 
-// provision opens backends for those who wait, as far as size and budget
-// allow, and makes room if idle backends of another variant take it up. The
+// provision opens backends for those who wait, as far as the server, size and
+// budget allow, and makes room if idle backends of another variant take it up. The
 // listening backend comes first.
 func (p *Pool) provision() {
 	now := time.Since(p.epoch)
@@ -92,33 +33,15 @@ func (p *Pool) provision() {
 	if p.place.wanted && !p.closed {
 		evict, starved = p.takePlace(now)
 	}
+	blocked := false
 	if p.failure.refuses(now) == nil && evict == nil && !starved {
-		for w := p.line.head; w != nil && !p.closed; w = w.next {
-			if w.opening != nil {
-				continue
-			}
-			if p.slots()+p.promised() >= p.limit(now) {
-				if p.closing == 0 && p.mayMakeRoom(now) {
-					evict = p.otherIdle(w)
-				}
-				break
-			}
-			if !p.budget.take(p, &p.settings, now) {
-				if p.mayMakeRoom(now) {
-					evict = p.otherIdle(w)
-					starved = evict == nil
-				}
-				break
-			}
-			p.madeRoom = 0
-			o := &opening{params: w.Variant.params, welcome: plainKey, w: w}
-			if w.fresh != nil {
-				o.params, o.welcome = w.fresh.params, w.fresh.welcome
-			}
-			w.opening = o
-			p.opening++
-			go p.open(w.Variant, o)
-		}
+		evict, starved, blocked = p.openForLine(now)
+	}
+	if p.unfilled {
+		blocked = p.fillToMin(now) || blocked
+	}
+	if !blocked && p.queued != nil {
+		p.budget.servers.content(p)
 	}
 	if evict != nil {
 		p.leave(evict)
@@ -133,6 +56,62 @@ func (p *Pool) provision() {
 	if starved {
 		go p.budget.divide(now, p.epoch)
 	}
+}
+
+// openForLine begins logins for those in the line. If there is no room for one, evict
+// or another pool has to make it; blocked tells that the server has to.
+func (p *Pool) openForLine(now time.Duration) (evict *Backend, starved, blocked bool) {
+	for w := p.line.head; w != nil && !p.closed; w = w.next {
+		if w.opening != nil {
+			continue
+		}
+		switch p.enter(now, p.limit(now)) {
+		case entryBlocked:
+			return nil, false, true
+		case entryFull:
+			if p.closing == 0 && p.mayMakeRoom(now) {
+				evict = p.otherIdle(w)
+			}
+			return evict, false, false
+		case entryStarved:
+			if p.mayMakeRoom(now) {
+				evict = p.otherIdle(w)
+				starved = evict == nil
+			}
+			return evict, starved, false
+		}
+		p.madeRoom = 0
+		o := &opening{params: w.Variant.params, welcome: plainKey, w: w}
+		if w.fresh != nil {
+			o.params, o.welcome = w.fresh.params, w.fresh.welcome
+		}
+		w.opening = o
+		p.begins(w.Variant, o)
+	}
+	return nil, false, false
+}
+
+// enter takes what a login needs if limit leaves a slot. After a login of the pool's
+// own that has failed, one has to succeed before several are tried at a time.
+func (p *Pool) enter(now time.Duration, limit int) entry {
+	return p.budget.servers.enter(p, now, func() entry {
+		switch {
+		case p.failure.err != nil && p.opening > 0:
+			return entryBlocked
+		case p.slots()+p.promised() >= limit:
+			return entryFull
+		case !p.budget.take(p, &p.settings, now):
+			return entryStarved
+		}
+		return entryMade
+	})
+}
+
+// begins begins a login that has entered.
+func (p *Pool) begins(v *Variant, o *opening) {
+	o.settings, o.stamp, o.candidates, o.vacations = p.settings, p.generation, p.candidates(), p.vacations
+	p.opening++
+	go p.open(v, o)
 }
 
 // otherIdle takes out the backend that has been idle longest among those that
@@ -167,8 +146,11 @@ type opening struct {
 	// w counts on it, or nobody does; guarded by the pool's lock. Who counts
 	// on an opening has none opened on their account besides.
 	w *Waiter
-	// vacations is Pool.vacations when the login began.
-	vacations uint64
+	// What held when the login began; it is counted at that server.
+	settings   Settings
+	stamp      int
+	candidates []wire.Credentials
+	vacations  uint64
 
 	b      *Backend // once it has logged in
 	failed net.Conn // if it has not, and the server has still to close it
@@ -181,12 +163,10 @@ type openingKey struct{}
 func (p *Pool) open(v *Variant, o *opening) {
 	err := v.puddle.CreateResource(context.WithValue(context.Background(), openingKey{}, o))
 	now := time.Since(p.epoch)
+	others := p.budget.servers.end(p, &o.settings.Address, err, now)
 	if err != nil {
-		var e *wire.Error
-		if !errors.As(err, &e) {
-			e = wire.Fatalf(wire.CodeCannotConnect, "%s", err)
-		}
-		p.failed(e, o, now)
+		p.failed(err, o, now)
+		wake(others) // before the server has closed its end
 		p.outlastFailed(o)
 		p.slotFreed()
 		return
@@ -224,6 +204,7 @@ func (p *Pool) open(v *Variant, o *opening) {
 		p.host.Reached(p)
 	}
 	p.provision()
+	wake(others)
 }
 
 // firstFor is who gets the next idle backend of a variant.
@@ -239,17 +220,12 @@ func (p *Pool) firstFor(v *Variant) *Waiter {
 // construct is the puddle's constructor.
 func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	o := ctx.Value(openingKey{}).(*opening)
-	p.mu.Lock()
-	s, stamp := p.settings, p.generation
-	o.vacations = p.vacations
-	candidates := p.candidates()
-	p.mu.Unlock()
-	b, failed, err := p.logIn(s, candidates, o.params)
+	b, failed, err := p.logIn(o.settings, o.candidates, o.params)
 	if err != nil {
 		o.failed = failed
 		return nil, err
 	}
-	b.ID, b.pool, b.variant, b.stamp = p.ids(), p, v, stamp
+	b.ID, b.pool, b.variant, b.stamp = p.ids(), p, v, o.stamp
 	b.Opened = time.Now()
 	b.opened, b.younger = time.Since(p.epoch), maxYounger*rand.Float64()
 	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars, Begun: b.Begun} // from now on b.Params is the host's
@@ -309,34 +285,46 @@ func (p *Pool) outdated(code string, o *opening, now time.Duration) bool {
 
 // failed says why no backend could be opened to those whom it concerns: to the
 // one for whom it was to be, if it could not do with any other, and to all if
-// there is no backend left that they could wait for. After a login that was
-// killed, or that went to a database which is being left, all wait for another one.
-func (p *Pool) failed(e *wire.Error, o *opening, now time.Duration) {
+// there is no backend left that they could wait for. All wait for another login
+// after one that was killed, that went to a database which is being left, or that
+// has failed for what may pass by itself.
+func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	var refused []Taker
+	e, kind := asError(err), troubleOf(err)
+	chance := p.budget.servers.chance()
 	p.mu.Lock()
 	p.opening--
 	p.closing++ // until outlastFailed
 	again := p.killed(e.Code) || p.outdated(e.Code, o, now)
 	all := concernsAll(e.Code, o.params)
-	pause := all && !again && p.failure.note(e, now, p.settings.LoginRetry)
+	pause := all && !again && kind != troubleAway && p.failure.note(e, kind, now, p.settings.LoginRetry, chance)
 	if pause {
-		time.AfterFunc(p.failure.delay, p.provision)
+		time.AfterFunc(p.failure.until-now, p.provision)
 	}
-	begins := pause && absent(e.Code) && p.outage.begins(e.Code, now)
+	begins := pause && kind == troublePasses && p.outage.begins(e.Code, now)
 	w := o.w
 	if w != nil {
 		w.cut()
 	}
-	for q := p.line.head; q != nil && !again; {
+	for q := p.line.head; q != nil && !again && kind == troubleLasts; {
 		next := q.next
-		if q == w && (q.fresh != nil || !all) ||
-			all && p.usable() == 0 {
+		if q == w && (q.fresh != nil || !all) || all && p.usable() == 0 {
 			p.line.remove(q)
 			refused = append(refused, q.Taker)
 		}
 		q = next
 	}
+	var evict *Backend
+	if w != nil && w.number != 0 && e.Code == wire.CodeTooManyConnections {
+		// The room may be taken up by what is of no use to w.
+		if evict = p.otherIdle(w); evict != nil {
+			p.leave(evict)
+		}
+	}
 	p.mu.Unlock()
+	if evict != nil {
+		p.host.Evict(evict)
+	}
 	if pause && refusesUser(e) {
 		p.host.Refused(p, e)
 	}

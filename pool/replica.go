@@ -48,10 +48,7 @@ func (p *Pool) openReplica(t Taker, params []wire.Param, s Settings, candidates 
 	}
 	b, failed, err := p.logIn(s, candidates, params)
 	if err != nil {
-		e, ok := err.(*wire.Error)
-		if !ok {
-			e = wire.Fatalf(wire.CodeCannotConnect, "%s", err)
-		}
+		e := asError(err)
 		replicas.dismiss(p.Database)
 		t.Refuse(e)
 		if refusesUser(e) {

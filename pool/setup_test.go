@@ -111,7 +111,7 @@ func TestAQuestionThatFailsFailsNoLogin(t *testing.T) {
 			k := h.taker(p)
 			k.ask(p, nil)
 			if c.code != "" {
-				if e := k.refusal(); e.Code != c.code {
+				if e := k.trouble(p); e.Code != c.code {
 					t.Error(e)
 				}
 				return

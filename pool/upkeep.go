@@ -12,7 +12,7 @@ import (
 // min_pool_size or the reserve allows. Call it a few times a second.
 func (p *Pool) Upkeep(clients int) {
 	now := time.Since(p.epoch)
-	var late []Taker
+	var overdue []Taker
 	var evict []*Backend
 	p.mu.Lock()
 	s := p.settings
@@ -21,7 +21,7 @@ func (p *Pool) Upkeep(clients int) {
 			next := w.next
 			if now-w.since > s.QueryWait {
 				p.line.remove(w)
-				late = append(late, w.Taker)
+				overdue = append(overdue, w.Taker)
 			}
 			w = next
 		}
@@ -30,16 +30,17 @@ func (p *Pool) Upkeep(clients int) {
 		evict = p.expired(v, evict, now)
 	}
 	if clients > 0 || s.Kept || p.opening+p.idle+p.lent > 0 {
-		p.fillToMin()
+		p.fillToMin(now)
 	}
+	reason := p.lastFailure()
 	p.sweep()
 	patient := p.notTold(now)
 	waiting := p.line.head != nil || p.place.wanted
 	vacates := p.vacates(now)
 	p.mu.Unlock()
 
-	for _, t := range late {
-		t.Refuse(wire.Errorf(wire.CodeTooManyConnections, timedOut+" (%v)", s.QueryWait))
+	for _, t := range overdue {
+		t.Refuse(late("query_wait_timeout", s.QueryWait, reason))
 	}
 	for _, t := range patient {
 		t.Waits()
@@ -84,21 +85,27 @@ func (p *Pool) expired(v *Variant, out []*Backend, now time.Duration) []*Backend
 // usable is how many backends there are, or will be soon.
 func (p *Pool) usable() int { return p.opening + p.idle + p.lent - p.leaving }
 
-// fillToMin opens what min_pool_size asks for, without startup parameters.
-func (p *Pool) fillToMin() {
+// fillToMin opens what min_pool_size asks for, without startup parameters. It is true
+// if the server has to make room first.
+func (p *Pool) fillToMin(now time.Duration) (blocked bool) {
 	s := &p.settings
-	now := time.Since(p.epoch)
+	p.unfilled = false
 	if s.MinSize == 0 || p.closed || p.vacates(now) || p.failure.refuses(now) != nil {
-		return
+		return false
 	}
 	v := p.variant("", nil)
-	for p.usable() < min(s.MinSize, s.Size) && p.slots()+p.promised() < s.Size {
-		if !p.budget.take(p, s, now) {
-			return
+	for p.usable() < min(s.MinSize, s.Size) {
+		switch p.enter(now, s.Size) {
+		case entryMade:
+			p.begins(v, &opening{params: v.params, welcome: wishKey(plainWish)})
+		case entryBlocked:
+			p.unfilled = true
+			return true
+		default:
+			return false
 		}
-		p.opening++
-		go p.open(v, &opening{params: v.params, welcome: wishKey(plainWish)})
 	}
+	return false
 }
 
 func anyVariant(*Variant) bool { return true }
@@ -160,7 +167,7 @@ func (p *Pool) quiet() bool {
 func (p *Pool) Unopened() (ok bool, why *wire.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.logins == 0 && p.quiet() && time.Since(p.epoch) >= p.failure.until+p.failure.delay, p.failure.err
+	return p.logins == 0 && p.quiet() && time.Since(p.epoch) >= p.failure.until+p.failure.delay, p.lastFailure()
 }
 
 // Waiting tells whether anybody waits for a backend. It takes no lock.
@@ -171,10 +178,11 @@ type Counts struct {
 	Opening, Idle, Lent, Closing int
 	Listening                    int // 1 if the listening backend is open or being opened
 	Waiting                      int
+	WaitingLogins                int           // of these, who wait to be let in
 	Shed                         int64         // clients who were not let into the line, since the start
 	MaxWait                      time.Duration // of the first in the line
 	Logins                       int64         // backends opened since the start
-	Failure                      *wire.Error   // of the last login, if it failed
+	Failure                      *wire.Error   // of the last login, if it failed, or why the server is away
 	Refusing                     *wire.Error   // why PostgreSQL gives no backends now; nil if it does, or has not been asked lately
 
 	Replicas                      int // outside of the pool, open, opening and closing
@@ -184,6 +192,9 @@ type Counts struct {
 // refusing is why logins fail, until the time is over in which the next one would be
 // tried.
 func (p *Pool) refusing(now time.Duration) *wire.Error {
+	if e := p.budget.servers.reason(&p.settings.Address); e != nil {
+		return e
+	}
 	if f := &p.failure; f.err != nil && (p.line.head != nil || now < f.until+restPause) {
 		return f.err
 	}
@@ -197,7 +208,7 @@ func (p *Pool) Counts() Counts {
 	defer p.mu.Unlock()
 	c := Counts{
 		Opening: p.opening, Idle: p.idle, Lent: p.lent, Closing: p.closing, Listening: p.listening(),
-		Waiting: int(p.line.n.Load()), Logins: p.logins, Shed: p.shed, Failure: p.failure.err, Refusing: p.refusing(now), Replicas: p.replicas,
+		Waiting: int(p.line.n.Load()), WaitingLogins: p.line.logins, Logins: p.logins, Shed: p.shed, Failure: p.lastFailure(), Refusing: p.refusing(now), Replicas: p.replicas,
 		CancelsWaiting: int(p.cancelsWaiting.Load()), CancelsActive: int(p.cancelsActive.Load()),
 	}
 	if p.line.head != nil {

@@ -14,6 +14,7 @@ func (c *client) acquire(w *worker) *wire.Error {
 // acquireFresh is acquire with a backend that has been opened with just these
 // startup parameters, if they are not nil.
 func (c *client) acquireFresh(w *worker, fresh []wire.Param) *wire.Error {
+	c.wait.Login = c.login != nil
 	b, e := c.pool.pool.Lease(&c.wait, fresh, w.now())
 	if b == nil {
 		return e

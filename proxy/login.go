@@ -39,8 +39,8 @@ const (
 	stageDelay     // the client's password waits to be judged, unread, or to be told wrong
 	stageDerive    // keys are derived from the client's password; no bytes are read here
 	stageInquire   // what it hangs on how it is let in is asked for: names, the user's secret, roles, an LDAP server's word; no bytes are read here
-	stageHandshake // no bytes are read here; the last one that client_login_timeout ends
-	stageBackend   // waits for a backend; query_wait_timeout holds
+	stageHandshake // no bytes are read here; the last one that client_login_timeout ends in any case
+	stageBackend   // waits for a backend; query_wait_timeout holds, and client_login_timeout while PostgreSQL gives none
 	stageProbe     // a backend is asked about the startup parameters; server_connect_timeout holds
 	stageCancel    // a CancelRequest, until it has been carried out
 )
@@ -340,6 +340,19 @@ func (l *login) fail(e *wire.Error) {
 	l.c.conn.Send(fatal.Append(out))
 	l.giveUp()
 	l.c.end()
+}
+
+// late ends a login that has taken too long to show who it is, or that waits for a
+// backend of a server that gives none.
+func (l *login) late(timeout time.Duration) {
+	switch {
+	case l.stage <= stageHandshake:
+		l.fail(errLoginTimeout)
+	case l.stage == stageBackend:
+		if e := l.c.pool.pool.GiveUp(&l.c.wait, "client_login_timeout", timeout); e != nil {
+			l.fail(e)
+		}
+	}
 }
 
 // ended closes a client that is not in yet, and has gone.

@@ -130,8 +130,9 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	}
 	c := cp.pool.Counts()
 	out.Size = cp.pool.Settings().Size
-	out.ClientsWaiting = min(c.Waiting, out.ClientsActive)
-	out.ClientsActive -= out.ClientsWaiting
+	in := min(c.Waiting-c.WaitingLogins, out.ClientsActive)
+	out.ClientsWaiting = in + c.WaitingLogins
+	out.ClientsActive -= in
 	out.ClientsActiveCancel, out.ClientsWaitingCancel = c.CancelsActive, c.CancelsWaiting
 	out.ServersActiveCancel = c.CancelsActive
 	out.ServersActive, out.ServersIdle = c.Lent, c.Idle

@@ -5,7 +5,7 @@ import (
 	"pgweir/wire"
 )
 
-// Unreached logs that a pool gets no backends. Its clients hear the reason.
+// Unreached logs that a pool gets no backends. Its clients wait.
 func (p *Proxy) Unreached(of *pool.Pool, e *wire.Error) {
 	s := of.Settings()
 	p.log.Warn("a backend cannot be opened", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr, "err", e.Error())
@@ -15,4 +15,14 @@ func (p *Proxy) Unreached(of *pool.Pool, e *wire.Error) {
 func (p *Proxy) Reached(of *pool.Pool) {
 	s := of.Settings()
 	p.log.Warn("backends can be opened again", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr)
+}
+
+// Away logs that a server lets nobody in. The clients of all its pools wait.
+func (p *Proxy) Away(server *pool.Address, e *wire.Error) {
+	p.log.Warn("PostgreSQL is away, clients that need a backend wait", "server", server.Addr, "err", e.Error())
+}
+
+// Back logs that it does again.
+func (p *Proxy) Back(server *pool.Address) {
+	p.log.Warn("PostgreSQL is back", "server", server.Addr)
 }

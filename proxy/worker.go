@@ -84,8 +84,8 @@ func (w *worker) tick(time.Duration) {
 	}
 	if timeout := r.config.ClientLoginTimeout; timeout > 0 {
 		for c := range w.logins {
-			if now-c.since > timeout && c.login.stage <= stageHandshake {
-				c.login.fail(errLoginTimeout)
+			if now-c.since > timeout {
+				c.login.late(timeout)
 			}
 		}
 	}

@@ -34,7 +34,9 @@ func (c *simClient) follow() {
 // backend for it.
 func (c *simClient) refuseDirectly(e *wire.Error) {
 	d := c.direct
-	d.say += failure(e.Code, e.Message)
+	refusal := *e
+	refusal.Severity = "ERROR"
+	d.say += string(refusal.Append(nil))
 	m := c.sent[c.fed]
 	d.doubt = d.doubt || setsUnnamed(m[0], m[wire.HeaderLen:])
 	switch c.sent[c.fed][0] {

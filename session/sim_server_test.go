@@ -211,5 +211,9 @@ func (s *sim) Unreached(*pool.Pool, *wire.Error) {}
 
 func (s *sim) Reached(*pool.Pool) {}
 
+func (s *sim) Away(*pool.Address, *wire.Error) {}
+
+func (s *sim) Back(*pool.Address) {}
+
 // Sign is for the listening backend, of which there is none.
 func (s *sim) Sign(*pool.Address, []byte) {}

@@ -1,0 +1,275 @@
+package pool
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pgweir/wire"
+)
+
+// returnLogins is how many logins may be under way at a time at a server that has
+// just come back. It has to start a process for each, with caches that are cold, and
+// begins to serve with the first ones; with ten round trips of 10 ms each, 16 at a
+// time are still 160 in a second.
+const returnLogins = 16
+
+// presence is whether a server takes logins: what one has found holds for all pools.
+//
+//	        finds nobody           is answered
+//	present ───────────▶ absent ───────────────▶ returning
+//	   ▲                    ▲     finds nobody       │
+//	   │                    └────────────────────────┤
+//	   └─────────────────────────────────────────────┘
+//	                no pool waits to log in
+type presence uint8
+
+const (
+	present   presence = iota // pools log in as they like
+	absent                    // one login at a time, and a pause after each
+	returning                 // returnLogins at a time, shared by the pools that wait
+)
+
+// attendance is what is known of one server.
+type attendance struct {
+	presence
+	failure failure // of the last login, while absent
+	outage  outage
+	logins  int     // under way
+	waiting []*Pool // that would log in; who has longest not is first
+}
+
+// servers knows the servers of all pools, which count time from the same epoch.
+type servers struct {
+	absent atomic.Int32 // how many are
+
+	mu     sync.Mutex
+	all    map[serverKey]*attendance
+	random *rand.Rand
+}
+
+// serverKey is what tells one server from another.
+type serverKey struct{ network, addr string }
+
+// begin is called before all else. Two poolers have hardly the same epoch, so they
+// do not pause alike.
+func (g *servers) begin(epoch time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.all == nil {
+		g.all = map[serverKey]*attendance{}
+		g.random = rand.New(rand.NewPCG(uint64(epoch.UnixNano()), 0))
+	}
+}
+
+// chance is from 0 to 1.
+func (g *servers) chance() float64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.random.Float64()
+}
+
+func (g *servers) at(a *Address) *attendance {
+	key := serverKey{a.Network, a.Addr}
+	s := g.all[key]
+	if s == nil {
+		s = new(attendance)
+		g.all[key] = s
+	}
+	return s
+}
+
+// entry is what becomes of a login that a pool would begin.
+type entry uint8
+
+const (
+	entryMade    entry = iota
+	entryBlocked       // the server is away, or has just come back: the pool is provisioned when that may have changed
+	entryFull          // the pool has no slot
+	entryStarved       // the budget has nothing
+)
+
+// enter begins a login of p's, whose lock is held, if the server takes one and take,
+// which takes what else it needs, says so.
+func (g *servers) enter(p *Pool, now time.Duration, take func() entry) entry {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.at(&p.settings.Address)
+	if !s.takes(p, now) {
+		g.queue(p, s)
+		return entryBlocked
+	}
+	e := take()
+	switch {
+	case e == entryMade:
+		s.logins++
+		if p.queued == s {
+			s.waiting = append(slices.DeleteFunc(s.waiting, p.is), p)
+		}
+	case e == entryBlocked && s.presence != present:
+		g.queue(p, s)
+	}
+	return e
+}
+
+// takes tells whether p may begin a login.
+func (s *attendance) takes(p *Pool, now time.Duration) bool {
+	switch s.presence {
+	case absent:
+		return s.logins == 0 && s.failure.refuses(now) == nil
+	case returning:
+		pools := len(s.waiting)
+		if p.queued != s {
+			pools++
+		}
+		return s.logins < returnLogins && p.opening < max(1, returnLogins/pools)
+	}
+	return true
+}
+
+// enterListener begins a login of a listening backend, of which a pool has one. The
+// error is why it cannot.
+func (g *servers) enterListener(a *Address, now time.Duration) *wire.Error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.at(a)
+	if e := s.refuses(now); e != nil {
+		return e
+	}
+	s.logins++
+	return nil
+}
+
+// refuses is the reason why no login of a listening backend is tried now, if there is one.
+func (s *attendance) refuses(now time.Duration) *wire.Error {
+	if s.presence == absent && (s.logins > 0 || s.failure.refuses(now) != nil) {
+		return s.failure.err
+	}
+	return nil
+}
+
+// refuses is that of a server.
+func (g *servers) refuses(a *Address, now time.Duration) *wire.Error {
+	if g.absent.Load() == 0 {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.at(a).refuses(now)
+}
+
+// reason is why a server is taken for absent, nil if it is not.
+func (g *servers) reason(a *Address) *wire.Error {
+	if g.absent.Load() == 0 {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.at(a).failure.err
+}
+
+// queue has p provisioned when s may take a login.
+func (g *servers) queue(p *Pool, s *attendance) {
+	if p.queued == s {
+		return
+	}
+	g.unqueue(p)
+	p.queued, s.waiting = s, append(s.waiting, p)
+}
+
+func (g *servers) unqueue(p *Pool) {
+	s := p.queued
+	if s == nil {
+		return
+	}
+	p.queued, s.waiting = nil, slices.DeleteFunc(s.waiting, p.is)
+	s.rests()
+}
+
+// rests ends a return that nobody waits for any more.
+func (s *attendance) rests() {
+	if s.presence == returning && len(s.waiting) == 0 {
+		s.presence = present
+	}
+}
+
+func (p *Pool) is(q *Pool) bool { return p == q }
+
+// content notes that p, whose lock is held, waits for no server.
+func (g *servers) content(p *Pool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unqueue(p)
+}
+
+// end notes how a login of p's at a server has ended. Those whom that lets go on have
+// to be told, by wake.
+func (g *servers) end(p *Pool, a *Address, err error, now time.Duration) (wake []*Pool) {
+	retry := p.Settings().LoginRetry
+	var gone *wire.Error
+	back := false
+	g.mu.Lock()
+	s := g.at(a)
+	s.logins--
+	switch {
+	case err != nil && troubleOf(err) == troubleAway:
+		gone = g.misses(s, asError(err), now, retry)
+	case answered(err) && s.presence == absent:
+		g.absent.Add(-1)
+		s.presence, s.failure = returning, failure{}
+		back = s.outage.ends()
+	}
+	s.rests()
+	wake = slices.Clone(s.waiting)
+	g.mu.Unlock()
+	if gone != nil {
+		p.host.Away(a, gone)
+	}
+	if back {
+		p.host.Back(a)
+	}
+	return wake
+}
+
+// answered tells whether a login has shown that the server is there.
+func answered(err error) bool {
+	if err == nil {
+		return true
+	}
+	class := asError(err).Code[:2]
+	return class != "08" && class != "57"
+}
+
+// misses notes that a login has found nobody, and returns the reason if the Host has
+// to be told of it.
+func (g *servers) misses(s *attendance, e *wire.Error, now, retry time.Duration) *wire.Error {
+	if s.presence != absent {
+		g.absent.Add(1)
+		s.presence = absent
+	}
+	if s.failure.note(e, troubleAway, now, retry, g.random.Float64()) {
+		time.AfterFunc(s.failure.until-now, func() { g.tryAgain(s) })
+	}
+	if s.outage.begins("away", now) { // be it down, starting or recovering
+		return e
+	}
+	return nil
+}
+
+// tryAgain is called when a pause is over.
+func (g *servers) tryAgain(s *attendance) {
+	g.mu.Lock()
+	waiting := slices.Clone(s.waiting)
+	g.mu.Unlock()
+	wake(waiting)
+}
+
+// wake has pools go on, in their order.
+func wake(pools []*Pool) {
+	for _, p := range pools {
+		p.provision()
+		p.listener.signal()
+	}
+}

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -135,7 +134,7 @@ func TestReconnectReplacesBackendsWithoutHarmAndWaitCloseWaitsForThat(t *testing
 
 func TestSuspendReadsNobodyUntilResume(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{Top: "query_wait_timeout = \"300ms\""})
+	w := startWeir(t, weirOptions{})
 	one, two, console := connect(t, w.DSN()), connect(t, w.DSN()), connect(t, w.Console())
 	must(t, one, "begin; select 1")
 	must(t, console, "SUSPEND")

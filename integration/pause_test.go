@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"pgweir/cluster"
 )
@@ -262,31 +264,49 @@ func (w *weir) waitsToLogIn(t *testing.T, console *pgx.Conn) {
 
 func TestAPauseOutlivesItsClientAndAReload(t *testing.T) {
 	t.Parallel()
-	w := startWeir(t, weirOptions{Top: "query_wait_timeout = \"500ms\""})
+	w := startWeir(t, weirOptions{})
 	holder, other := connect(t, w.DSN()), connect(t, w.Console())
 	must(t, holder, "begin")
-	console, err := pgx.Connect(t.Context(), w.Console())
-	if err != nil {
-		t.Fatal(err)
-	}
-	begins(t, console, "PAUSE "+w.DB)
+	leaves := sayTo(t, w, "pgweir", "PAUSE "+w.DB) // pgx would cancel it first
 	paused := func() bool { return rowOf(t, show(t, other, "show databases"), "name", w.DB)["paused"] == "1" }
 	eventually(t, "the database is paused", paused)
-	console.PgConn().Conn().Close()
+	if err := leaves.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the client of the console is gone", func() bool { return len(show(t, other, "show clients")) == 2 })
 	must(t, holder, "commit")
 	eventually(t, "the backends are gone", func() bool { return len(w.Backends(t)) == 0 })
 	must(t, other, "RELOAD")
 	must(t, other, "SET min_pool_size = 3")
+	must(t, other, "SET query_wait_timeout = '500ms'")
 	if e := endsWith(t, begins(t, holder, "select 1"), "53300"); !strings.Contains(e.Message, "is paused, and was not resumed within query_wait_timeout (500ms)") {
 		t.Error(e)
 	}
 	if !paused() || len(w.Backends(t)) > 0 {
 		t.Error("it is not paused any more")
 	}
+	must(t, other, "SET query_wait_timeout = '1m'")
 	// A new client is let in, as what PostgreSQL says to its parameters is known.
 	late := connect(t, w.DSN())
 	query := begins(t, late, "select 1")
 	waitingClients(t, w, other, 1)
 	must(t, other, "RESUME "+w.DB)
 	endsWith(t, query, "")
+}
+
+// sayTo logs in to a database and sends a query, whose answer is the caller's.
+func sayTo(t *testing.T, w *weir, database, sql string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", w.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	front := pgproto3.NewFrontend(conn, conn)
+	front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersionNumber, Parameters: map[string]string{"user": "postgres", "database": database}})
+	front.Send(query(sql))
+	if err := front.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }

@@ -2,13 +2,11 @@ package integration
 
 import (
 	"context"
-	"net"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 func TestWrongCommandsOfTheConsoleAreRefusedAsByPgBouncer(t *testing.T) {
@@ -176,17 +174,7 @@ func TestASuspendThatCannotSendEverythingEndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{})
 	console := connect(t, w.Console())
-	conn, err := net.Dial("tcp", w.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	front := pgproto3.NewFrontend(conn, conn)
-	front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersionNumber, Parameters: map[string]string{"user": "postgres", "database": w.DB}})
-	front.Send(query("select repeat('x', 1000) from generate_series(1, 100000)"))
-	if err := front.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	sayTo(t, w, w.DB, "select repeat('x', 1000) from generate_series(1, 100000)") // and reads nothing
 	direct := connect(t, w.Direct())
 	same, last := 0, ""
 	eventually(t, "nothing more fits", func() bool {

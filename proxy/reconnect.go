@@ -129,13 +129,19 @@ func (p *Proxy) part(clients []*client) (busy []*client) {
 	p.each(clients, func(c *client) {
 		switch {
 		case c.state != clientOpen:
-		case c.atRest() && !c.sess.Pinned() && c.conn.Kept() == 0:
+		case c.parts():
 			c.kill(errReconnect)
 		default:
 			stay <- c
 		}
 	})
 	return taken(stay)
+}
+
+// parts tells whether a client may be disconnected: it is at rest and, but in session mode,
+// has no backend. One that has may keep state there, or is just being asked about it.
+func (c *client) parts() bool {
+	return c.atRest() && c.conn.Kept() == 0 && (c.server == nil || c.ownBackend)
 }
 
 // taken are the clients that a channel holds.

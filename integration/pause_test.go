@@ -279,7 +279,7 @@ func TestAPauseOutlivesItsClientAndAReload(t *testing.T) {
 	must(t, other, "RELOAD")
 	must(t, other, "SET min_pool_size = 3")
 	must(t, other, "SET query_wait_timeout = '500ms'")
-	if e := endsWith(t, begins(t, holder, "select 1"), "53300"); !strings.Contains(e.Message, "is paused, and was not resumed within query_wait_timeout (500ms)") {
+	if e := endsWith(t, begins(t, holder, "select 1"), "53300"); !strings.Contains(e.Message, "within query_wait_timeout (500ms): database \""+w.DB+"\" is paused") {
 		t.Error(e)
 	}
 	if !paused() || len(w.Backends(t)) > 0 {

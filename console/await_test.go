@@ -25,7 +25,9 @@ func waits(t *testing.T, command string) *waiting {
 	client, server := tcpPair(t)
 	w := &waiting{Conn: client, t: t, ctl: &fakeControl{cancels: make(chan struct{}, 1)}, in: bufio.NewReader(client), end: make(chan error, 1)}
 	w.ctl.cancels <- struct{}{} // it came too late for what was before
-	go func() { w.end <- Serve(server, Client{User: "admin", Database: "pgweir", Access: always(Admin)}, w.ctl) }()
+	go func() {
+		w.end <- Serve(server, Client{User: "admin", Database: "pgweir", Access: always(Admin)}, w.ctl)
+	}()
 	w.send(frame('Q', command+"\x00"))
 	if typ, body, err := readFrame(w.in); err != nil || typ != 'N' || !strings.Contains(string(body), "waiting for somebody") {
 		t.Fatalf("%q %q %v", typ, body, err)

@@ -42,6 +42,10 @@ type Options struct {
 	// Passwords are those that a source's user may have just now. It is called when a
 	// connection is opened, and must not wait. Nil: none is known.
 	Passwords func(Source) passwords.List
+	// Held tells of a source that must not be connected to for now: questions wait, and
+	// users are let in by answers that may be stale. It is called often, from any
+	// goroutine, and must not wait. Nil: none is. Reconsider tells that it has changed.
+	Held func(Source) bool
 }
 
 // Asker asks sources for users' secrets, and keeps the answers. Any number of
@@ -141,9 +145,12 @@ func (a *Asker) ask(w *Wait) (answer Answer, known bool, err error) {
 	return Answer{}, false, nil
 }
 
-// away tells whether a source could not be reached the last time. Nobody who has an
+// away tells whether a source is held, or could not be reached the last time. Nobody who has an
 // answer waits for the next try then: a host that is gone lets it run into a timeout.
 func (a *Asker) away(s Source) bool {
+	if a.held(s) {
+		return true
+	}
 	l := a.lines[s]
 	if l != nil && l.connected {
 		return false

@@ -15,7 +15,7 @@ const questionTimeout = 10 * time.Second
 // change.
 type flight struct {
 	key
-	began   time.Time
+	began   time.Time // set anew while the source is held
 	line    *line
 	waiters []*Wait
 	wanted  bool // also without them

@@ -26,6 +26,7 @@ type line struct {
 	guess     bool         // nobody vouches that there is such a database
 	madeUp    bool         // only clients have named it
 	connected bool
+	engaged   bool  // it puts questions, and connects for that if need be
 	failing   error // the last question's, while they fail
 	wrong     bool  // that counts for the server's health
 	refused   pause // the server's, to let us in there
@@ -116,11 +117,18 @@ func (l *line) run() {
 	timer := time.NewTimer(l.asker.linger)
 	defer timer.Stop()
 	for {
+		if !l.engage() {
+			if l.rest() {
+				return
+			}
+			continue
+		}
 		if f := l.next(); f != nil {
 			l.settle(f)
 			timer.Reset(l.asker.linger)
 			continue
 		}
+		l.setEngaged(false)
 		select {
 		case <-l.wake:
 			continue

@@ -183,6 +183,7 @@ type Config struct {
 	Users     map[string]*User
 
 	lines  lineIndex
+	tree   *treeOf // what it was read from
 	strays []Problem
 	// holdsSecret: a secret that opens a door stands in the file itself.
 	holdsSecret bool

@@ -85,6 +85,7 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		CensusInterval:         5 * time.Second,
 		CensusDatabase:         "postgres",
 		lines:                  lineIndex{},
+		tree:                   &treeOf{map[string]any{}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -71,7 +71,7 @@ func read(path string, tree map[string]any, lines lineIndex) (*Config, error) {
 	}
 	p.top(tree)
 	p.finish()
-	p.config.lines = p.lines
+	p.config.lines, p.config.tree = p.lines, &treeOf{tree}
 	if len(p.problems) > 0 {
 		p.problems.Sort()
 		return nil, p.problems

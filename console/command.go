@@ -1,9 +1,11 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"pgweir/wire"
@@ -22,14 +24,17 @@ const (
 // A plan is a statement that has been understood. Nothing has been done yet:
 // that is what Execute, or the end of planning in a Query, is for.
 type plan struct {
-	tag    string              // of its CommandComplete
-	needs  Access              // whoever has less gets 42501
-	table  table               // what it shows; nil if it gives no rows
-	there  table               // the same as PgBouncer has it; nil if it is table
-	run    func(Control) error // what it does; nil if nothing
-	code   string              // SQLSTATE of an error of run that brings none
-	notice *wire.Error         // goes ahead of the CommandComplete
-	status byte                // transaction status from now on; 0 leaves it
+	tag    string                                                    // of its CommandComplete
+	needs  Access                                                    // whoever has less gets 42501
+	table  table                                                     // what it shows; nil if it gives no rows
+	there  table                                                     // the same as PgBouncer has it; nil if it is table
+	run    func(Control) error                                       // what it does; nil if nothing
+	wait   func(context.Context, Control, func(notice string)) error // in place of run: what it does, and may wait for
+	limit  time.Duration                                             // of wait; 0 for none
+	issued string                                                    // what Control.Issued is told; "" for nothing
+	code   string                                                    // SQLSTATE of an error of run that brings none
+	notice *wire.Error                                               // goes ahead of the CommandComplete
+	status byte                                                      // transaction status from now on; 0 leaves it
 }
 
 // commands are what a statement may begin with.
@@ -50,14 +55,15 @@ var commands = []struct {
 	{"end", Stats, transaction("COMMIT", 'I')},
 	{"rollback", Stats, transaction("ROLLBACK", 'I')},
 	{"abort", Stats, transaction("ROLLBACK", 'I')},
-	{"pause", Admin, planMissing},
-	{"resume", Admin, planMissing},
-	{"disable", Admin, planMissing},
-	{"enable", Admin, planMissing},
-	{"kill", Admin, planMissing},
-	{"reconnect", Admin, planMissing},
-	{"suspend", Admin, planMissing},
-	{"wait_close", Admin, planMissing},
+	{"pause", Admin, planPause},
+	{"resume", Admin, planResume},
+	{"kill", Admin, planKill},
+	{"suspend", Admin, planSuspend},
+	{"reconnect", Admin, planReconnect},
+	{"wait_close", Admin, planWaitClose},
+	{"disable", Admin, planDisable},
+	{"enable", Admin, planEnable},
+	{"reconnect_clients", Admin, planReconnectClients},
 }
 
 // planFor understands a statement for a client with this access. Its errors are
@@ -126,7 +132,7 @@ func planReload(st statement) (plan, error) {
 	if len(st.tokens) > 1 {
 		return plan{}, unexpected(st.tokens[1])
 	}
-	return plan{tag: "RELOAD", run: Control.Reload, code: wire.CodeConfigFileError}, nil
+	return plan{tag: "RELOAD", issued: "RELOAD", run: Control.Reload, code: wire.CodeConfigFileError}, nil
 }
 
 func planShutdown(st statement) (plan, error) {
@@ -145,9 +151,10 @@ func planShutdown(st statement) (plan, error) {
 		return plan{}, unexpected(st.tokens[2])
 	}
 	return plan{
-		tag:  "SHUTDOWN",
-		run:  func(c Control) error { return c.Shutdown(mode) },
-		code: codeObjectNotInState,
+		tag:    "SHUTDOWN",
+		issued: strings.ToUpper(st.rest(0)),
+		run:    func(c Control) error { return c.Shutdown(mode) },
+		code:   codeObjectNotInState,
 	}, nil
 }
 
@@ -164,9 +171,10 @@ func planKillClient(st statement) (plan, error) {
 			"\"%s\" is not the id of a client; the last column of SHOW CLIENTS has it", clip(st.tokens[1].text))
 	}
 	return plan{
-		tag:  "KILL_CLIENT",
-		run:  func(c Control) error { return c.KillClient(id) },
-		code: codeUndefinedObject,
+		tag:    "KILL_CLIENT",
+		issued: "KILL_CLIENT " + strconv.FormatUint(id, 10),
+		run:    func(c Control) error { return c.KillClient(id) },
+		code:   codeUndefinedObject,
 	}, nil
 }
 
@@ -175,12 +183,6 @@ func planKillClient(st statement) (plan, error) {
 // checks the status that it is told.
 func transaction(tag string, status byte) func(statement) (plan, error) {
 	return func(statement) (plan, error) { return plan{tag: tag, status: status}, nil }
-}
-
-// planMissing plans a command of PgBouncer's that pgweir does not have.
-func planMissing(st statement) (plan, error) {
-	return plan{}, wire.Errorf(wire.CodeFeatureNotSupported,
-		"%s is not supported by this version of pgweir", strings.ToUpper(st.tokens[0].text))
 }
 
 // asError is an error of Control's as the client gets it: with its own SQLSTATE

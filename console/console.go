@@ -1,7 +1,9 @@
 package console
 
 import (
+	"context"
 	"net"
+	"time"
 
 	"pgweir/status"
 )
@@ -47,6 +49,41 @@ type Control interface {
 	Set(key, value string) error
 	// KillClient disconnects the client with this status.Conn.ID. 42704.
 	KillClient(id uint64) error
+	Restrain
+
+	// Issued is told of each command that does something, before it is done: its words
+	// without values that could be secret.
+	Issued(command string)
+	// Canceled gives the cancel requests of this connection's client. One that came
+	// while nothing waited is of no effect.
+	Canceled() <-chan struct{}
+}
+
+// Restrain are PgBouncer's commands that hold clients or backends up. "" in the place of
+// a database stands for all. 08P01, as in PgBouncer.
+//
+// What waits gives up when its context ends, whose cause says why: context.Canceled for
+// a cancel request, context.DeadlineExceeded for a limit of the command's own, and any
+// other for a client that has gone.
+type Restrain interface {
+	// Pause waits until the servers have no backend of the database any more. Meanwhile
+	// it tells who holds it up, on the caller's goroutine. A pause that is given up is
+	// undone, but for one whose client has gone, which goes on.
+	Pause(ctx context.Context, database string, tell func(holders string)) error
+	Resume(database string) error
+	// Kill disconnects all clients and pauses.
+	Kill(database string) error
+	// Suspend waits until everything is sent that has been received.
+	Suspend(ctx context.Context) error
+	// Reconnect has backends replaced when they are given back, and WaitClose waits
+	// until there is none left that is to be.
+	Reconnect(database string) error
+	WaitClose(ctx context.Context, database string) error
+	Disable(database string) error
+	Enable(database string) error
+	// ReconnectClients has clients disconnected when they are at rest, spread over a
+	// time, and returns at once; it says how many there are.
+	ReconnectClients(database string, spread time.Duration) (clients int, err error)
 }
 
 // Client is whom Serve answers.
@@ -63,7 +100,7 @@ type Client struct {
 // until it says Terminate or hangs up, or the connection is closed by us: all
 // of these return nil. It returns an error for a connection that failed, and for
 // a client that broke the protocol or may do nothing any more, which has then been
-// told so. It does not close conn, and it starts no goroutine.
+// told so. It does not close conn, and leaves no goroutine behind.
 func Serve(conn net.Conn, c Client, ctl Control) error {
 	return newSession(conn, c, ctl).serve()
 }

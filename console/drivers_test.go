@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -237,7 +238,7 @@ func TestDatabaseSQLUsesTheConsole(t *testing.T) {
 	if err := tx.Rollback(); err != nil {
 		t.Error(err)
 	}
-	if calls := ctl.takeCalls(); len(calls) != 1 || calls[0] != "KillClient 1" {
+	if calls := ctl.takeCalls(); !slices.Equal(calls, []string{"Issued KILL_CLIENT 1", "KillClient 1"}) {
 		t.Errorf("calls: %v", calls)
 	}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,6 +23,7 @@ type fakeControl struct {
 	mu        sync.Mutex
 	calls     []string
 	reloadErr error
+	cancels   chan struct{}
 }
 
 func (c *fakeControl) note(format string, args ...any) {
@@ -83,6 +85,56 @@ func (c *fakeControl) KillClient(id uint64) error {
 	return fmt.Errorf("no client has the id %d", id)
 }
 
+func (c *fakeControl) Issued(command string) { c.note("Issued %s", command) }
+
+func (c *fakeControl) Canceled() <-chan struct{} { return c.cancels }
+
+func (c *fakeControl) Pause(ctx context.Context, database string, tell func(string)) error {
+	c.note("Pause %q", database)
+	return c.held(ctx, database, tell)
+}
+
+func (c *fakeControl) WaitClose(ctx context.Context, database string) error {
+	c.note("WaitClose %q", database)
+	return c.held(ctx, database, func(string) {})
+}
+
+func (c *fakeControl) Suspend(ctx context.Context) error {
+	c.note("Suspend")
+	return c.held(ctx, "", func(string) {})
+}
+
+func (c *fakeControl) Resume(database string) error    { return c.firm("Resume", database) }
+func (c *fakeControl) Kill(database string) error      { return c.firm("Kill", database) }
+func (c *fakeControl) Reconnect(database string) error { return c.firm("Reconnect", database) }
+func (c *fakeControl) Disable(database string) error   { return c.firm("Disable", database) }
+func (c *fakeControl) Enable(database string) error    { return c.firm("Enable", database) }
+
+func (c *fakeControl) ReconnectClients(database string, spread time.Duration) (int, error) {
+	c.note("ReconnectClients %v", spread)
+	return 7, c.firm("ReconnectClients", database)
+}
+
+func (c *fakeControl) firm(what, database string) error {
+	c.note("%s %q", what, database)
+	if database == "none" {
+		return wire.Errorf(wire.CodeProtocolViolation, "no such database: none")
+	}
+	return nil
+}
+
+// held waits for its end if the database is "held".
+func (c *fakeControl) held(ctx context.Context, database string, tell func(string)) error {
+	if database != "held" {
+		return c.firm("there is", database)
+	}
+	tell("waiting for somebody")
+	<-ctx.Done()
+	err := context.Cause(ctx)
+	c.note("over: %v", err)
+	return err
+}
+
 func fixture() *status.Snapshot {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s := &status.Snapshot{
@@ -90,6 +142,7 @@ func fixture() *status.Snapshot {
 		Started: at.Add(-time.Hour),
 		Version: "0.1.0",
 		Ready:   true,
+		Mode:    status.Active,
 		Databases: []status.Database{
 			{Name: "app", Host: "10.0.0.5", Port: 5432, Database: "app_prod", PoolSize: 20, MinPoolSize: 2,
 				ServerLifetime: time.Hour, PoolMode: "transaction", MaxConnections: 40, Connections: 7, Clients: 150},

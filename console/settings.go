@@ -158,10 +158,11 @@ func planSet(st statement) (plan, error) {
 		value = st.rest(i + 2)
 	}
 	return plan{
-		tag:   "SET",
-		needs: Admin,
-		run:   func(c Control) error { return c.Set(strings.ToLower(key.text), value) },
-		code:  wire.CodeInvalidParameterValue,
+		tag:    "SET",
+		needs:  Admin,
+		issued: "SET " + clip(strings.ToLower(key.text)), // the value may be a secret, by mistake
+		run:    func(c Control) error { return c.Set(strings.ToLower(key.text), value) },
+		code:   wire.CodeInvalidParameterValue,
 	}, nil
 }
 
@@ -181,6 +182,15 @@ func help() *wire.Error {
 	}
 	b.WriteString("\n\tSET key = value" +
 		"\n\tRELOAD" +
+		"\n\tDISABLE db" +
+		"\n\tENABLE db" +
+		"\n\tPAUSE [db] [WITHIN time]" +
+		"\n\tRESUME [db]" +
+		"\n\tSUSPEND" +
+		"\n\tKILL [db]" +
+		"\n\tRECONNECT [db]" +
+		"\n\tWAIT_CLOSE [db]" +
+		"\n\tRECONNECT_CLIENTS [db] [OVER time]" +
 		"\n\tKILL_CLIENT id" +
 		"\n\tSHUTDOWN" +
 		"\n\tSHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS")

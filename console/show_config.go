@@ -139,14 +139,14 @@ var certificatesTable = view[certificateRow]{
 // pair is a row of SHOW STATE.
 type pair struct{ key, value string }
 
-// stateTable is SHOW STATE: paused when every database is.
+// stateTable is SHOW STATE. As in PgBouncer, a database that is paused by its name does
+// not count.
 var stateTable = view[pair]{
-	rows: func(s *status.Snapshot) []pair {
-		paused := len(s.Databases) > 0
-		for i := range s.Databases {
-			paused = paused && s.Databases[i].Paused
+	rows: func(s *status.Snapshot) (rows []pair) {
+		for _, m := range []status.Mode{status.Active, status.Paused, status.Suspended} {
+			rows = append(rows, pair{string(m), yesOrNo(s.Mode == m)})
 		}
-		return []pair{{"active", yesOrNo(!paused)}, {"paused", yesOrNo(paused)}, {"suspended", "no"}}
+		return rows
 	},
 	columns: []column[pair]{
 		text("key", func(p *pair) string { return p.key }),

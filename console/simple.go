@@ -70,10 +70,8 @@ func (s *session) execute(p *portal, most int) error {
 		if p.plan.needs > s.access { // it was prepared when the client still might
 			return denied(p.plan.tag, s.client.User)
 		}
-		if p.plan.run != nil {
-			if err := p.plan.run(s.ctl); err != nil {
-				return asError(err, p.plan.code)
-			}
+		if err := s.act(&p.plan); err != nil {
+			return asError(err, p.plan.code)
 		}
 		if p.plan.table != nil {
 			p.result = p.plan.table.read(s.snapshot(p.plan.table.detail()))

@@ -114,21 +114,14 @@ func TestBinaryInt4OfTooGreatANumberIsTheGreatest(t *testing.T) {
 	}
 }
 
-func TestStateIsPausedWhenEveryDatabaseIs(t *testing.T) {
-	state := func(s *status.Snapshot) string {
-		r := stateTable.read(s)
-		return r.cell(0, 1).text + " " + r.cell(1, 1).text
-	}
-	s := fixture()
-	if got := state(s); got != "yes no" {
-		t.Errorf("one of two paused: %s", got)
-	}
-	s.Databases[0].Paused = true
-	if got := state(s); got != "no yes" {
-		t.Errorf("both paused: %s", got)
-	}
-	if got := state(&status.Snapshot{}); got != "yes no" {
-		t.Errorf("no databases: %s", got)
+func TestStateIsWhatTheConsoleHasSaidOfAllDatabases(t *testing.T) {
+	for mode, want := range map[status.Mode]string{
+		status.Active: "yes no no", status.Paused: "no yes no", status.Suspended: "no no yes",
+	} {
+		r := stateTable.read(&status.Snapshot{Mode: mode, Databases: []status.Database{{Name: "app", Paused: true}}})
+		if got := r.cell(0, 1).text + " " + r.cell(1, 1).text + " " + r.cell(2, 1).text; got != want {
+			t.Errorf("%s: %s", mode, got)
+		}
 	}
 }
 

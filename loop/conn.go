@@ -310,7 +310,10 @@ func (c *Conn) rewatch() {
 }
 
 // wantsRead tells whether c is to be watched for bytes.
-func (c *Conn) wantsRead() bool { return !c.paused && !c.full && !c.ended && !c.gathering }
+func (c *Conn) wantsRead() bool {
+	l := c.home.Load()
+	return !c.paused && !c.full && !c.ended && !c.gathering && (l == nil || !l.suspended)
+}
 
 // receive reads once and tells the handler. What more there is the poller
 // will say again, so that one busy peer does not keep the others waiting.

@@ -89,7 +89,9 @@ type Loop struct {
 	sleeping atomic.Bool
 	slept    atomic.Int64 // nanoseconds spent with nothing to do
 	stopped  bool
-	done     chan struct{}
+	// suspended: no connection of the loop's is read; see suspend.go.
+	suspended bool
+	done      chan struct{}
 }
 
 // New makes a loop. It does nothing before Run.
@@ -111,7 +113,7 @@ func (l *Loop) Run() {
 	defer close(l.done)
 	l.now = time.Since(l.base)
 	for !l.stopped {
-		if len(l.again) == 0 {
+		if len(l.again) == 0 || l.suspended {
 			l.sleep()
 		} else {
 			l.evs = l.poller.poll(l.evs[:0])
@@ -253,6 +255,9 @@ func (l *Loop) claimBack(c *Conn) bool { return c.owner.CompareAndSwap(-l.id, l.
 
 // redeliver gives kept bytes to the handlers that asked for them again.
 func (l *Loop) redeliver() {
+	if l.suspended {
+		return
+	}
 	// Those who ask anew meanwhile wait until the poller has been asked, and
 	// the others have had their turn.
 	batch := l.again

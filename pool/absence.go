@@ -258,6 +258,13 @@ func (g *servers) misses(s *attendance, e *wire.Error, now, retry time.Duration)
 	return nil
 }
 
+// anew has a server that is absent be tried without a pause.
+func (g *servers) anew(a *Address) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.at(a).failure.until = 0
+}
+
 // tryAgain is called when a pause is over.
 func (g *servers) tryAgain(s *attendance) {
 	g.mu.Lock()

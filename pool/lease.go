@@ -206,7 +206,7 @@ func (p *Pool) release(b *Backend) {
 
 // unfit tells whether a backend should not be lent again.
 func (p *Pool) unfit(b *Backend, now time.Duration) bool {
-	return p.closed || b.stamp != p.generation || p.vacates(now) || b.outlived(p.settings.Lifetime, now) || p.crowded(now)
+	return p.closed || p.Halted() || b.stamp != p.generation || p.vacates(now) || b.outlived(p.settings.Lifetime, now) || p.crowded(now)
 }
 
 // nextFor is who gets a backend of this variant that has come back. If nobody

@@ -78,7 +78,7 @@ func (p *Pool) noPlace() *wire.Error {
 func (p *Pool) mayListen(stamp int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return stamp == p.generation && p.noPlace() == nil
+	return stamp == p.generation && !p.Halted() && p.noPlace() == nil
 }
 
 // takePlace takes the place that is wanted, if there is a slot and the budget

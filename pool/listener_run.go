@@ -143,6 +143,10 @@ func (l *Listener) getPlace() (bool, *wire.Error) {
 		}
 		select {
 		case <-timer.C:
+			if l.pool.Halted() { // until Resume, as a query waits
+				timer.Reset(l.pool.Settings().ConnectTimeout)
+				continue
+			}
 			return false, wire.Errorf(wire.CodeTooManyConnections,
 				"all backends of the pool are in use, and none made room for the one that listens within server_connect_timeout")
 		case <-l.wake:

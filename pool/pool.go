@@ -75,6 +75,8 @@ type Pool struct {
 	// servers.mu both.
 	queued *attendance
 
+	lending atomic.Uint32 // a lending; written under mu
+
 	// mu guards all below. It is held for short, on the path of every lease;
 	// no call out of the package is made under it, but for puddle's.
 	mu         sync.Mutex
@@ -169,12 +171,7 @@ func (p *Pool) Set(s Settings) {
 func (p *Pool) outdate() (evict []*Backend) {
 	p.generation++
 	p.forgetAnswers()
-	for _, v := range p.variants {
-		if v.idle > 0 {
-			evict = append(evict, p.leaveAll(p.takeAllIdle(v))...)
-		}
-	}
-	return evict
+	return p.leaveIdle()
 }
 
 // begin goes on after outdate, or after settings that leave the backends as they are.

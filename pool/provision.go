@@ -30,6 +30,10 @@ func (p *Pool) provision() {
 	var evict *Backend
 	starved := false
 	p.mu.Lock()
+	if p.Halted() {
+		p.mu.Unlock()
+		return
+	}
 	if p.place.wanted && !p.closed {
 		evict, starved = p.takePlace(now)
 	}
@@ -295,7 +299,7 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	p.mu.Lock()
 	p.opening--
 	p.closing++ // until outlastFailed
-	again := p.killed(e.Code) || p.outdated(e.Code, o, now)
+	again := p.Halted() || p.killed(e.Code) || p.outdated(e.Code, o, now)
 	all := concernsAll(e.Code, o.params)
 	pause := all && !again && kind != troubleAway && p.failure.note(e, kind, now, p.settings.LoginRetry, chance)
 	if pause {

@@ -25,6 +25,10 @@ func (p *Pool) Replicate(t Taker, params []wire.Param) *wire.Error {
 		p.mu.Unlock()
 		return errDrained
 	}
+	if p.Halted() {
+		p.mu.Unlock()
+		return p.errPaused()
+	}
 	if e := p.budget.replicas.admit(p.Database, s.MaxReplicas, s.MaxDatabaseReplicas); e != nil {
 		p.mu.Unlock()
 		return e

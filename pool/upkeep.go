@@ -40,7 +40,7 @@ func (p *Pool) Upkeep(clients int) {
 	p.mu.Unlock()
 
 	for _, t := range overdue {
-		t.Refuse(late("query_wait_timeout", s.QueryWait, reason))
+		t.Refuse(p.lateFor(&s, reason))
 	}
 	for _, t := range patient {
 		t.Waits()
@@ -90,7 +90,7 @@ func (p *Pool) usable() int { return p.opening + p.idle + p.lent - p.leaving }
 func (p *Pool) fillToMin(now time.Duration) (blocked bool) {
 	s := &p.settings
 	p.unfilled = false
-	if s.MinSize == 0 || p.closed || p.vacates(now) || p.failure.refuses(now) != nil {
+	if s.MinSize == 0 || p.closed || p.Halted() || p.vacates(now) || p.failure.refuses(now) != nil {
 		return false
 	}
 	v := p.variant("", nil)
@@ -115,7 +115,6 @@ var errDrained = wire.Fatalf(wire.CodeAdminShutdown, "terminating connection due
 // Drain closes all idle backends, and all others when they come back. Nobody
 // is lent one any more; those who wait are refused.
 func (p *Pool) Drain() {
-	var evict []*Backend
 	var refused []Taker
 	p.mu.Lock()
 	p.closed = true
@@ -123,11 +122,7 @@ func (p *Pool) Drain() {
 		p.line.remove(w)
 		refused = append(refused, w.Taker)
 	}
-	for _, v := range p.variants {
-		if v.idle > 0 {
-			evict = append(evict, p.leaveAll(p.takeAllIdle(v))...)
-		}
-	}
+	evict := p.leaveIdle()
 	p.mu.Unlock()
 	for _, t := range refused {
 		t.Refuse(errDrained)

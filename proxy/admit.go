@@ -27,7 +27,11 @@ func (l *login) enter() bool {
 	if l.ask.console {
 		return l.enterConsole()
 	}
-	cp, e := w.proxy.poolFor(l.ask.database, l.ask.user)
+	e := w.proxy.restraint.Load().admits(l.ask.database)
+	var cp *clientPool
+	if e == nil {
+		cp, e = w.proxy.poolFor(l.ask.database, l.ask.user)
+	}
 	if e != nil {
 		if l.ask.replication == replicationPhysical {
 			// pg_basebackup and pg_receivewal name "replication" by themselves, and

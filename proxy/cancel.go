@@ -54,6 +54,14 @@ func (c *client) cancel(done func(), tries int) {
 		done()
 		return
 	}
+	if c.extra != nil && c.extra.cancels != nil {
+		select {
+		case c.extra.cancels <- struct{}{}:
+		default: // there is one already
+		}
+		done()
+		return
+	}
 	s := c.server
 	switch {
 	case c.cancelHearing():

@@ -64,8 +64,10 @@ type extra struct {
 	why      string        // it was closed, "" if it left of itself
 	pinSince time.Duration // it keeps its backend; 0 if it does not
 	pinTold  bool          // the log has a line about its pin
-	stalled  time.Duration // when checkStall last saw it get on; 0 if it does not stand still
-	moved    uint32        // the connection's Moved then
+	// cancels holds a cancel request, if it is a client of the console.
+	cancels chan struct{}
+	stalled time.Duration // when checkStall last saw it get on; 0 if it does not stand still
+	moved   uint32        // the connection's Moved then
 }
 
 // more is what few clients need.

@@ -21,6 +21,7 @@ type Console interface {
 type ConsoleClient struct {
 	User, Database string               // Database is the one that it asked for
 	Rights         func() ConsoleRights // what it may do now
+	Cancels        <-chan struct{}      // holds a cancel request that has come for it
 }
 
 // ConsoleRights are what a client may do on the console.
@@ -53,6 +54,8 @@ func (l *login) enterConsole() bool {
 	out = wire.AppendBackendKeyData(out, c.pid, p.cancelKey(c, c.pid))
 	out = wire.AppendReadyForQuery(out, 'I')
 	w.buf = out[:0]
+	c.more().cancels = make(chan struct{}, 1)
+	c.keyed.Store(true)
 	c.conn.Send(out)
 	l.in()
 	c.post(func() { c.serveConsole(self) })
@@ -74,18 +77,26 @@ func (c *client) serveConsole(self bool) {
 	}
 	c.console.Store(&conn)
 	user := c.userName()
-	client := ConsoleClient{User: user, Database: c.pool.key.database}
+	client := ConsoleClient{User: user, Database: c.pool.key.database, Cancels: c.extra.cancels}
 	client.Rights = func() ConsoleRights {
 		if self {
 			return ConsoleRights{Read: true, Admin: true}
 		}
 		return p.rules.Load().consoleRights(user)
 	}
+	admins := int32(0)
+	if client.Rights().Admin {
+		admins = 1
+	}
+	p.consoleAdmins.Add(admins)
 	go func() {
 		if err := p.opts.Console.Serve(conn, client); err != nil {
 			p.log.Info("a client of the console was closed", "client", c.id, "err", err)
 		}
 		conn.Close()
+		if p.consoleAdmins.Add(-admins) == 0 {
+			p.endSuspension()
+		}
 		c.post(c.finish)
 	}()
 }

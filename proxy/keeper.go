@@ -32,11 +32,7 @@ func (p *Proxy) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			for _, cp := range p.pools() {
-				if cp.pool != nil {
-					cp.pool.Upkeep(int(cp.clients.Load()))
-				}
-			}
+			p.upkeep()
 			if now.Sub(digested) >= digestEvery {
 				p.digestsDue()
 				p.tellOfCatalogs()
@@ -68,6 +64,18 @@ func (p *Proxy) keep(ctx context.Context) {
 				p.measure()
 				memory = now
 			}
+		}
+	}
+}
+
+// upkeep is that of the pools. While nothing is read, nothing is anybody's delay.
+func (p *Proxy) upkeep() {
+	if p.restraint.Load().mode == modeSuspended {
+		return
+	}
+	for _, cp := range p.pools() {
+		if cp.pool != nil {
+			cp.pool.Upkeep(int(cp.clients.Load()))
 		}
 	}
 }

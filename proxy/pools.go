@@ -126,6 +126,9 @@ func (p *Proxy) makePool(key poolKey, db *config.Database, r *rules) *clientPool
 	cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), nil)
 	cp.conf.Store(sessionConfig(r.config, db, cp, key.user, p))
 	cp.pool = pool.New(key.database, key.user, p, p.dial, secure, p.budget, p.started, p.nextID, s)
+	if p.restraint.Load().pauses(key.database) {
+		cp.pool.Pause()
+	}
 	return cp
 }
 
@@ -154,7 +157,7 @@ func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, user s
 	s := &session.Config{
 		ResetQuery: c.ServerResetQuery, Shared: cp.shared, Catalog: &cp.catalog.Catalog, User: user,
 		Signal:      func(sig session.Signal) bool { return p.signal(cp, sig) },
-		Waiting:     func() bool { return cp.pool.Waiting() },
+		Waiting:     func() bool { return cp.pool.Waiting() || cp.pool.Halted() },
 		Listening:   func() bool { return cp.pool.Listener().Connected() },
 		MaxPrepared: c.MaxPreparedStatementsFor(db), MaxPinned: c.MaxPinnedFor(db, user), LeakCheck: c.LeakCheckFor(db),
 	}

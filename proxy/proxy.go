@@ -72,6 +72,12 @@ type Proxy struct {
 	servers  servers
 	draining atomic.Bool
 
+	// commanding lets one command change the restraint at a time; it is held for no wait.
+	commanding sync.Mutex
+	restraint  atomic.Pointer[restraint]
+	// consoleAdmins counts the console's clients that may do everything.
+	consoleAdmins atomic.Int32
+
 	// secrets are what the files and commands that passwords come from give.
 	secrets *secrets.Store
 	// base is the configuration in force, without what secrets gives; guarded by
@@ -111,6 +117,7 @@ type Proxy struct {
 func New(c *config.Config, opts Options) (*Proxy, error) {
 	p := &Proxy{opts: opts, log: opts.Log, started: time.Now(), budget: pool.NewBudget(), counts: newClientCounts(), stopped: make(chan struct{})}
 	rand.Read(p.secret[:])
+	p.restraint.Store(new(restraint))
 	p.mu.pools, p.mu.catalogs = map[poolKey]*clientPool{}, catalogs{}
 	p.findings = newFindings()
 	p.servers.all, p.servers.open = map[*server]struct{}{}, map[processKey]*server{}

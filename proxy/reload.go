@@ -1,6 +1,11 @@
 package proxy
 
-import "pgweir/config"
+import (
+	"errors"
+
+	"pgweir/config"
+	"pgweir/wire"
+)
 
 // Reload reads the configuration again and puts it in force: everything that
 // can fail is done first, so that a bad file changes nothing.
@@ -20,6 +25,40 @@ func (p *Proxy) Reload() error {
 	p.log.Info("configuration reloaded")
 	return nil
 }
+
+// Set changes one general setting until the next reload: as a reload of the same
+// configuration would that says so.
+func (p *Proxy) Set(key, value string) error {
+	p.reloads.Lock()
+	defer p.reloads.Unlock()
+	p.applying.Lock()
+	base := p.base
+	p.applying.Unlock()
+	c, name, err := base.With(key, value)
+	if err == nil {
+		err = p.Apply(c)
+	}
+	if err != nil {
+		return setError(err)
+	}
+	p.log.Info("a setting was changed on the console, until the next reload", "setting", name)
+	return nil
+}
+
+// setError has the SQLSTATE that PostgreSQL gives for its own settings.
+func setError(err error) error {
+	code := wire.CodeInvalidParameterValue
+	switch {
+	case errors.Is(err, config.ErrAtRestart):
+		code = codeCannotChangeNow
+	case errors.Is(err, config.ErrSecret):
+		code = wire.CodeInsufficientPrivilege
+	}
+	return wire.Errorf(code, "%s", err.Error())
+}
+
+// codeCannotChangeNow is cant_change_runtime_param.
+const codeCannotChangeNow = "55P02"
 
 // Apply puts a configuration in force; the lock on reloads is held. Clients that are
 // in stay in; a pool whose database is no longer configured serves them to their end

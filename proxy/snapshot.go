@@ -60,6 +60,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	for _, row := range r.config.Settings() {
 		s.Config = append(s.Config, status.Setting(row))
 	}
+	s.Mode = p.restraint.Load().mode.status()
 	s.AuthQuery = p.authQuery()
 	s.Logins = p.loginStatus(d == status.Full)
 	s.Lists = p.countLists(s, r, len(clients))
@@ -129,6 +130,7 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 		return out
 	}
 	c := cp.pool.Counts()
+	out.Paused = cp.pool.Halted()
 	out.Size = cp.pool.Settings().Size
 	in := min(c.Waiting-c.WaitingLogins, out.ClientsActive)
 	out.ClientsWaiting = in + c.WaitingLogins
@@ -313,6 +315,7 @@ func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
 			names[q.Database] = true
 		}
 	}
+	restraint := p.restraint.Load()
 	for name := range names {
 		db, ok := c.Database(name)
 		if !ok {
@@ -326,6 +329,7 @@ func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
 			PoolMode: db.PoolMode, MaxConnections: c.MaxDBConnectionsFor(db),
 			Connections: p.budget.Database(name),
 			MaxClients:  c.MaxDBClientConnectionsFor(db), Clients: clients[name],
+			Paused: restraint.pauses(name), Disabled: restraint.disabled[name],
 		})
 	}
 	slices.SortFunc(s.Databases, func(a, b status.Database) int { return cmp.Compare(a.Name, b.Name) })

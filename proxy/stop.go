@@ -18,6 +18,7 @@ func (p *Proxy) Drain(deadline time.Duration) {
 		return
 	}
 	p.log.Info("shutting down", "deadline", deadline)
+	p.endSuspension()
 	p.closeListeners()
 	for _, w := range p.workers {
 		w.post(func() { p.endIdle(w) })

@@ -78,6 +78,10 @@ func (w *worker) holder(s *server) *client {
 // tick ends what has taken too long.
 func (w *worker) tick(time.Duration) {
 	now := w.now()
+	if w.loop.Suspended() {
+		w.endClosing(now)
+		return
+	}
 	r := w.proxy.rules.Load()
 	for c := range w.logins {
 		c.login.checkProbe(now, r.config.ServerConnectTimeout)
@@ -92,11 +96,7 @@ func (w *worker) tick(time.Duration) {
 	for c, i := range w.idlers {
 		c.checkIdle(w, i, now)
 	}
-	for c := range w.closing {
-		if now-c.since > closeGrace {
-			c.finish()
-		}
-	}
+	w.endClosing(now)
 	if now-w.heard >= silenceEvery {
 		w.heard = now
 		w.checkSilence(now, r.keepAlive.Patience())
@@ -122,5 +122,14 @@ func (w *worker) tick(time.Duration) {
 	clear(w.looked)
 	if w.proxy.draining.Load() {
 		w.proxy.endIdle(w)
+	}
+}
+
+// endClosing closes the clients that take too long to read their last message.
+func (w *worker) endClosing(now time.Duration) {
+	for c := range w.closing {
+		if now-c.since > closeGrace {
+			c.finish()
+		}
 	}
 }

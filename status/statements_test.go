@@ -16,7 +16,7 @@ var statements = []string{"Pins.Statement", "Leaks.Statement", "Shapes.Statement
 // PostgreSQL's. A new text belongs to one of the two lists.
 var harmless = []string{
 	"Pools.Refusal",
-	"Version", "NotReady",
+	"Version", "Mode", "NotReady",
 	"Databases.Name", "Databases.Host", "Databases.Database", "Databases.ForceUser", "Databases.PoolMode",
 	"Users.Name", "Users.PoolMode",
 	"Pools.Database", "Pools.User", "Pools.Mode", "Pools.PinnedBy.key", "Pools.Evidence.Shapes.key",

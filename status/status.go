@@ -36,6 +36,7 @@ type Snapshot struct {
 	At        time.Time // when it was taken
 	Started   time.Time // when this process began to serve
 	Version   string    // pgweir's own version, "0.1.0"
+	Mode      Mode
 	Databases []Database
 	Users     []User
 	Pools     []Pool     // in order of database, then user; the console's own pool is among them
@@ -233,6 +234,16 @@ type Client struct{ Conn }
 
 // Server is a connection of pgweir to a backend.
 type Server struct{ Conn }
+
+// Mode is what the console has said of all clients, in the words of SHOW STATE.
+type Mode string
+
+// Modes.
+const (
+	Active    Mode = "active"
+	Paused    Mode = "paused"    // PAUSE, or KILL, without a database
+	Suspended Mode = "suspended" // SUSPEND
+)
 
 // Database is one [databases.NAME] in force, or one that came to be through "*".
 type Database struct {

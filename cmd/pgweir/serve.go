@@ -20,7 +20,6 @@ import (
 	"pgweir/pgbouncer"
 	"pgweir/proxy"
 	"pgweir/status"
-	"pgweir/wire"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -320,13 +319,20 @@ func (f *frontDesk) Serve(conn net.Conn, c proxy.ConsoleClient) error {
 		}
 		return console.None
 	}
-	return console.Serve(conn, console.Client{User: c.User, Database: c.Database, Access: access}, consoleControl{f.proxy, f})
+	return console.Serve(conn, console.Client{User: c.User, Database: c.Database, Access: access}, consoleControl{f.proxy, f, c})
 }
 
 // consoleControl is for console.Control.
 type consoleControl struct {
 	*proxy.Proxy
-	desk *frontDesk
+	desk   *frontDesk
+	client proxy.ConsoleClient
+}
+
+func (c consoleControl) Canceled() <-chan struct{} { return c.client.Cancels }
+
+func (c consoleControl) Issued(command string) {
+	c.desk.log.Info("a command on the console", "user", c.client.User, "command", command)
 }
 
 func (c consoleControl) Snapshot(d status.Detail) *status.Snapshot {
@@ -346,14 +352,12 @@ func (c consoleControl) Shutdown(mode console.ShutdownMode) error {
 	}
 }
 
-func (c consoleControl) Set(key, _ string) error {
-	for _, row := range c.Config().Settings() {
-		if row.Key == key {
-			return wire.Errorf(wire.CodeFeatureNotSupported,
-				"\"%s\" is set in the configuration file; RELOAD puts a change in force", key)
-		}
+func (c consoleControl) Set(key, value string) error {
+	if err := c.Proxy.Set(key, value); err != nil {
+		return err
 	}
-	return wire.Errorf(wire.CodeInvalidParameterValue, "unknown setting \"%s\"", key)
+	setLevel(c.desk.level, c.Config().LogLevel)
+	return nil
 }
 
 func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {

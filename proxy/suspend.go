@@ -1,0 +1,87 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// suspendTime is how long peers may take to read what is for them; PgBouncer's
+// suspend_timeout.
+const suspendTime = 10 * time.Second
+
+// Suspend stops the reading of all connections but the console's, and waits until all that
+// was received has been sent on. Nobody is accepted either: RESUME comes from a client of
+// the console that is there, and without one that could say it the suspension ends.
+func (p *Proxy) Suspend(ctx context.Context) error {
+	err := p.restrain(func(r *restraint) error {
+		if err := p.notBusy(r); err != nil {
+			return err
+		}
+		if len(r.paused) > 0 {
+			return commandError("cannot suspend with paused databases")
+		}
+		r.mode = modeSuspended
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	p.setSuspended(true)
+	ctx, stop := context.WithTimeout(ctx, suspendTime)
+	defer stop()
+	unsent := 0
+	err = p.await(ctx, nil, func() (bool, error) {
+		if p.restraint.Load().mode != modeSuspended {
+			return false, commandError("RESUME has ended the suspension")
+		}
+		unsent = 0
+		for _, w := range p.workers {
+			w.do(func() { unsent += w.loop.Unsent() })
+		}
+		return unsent == 0, nil
+	}, func() string { return fmt.Sprintf("%d connections whose other end does not read", unsent) })
+	if err != nil {
+		p.endSuspension()
+	}
+	return err
+}
+
+// setSuspended has the loops follow the restraint.
+func (p *Proxy) setSuspended(suspended bool) {
+	for _, w := range p.workers {
+		w.do(func() {
+			if !suspended {
+				w.loop.Restart()
+				w.forgetStalls()
+				return
+			}
+			w.loop.Suspend()
+		})
+	}
+}
+
+// forgetStalls has nobody be blamed for the time in which the loop read nothing.
+func (w *worker) forgetStalls() {
+	for _, s := range w.leased {
+		s.silent, s.holder.silent = silence{}, silence{}
+		if c := w.holder(s); c != nil && c.extra != nil {
+			c.extra.stalled = 0
+		}
+	}
+}
+
+// endSuspension ends a suspension that nobody is there to end.
+func (p *Proxy) endSuspension() {
+	ended := false
+	p.restrain(func(r *restraint) error {
+		if ended = r.mode == modeSuspended; ended {
+			r.mode = modeActive
+		}
+		return nil
+	})
+	if ended {
+		p.log.Info("the suspension has ended")
+		p.setSuspended(false)
+	}
+}

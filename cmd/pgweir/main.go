@@ -28,7 +28,7 @@ func main() {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newServeCmd(), newCheckCmd(), newImportCmd(), newDemoCmd(), newCensusCmd(), newLoadtestCmd(), newTopCmd(),
-		newHealthCmd(), newVersionCmd())
+		newHealthCmd(), newGenerateCmd(), newVersionCmd())
 	if err := root.Execute(); err != nil {
 		if !errors.Is(err, errCheckFailed) {
 			fmt.Fprintln(os.Stderr, "pgweir:", err)

@@ -55,7 +55,7 @@ func TestHealthSaysWhetherClientsCanBeServed(t *testing.T) {
 
 func TestHealthKnowsAPgweirWithoutHTTPByItsPort(t *testing.T) {
 	t.Parallel()
-	const quiet = "http_listen = ''\nmax_client_conn = 1\n"
+	const quiet = "http_listen = ''\n"
 	key := map[string]string{}
 	cert, private := newAuthority(t, "authority").Sign(t, "localhost")
 	key["server.crt"], key["server.key"] = cert, private

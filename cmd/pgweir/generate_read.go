@@ -46,7 +46,6 @@ type foundDatabase struct{ name, owner string }
 // readServer logs in and reads all that a configuration takes.
 func readServer(ctx context.Context, c *pgx.ConnConfig, secrets bool) (*foundServer, error) {
 	c.RuntimeParams["application_name"] = "pgweir generate"
-	c.RuntimeParams["search_path"] = "pg_catalog, pg_temp"
 	fail := func(err error) error {
 		return fmt.Errorf("--dsn: %w", shortened(serverLogin{user: c.User, dbname: c.Database}, err))
 	}
@@ -97,8 +96,9 @@ func securityOf(conn *pgconn.PgConn, host string) security {
 
 func (s *foundServer) read(ctx context.Context, conn *pgx.Conn) (err error) {
 	err = conn.QueryRow(ctx, `
-		select current_user::text, current_setting('server_version'), rolsuper, pg_has_role('pg_monitor', 'usage')
-		from pg_roles where rolname = current_user`).Scan(&s.user, &s.version, &s.superuser, &s.monitor)
+		select rolname::pg_catalog.text, pg_catalog.current_setting('server_version'), rolsuper,
+		       pg_catalog.pg_has_role('pg_monitor', 'usage')
+		from pg_catalog.pg_roles where rolname operator(pg_catalog.=) current_user`).Scan(&s.user, &s.version, &s.superuser, &s.monitor)
 	if err != nil {
 		return err
 	}
@@ -106,8 +106,8 @@ func (s *foundServer) read(ctx context.Context, conn *pgx.Conn) (err error) {
 		return err
 	}
 	rows, err := conn.Query(ctx, `
-		select datname::text, pg_get_userbyid(datdba)::text from pg_database
-		where datallowconn and not datistemplate order by datname = 'postgres', datname`)
+		select datname::pg_catalog.text, pg_catalog.pg_get_userbyid(datdba)::pg_catalog.text from pg_catalog.pg_database
+		where datallowconn and not datistemplate order by datname operator(pg_catalog.=) 'postgres', datname`)
 	if err != nil {
 		return err
 	}
@@ -123,9 +123,9 @@ func (s *foundServer) read(ctx context.Context, conn *pgx.Conn) (err error) {
 // one who asks is among them: applications are none.
 func readSecrets(ctx context.Context, conn *pgx.Conn, self string) (entries []auth.Entry, err error) {
 	rows, err := conn.Query(ctx, `
-		select rolname::text, rolpassword from pg_authid
-		where rolcanlogin and rolpassword is not null and (not rolsuper or rolname = $1)
-		  and (rolvaliduntil is null or rolvaliduntil > now())
+		select rolname::pg_catalog.text, rolpassword from pg_catalog.pg_authid
+		where rolcanlogin and rolpassword is not null and (not rolsuper or rolname operator(pg_catalog.=) $1)
+		  and (rolvaliduntil is null or rolvaliduntil operator(pg_catalog.>) pg_catalog.now())
 		order by rolname`, self)
 	if err != nil {
 		return nil, err

@@ -110,8 +110,5 @@ require (
 	golang.org/x/sys v0.49.0
 	helm.sh/helm/v3 v3.22.0
 	k8s.io/api v0.37.2
-	pgweir v0.0.0
 	sigs.k8s.io/yaml v1.6.0
 )
-
-replace pgweir => ../

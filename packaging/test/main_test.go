@@ -4,7 +4,6 @@
 package test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,15 +15,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"pgweir/cluster"
 )
 
 // dist is the folder that has been built.
 var dist string
 
 // pg is on port 5432, where the packaged configuration looks for it.
-var pg *cluster.Cluster
+var pg *server
 
 const (
 	insideVar = "PGWEIR_DIST_INSIDE"
@@ -73,15 +70,10 @@ func run(m *testing.M) (code int, err error) {
 	if _, err := os.Stat(filepath.Join(dist, "SHA256SUMS")); err != nil {
 		return 1, fmt.Errorf("run make dist first: %w", err)
 	}
-	programs, err := cluster.Find(os.Getenv("PGWEIR_TEST_PG_BIN"))
-	if err != nil {
+	if pg, err = startServer(); err != nil {
 		return 1, err
 	}
-	pg, err = cluster.Start(context.Background(), programs, cluster.Options{Port: 5432, HBA: []string{"local all all trust", "host all all all scram-sha-256"}})
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, pg.Close()) }()
+	defer func() { err = errors.Join(err, pg.close()) }()
 	if out, err := exec.Command("psql", "-h", pg.SocketDir, "-U", "postgres", "-c", "create role app login password 'secret'").CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("%w: %s", err, out)
 	}

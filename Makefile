@@ -7,6 +7,12 @@ FUZZTIME ?= 30s
 SEEDS    ?= 100000
 FIRST    ?= 1
 
+# What make dist builds: the version, the time of all files (the same tree and the same
+# time give the same bytes), and where the Homebrew formula will find the archives.
+VERSION  ?= $(shell sed -n 's/^var version = "\(.*\)"/\1/p' cmd/pgweir/main.go)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+DIST_URL ?= https://example.com/pgweir
+
 # The packages in which goroutines share memory; they are tested with -race.
 RACE := pool|loop|throttle|proof|proxy|console|auth|child|census|web|loadtest|top|secrets
 
@@ -19,7 +25,7 @@ RACED := $(addprefix integration/,cancel_storm_test.go cancel_test.go client_lim
 	state_startup_test.go stop_test.go waiting_test.go)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-race test-versions regress conformance bench fuzz simulate fmt lint clean install-postgres need-go
+.PHONY: help build demo test test-race test-versions regress conformance bench fuzz simulate fmt lint dist test-dist clean install-postgres need-go
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +96,15 @@ lint: need-go ## Check format, vet (Linux and macOS) and staticcheck
 	GOOS=darwin $(GO) vet ./...
 	@echo "== staticcheck"
 	$(GO) tool staticcheck ./...
+
+dist: need-go ## Build packages, archives and the image into dist/ (VERSION=0.1.0)
+	cd packaging && $(GO) run ./dist -version "$(VERSION)" -epoch "$(SOURCE_DATE_EPOCH)" -url "$(DIST_URL)" -out ../dist
+
+test-dist: dist ## Install what make dist builds, and run it; lint the Helm chart (root, Debian)
+	@scripts/install-postgres server psql openssl
+	@command -v rpm >/dev/null || scripts/install-rpm
+	@unformatted=$$(cd packaging && gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	cd packaging && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 clean: ## Delete what was built
 	rm -rf bin dist

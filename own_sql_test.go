@@ -17,7 +17,7 @@ import (
 
 // foreignSQL are folders and files whose SQL is not pgweir's own, or runs on a
 // throwaway server: workloads, and advice for operators.
-var foreignSQL = []string{"demo/", "bench/", "integration/", "health/", "console/", "top/", "loadtest/workload.go"}
+var foreignSQL = []string{"demo/", "bench/", "integration/", "health/", "console/", "top/", "loadtest/workload.go", "cmd/pgweir/generate_text.go"}
 
 // guardedSQL are texts, by the file and the name that they are declared with,
 // that run under a search_path of pg_catalog alone, which their package tests.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -113,11 +114,14 @@ func (c *Config) CheckHTTP(at netip.Addr) error {
 // HTTPProof tells whether those who ask have to prove that they may.
 func (c *Config) HTTPProof() bool { return c.HTTPTokenFile != "" || c.HTTPTLSCAFile != "" }
 
+// ErrNoHTTP is that http_listen is empty.
+var ErrNoHTTP = errors.New("http_listen is empty: that pgweir serves no HTTP")
+
 // HTTPURL is where a program on this machine finds what http_listen serves. The
-// error says why it finds nothing.
+// error says why it finds nothing; it may be ErrNoHTTP.
 func (c *Config) HTTPURL() (string, error) {
 	if c.HTTPListen == "" {
-		return "", fmt.Errorf("%s: http_listen is empty: that pgweir serves no HTTP", c.Path)
+		return "", fmt.Errorf("%s: %w", c.Path, ErrNoHTTP)
 	}
 	host, port, err := net.SplitHostPort(c.HTTPListen)
 	if err != nil {

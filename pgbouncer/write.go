@@ -100,7 +100,7 @@ func (b *block) write(w *strings.Builder) {
 		fmt.Fprintln(w, asComment(c))
 	}
 	if b.table != nil {
-		fmt.Fprintf(w, "[%s.%s]\n", b.table[0], tomlKey(b.table[1]))
+		fmt.Fprintf(w, "[%s.%s]\n", b.table[0], config.KeyOf(b.table[1]))
 	}
 	for i := range b.lines {
 		l := &b.lines[i]
@@ -110,7 +110,7 @@ func (b *block) write(w *strings.Builder) {
 		if l.key == "" {
 			continue
 		}
-		fmt.Fprintf(w, "%s = %s", tomlKey(l.key), tomlValue(l.value))
+		fmt.Fprintf(w, "%s = %s", config.KeyOf(l.key), tomlValue(l.value))
 		if l.remark != "" {
 			fmt.Fprintf(w, " # %s", l.remark)
 		}
@@ -132,22 +132,10 @@ func asComment(text string) string {
 	return text
 }
 
-func tomlKey(key string) string {
-	for _, c := range []byte(key) {
-		if !(isAlnum(c) || c == '_' || c == '-') {
-			return tomlString(key)
-		}
-	}
-	if key == "" {
-		return `""`
-	}
-	return key
-}
-
 func tomlValue(value any) string {
 	switch v := value.(type) {
 	case string:
-		return tomlString(strings.ReplaceAll(v, "${", "$${"))
+		return config.TextOf(v)
 	case int64:
 		return strconv.FormatInt(v, 10)
 	case bool:
@@ -160,23 +148,4 @@ func tomlValue(value any) string {
 		return "[" + strings.Join(out, ", ") + "]"
 	}
 	panic("bug: unknown type of a value")
-}
-
-// tomlString is a basic string of TOML.
-func tomlString(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < ' ' || r == 0x7f:
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }

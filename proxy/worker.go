@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"time"
 
 	"pgweir/loop"
@@ -64,6 +65,22 @@ func (w *worker) do(f func()) {
 	case <-done:
 	case <-w.loop.Done():
 	}
+}
+
+// LoopsAnswer returns when each event loop has come to what was posted to it: all serve
+// their clients. It waits for as long as one does not, and the error is ctx's then.
+func (p *Proxy) LoopsAnswer(ctx context.Context) error {
+	for _, w := range p.workers {
+		came := make(chan struct{})
+		w.post(func() { close(came) })
+		select {
+		case <-came:
+		case <-w.loop.Done():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // holder is the client of this loop that holds a backend, if there is one.

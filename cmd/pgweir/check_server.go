@@ -191,25 +191,31 @@ func askServer(ctx context.Context, login serverLogin) (status.ServerLimits, err
 	}
 	defer conn.Close(ctx)
 
-	var l status.ServerLimits
+	l, err := serverLimits(ctx, conn)
+	if err != nil {
+		return status.ServerLimits{}, shortened(login, err)
+	}
+	return l, nil
+}
+
+// serverLimits reads how many backends a server gives, and to whom.
+func serverLimits(ctx context.Context, conn *pgx.Conn) (l status.ServerLimits, err error) {
 	err = conn.QueryRow(ctx, `
 		select pg_catalog.current_setting('max_connections')::pg_catalog.int4,
 		       pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4,
 		       coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4`).
 		Scan(&l.MaxConnections, &l.SuperuserReserved, &l.Reserved)
 	if err != nil {
-		return status.ServerLimits{}, shortened(login, err)
+		return l, err
 	}
 	// Superusers are bound by neither limit.
 	if l.Roles, err = readLimits(ctx, conn,
 		`select rolname::pg_catalog.text, rolconnlimit from pg_catalog.pg_roles where rolconnlimit operator(pg_catalog.>=) 0 and not rolsuper`); err != nil {
-		return status.ServerLimits{}, shortened(login, err)
+		return l, err
 	}
-	if l.Databases, err = readLimits(ctx, conn,
-		`select datname::pg_catalog.text, datconnlimit from pg_catalog.pg_database where datconnlimit operator(pg_catalog.>=) 0`); err != nil {
-		return status.ServerLimits{}, shortened(login, err)
-	}
-	return l, nil
+	l.Databases, err = readLimits(ctx, conn,
+		`select datname::pg_catalog.text, datconnlimit from pg_catalog.pg_database where datconnlimit operator(pg_catalog.>=) 0`)
+	return l, err
 }
 
 func readLimits(ctx context.Context, conn *pgx.Conn, query string) (map[string]int, error) {

@@ -27,6 +27,7 @@ type httpAccess struct {
 
 	token string // that find has found; "": none
 	tls   *tls.Config
+	read  *config.Config // by find; nil: it has not needed it
 }
 
 func (a *httpAccess) flags(cmd *cobra.Command) {
@@ -85,6 +86,7 @@ func (a *httpAccess) fromConfig() error {
 	if err != nil {
 		return fmt.Errorf("looking for http_listen (--url goes without): %w", err)
 	}
+	a.read = c
 	if a.url, err = c.HTTPURL(); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func importINI(path, out string, force bool, stdout, stderr io.Writer) error {
 	if sameFile(path, out) {
 		return fmt.Errorf("%s is the file that is read", out)
 	}
-	if err := writeImported(im.Text, out, force, stdout); err != nil {
+	if err := writePrivate(im.Text, out, force, stdout); err != nil {
 		return err
 	}
 	for _, n := range pgbouncer.Matters(im.Notes) {
@@ -70,8 +70,9 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// writeImported writes a file that nobody else may read: there are passwords in it.
-func writeImported(text []byte, out string, force bool, stdout io.Writer) error {
+// writePrivate writes a file that nobody else may read, as there may be passwords in it,
+// or to stdout if it has no name.
+func writePrivate(text []byte, out string, force bool, stdout io.Writer) error {
 	if out == "" {
 		_, err := stdout.Write(text)
 		return err

@@ -27,7 +27,8 @@ func main() {
 		Version:       version,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServeCmd(), newCheckCmd(), newImportCmd(), newDemoCmd(), newCensusCmd(), newLoadtestCmd(), newTopCmd(), newVersionCmd())
+	root.AddCommand(newServeCmd(), newCheckCmd(), newImportCmd(), newDemoCmd(), newCensusCmd(), newLoadtestCmd(), newTopCmd(),
+		newHealthCmd(), newGenerateCmd(), newVersionCmd())
 	if err := root.Execute(); err != nil {
 		if !errors.Is(err, errCheckFailed) {
 			fmt.Fprintln(os.Stderr, "pgweir:", err)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,15 +15,56 @@ import (
 // say that it is ready, as Debian's unit for PgBouncer does (sd_notify(3)).
 type serviceManager struct {
 	socket string // "": there is none, or it asks for nothing
+	// watchdog is how long it may hear nothing before it ends the program
+	// (WatchdogSec=); 0: it does not watch.
+	watchdog time.Duration
 }
 
-// notifyVar has the name of systemd's socket.
-const notifyVar = "NOTIFY_SOCKET"
+const (
+	notifyVar = "NOTIFY_SOCKET" // the name of systemd's socket
+	// watchdogVar has the microseconds of WatchdogSec=, and watchedVar the process
+	// that they are meant for (sd_watchdog_enabled(3)).
+	watchdogVar = "WATCHDOG_USEC"
+	watchedVar  = "WATCHDOG_PID"
+)
 
 func newServiceManager() serviceManager {
 	m := serviceManager{socket: os.Getenv(notifyVar)}
-	os.Unsetenv(notifyVar) // for the commands that passwords come from
+	usec, err := strconv.ParseInt(os.Getenv(watchdogVar), 10, 64)
+	pid := os.Getenv(watchedVar)
+	if err == nil && usec > 0 && usec <= maxWatchdog.Microseconds() && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
+		m.watchdog = time.Duration(usec) * time.Microsecond
+	}
+	for _, name := range []string{notifyVar, watchdogVar, watchedVar} {
+		os.Unsetenv(name) // for the commands that passwords come from
+	}
 	return m
+}
+
+// maxWatchdog is the longest WatchdogSec= that is heeded.
+const maxWatchdog = 24 * time.Hour
+
+// keepAlive tells the manager twice in each of its periods that the program works, as
+// long as answer returns, which waits for what must not hang. It ends with ctx.
+func (m serviceManager) keepAlive(ctx context.Context, answer func(context.Context) error) error {
+	if m.socket == "" || m.watchdog == 0 {
+		return nil
+	}
+	tick := time.NewTicker(m.watchdog / 2)
+	defer tick.Stop()
+	for {
+		if answer(ctx) != nil {
+			return nil
+		}
+		if err := m.say("WATCHDOG=1"); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 func (m serviceManager) ready() error { return m.say("READY=1") }

@@ -118,10 +118,10 @@ type Waiter struct {
 	Likes func(*Backend) bool
 	// Login says that w waits to be let in. It changes in no line.
 	Login bool
+	told  bool // that it waits
 
 	next, prev *Waiter
 	since      time.Duration
-	told       bool     // that it waits
 	number     uint64   // of this wait; 0 while it is in no line
 	fresh      *fresh   // no backend that is there will do; nil if any will
 	opening    *opening // a backend is being opened on its account

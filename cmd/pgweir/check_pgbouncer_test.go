@@ -29,13 +29,11 @@ func warnings(out string) (lines []string) {
 
 func TestCheckSaysWhatPgweirHasForPgBouncersNames(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"query_timeout = 30", `CONFIG:1: unknown setting "query_timeout"; it is PgBouncer's, and pgweir has none yet. Until then: PostgreSQL's statement_timeout.`},
 		{"verbose = 1", `CONFIG:1: unknown setting "verbose"; it is PgBouncer's name for what is log_level here. 0 is info, anything more is debug.`},
 		{"server_check_query = 'select 1'", `CONFIG:1: unknown setting "server_check_query"; it is PgBouncer's, and pgweir has none. A backend that has gone is noticed at once by the loop that watches it, so none is asked before it is used.`},
 		{"pidfile = 'x'", `CONFIG:1: unknown setting "pidfile"; it is PgBouncer's, for the process itself. With a config.toml it is the service manager's.`},
 		{"[databases.a]\nconnect_query = 'x'", `CONFIG:2: databases.a: unknown setting "connect_query"; it is PgBouncer's, and pgweir has none. ALTER DATABASE ... SET, or of the role, does what most are for.`},
 		{"[databases.a]\nreserve_pool = 1", `CONFIG:2: databases.a: unknown setting "reserve_pool"; it is PgBouncer's name for what is reserve_pool_size here. PgBouncer's old name.`},
-		{"[users.a]\ntransaction_timeout = 1", `CONFIG:2: users.a: unknown setting "transaction_timeout"; it is PgBouncer's, and pgweir has none yet. Until then: ALTER ROLE ... SET transaction_timeout (17).`},
 		{"[users.a]\nhost = 'x'", `CONFIG:2: users.a: unknown setting "host"; it belongs in a [databases.NAME]`},
 	} {
 		path := writeConfig(t, c.text)
@@ -156,7 +154,7 @@ func TestAPortIsTakenWhileSomebodyListens(t *testing.T) {
 func TestCheckReadsAPgBouncerINI(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "pooler.conf") // its content says what it is
-	text := "[databases]\napp = host=10.0.0.5 user=app max_db_client_connections=3\n[pgbouncer]\nauth_file = " + dir + "/users.txt\nlisten_addr = 127.0.0.1\nunix_socket_dir =\npool_mode = transaction\nserver_round_robin = 1\npkt_buf = 4096\n"
+	text := "[databases]\napp = host=10.0.0.5 user=app application_name=x\n[pgbouncer]\nauth_file = " + dir + "/users.txt\nlisten_addr = 127.0.0.1\nunix_socket_dir =\npool_mode = transaction\nserver_round_robin = 1\npkt_buf = 4096\n"
 	for name, text := range map[string]string{path: text, dir + "/users.txt": "\"app\" \"x\"\n"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -168,7 +166,7 @@ func TestCheckReadsAPgBouncerINI(t *testing.T) {
 	}
 	got := strings.Join(warnings(out), "\n")
 	for _, want := range []string{
-		path + ":2: databases.app.max_db_client_connections: Not there yet, so it has no effect. Until then: max_client_conn.",
+		path + ":2: databases.app.application_name: Has no counterpart. Clients have their own names, and pgweir",
 		path + ":8: server_round_robin: Has no counterpart.",
 	} {
 		if !strings.Contains(got, want) {

@@ -39,8 +39,10 @@ func TestADrainLetsTransactionsFinish(t *testing.T) {
 	for how, stop := range map[string]func(*testing.T, *weir){
 		"SIGTERM": signal(syscall.SIGTERM),
 		"SIGINT":  signal(syscall.SIGINT),
-		"SHUTDOWN WAIT_FOR_CLIENTS": func(t *testing.T, w *weir) {
+		"SIGTERM after SHUTDOWN WAIT_FOR_CLIENTS": func(t *testing.T, w *weir) {
 			must(t, connect(t, w.Console()), "SHUTDOWN WAIT_FOR_CLIENTS")
+			refusesConnections(t, w)
+			w.Signal(t, syscall.SIGTERM)
 		},
 		"SHUTDOWN WAIT_FOR_SERVERS": func(t *testing.T, w *weir) {
 			must(t, connect(t, w.Console()), "shutdown wait_for_servers;")
@@ -92,6 +94,39 @@ func TestADrainLetsTransactionsFinish(t *testing.T) {
 	}
 }
 
+// TestShutdownWaitForClientsServesThemToTheirEnd: they go when they like, and pgweir with
+// the last one.
+func TestShutdownWaitForClientsServesThemToTheirEnd(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"transaction", "session"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			w := startWeir(t, weirOptions{Top: "pool_mode = \"" + mode + "\"\nshutdown_timeout = \"1s\""})
+			first, last := connect(t, w.DSN()), connect(t, w.DSN())
+			console := connect(t, w.Console())
+			must(t, first, "begin")
+			must(t, console, "SHUTDOWN WAIT_FOR_CLIENTS")
+			refusesConnections(t, w)
+			if code, body := get(t, w, "/readyz"); code != 503 {
+				t.Errorf("/readyz: %d %s", code, body)
+			}
+			must(t, first, "commit")
+			must(t, first, "select 1") // though it has been at rest
+			if err := first.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			eventually(t, "one is left", func() bool { return rowsWith(show(t, console, "show clients"), "database", w.DB) == 1 })
+			must(t, last, "select 1")
+			if err := last.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if code := w.Exited(t, patience); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+		})
+	}
+}
+
 func TestADrainEndsAtItsDeadline(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"transaction", "session"} {
@@ -137,8 +172,8 @@ func TestASecondSignalAndAShutdownEndAtOnce(t *testing.T) {
 			refusesConnections(t, w)
 			w.Signal(t, syscall.SIGTERM)
 		},
-		"a signal after SHUTDOWN WAIT_FOR_CLIENTS": func(t *testing.T, w *weir) {
-			must(t, connect(t, w.Console()), "SHUTDOWN WAIT_FOR_CLIENTS")
+		"a signal after SHUTDOWN WAIT_FOR_SERVERS": func(t *testing.T, w *weir) {
+			must(t, connect(t, w.Console()), "SHUTDOWN WAIT_FOR_SERVERS")
 			refusesConnections(t, w)
 			w.Signal(t, syscall.SIGTERM)
 		},

@@ -71,6 +71,7 @@ type Proxy struct {
 	clients  registry
 	servers  servers
 	draining atomic.Bool
+	awaiting atomic.Bool // no client is accepted any more
 
 	// commanding lets one command change the restraint at a time; it is held for no wait.
 	commanding sync.Mutex

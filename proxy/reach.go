@@ -97,7 +97,7 @@ func (p *Proxy) allDown() (why string) {
 // while no server can be reached, and not while every pool that has been used
 // is refused by its server.
 func (p *Proxy) ready(pools []*clientPool) (ok bool, why string) {
-	if p.draining.Load() {
+	if p.draining.Load() || p.awaiting.Load() {
 		return false, "shutting down"
 	}
 	open := p.addressesWithBackends()

@@ -10,6 +10,23 @@ import (
 
 var errShutdown = wire.Fatalf(wire.CodeAdminShutdown, "terminating connection due to administrator command")
 
+// AwaitClients stops accepting clients, and serves those who are in until they have gone
+// of themselves. Stopped tells when it is over. Drain may cut it short.
+func (p *Proxy) AwaitClients() {
+	if p.draining.Load() || !p.awaiting.CompareAndSwap(false, true) {
+		return
+	}
+	p.log.Info("shutting down when the last client has gone")
+	p.endSuspension()
+	p.closeListeners()
+	go func() {
+		for !p.quiet() && !p.draining.Load() {
+			time.Sleep(20 * time.Millisecond)
+		}
+		p.Drain(0)
+	}()
+}
+
 // Drain stops accepting clients, closes those that are at rest, lets the
 // others finish their transactions until the deadline, then closes them too.
 // Stopped tells when it is over.

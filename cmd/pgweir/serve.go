@@ -168,7 +168,7 @@ type frontDesk struct {
 	hangups chan struct{}
 }
 
-type stopRequest struct{ atOnce bool }
+type stopRequest struct{ mode console.ShutdownMode }
 
 // errGivenUp is that a signal has ended the start.
 var errGivenUp = errors.New("the start was given up")
@@ -247,13 +247,17 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 				p.Drain(p.Config().ShutdownTimeout)
 			}
 		case r := <-f.stop:
-			stopping = true
 			f.tellManager(f.manager.stopping())
-			if r.atOnce {
+			switch r.mode {
+			case console.ShutdownImmediate:
 				p.Close()
 				return
+			case console.WaitForClients:
+				p.AwaitClients()
+			default:
+				stopping = true
+				p.Drain(p.Config().ShutdownTimeout)
 			}
-			p.Drain(p.Config().ShutdownTimeout)
 		case <-p.Stopped():
 			endHelpers()
 			p.Close()
@@ -346,7 +350,7 @@ func (c consoleControl) Snapshot(d status.Detail) *status.Snapshot {
 
 func (c consoleControl) Shutdown(mode console.ShutdownMode) error {
 	select {
-	case c.desk.stop <- stopRequest{atOnce: mode == console.ShutdownImmediate}:
+	case c.desk.stop <- stopRequest{mode}:
 		return nil
 	default:
 		return errors.New("already shutting down")

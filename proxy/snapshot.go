@@ -188,7 +188,7 @@ func (w *worker) countServers(servers []*server, s *status.Snapshot, at map[*cli
 // an answer.
 func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*clientPool]int) {
 	for _, b := range servers {
-		if c := w.holder(b); c != nil && c.pool != nil {
+		if c := w.holder(b); c != nil && c.pool != nil && c.login == nil { // at the login there is no session yet
 			r, _ := c.sess.Pins()
 			i, ok := at[c.pool]
 			if !ok {

@@ -141,7 +141,7 @@ func (c *Conn) Park() {
 	// As Received leaves it behind: afterwards it is too late for that.
 	c.paused, c.full = false, len(c.in) >= MaxKept
 	c.gathering, c.streak = false, 0
-	c.watch()
+	c.watchFor(!c.full && !c.ended) // Suspend does not concern it, nor will Restart
 	c.owner.Store(-l.id)
 }
 
@@ -164,6 +164,9 @@ func (c *Conn) Claim(l *Loop) bool {
 	}
 	from := c.home.Load()
 	if from == l {
+		if l.suspended {
+			c.watch()
+		}
 		return true
 	}
 	if sysReadable(int(c.fd)) {
@@ -277,12 +280,15 @@ func (c *Conn) Again() {
 // watch brings the poller's idea of c up to date. A descriptor of which
 // nothing is wanted is not watched at all: epoll would report its end over and
 // over.
-func (c *Conn) watch() (err error) {
+func (c *Conn) watch() (err error) { return c.watchFor(c.wantsRead()) }
+
+// watchFor is watch, and says whether c is to be watched for bytes.
+func (c *Conn) watchFor(read bool) (err error) {
 	l := c.home.Load()
 	if l == nil {
 		return nil
 	}
-	read, write := c.wantsRead(), len(c.out) > 0
+	write := len(c.out) > 0
 	switch {
 	case c.registered && read == c.reading && write == c.writing:
 		return nil

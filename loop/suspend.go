@@ -2,7 +2,8 @@ package loop
 
 // Suspend stops the reading of the loop's connections, and the accepting of others: what
 // comes stays with the kernel, and what is kept is not received again. What has been sent
-// goes on being written. Parked connections are watched as before. On the loop's thread.
+// goes on being written. Parked connections are watched, those too that are parked
+// meanwhile. On the loop's thread.
 func (l *Loop) Suspend() { l.setSuspended(true) }
 
 // Restart ends Suspend. On the loop's thread.

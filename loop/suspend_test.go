@@ -44,3 +44,45 @@ func TestASuspendedLoopReadsNothingAndGoesOnWriting(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsParkedDuringASuspensionIsWatched(t *testing.T) {
+	a, b := start(t, Options{}), start(t, Options{})
+	for _, l := range []*Loop{a, b} {
+		fd, peer := pair(t)
+		ends := make(chan error, 1)
+		c := attach(t, a, fd, &handler{ended: func(_ *Conn, err error) { ends <- err }})
+		on(t, a, func() {
+			a.Suspend()
+			c.Park()
+		})
+		on(t, a, a.Restart)
+		on(t, l, func() {
+			if !c.Claim(l) || c.Deaf() {
+				t.Error("not claimed, or deaf")
+			}
+			c.Park()
+		})
+		peer.Close()
+		wait(t, ends, "nobody hears of its end")
+		on(t, l, c.Close)
+	}
+}
+
+func TestWhatIsClaimedDuringASuspensionIsNotRead(t *testing.T) {
+	l := start(t, Options{})
+	fd, peer := pair(t)
+	c := attach(t, l, fd, echo())
+	on(t, l, func() {
+		c.Park()
+		l.Suspend()
+		if !c.Claim(l) || c.Deaf() {
+			t.Error("not claimed, or deaf")
+		}
+		if c.registered {
+			t.Error("it is read")
+		}
+	})
+	on(t, l, l.Restart)
+	write(t, peer, []byte("x"))
+	same(t, read(t, peer, 1), []byte("x"))
+}

@@ -30,6 +30,26 @@ func refusesConnections(t *testing.T, w *weir) {
 	})
 }
 
+// TestADrainDuringAPauseEndsThoseWhoWait, and lets the others finish.
+func TestADrainDuringAPauseEndsThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: "shutdown_timeout = \"1h\""})
+	console, other := connect(t, w.Console()), connect(t, w.Console(simpleProtocol))
+	works, waits := connect(t, w.DSN()), connect(t, w.DSN())
+	must(t, works, "begin; select 1")
+	paused := begins(t, console, "PAUSE")
+	eventually(t, "it is paused", func() bool { return rowOf(t, show(t, other, "show state"), "key", "paused")["value"] == "yes" })
+	query := begins(t, waits, "select 1")
+	waitingClients(t, w, other, 1)
+	w.Signal(t, syscall.SIGTERM)
+	endsWith(t, query, "57P01")
+	must(t, works, "commit")
+	<-paused
+	if code := w.Exited(t, patience); code != 0 {
+		t.Errorf("it exits with %d", code)
+	}
+}
+
 // TestADrainLetsTransactionsFinish: whoever asks for it.
 func TestADrainLetsTransactionsFinish(t *testing.T) {
 	t.Parallel()

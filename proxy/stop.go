@@ -88,16 +88,22 @@ func (p *Proxy) quiet() bool {
 	return true
 }
 
-// endIdle closes the clients of a loop that are at rest, or not in yet.
+// endIdle closes the clients of a loop that are at rest, or not in yet, or wait for RESUME.
 func (p *Proxy) endIdle(w *worker) {
 	for _, c := range p.clients.all() {
 		if c.worker.Load() != w || c.console.Load() != nil || c.state != clientOpen {
 			continue
 		}
-		if c.login != nil || c.atRest() {
+		if c.login != nil || c.atRest() || c.waitsInVain() {
 			c.kill(errShutdown)
 		}
 	}
+}
+
+// waitsInVain tells whether the client waits for a backend of a pool that is halted: during
+// a drain there is no RESUME.
+func (c *client) waitsInVain() bool {
+	return c.server == nil && c.sess.Phase() == session.Waiting && c.pool.pool != nil && c.pool.pool.Halted()
 }
 
 // endAtRest closes a client that has just got its answer during a drain, before

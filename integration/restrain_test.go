@@ -284,3 +284,21 @@ func TestClientsAreAskedToConnectAnew(t *testing.T) {
 		t.Error(left)
 	}
 }
+
+// A database that no table names is shown as long as a command holds it up, without a pool.
+func TestADatabaseIsShownThatIsHeldUpWithoutAPool(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Tables: "[databases.\"*\"]\nhost = \"127.0.0.1\"\nport = PGPORT"})
+	console := connect(t, w.Console(simpleProtocol))
+	must(t, console, "PAUSE one")
+	must(t, console, "DISABLE other")
+	rows := show(t, console, "show databases")
+	if one, other := rowOf(t, rows, "name", "one"), rowOf(t, rows, "name", "other"); one["paused"]+one["disabled"]+other["paused"]+other["disabled"] != "1001" {
+		t.Error(one, other)
+	}
+	must(t, console, "RESUME one")
+	must(t, console, "ENABLE other")
+	if rows := show(t, console, "show databases"); len(rows) != 1 {
+		t.Error(rows)
+	}
+}

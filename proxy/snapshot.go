@@ -316,6 +316,11 @@ func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
 		}
 	}
 	restraint := p.restraint.Load()
+	for _, held := range []map[string]bool{restraint.paused, restraint.disabled} {
+		for name := range held {
+			names[name] = true // though it may have no pool
+		}
+	}
 	for name := range names {
 		db, ok := c.Database(name)
 		if !ok {

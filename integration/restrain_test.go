@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -301,4 +302,23 @@ func TestADatabaseIsShownThatIsHeldUpWithoutAPool(t *testing.T) {
 	if rows := show(t, console, "show databases"); len(rows) != 1 {
 		t.Error(rows)
 	}
+}
+
+// The time of a suspension is nobody's fault: who has spoken meanwhile is heard before any
+// timeout, and who waits for a backend waits on.
+func TestASuspensionIsNoTimeThatAnybodyTakes(t *testing.T) {
+	t.Parallel()
+	const timeout = 3 * time.Second
+	w := startWeir(t, weirOptions{Top: "idle_transaction_timeout = \"3s\"\nquery_wait_timeout = \"3s\"\nreserve_pool_size = 0", Database: "pool_size = 1"})
+	holds, waits, console := connect(t, w.DSN()), connect(t, w.DSN()), connect(t, w.Console(simpleProtocol))
+	must(t, holds, "begin; select 1")
+	query := begins(t, waits, "select 2")
+	waitingClients(t, w, console, 1)
+	must(t, console, "SUSPEND")
+	suspended := time.Now()
+	commit := begins(t, holds, "commit")
+	eventually(t, "more than the timeouts has passed", func() bool { return time.Since(suspended) > timeout+500*time.Millisecond })
+	must(t, console, "RESUME")
+	endsWith(t, commit, "")
+	endsWith(t, query, "")
 }

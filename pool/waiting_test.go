@@ -87,3 +87,26 @@ func TestAMinimumIsKeptWithoutClientsWhereThatIsSaid(t *testing.T) {
 	eventually(t, "the minimum is open", func() bool { return kept.Counts().Idle == 2 })
 	check(t, other, 0, 0, 0, 0)
 }
+
+func TestTimeThatIsExcusedIsNoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{t: t, network: "simulated", auth: "trust", sessions: map[uint32]*serverSession{}}
+		h := newHost(t)
+		p := h.dialing(s.pipe, "db", "user", s, func(s *Settings) { s.Size, s.QueryWait = 1, time.Second })
+		b, k := h.lease(p), h.taker(p)
+		k.ask(p, nil)
+		time.Sleep(900 * time.Millisecond)
+		p.Excuse(800 * time.Millisecond)
+		if wait := p.Counts().MaxWait; wait != 100*time.Millisecond {
+			t.Errorf("it has waited for %v", wait)
+		}
+		time.Sleep(800 * time.Millisecond)
+		p.Upkeep(1)
+		p.Excuse(time.Hour)
+		if wait := p.Counts().MaxWait; wait != 0 {
+			t.Errorf("it has waited for %v", wait)
+		}
+		h.giveBack(b)
+		h.giveBack(k.wait())
+	})
+}

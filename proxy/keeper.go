@@ -70,11 +70,15 @@ func (p *Proxy) keep(ctx context.Context) {
 
 // upkeep is that of the pools. While nothing is read, nothing is anybody's delay.
 func (p *Proxy) upkeep() {
-	if p.restraint.Load().mode == modeSuspended {
-		return
-	}
+	passed := time.Since(p.upkept)
+	p.upkept = time.Now()
+	suspended := p.restraint.Load().mode == modeSuspended
 	for _, cp := range p.pools() {
-		if cp.pool != nil {
+		switch {
+		case cp.pool == nil:
+		case suspended:
+			cp.pool.Excuse(passed)
+		default:
 			cp.pool.Upkeep(int(cp.clients.Load()))
 		}
 	}

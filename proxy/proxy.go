@@ -70,6 +70,7 @@ type Proxy struct {
 
 	clients  registry
 	servers  servers
+	upkept   time.Time // when upkeep was last called; the keeper's own
 	draining atomic.Bool
 	awaiting atomic.Bool // no client is accepted any more
 

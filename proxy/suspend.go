@@ -71,6 +71,32 @@ func (w *worker) forgetStalls() {
 	}
 }
 
+// excuses tells whether nobody is to be ended at this tick: during a suspension, and at the
+// first tick after it, since what has come meanwhile is read first. The time in which
+// nothing is read does not count for those who log in.
+func (w *worker) excuses(now time.Duration) bool {
+	before := w.excused
+	if !w.loop.Suspended() {
+		w.excused = 0
+		return before != 0
+	}
+	w.excused = now
+	for c := range w.logins {
+		if before != 0 {
+			c.login.excuse(now - before)
+		}
+	}
+	return true
+}
+
+// excuse has some time not count.
+func (l *login) excuse(d time.Duration) {
+	l.c.since += d
+	if l.probing != nil {
+		l.probing.since += d
+	}
+}
+
 // endSuspension ends a suspension that nobody is there to end.
 func (p *Proxy) endSuspension() {
 	ended := false

@@ -33,6 +33,8 @@ type worker struct {
 	heard   time.Duration        // when checkSilence was last called
 	// idleRound is when checkIdleClients was last called.
 	idleRound time.Duration
+	// excused is when the last tick of a suspension was; 0 if there is none.
+	excused time.Duration
 
 	skew time.Duration // from the loop's time to the proxy's
 }
@@ -95,7 +97,7 @@ func (w *worker) holder(s *server) *client {
 // tick ends what has taken too long.
 func (w *worker) tick(time.Duration) {
 	now := w.now()
-	if w.loop.Suspended() {
+	if w.excuses(now) {
 		w.endClosing(now)
 		return
 	}

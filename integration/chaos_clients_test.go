@@ -22,8 +22,7 @@ type chaosClient struct {
 	served         atomic.Int64
 	doing          atomic.Value // what it does, as text
 
-	conn  *pgx.Conn
-	begun time.Time
+	conn *pgx.Conn
 }
 
 type chaosAct struct {
@@ -57,7 +56,7 @@ func chaosTransaction(ctx context.Context, c *chaosClient, h *chaos) error {
 	return tx.Commit(ctx)
 }
 
-// leaves asks for something and goes, mostly while it waits for a backend.
+// chaosLeaves asks for something and goes, mostly while it waits for a backend.
 func chaosLeaves(ctx context.Context, c *chaosClient, h *chaos) error {
 	fe := c.conn.PgConn().Frontend()
 	fe.SendQuery(query("select pg_sleep(0.001)"))
@@ -70,7 +69,7 @@ func chaosLeaves(ctx context.Context, c *chaosClient, h *chaos) error {
 	return nil
 }
 
-// cancels takes a query back, mostly while it waits for a backend.
+// chaosCancels takes a query back, mostly while it waits for a backend.
 func chaosCancels(ctx context.Context, c *chaosClient, h *chaos) error {
 	end := make(chan error, 1)
 	go func() { end <- runSQL(ctx, c.conn, "select pg_sleep(0.01)") }()
@@ -85,7 +84,7 @@ func chaosCancels(ctx context.Context, c *chaosClient, h *chaos) error {
 	return err
 }
 
-// pins keeps its backend for a moment.
+// chaosPins keeps its backend for a moment.
 func chaosPins(ctx context.Context, c *chaosClient, h *chaos) error {
 	if err := runSQL(ctx, c.conn, fmt.Sprintf("select pg_advisory_lock(%d)", 100+c.number)); err != nil {
 		return err
@@ -94,7 +93,7 @@ func chaosPins(ctx context.Context, c *chaosClient, h *chaos) error {
 	return runSQL(ctx, c.conn, "select pg_advisory_unlock_all()")
 }
 
-// settings asks for a setting that it has made, which follows it from backend to backend.
+// chaosSettings asks for a setting that it has made, which follows it from backend to backend.
 func chaosSettings(ctx context.Context, c *chaosClient, h *chaos) error {
 	want := fmt.Sprintf("%dkB", 100+c.number)
 	if err := runSQL(ctx, c.conn, "set work_mem = '"+want+"'"); err != nil {
@@ -112,7 +111,7 @@ func chaosSettings(ctx context.Context, c *chaosClient, h *chaos) error {
 	return nil
 }
 
-// listens hears what it says to itself.
+// chaosListens hears what others notify.
 func chaosListens(ctx context.Context, c *chaosClient, h *chaos) error {
 	return runSQL(ctx, c.conn, fmt.Sprintf("listen channel_%d", c.number%5))
 }
@@ -121,7 +120,7 @@ func chaosNotifies(ctx context.Context, c *chaosClient, h *chaos) error {
 	return runSQL(ctx, c.conn, fmt.Sprintf("notify channel_%d, 'x'", c.random.IntN(5)))
 }
 
-// parts ends its connection as one does.
+// chaosParts ends its connection as one does.
 func chaosParts(ctx context.Context, c *chaosClient, h *chaos) error { return c.conn.Close(ctx) }
 
 // chaosActs are by the database's mode. In session mode who waits is served when another
@@ -163,15 +162,15 @@ func (c *chaosClient) work(h *chaos) {
 		default:
 		}
 		act := c.acts[c.random.IntN(len(c.acts))]
-		c.begun = time.Now()
-		c.doing.Store(act.name + " since " + c.begun.Format("05.000"))
+		doing := act.name + " since " + time.Now().Format("05.000")
+		c.doing.Store(doing)
 		err := c.act(act, h)
 		if err == nil {
 			c.served.Add(1)
 			continue
 		}
 		if !h.mayFail(err) {
-			h.fault("client %d (%s %s), %s since %s: %v", c.number, c.user, c.database, act.name, c.begun.Format("05.000"), worded(err))
+			h.fault("client %d (%s %s), %s: %v", c.number, c.user, c.database, doing, worded(err))
 		}
 		if c.conn != nil {
 			c.conn.Close(context.Background())

@@ -13,13 +13,13 @@ import (
 	"pgweir/cluster"
 )
 
-// operation is something that befalls pgweir. It leaves nothing held up.
+// operation is something that befalls pgweir.
 type operation struct {
 	name string
 	do   func(h *chaos, t *testing.T)
 }
 
-// gentle operations have no client notice anything but a wait.
+// gentleOperations have no client notice anything but a wait.
 var gentleOperations = []operation{
 	{"pause", func(h *chaos, t *testing.T) { h.paused(t, func() { h.hold() }) }},
 	{"pause, restart", func(h *chaos, t *testing.T) {
@@ -43,6 +43,7 @@ var gentleOperations = []operation{
 	{"nothing", func(h *chaos, t *testing.T) { h.hold() }},
 }
 
+// roughOperations may end whoever has a backend, or is in.
 var roughOperations = []operation{
 	{"terminate one", func(h *chaos, t *testing.T) { h.terminate(t, "order by random() limit 1") }},
 	{"terminate all", func(h *chaos, t *testing.T) { h.terminate(t, "") }},
@@ -68,13 +69,28 @@ var roughOperations = []operation{
 	}},
 	{"suspend, terminate", func(h *chaos, t *testing.T) { h.say(t, "SUSPEND"); h.terminate(t, ""); h.hold(); h.say(t, "RESUME") }},
 	{"kill", func(h *chaos, t *testing.T) { h.kill(t) }},
-	{"disable, kill", func(h *chaos, t *testing.T) {
+	{"disable", func(h *chaos, t *testing.T) {
 		target := h.databases[h.random.IntN(3)]
 		h.say(t, "DISABLE "+target)
 		h.hold()
 		h.say(t, "ENABLE "+target)
 	}},
 	{"reconnect clients", func(h *chaos, t *testing.T) { h.say(t, "RECONNECT_CLIENTS OVER '10ms'") }},
+}
+
+// roughStates are operations that leave everything held up.
+var roughStates = []operation{
+	{"nothing", func(h *chaos, t *testing.T) {}},
+	{"paused", func(h *chaos, t *testing.T) { h.say(t, "PAUSE "+h.target()) }},
+	{"pausing", func(h *chaos, t *testing.T) {
+		go func() { _ = h.try("PAUSE") }()
+	}},
+	{"killed", func(h *chaos, t *testing.T) { h.say(t, "KILL "+h.target()) }},
+	{"suspended", func(h *chaos, t *testing.T) { h.say(t, "SUSPEND") }},
+	{"away", func(h *chaos, t *testing.T) { _ = h.pg.Stop(cluster.Fast) }},
+	{"away and paused", func(h *chaos, t *testing.T) { _ = h.pg.Stop(cluster.Immediate); h.say(t, "PAUSE") }},
+	{"paused and away", func(h *chaos, t *testing.T) { h.say(t, "PAUSE"); _ = h.pg.Stop(cluster.Fast) }},
+	{"away and suspended", func(h *chaos, t *testing.T) { _ = h.pg.Stop(cluster.Fast); h.say(t, "SUSPEND") }},
 }
 
 // operate does the next operation.

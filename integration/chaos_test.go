@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +68,32 @@ func TestChaosIsOutlived(t *testing.T) {
 	runChaos(t, false)
 }
 
-func runChaos(t *testing.T, gentle bool) {
+// TestChaosEndsWithADrain, whatever is held up just then.
+func TestChaosEndsWithADrain(t *testing.T) {
+	t.Parallel()
+	h, length := beginChaos(t, false)
+	var work sync.WaitGroup
+	for _, c := range h.clients {
+		work.Go(func() { c.work(h) })
+	}
+	for end := time.Now().Add(length / 2); time.Now().Before(end) && !h.faulty(); {
+		h.operate(t)
+	}
+	state := roughStates[h.random.IntN(len(roughStates))]
+	h.did("%s, SIGTERM", state.name)
+	state.do(h, t)
+	h.hold()
+	close(h.over)
+	h.w.Signal(t, syscall.SIGTERM)
+	if code := h.w.Exited(t, patience); code != 0 {
+		t.Errorf("it exits with %d", code)
+	}
+	work.Wait()
+	h.report(t)
+}
+
+// beginChaos says for how long operations are drawn.
+func beginChaos(t *testing.T, gentle bool) (*chaos, time.Duration) {
 	seed, length := uint64(time.Now().UnixNano()), 2*time.Second
 	if s := os.Getenv("PGWEIR_TEST_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
@@ -76,7 +102,11 @@ func runChaos(t *testing.T, gentle bool) {
 		length, _ = time.ParseDuration(s)
 	}
 	t.Logf("PGWEIR_TEST_SEED=%d", seed)
-	h := newChaos(t, seed, gentle)
+	return newChaos(t, seed, gentle), length
+}
+
+func runChaos(t *testing.T, gentle bool) {
+	h, length := beginChaos(t, gentle)
 	var work, watch sync.WaitGroup
 	enough := make(chan struct{})
 	watch.Go(func() { h.count(t, enough) })
@@ -94,6 +124,11 @@ func runChaos(t *testing.T, gentle bool) {
 	h.nothingLost(t)
 	close(enough)
 	watch.Wait()
+	h.report(t)
+}
+
+// report has the test fail for the faults.
+func (h *chaos) report(t *testing.T) {
 	for _, fault := range h.faults {
 		t.Error(fault)
 	}
@@ -270,7 +305,7 @@ func (h *chaos) allServed(t *testing.T) {
 			h.fault("not served: %v; pools: %v", late, show(t, h.console, "show pools"))
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		linger(t.Context(), 20*time.Millisecond)
 	}
 }
 

@@ -71,6 +71,8 @@ func (f *findings) tell(log *slog.Logger, all map[findingKey]status.Finding, now
 		if told == nil {
 			told = new(toldFinding)
 			f.told[key] = told
+		} else {
+			finding.Since = earlier(told.Since, finding.Since)
 		}
 		*told = toldFinding{Finding: finding}
 	}
@@ -87,6 +89,13 @@ func (f *findings) tell(log *slog.Logger, all map[findingKey]status.Finding, now
 			delete(f.told, key)
 		}
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func levelOf(s status.Severity) slog.Level {

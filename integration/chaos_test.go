@@ -209,6 +209,7 @@ func (h *chaos) count(t *testing.T, enough <-chan struct{}) {
 			var err error
 			if conn, err = pgx.Connect(t.Context(), h.pg.DSN("postgres")); err != nil {
 				conn = nil
+				linger(t.Context(), 50*time.Millisecond) // a storm of logins keeps PostgreSQL from stopping
 				continue
 			}
 		}

@@ -94,7 +94,7 @@ func TestChaosEndsWithADrain(t *testing.T) {
 
 // beginChaos says for how long operations are drawn.
 func beginChaos(t *testing.T, gentle bool) (*chaos, time.Duration) {
-	seed, length := uint64(time.Now().UnixNano()), 2*time.Second
+	seed, length := uint64(time.Now().UnixNano()), 1500*time.Millisecond
 	if s := os.Getenv("PGWEIR_TEST_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}

@@ -19,6 +19,7 @@ func parsed(t *testing.T, text string) *Config {
 func TestChangesAreEachSettingThatDiffersAndWhoCameAndWent(t *testing.T) {
 	before := parsed(t, `
 default_pool_size = 20
+census_user = "c"
 census_password = "old secret"
 admin_users = ["ann"]
 query_wait_timeout = "30s"
@@ -35,6 +36,7 @@ pool_mode = "session"
 	after := parsed(t, `
 default_pool_size = 10
 admin_users = ["ann", "bob"]
+census_user = "c"
 census_password = "new secret"
 query_wait_timeout = 30
 auth_user = "asker"

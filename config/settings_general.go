@@ -171,6 +171,9 @@ var general = []setting[Config]{
 	{group: "Timeouts", at: func(c *Config) any { return &c.ServerLoginRetry },
 		spec: spec{name: "server_login_retry", kind: kindDuration, def: "15s", min: 0, max: maxDuration,
 			doc: "How long to wait at most after a login to PostgreSQL failed before the next try. Clients that come in between wait too if PostgreSQL is away or has no room, and get the reason at once if it refuses the user or the database."}},
+	{group: "Timeouts", at: func(c *Config) any { return &c.SuspendTimeout },
+		spec: spec{name: "suspend_timeout", kind: kindDuration, def: "10s", min: 0, max: maxDuration,
+			doc: "How long SUSPEND waits for clients and servers to take what has been received for them; then it is given up. 0: for ever."}},
 	{group: "Timeouts", at: func(c *Config) any { return &c.ShutdownTimeout },
 		spec: spec{name: "shutdown_timeout", kind: kindDuration, def: "30s", min: 0, max: maxDuration,
 			doc: "How long SIGTERM lets transactions finish. 0: not at all."}},
@@ -283,6 +286,10 @@ var general = []setting[Config]{
 	{group: "Census", at: func(c *Config) any { return &c.CensusDatabase },
 		spec: spec{name: "census_database", kind: kindText, def: "postgres",
 			doc: "The database that census_user connects to."}},
+
+	{group: "Reload", at: func(c *Config) any { return &c.WatchConfig },
+		spec: spec{name: "watch_config", kind: kindBool, def: false,
+			doc: "Reload when this file, or one that it names and that is read with it, holds something else and has done so for a second."}},
 
 	{group: "Logs and statistics", at: func(c *Config) any { return &c.LogLevel },
 		spec: spec{name: "log_level", kind: kindChoice, def: "info", choices: []string{"debug", "info", "warn", "error"},

@@ -29,6 +29,9 @@ type Options struct {
 	Console Console
 	// Load reads the configuration again, for Reload.
 	Load func() (*config.Config, error)
+	// InForce is told of each configuration that Reload or Set has put in force; nil:
+	// nobody is.
+	InForce func(*config.Config)
 	// AuthLogins says how a configuration's auth_user logs in to servers; nil: the
 	// servers are not asked for users' secrets.
 	AuthLogins func(*config.Config) ConnStrings
@@ -83,7 +86,8 @@ type Proxy struct {
 	secrets *secrets.Store
 	// base is the configuration in force, without what secrets gives; guarded by
 	// applying.
-	base *config.Config
+	base    *config.Config
+	exposed []string // files with secrets that tellOfExposure has told of; guarded as base is
 	// rules are what the configuration says, replaced as a whole.
 	rules atomic.Pointer[rules]
 

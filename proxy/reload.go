@@ -127,6 +127,9 @@ func (p *Proxy) Apply(c *config.Config) (*status.Reload, error) {
 	p.asker.Expire()
 	p.retune()
 	p.tellOfExposure(r)
+	if p.opts.InForce != nil {
+		p.opts.InForce(c)
+	}
 	return &status.Reload{Changes: shownChanges(changes(before, r)), Pending: shownChanges(pending)}, nil
 }
 

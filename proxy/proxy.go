@@ -108,7 +108,10 @@ type Proxy struct {
 	// measured counts the keeper's measurements of memory.
 	measured int
 	findings *findings
-	reach    reach
+	// refusals are of logins, by PostgreSQL; cancelFailures of cancel requests; leakLines of what
+	// checks have found.
+	refusals, cancelFailures, leakLines repeats
+	reach                               reach
 	// certificates are what keepCertificates has read; nil before that.
 	certificates atomic.Pointer[certificates]
 	stopped      chan struct{} // closed when the last client and backend have gone

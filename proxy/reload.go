@@ -189,6 +189,7 @@ func shownChanges(all []config.Change) []status.Change {
 // putInForce replaces the rules, and gives the pools their settings.
 func (p *Proxy) putInForce(r *rules) {
 	p.rules.Store(r)
+	p.refusals.Forget()
 	c := r.config
 	for _, cp := range p.pools() {
 		if cp.pool == nil {

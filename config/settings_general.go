@@ -269,7 +269,7 @@ var general = []setting[Config]{
 			doc: "The tokens of those who may read, one on a line, of 16 characters or more; as a bearer token, or as the password of any user. Not set, nor http_tls_ca_file: whoever gets there may read."}},
 	{group: "HTTP", restart: true, at: func(c *Config) any { return &c.HTTPAdminTokenFile },
 		spec: spec{name: "http_admin_token_file", kind: kindPath, def: "",
-			doc: "The tokens of those who may read clients' statements too, in the same form. To all others these are <insufficient privilege>."}},
+			doc: "The tokens of those who may read clients' statements too, and reload, in the same form. To all others statements are <insufficient privilege>."}},
 	{group: "HTTP", restart: true, at: func(c *Config) any { return &c.HTTPInsecure },
 		spec: spec{name: "http_insecure", kind: kindBool, def: false,
 			doc: "Serve HTTP to other machines without TLS, or without a proof of who asks, because something else keeps others away."}},

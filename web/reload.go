@@ -28,6 +28,8 @@ func reload(w http.ResponseWriter, r *http.Request, src Source, guard *Guard) {
 		http.Error(w, "only POST is answered", http.StatusMethodNotAllowed)
 	case crossOrigin.Check(r) != nil:
 		http.Error(w, "a page of another origin has asked for it", http.StatusForbidden)
+	case may < Statements && guard.couldProve(r):
+		guard.challenge(w, noProof)
 	case may < Statements:
 		http.Error(w, "a reload needs a token of http_admin_token_file", http.StatusForbidden)
 	default:
@@ -40,6 +42,12 @@ func reload(w http.ResponseWriter, r *http.Request, src Source, guard *Guard) {
 		}
 		writeReload(w, http.StatusOK, reloadOf(done))
 	}
+}
+
+// couldProve tells whether a request without a token could come with one of an admin's.
+func (g *Guard) couldProve(r *http.Request) bool {
+	_, came := tokenOf(r)
+	return !came && len(g.keys.Load().Admins) > 0
 }
 
 // reloaded is the answer.

@@ -2,11 +2,15 @@ package integration
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"pgweir/cluster/child"
 )
 
 // poolSizeIs waits until default_pool_size has a value.
@@ -109,4 +113,41 @@ func TestAConfigMapIsWatched(t *testing.T) {
 	opts.Top = "watch_config = true\ndefault_pool_size = 7"
 	publish("..three", w.config(opts))
 	poolSizeIs(t, console, "7")
+}
+
+// TestAPgbouncerIniIsWatchedWithWhatItIncludes: --watch does it, as the file has no
+// setting for that.
+func TestAPgbouncerIniIsWatchedWithWhatItIncludes(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("/tmp", "weir-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	ini, included := filepath.Join(dir, "pgbouncer.ini"), filepath.Join(dir, "sizes.ini")
+	writeFile(t, ini, "[databases]\n* = host=/nowhere\n[pgbouncer]\nauth_type = trust\nlisten_addr =\nunix_socket_dir = "+dir+"\n%include "+included+"\n")
+	writeFile(t, included, "default_pool_size = 7\n")
+	log := new(logBuffer)
+	cmd := exec.Command(program, "serve", "--watch", ini)
+	cmd.Stderr = log
+	p, err := child.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(syscall.SIGTERM, stopDeadline); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Log(log.tail(3 << 10))
+		}
+	})
+	says := func(text string) {
+		t.Helper()
+		eventually(t, "the log says "+text, func() bool { return strings.Contains(log.String(), text) })
+	}
+	says("pgweir is ready")
+	writeFile(t, included, "default_pool_size = 9\nautodb_idle_timeout = 60\n")
+	says("change=\"default_pool_size changed from 7 to 9\"")
+	says("change=\"pool_idle_timeout changed from 3600s to 60s\"")
 }

@@ -29,9 +29,9 @@ type Options struct {
 	Console Console
 	// Load reads the configuration again, for Reload.
 	Load func() (*config.Config, error)
-	// InForce is told of each configuration that Reload or Set has put in force; nil:
-	// nobody is.
-	InForce func(*config.Config)
+	// InForce is told of each configuration that Reload or Set has put in force, and
+	// tells what of the process itself waits for a restart; nil: nobody is told.
+	InForce func(*config.Config) (pending []status.Change)
 	// AuthLogins says how a configuration's auth_user logs in to servers; nil: the
 	// servers are not asked for users' secrets.
 	AuthLogins func(*config.Config) ConnStrings

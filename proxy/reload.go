@@ -127,10 +127,11 @@ func (p *Proxy) Apply(c *config.Config) (*status.Reload, error) {
 	p.asker.Expire()
 	p.retune()
 	p.tellOfExposure(r)
+	done := &status.Reload{Changes: shownChanges(changes(before, r)), Pending: shownChanges(pending)}
 	if p.opts.InForce != nil {
-		p.opts.InForce(c)
+		done.Pending = append(done.Pending, p.opts.InForce(c)...)
 	}
-	return &status.Reload{Changes: shownChanges(changes(before, r)), Pending: shownChanges(pending)}, nil
+	return done, nil
 }
 
 // changes are what differs between two rules.

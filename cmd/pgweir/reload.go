@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"pgweir/config"
+	"pgweir/status"
 )
 
 // hangUp asks for a reload.
@@ -33,17 +34,19 @@ func (f *frontDesk) load() (*config.Config, error) {
 	return f.from.load()
 }
 
-// follow does what a configuration that has come into force asks of the process.
-func (f *frontDesk) follow(c *config.Config) {
+// follow does what a configuration that has come into force asks of the process, and
+// tells what of that waits for a restart.
+func (f *frontDesk) follow(c *config.Config) (pending []status.Change) {
 	f.applied.Add(1)
-	f.followProcess()
+	pending = f.followProcess()
 	f.from.warn(f.log)
 	setLevel(f.level, c.LogLevel)
+	return pending
 }
 
 // followProcess goes on in a logfile of another name, and tells of what the file says
 // of the process that only a restart changes.
-func (f *frontDesk) followProcess() {
+func (f *frontDesk) followProcess() (pending []status.Change) {
 	now := f.from.process()
 	if f.file != nil && now.LogFile != "" && now.LogFile != f.file.Path() {
 		f.log.Info("the log goes on in another file", "logfile", now.LogFile)
@@ -51,19 +54,19 @@ func (f *frontDesk) followProcess() {
 			f.log.Error("the log goes on in the file before", "err", err)
 		}
 	}
-	var later []string
+	later := func(setting, before, after string) {
+		pending = append(pending, status.Change{Setting: setting, Kind: config.Changed, Before: before, After: after})
+	}
 	if (now.LogFile == "") != (f.file == nil) {
-		later = append(later, "logfile")
+		later("logfile", f.process.LogFile, now.LogFile)
 	}
 	if now.PIDFile != f.process.PIDFile {
-		later = append(later, "pidfile")
+		later("pidfile", f.process.PIDFile, now.PIDFile)
 	}
 	if now.User != f.process.User {
-		later = append(later, "user")
+		later("user", f.process.User, now.User)
 	}
-	if len(later) > 0 {
-		f.log.Warn("settings have changed that take effect at a restart only", "settings", later)
-	}
+	return pending
 }
 
 // pause is PAUSE, for SIGUSR1. It may wait for long.

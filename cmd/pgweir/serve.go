@@ -36,6 +36,7 @@ const lastLines = time.Second
 
 func newServeCmd() *cobra.Command {
 	var path string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "serve [pgbouncer.ini]",
 		Short: "Accept clients and pool their connections",
@@ -49,10 +50,13 @@ that it names. A link to this program by the name pgbouncer takes PgBouncer's op
 			if err != nil {
 				return err
 			}
-			return serve(serveOptions{from: newSource(path), logs: os.Stderr})
+			from := newSource(path)
+			from.watch = watch
+			return serve(serveOptions{from: from, logs: os.Stderr})
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "config.toml", "the configuration file")
+	cmd.Flags().BoolVar(&watch, "watch", false, "reload when the configuration's files have changed, as watch_config")
 	return cmd
 }
 

@@ -27,6 +27,7 @@ type source struct {
 		taken map[string]fingerprint
 	}
 	verbose bool // every message is logged, whatever the file says
+	watch   bool // watch_config is on, whatever the file says
 }
 
 func newSource(path string) *source {
@@ -52,6 +53,12 @@ func (s *source) load() (*config.Config, error) {
 			s.mu.path = next
 		}
 	}
+	for _, path := range s.mu.files {
+		if _, known := s.mu.taken[path]; !known {
+			s.mu.taken[path] = fingerprintOf(path)
+		}
+	}
+	c.WatchConfig = c.WatchConfig || s.watch
 	if s.verbose {
 		c.LogLevel = "debug"
 	}

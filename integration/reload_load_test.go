@@ -42,9 +42,16 @@ func TestReloadsOfAnySizesUnderPgbenchAreNoticedByNobody(t *testing.T) {
 	pgbench(t, w.PG.Port, w.DB, "-i", "-q")
 	console := connect(t, w.Console())
 	count := takeCensus(t, w.PG)
+	defer count.done.Wait()
+	defer count.stop()
 
 	done := make(chan struct{})
 	var loads sync.WaitGroup
+	end := sync.OnceFunc(func() {
+		close(done)
+		loads.Wait()
+	})
+	defer end()
 	transactions := make([]int, 3)
 	for i, load := range [][]string{
 		{"-M", "prepared", "-c", "12", "-j", "12", "-b", "tpcb-like"},
@@ -70,13 +77,16 @@ func TestReloadsOfAnySizesUnderPgbenchAreNoticedByNobody(t *testing.T) {
 		visitOther(t, w)
 		<-tick.C
 	}
-	// A small size and a smaller cap, while the load goes on.
-	last := weirOptions{Top: "log_connections = false\nlog_disconnections = false", Database: "pool_size = 4\nmax_db_connections = 3"}
+	// A lower cap, while the load goes on.
+	last := weirOptions{Top: "log_connections = false\nlog_disconnections = false", Database: "pool_size = 10"}
+	w.Rewrite(t, last)
+	must(t, console, "RELOAD")
+	eventually(t, "the pool is larger than the cap will be", func() bool { return len(w.Backends(t)) > 5 })
+	last.Database += "\nmax_db_connections = 3"
 	w.Rewrite(t, last)
 	must(t, console, "RELOAD")
 	eventually(t, "there are no more backends than the new cap allows, under load", func() bool { return len(w.Backends(t)) <= 3 })
-	close(done)
-	loads.Wait()
+	end()
 	if n := len(w.Backends(t)); n > 3 {
 		t.Errorf("%d backends in the end", n)
 	}

@@ -120,6 +120,7 @@ type Config struct {
 	ServerLifetime       time.Duration // 0: a backend serves one lease only
 	ServerConnectTimeout time.Duration // never 0
 	ServerLoginRetry     time.Duration // 0: no pause
+	SuspendTimeout       time.Duration // 0: never
 	ShutdownTimeout      time.Duration // 0: transactions are not waited for
 
 	TCPKeepAlive   bool
@@ -169,6 +170,9 @@ type Config struct {
 	HTTPAdminTokenFile string
 	HTTPInsecure       bool
 	httpLine           int // where http_listen stands; 0 if it does not
+
+	// WatchConfig: the files of the configuration are read again when they change.
+	WatchConfig bool
 
 	LogLevel          string // "debug", "info", "warn" or "error"
 	LogFormat         string // "text" or "json"

@@ -3,17 +3,20 @@ package config
 import "reflect"
 
 // KeepUntilRestart gives c the values of before for what takes effect at a restart only,
-// and the names of those settings that it has otherwise.
-func (c *Config) KeepUntilRestart(before *Config) (changed []string) {
-	for _, s := range settings {
+// and tells which of these settings it has otherwise: before a restart, and after it.
+func (c *Config) KeepUntilRestart(before *Config) (pending []Change) {
+	for i := range settings {
+		s := &settings[i]
 		if !s.restart {
 			continue
 		}
-		now, kept := reflect.ValueOf(s.at(c)).Elem(), reflect.ValueOf(s.at(before)).Elem()
-		if !reflect.DeepEqual(now.Interface(), kept.Interface()) {
-			changed = append(changed, s.name)
-			now.Set(kept)
+		change, differs := s.change(s.at(before), s.at(c))
+		if !differs {
+			continue
 		}
+		change.Setting = s.name
+		pending = append(pending, change)
+		reflect.ValueOf(s.at(c)).Elem().Set(reflect.ValueOf(s.at(before)).Elem())
 	}
-	return changed
+	return pending
 }

@@ -11,3 +11,6 @@ func Printable(v string) string { return printable(v) }
 
 // Reason is err without the operation and path that package os puts before it.
 func Reason(err error) error { return reason(err) }
+
+// Dotted is the name of a setting by its path, as it stands in messages.
+func Dotted(path ...string) string { return dotted(path) }

@@ -132,7 +132,19 @@ func planReload(st statement) (plan, error) {
 	if len(st.tokens) > 1 {
 		return plan{}, unexpected(st.tokens[1])
 	}
-	return plan{tag: "RELOAD", issued: "RELOAD", run: Control.Reload, code: wire.CodeConfigFileError}, nil
+	return plan{tag: "RELOAD", issued: "RELOAD", wait: reload, code: wire.CodeConfigFileError}, nil
+}
+
+// reload reloads, which nothing gives up, and tells what has changed.
+func reload(_ context.Context, c Control, tell func(notice string)) error {
+	done, err := c.Reload()
+	if err != nil {
+		return err
+	}
+	for _, line := range done.Lines() {
+		tell(line)
+	}
+	return nil
 }
 
 func planShutdown(st statement) (plan, error) {

@@ -41,8 +41,9 @@ const (
 type Control interface {
 	// Snapshot reads the figures. The console does not change what it returns.
 	Snapshot(status.Detail) *status.Snapshot
-	// Reload reads the configuration again. After an error nothing has changed. F0000.
-	Reload() error
+	// Reload reads the configuration again, and tells what has changed. After an error
+	// nothing has. F0000.
+	Reload() (*status.Reload, error)
 	// Shutdown begins to shut down and returns; it does not wait for the end. 55000.
 	Shutdown(mode ShutdownMode) error
 	// Set changes one setting of the configuration while the program runs. 22023.

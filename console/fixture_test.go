@@ -56,9 +56,12 @@ func (c *fakeControl) Snapshot(d status.Detail) *status.Snapshot {
 	return s
 }
 
-func (c *fakeControl) Reload() error {
+func (c *fakeControl) Reload() (*status.Reload, error) {
 	c.note("Reload")
-	return c.reloadErr
+	if c.reloadErr != nil {
+		return nil, c.reloadErr
+	}
+	return &status.Reload{Changes: []status.Change{{Setting: "default_pool_size", Kind: "changed", Before: "20", After: "10"}}}, nil
 }
 
 func (c *fakeControl) Shutdown(mode ShutdownMode) error {

@@ -336,7 +336,7 @@ func (b *bouncer) reloaded(t *testing.T) {
 	b.p.Signal(syscall.SIGHUP)
 	eventually(t, "the log goes on in a file of another name, and names what needs a restart", func() bool {
 		data, _ := os.ReadFile(filepath.Join(b.Dir, "pgbouncer2.log"))
-		return strings.Contains(string(data), "take effect at a restart only\" settings=[pidfile]") && strings.Contains(string(data), "configuration reloaded")
+		return strings.Contains(string(data), "take effect at a restart only\" settings=\"[pidfile changed from ") && strings.Contains(string(data), "configuration reloaded")
 	})
 	b.write(t, "pgbouncer.ini", iniFiles["pgbouncer.ini"])
 	b.p.Signal(syscall.SIGHUP)

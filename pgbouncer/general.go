@@ -108,7 +108,7 @@ var general = []setting{
 	{name: "so_reuseport", kind: kindFlag, def: "0", fate: ignored, note: oneProcess},
 	{name: "stats_period", kind: kindNumber, def: "60", inSeconds: true, least: 1, most: maxDuration},
 	{name: "stats_users", kind: kindList},
-	{name: "suspend_timeout", kind: kindSeconds, def: "10", fate: ignored, note: "SUSPEND is given up after 10 s; online restarts (-R) are not there."},
+	{name: "suspend_timeout", kind: kindSeconds, def: "10", most: maxDuration, note: "SUSPEND is given up then; PgBouncer closes the connections that hold it up. Online restarts (-R) are not there."},
 	{name: "syslog", kind: kindFlag, def: "0", fate: ignored, note: toSyslog},
 	{name: "syslog_facility", def: "daemon", fate: ignored, note: toSyslog},
 	{name: "syslog_ident", def: "pgbouncer", fate: ignored, note: toSyslog},

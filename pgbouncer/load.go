@@ -18,6 +18,8 @@ type Loaded struct {
 	Config  *config.Config
 	Process Process
 	Notes   []Note // in the order of the lines
+	// Files are the file itself and what it includes, by %include.
+	Files []string
 }
 
 // errNowhere ends PgBouncer's start too.
@@ -30,7 +32,11 @@ func Load(path string) (*Loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the current folder: %w", err)
 	}
-	t := translate(path, folder, readFile)
+	var files []string
+	t := translate(path, folder, func(path string) ([]byte, error) {
+		files = append(files, path)
+		return readFile(path)
+	})
 	if problems := append(t.problems, t.refused...); len(problems) > 0 {
 		problems.Sort()
 		return nil, problems
@@ -42,7 +48,7 @@ func Load(path string) (*Loaded, error) {
 	if len(c.ListenAddr) == 0 && c.UnixSocketDir == "" {
 		return nil, config.Problems{c.Fault(errNowhere, "listen_addr")}
 	}
-	return &Loaded{Config: c, Process: t.process, Notes: t.notes}, nil
+	return &Loaded{Config: c, Process: t.process, Notes: t.notes, Files: files}, nil
 }
 
 // Imported is a pgbouncer.ini as a config.toml.

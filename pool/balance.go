@@ -2,15 +2,17 @@ package pool
 
 import (
 	"math"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // When a cap is not enough for all pools, the Budget divides: it works out what
 // each pool is due (share.go, turns.go), and has those that have more give backends
 // up, the idle ones at once and others when they come back. It does so when a pool
-// is refused, at each Upkeep of one that still is, and no more often than every
-// divideEvery.
+// is refused, at each Upkeep of one that still is, or while there are more than a cap
+// that was lowered allows, and no more often than every divideEvery.
 
 const (
 	divideEvery = 20 * time.Millisecond
@@ -27,6 +29,8 @@ type balance struct {
 	pending bool          // it will
 	rest    time.Duration // not before
 	working sync.Mutex    // held while it does
+	// beyond: there may be more backends than a cap allows, as it was lowered.
+	beyond atomic.Bool
 }
 
 // divide has the Budget divide, soon.
@@ -66,6 +70,7 @@ func (g *Budget) divideNow(epoch time.Time) {
 func (g *Budget) redistribute(now time.Duration) {
 	claims := g.claims(now)
 	groups := g.form(claims, now)
+	g.balance.beyond.Store(slices.ContainsFunc(groups, (*group).beyond))
 	share(claims, groups)
 	g.credit(claims, now)
 	round(claims, groups)
@@ -188,6 +193,16 @@ func (g *Budget) credit(claims []*claim, now time.Duration) {
 		}
 		a.credit, a.seen = c.credit, now
 	}
+}
+
+// beyond tells whether there are more backends than the cap allows, without those on
+// their way out.
+func (g *group) beyond() bool {
+	all := 0
+	for _, c := range g.members {
+		all += c.has
+	}
+	return all > g.most
 }
 
 // promise puts the dues in force.

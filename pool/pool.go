@@ -160,6 +160,9 @@ func (p *Pool) Set(s Settings) {
 		s.Sharing != p.settings.Sharing || s.AuthMethods != p.settings.AuthMethods || s.ChannelBinding != p.settings.ChannelBinding {
 		evict = p.outdate()
 	}
+	if before := &p.settings; s.MaxDatabase != before.MaxDatabase || s.MaxUser != before.MaxUser || s.MaxServer != before.MaxServer {
+		p.budget.balance.beyond.Store(true) // perhaps: Upkeep has it found out
+	}
 	p.settings = s
 	p.failure, p.olderUntil = failure{}, 0
 	p.mu.Unlock()

@@ -84,6 +84,9 @@ func plan(claims []*claim, groups []*group) {
 			g.free -= c.has
 		}
 	}
+	for _, g := range groups {
+		g.keepToCap()
+	}
 	short := slices.DeleteFunc(slices.Clone(claims), func(c *claim) bool {
 		return c.lacks() == 0 && (c.has > 0 || c.asks == 0)
 	})
@@ -112,28 +115,49 @@ func (c *claim) makesRoom(better func(a, b *claim) bool) bool {
 		if g.free > 0 || slices.ContainsFunc(donors, func(d *claim) bool { return slices.Contains(d.groups, g) }) {
 			continue
 		}
-		var donor *claim
-		for _, d := range g.members {
-			if d != c && better(d, nil) && (donor == nil || better(d, donor)) {
-				donor = d
-			}
-		}
+		donor := g.donor(c, better)
 		if donor == nil {
 			return false
 		}
 		donors = append(donors, donor)
 	}
 	for _, d := range donors {
-		d.gives++
-		d.due = min(d.due, d.has-d.gives)
-		for _, g := range d.groups {
-			g.free++
-		}
+		d.give()
 	}
 	for _, g := range c.groups {
 		g.free--
 	}
 	return true
+}
+
+// keepToCap has backends given up that are beyond a cap, as it was lowered.
+func (g *group) keepToCap() {
+	for g.free < 0 {
+		d := g.donor(nil, (*claim).richer)
+		if d == nil {
+			return
+		}
+		d.give()
+	}
+}
+
+// donor is the member, besides c, that better prefers; nil if none can give.
+func (g *group) donor(c *claim, better func(a, b *claim) bool) (donor *claim) {
+	for _, d := range g.members {
+		if d != c && better(d, nil) && (donor == nil || better(d, donor)) {
+			donor = d
+		}
+	}
+	return donor
+}
+
+// give gives one backend up, under each cap that it is under.
+func (c *claim) give() {
+	c.gives++
+	c.due = min(c.due, c.has-c.gives)
+	for _, g := range c.groups {
+		g.free++
+	}
 }
 
 // spareIdle is how many backends nobody uses that have not been given up.

@@ -54,6 +54,9 @@ func (p *Pool) Upkeep(clients int) {
 	if vacates {
 		p.listener.signal()
 	}
+	if p.budget.balance.beyond.Load() {
+		p.budget.divide(now, p.epoch)
+	}
 }
 
 const timedOut = "no backend became free within query_wait_timeout"

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"pgweir/auth"
@@ -22,6 +20,8 @@ type Access struct {
 	maps   *hba.Maps  // nil without auth_ident_file
 	// directories are the LDAP servers of lines.
 	directories map[*hba.Rule]*ldap.Verifier
+	files       []string // and folders, that the lines were read from
+	source      string   // a digest of them; "" without lines
 }
 
 // demand is what one client has to show.
@@ -67,7 +67,8 @@ func NewAccess(c *config.Config) (*Access, error) {
 		}
 		return &Access{always: &d}, nil
 	}
-	files := hba.Files{Read: readAccessFile, List: listFolder}
+	from := newAccessFiles()
+	files := from.files()
 	lines, err := hba.Load(c.AuthHBAFile, files)
 	var problems hba.Problems
 	if err != nil && !errors.As(err, &problems) {
@@ -91,6 +92,7 @@ func NewAccess(c *config.Config) (*Access, error) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	a.files, a.source = from.names, string(from.sum.Sum(nil))
 	return a, nil
 }
 
@@ -274,18 +276,4 @@ func (a *Access) TryDirectories(ctx context.Context, tell func(from string, err 
 // passwordMethods are those of package auth.
 var passwordMethods = map[hba.Method]auth.Method{
 	hba.Password: auth.Plain, hba.MD5: auth.MD5, hba.SCRAM: auth.SCRAM,
-}
-
-// readAccessFile reads one file of lines.
-func readAccessFile(path string) ([]byte, error) { return config.ReadFile(path, hba.MaxBytes) }
-
-// listFolder is for include_dir.
-func listFolder(dir string) (names []string, err error) {
-	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		if st, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && !st.IsDir() {
-			names = append(names, e.Name())
-		}
-	}
-	return names, err
 }

@@ -79,7 +79,10 @@ func (x *canceling) send(w *worker, pause time.Duration) {
 	go func() {
 		settled, err := s.b.Pool().CancelQuery(s.b, r)
 		if err != nil && !pool.Withdrawn(err) {
-			w.proxy.log.Warn("a cancel request could not be passed on", "client", c.id, "backend", s.b.ID, "err", err)
+			server := s.b.Address.Addr
+			if say, unsaid := w.proxy.cancelFailures.Note(server, time.Now()); say {
+				w.proxy.log.Warn("a cancel request could not be passed on", "client", c.id, "backend", s.b.ID, "server", server, "err", err, "unsaid", unsaid)
+			}
 		}
 		w.post(func() { x.sent(w, settled, err) })
 	}()

@@ -64,6 +64,7 @@ type extra struct {
 	why      string        // it was closed, "" if it left of itself
 	pinSince time.Duration // it keeps its backend; 0 if it does not
 	pinTold  bool          // the log has a line about its pin
+	parting  bool          // RECONNECT_CLIENTS disconnects it when it is at rest
 	// cancels holds a cancel request, if it is a client of the console.
 	cancels chan struct{}
 	stalled time.Duration // when checkStall last saw it get on; 0 if it does not stand still

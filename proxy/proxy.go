@@ -29,6 +29,9 @@ type Options struct {
 	Console Console
 	// Load reads the configuration again, for Reload.
 	Load func() (*config.Config, error)
+	// InForce is told of each configuration that Reload or Set has put in force, and
+	// tells what of the process itself waits for a restart; nil: nobody is told.
+	InForce func(*config.Config) (pending []status.Change)
 	// AuthLogins says how a configuration's auth_user logs in to servers; nil: the
 	// servers are not asked for users' secrets.
 	AuthLogins func(*config.Config) ConnStrings
@@ -84,7 +87,8 @@ type Proxy struct {
 	secrets *secrets.Store
 	// base is the configuration in force, without what secrets gives; guarded by
 	// applying.
-	base *config.Config
+	base    *config.Config
+	exposed []string // files with secrets that tellOfExposure has told of; guarded as base is
 	// rules are what the configuration says, replaced as a whole.
 	rules atomic.Pointer[rules]
 
@@ -105,7 +109,10 @@ type Proxy struct {
 	// measured counts the keeper's measurements of memory.
 	measured int
 	findings *findings
-	reach    reach
+	// refusals are of logins, by PostgreSQL; cancelFailures of cancel requests; leakLines of what
+	// checks have found.
+	refusals, cancelFailures, leakLines repeats
+	reach                               reach
 	// certificates are what keepCertificates has read; nil before that.
 	certificates atomic.Pointer[certificates]
 	stopped      chan struct{} // closed when the last client and backend have gone

@@ -112,6 +112,7 @@ func (p *Proxy) partWith(clients []*client, database string, spread time.Duratio
 		}
 		busy = p.part(busy)
 		if over := turn == len(clients); over && len(busy) == 0 || passed > spread+partGrace {
+			p.each(busy, func(c *client) { c.more().parting = false })
 			p.log.Info("clients were asked to connect anew", "database", database, "clients", len(clients)-len(busy), "never at rest", len(busy))
 			return
 		}
@@ -132,6 +133,7 @@ func (p *Proxy) part(clients []*client) (busy []*client) {
 		case c.parts():
 			c.kill(errReconnect)
 		default:
+			c.more().parting = true
 			stay <- c
 		}
 	})

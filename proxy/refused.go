@@ -1,13 +1,17 @@
 package proxy
 
 import (
+	"strings"
+	"time"
+
 	"pgweir/auth"
 	"pgweir/pool"
 	"pgweir/wire"
 )
 
 // Refused logs that PostgreSQL refuses a user whom pgweir lets in. The client gets
-// PostgreSQL's words, which do not tell it from a wrong password of its own.
+// PostgreSQL's words, which do not tell it from a wrong password of its own. It is said
+// again when secrets or settings have changed.
 func (p *Proxy) Refused(of *pool.Pool, e *wire.Error) {
 	user := of.Settings().Credentials.User
 	differs := p.rules.Load().differs(of.Database, user)
@@ -15,7 +19,11 @@ func (p *Proxy) Refused(of *pool.Pool, e *wire.Error) {
 	if e.Code != wire.CodeInvalidPassword {
 		why = "PostgreSQL refuses the login: pg_hba.conf or the role keeps the user out, or " + differs
 	}
-	p.log.Warn(why, "user", user, "database", of.Database, "server", of.Settings().Address.Addr, "err", e.Error())
+	server := of.Settings().Address.Addr
+	say, unsaid := p.refusals.Note(strings.Join([]string{user, of.Database, server, e.Error()}, "\x00"), time.Now())
+	if say {
+		p.log.Warn(why, "user", user, "database", of.Database, "server", server, "err", e.Error(), "unsaid", unsaid)
+	}
 }
 
 // differs says what is wrong if PostgreSQL does not take what pgweir logs in with.

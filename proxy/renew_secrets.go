@@ -27,11 +27,16 @@ func (p *Proxy) renewSecrets() {
 	p.putInForce(r)
 }
 
-// tellOfExposure warns of files with secrets that others can read.
+// tellOfExposure warns of files with secrets that others can read, once of each as long
+// as that lasts. The lock on applying is held.
 func (p *Proxy) tellOfExposure(r *rules) {
-	for _, text := range Exposed(r.config, r.access) {
-		p.log.Warn("secrets can be read by others", "file", text)
+	exposed := Exposed(r.config, r.access)
+	for _, text := range exposed {
+		if !slices.Contains(p.exposed, text) {
+			p.log.Warn("secrets can be read by others", "file", text)
+		}
 	}
+	p.exposed = exposed
 }
 
 // Exposed words which files with secrets others can read.

@@ -10,7 +10,9 @@ import (
 // A pool of [databases.NAME] stays. But with [databases."*"] any name that a
 // client asks for makes a pool, and under trust any user does. Such pools are
 // removed with all that belongs to them: when nobody has used their database
-// for pool_idle_timeout, and at once if the server has never let them in.
+// for pool_idle_timeout, and at once if the server has never let them in. One that
+// nobody can come to any more, since the configuration has changed, goes with its
+// last client.
 //
 // The pools of a database go together, since what they have counted is shown
 // together. A pool without clients cannot come to use again but by poolFor, and that is
@@ -107,11 +109,11 @@ func (p *Proxy) unneeded(now time.Time) (over []*clientPool, taken map[*clientPo
 	return over, taken
 }
 
-// replaced tells whether another pool is for the database now, since it has another
-// user.
+// replaced tells whether nobody can come to the pool any more: the database has another
+// user now, whose pool is another, or is configured no longer.
 func (cp *clientPool) replaced(r *rules) bool {
 	db, ok := r.config.Database(cp.key.database)
-	return ok && db.User != "" && db.User != cp.key.user
+	return !ok || db.User != "" && db.User != cp.key.user
 }
 
 // cameToNothing tells whether a name that is not configured has made the pool,

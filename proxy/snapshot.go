@@ -250,6 +250,7 @@ func (w *worker) listClients(clients []*client, s *status.Snapshot) {
 			row.TLS = t.Describe()
 		}
 		row.Replication = c.replication.String()
+		row.CloseNeeded = c.extra != nil && c.extra.parting
 		s.Clients = append(s.Clients, row)
 	}
 }
@@ -265,6 +266,7 @@ func (w *worker) listServers(servers []*server, s *status.Snapshot) {
 		row := status.Server{Conn: status.Conn{
 			ID: b.b.ID, User: pool.User, Database: pool.Database, State: "idle",
 			ConnectTime: b.b.Opened, RemotePID: int(b.b.PID), TLS: b.b.TLS, Replication: "none",
+			CloseNeeded: b.b.Outdated(),
 		}}
 		row.Addr, row.Port = splitAddress(a)
 		row.LocalAddr, row.LocalPort = consoleAddr(b.b.Local, p.Config().ListenPort)

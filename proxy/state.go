@@ -210,8 +210,11 @@ type leaks struct {
 // noteLeak puts on record what a check has found.
 func (c *client) noteLeak(w *worker, o *session.Out) {
 	statement := shown(c.sess.Statement())
-	w.proxy.log.Warn("a transaction left something behind that no hint had told of", "client", c.id, "user", c.userName(),
-		"database", c.pool.key.database, "what", o.Leak.String(), "statement", statement)
+	line := c.pool.key.database + "\x00" + o.Leak.String() + "\x00" + statement
+	if say, unsaid := w.proxy.leakLines.Note(line, time.Now()); say {
+		w.proxy.log.Warn("a transaction left something behind that no hint had told of", "client", c.id, "user", c.userName(),
+			"database", c.pool.key.database, "what", o.Leak.String(), "statement", statement, "unsaid", unsaid)
+	}
 	l := &c.pool.leaks
 	l.Lock()
 	defer l.Unlock()

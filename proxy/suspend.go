@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// suspendTime is how long peers may take to read what is for them; PgBouncer's
-// suspend_timeout.
-const suspendTime = 10 * time.Second
-
 // Suspend stops the reading of all connections but the console's, and waits until all that
 // was received has been sent on. Nobody is accepted either: RESUME comes from a client of
 // the console that is there, and without one that could say it the suspension ends.
@@ -28,8 +24,11 @@ func (p *Proxy) Suspend(ctx context.Context) error {
 		return err
 	}
 	p.setSuspended(true)
-	ctx, stop := context.WithTimeout(ctx, suspendTime)
-	defer stop()
+	if limit := p.Config().SuspendTimeout; limit > 0 { // for peers to read what is for them
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, limit)
+		defer stop()
+	}
 	unsent := 0
 	err = p.await(ctx, nil, func() (bool, error) {
 		if p.restraint.Load().mode != modeSuspended {

@@ -23,7 +23,7 @@ const (
 	Nothing Rights = iota
 	// Figures and names, as a stats user of the console.
 	Figures
-	// Statements too, as an admin of the console.
+	// Statements too, and to reload, as an admin of the console.
 	Statements
 )
 

@@ -27,7 +27,8 @@ type scraped struct {
 	sizing *status.Sizing
 }
 
-func (s scraped) Sizing() *status.Sizing { return s.sizing }
+func (s scraped) Sizing() *status.Sizing          { return s.sizing }
+func (s scraped) Reload() (*status.Reload, error) { return &status.Reload{}, nil }
 
 // madeUp is a pool with much in it, one that is paused and has nothing, and the
 // console's; a server of this machine, one of another that tells little, and

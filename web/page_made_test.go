@@ -18,6 +18,7 @@ func (m *made) Censuses() []*status.Census              { return m.s.Censuses }
 func (m *made) History() status.History                 { return m.h }
 func (m *made) PoolHistory(_, _ string) status.History  { return m.h }
 func (m *made) Sizing() *status.Sizing                  { return m.sizing }
+func (m *made) Reload() (*status.Reload, error)         { return &status.Reload{}, nil }
 
 // hostile is a name as a client may choose it.
 const hostile = `</script><img src=x onerror=alert(1)>"'` + "`${1}"

@@ -22,7 +22,7 @@ const (
 var allRefusals = []refusal{noProof, wrongToken, wrongCertificate, wrongHost, tooMany}
 
 // tellEvery bounds the log: whoever is refused could fill the disk with it.
-const tellEvery = time.Minute
+const tellEvery = 15 * time.Minute
 
 // refusals counts what has been refused, and tells of it.
 type refusals struct {

@@ -20,9 +20,11 @@ type Source interface {
 	History() status.History
 	PoolHistory(database, user string) status.History
 	Sizing() *status.Sizing
+	// Reload reads the configuration again. After an error nothing has changed.
+	Reload() (*status.Reload, error)
 }
 
-// Handler answers GET and HEAD of:
+// Handler answers GET and HEAD, but for /reload, of:
 //
 //	/         a page for people
 //	/savings  JSON: what the pools save
@@ -34,6 +36,7 @@ type Source interface {
 //	/metrics  Prometheus' text format
 //	/metrics/pgbouncer
 //	          the same under the names of pgbouncer_exporter
+//	/reload   by POST: reads the configuration again; JSON: what has changed
 //	/login    asks for a token, and leads to the page
 //	/healthz  200 as long as the process lives
 //	/readyz   200 if clients can be served, else 503 and the reason
@@ -45,6 +48,10 @@ func Handler(src Source, version string, guard *Guard) http.Handler {
 	statements := newSite(src, version, guard)
 	readiness := &readiness{src: src}
 	return secured(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == pathReload {
+			reload(w, r, src, guard)
+			return
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "only GET and HEAD are answered", http.StatusMethodNotAllowed)
@@ -72,6 +79,7 @@ const (
 	pathHealth = "/healthz"
 	pathReady  = "/readyz"
 	pathLogin  = "/login"
+	pathReload = "/reload"
 )
 
 // newSite is all that those see who have the right to what src gives.
@@ -96,7 +104,7 @@ func newSite(src Source, version string, guard *Guard) http.Handler {
 		{pathReady, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { serveReady(w, src) })},
 	}
 	mux := http.NewServeMux()
-	all := make([]string, len(paths))
+	all := make([]string, len(paths), len(paths)+1)
 	for i, p := range paths {
 		pattern := "GET " + p.path
 		if p.path == "/" {
@@ -105,6 +113,7 @@ func newSite(src Source, version string, guard *Guard) http.Handler {
 		mux.Handle(pattern, p.handler)
 		all[i] = p.path
 	}
+	all = append(all, pathReload) // which Handler answers
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "there is no such page, but: "+strings.Join(all, " "), http.StatusNotFound)
 	})

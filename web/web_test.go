@@ -24,6 +24,7 @@ func (f fixed) Censuses() []*status.Census              { return f.s.Censuses }
 func (f fixed) History() status.History                 { return status.History{} }
 func (f fixed) PoolHistory(_, _ string) status.History  { return status.History{} }
 func (f fixed) Sizing() *status.Sizing                  { return &status.Sizing{} }
+func (f fixed) Reload() (*status.Reload, error)         { return &status.Reload{}, nil }
 
 func fixture() *status.Snapshot {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,6 +36,7 @@ const lastLines = time.Second
 
 func newServeCmd() *cobra.Command {
 	var path string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "serve [pgbouncer.ini]",
 		Short: "Accept clients and pool their connections",
@@ -48,10 +50,13 @@ that it names. A link to this program by the name pgbouncer takes PgBouncer's op
 			if err != nil {
 				return err
 			}
-			return serve(serveOptions{from: newSource(path), logs: os.Stderr})
+			from := newSource(path)
+			from.watch = watch
+			return serve(serveOptions{from: from, logs: os.Stderr})
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "config.toml", "the configuration file")
+	cmd.Flags().BoolVar(&watch, "watch", false, "reload when the configuration's files have changed, as watch_config")
 	return cmd
 }
 
@@ -113,11 +118,11 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	raiseFileLimit(log, c.MaxClientConn+c.MaxLogins) // a TLS handshake has a copy
 
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 
 	front := &frontDesk{log: log, level: level, from: o.from, file: file, process: o.from.process(), manager: newServiceManager(), stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
 	watcher := census.NewWatcher(front.censusSettings())
-	p, err := front.start(signals, c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses})
+	p, err := front.start(signals, c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, InForce: front.follow, AuthLogins: authLogins, Censuses: watcher.Censuses})
 	if errors.Is(err, errGivenUp) {
 		log.Info("pgweir has stopped before it was ready")
 		return nil
@@ -144,6 +149,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 		helpers.Go(func() { http.follow(ctx) })
 	}
 	go front.reload()
+	go front.watch(ctx) // not waited for at the end: its disk may not answer
 	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
 	tellParent(nil)
 	front.tellManager(front.manager.ready())
@@ -166,6 +172,7 @@ type frontDesk struct {
 	// hangups has what the next reload is for: all that come while another is under
 	// way are one more.
 	hangups chan struct{}
+	applied atomic.Int64 // configurations that came into force since the start
 }
 
 type stopRequest struct{ mode console.ShutdownMode }
@@ -189,8 +196,12 @@ func (f *frontDesk) start(signals <-chan os.Signal, c *config.Config, o proxy.Op
 		case <-made:
 			return p, err
 		case s := <-signals:
-			if s == syscall.SIGHUP {
+			switch s {
+			case syscall.SIGHUP:
 				f.hangUp()
+				continue
+			case syscall.SIGUSR1, syscall.SIGUSR2:
+				f.log.Warn("a signal is not heeded before the start is over", "signal", s.String())
 				continue
 			}
 			f.log.Info("a signal ends the start", "signal", s.String())
@@ -198,24 +209,6 @@ func (f *frontDesk) start(signals <-chan os.Signal, c *config.Config, o proxy.Op
 			<-made
 			return nil, errGivenUp
 		}
-	}
-}
-
-// hangUp asks for a reload.
-func (f *frontDesk) hangUp() {
-	select {
-	case f.hangups <- struct{}{}:
-	default:
-	}
-}
-
-// reload reloads as often as that is asked for, to the program's end. It may have to
-// wait for commands that passwords come from, and nothing else waits for that.
-func (f *frontDesk) reload() {
-	for range f.hangups {
-		f.tellManager(f.manager.reloading())
-		f.proxy.Reload() // logs what came of it
-		f.tellManager(f.manager.ready())
 	}
 }
 
@@ -237,6 +230,15 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 			switch {
 			case s == syscall.SIGHUP:
 				f.hangUp()
+			case s == syscall.SIGUSR1:
+				go f.pause()
+			case s == syscall.SIGUSR2:
+				f.resume()
+			case s == syscall.SIGQUIT:
+				f.log.Warn("SIGQUIT, ending at once")
+				f.tellManager(f.manager.stopping())
+				p.Close()
+				return
 			case stopping:
 				f.log.Warn("second signal, ending at once", "signal", s.String())
 				p.Close()
@@ -264,47 +266,6 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 			f.log.Info("pgweir has stopped")
 			return
 		}
-	}
-}
-
-func (f *frontDesk) load() (*config.Config, error) {
-	if f.file != nil {
-		if err := f.file.Reopen(); err != nil {
-			f.log.Error("the log goes on in the file before", "err", err)
-		}
-	}
-	c, err := f.from.load()
-	if err != nil {
-		return nil, err
-	}
-	f.followProcess()
-	f.from.warn(f.log)
-	setLevel(f.level, c.LogLevel)
-	return c, nil
-}
-
-// followProcess goes on in a logfile of another name, and tells of what the file says
-// of the process that only a restart changes.
-func (f *frontDesk) followProcess() {
-	now := f.from.process()
-	if f.file != nil && now.LogFile != "" && now.LogFile != f.file.Path() {
-		f.log.Info("the log goes on in another file", "logfile", now.LogFile)
-		if err := f.file.MoveTo(now.LogFile); err != nil {
-			f.log.Error("the log goes on in the file before", "err", err)
-		}
-	}
-	var later []string
-	if (now.LogFile == "") != (f.file == nil) {
-		later = append(later, "logfile")
-	}
-	if now.PIDFile != f.process.PIDFile {
-		later = append(later, "pidfile")
-	}
-	if now.User != f.process.User {
-		later = append(later, "user")
-	}
-	if len(later) > 0 {
-		f.log.Warn("settings have changed that take effect at a restart only", "settings", later)
 	}
 }
 
@@ -357,12 +318,16 @@ func (c consoleControl) Shutdown(mode console.ShutdownMode) error {
 	}
 }
 
+// Set changes a setting. On database pgbouncer it may have PgBouncer's name, and a value
+// as PgBouncer writes it.
 func (c consoleControl) Set(key, value string) error {
-	if err := c.Proxy.Set(key, value); err != nil {
-		return err
+	if c.client.Database == "pgbouncer" {
+		var err error
+		if key, value, err = pgbouncer.Setting(key, value); err != nil {
+			return err
+		}
 	}
-	setLevel(c.desk.level, c.Config().LogLevel)
-	return nil
+	return c.Proxy.Set(key, value)
 }
 
 func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,14 @@ type source struct {
 		path    string
 		process pgbouncer.Process
 		notes   []pgbouncer.Note // of the last time that it was read
+		warned  []pgbouncer.Note // those that the log has
+		files   []string         // besides path, that were read the last time
+		// taken are the contents of files, as they were when they were read last or
+		// before that.
+		taken map[string]fingerprint
 	}
 	verbose bool // every message is logged, whatever the file says
+	watch   bool // watch_config is on, whatever the file says
 }
 
 func newSource(path string) *source {
@@ -33,16 +40,25 @@ func newSource(path string) *source {
 func (s *source) load() (*config.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.mu.taken = fingerprintsOf(append(s.mu.files, s.mu.path))
 	c, loaded, err := readConfig(s.mu.path)
 	if err != nil {
 		return nil, err
 	}
+	s.mu.files = namedFiles(c)
 	if loaded != nil {
+		s.mu.files = append(s.mu.files, loaded.Files...)
 		s.mu.process, s.mu.notes = loaded.Process, pgbouncer.Matters(loaded.Notes)
 		if next := loaded.Process.ConfFile; next != "" {
 			s.mu.path = next
 		}
 	}
+	for _, path := range s.mu.files {
+		if _, known := s.mu.taken[path]; !known {
+			s.mu.taken[path] = fingerprintOf(path)
+		}
+	}
+	c.WatchConfig = c.WatchConfig || s.watch
 	if s.verbose {
 		c.LogLevel = "debug"
 	}
@@ -56,13 +72,17 @@ func (s *source) process() pgbouncer.Process {
 	return s.mu.process
 }
 
-// warn tells of lines of a pgbouncer.ini that ask for what they do not get.
+// warn tells of lines of a pgbouncer.ini that ask for what they do not get, once of each.
 func (s *source) warn(log *slog.Logger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range s.mu.notes {
+		if slices.Contains(s.mu.warned, n) {
+			continue
+		}
 		log.Warn("a setting of PgBouncer's has no effect", "setting", n.Setting, "at", fmt.Sprintf("%s:%d", n.At.File, n.At.Line), "why", n.Text)
 	}
+	s.mu.warned = s.mu.notes
 }
 
 // readConfig reads a config.toml, or a pgbouncer.ini; loaded is nil for the former. Of

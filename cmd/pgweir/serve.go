@@ -20,6 +20,8 @@ import (
 	"pgweir/pgbouncer"
 	"pgweir/proxy"
 	"pgweir/status"
+	"pgweir/telemetry"
+	"pgweir/web"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -32,6 +34,9 @@ const gcPercent = 75
 
 // lastLines is how long the end waits for the log's last lines to be taken.
 const lastLines = time.Second
+
+// lastTelemetry is how long the end waits for the last figures and spans to be sent.
+const lastTelemetry = 3 * time.Second
 
 func newServeCmd() *cobra.Command {
 	var path string
@@ -117,7 +122,13 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 
 	front := &frontDesk{log: log, level: level, from: o.from, file: file, process: o.from.process(), manager: newServiceManager(), stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
 	watcher := census.NewWatcher(front.censusSettings())
-	p, err := front.start(signals, c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses})
+	sent := telemetry.New(version, log)
+	defer closeTelemetry(sent)
+	options := proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses}
+	if sent.Traces() {
+		options.Tracer = sent
+	}
+	p, err := front.start(signals, c, options)
 	if errors.Is(err, errGivenUp) {
 		log.Info("pgweir has stopped before it was ready")
 		return nil
@@ -134,6 +145,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	if err := p.Start(); err != nil {
 		return err
 	}
+	sent.Metrics(web.Registry(p, version, http.accessGuard()))
 	ctx, cancel := context.WithCancel(context.Background())
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
@@ -150,6 +162,13 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	helpers.Go(func() { front.tellManager(front.manager.keepAlive(ctx, p.LoopsAnswer)) })
 	front.heed(signals, cancel)
 	return nil
+}
+
+// closeTelemetry sends the last figures and spans.
+func closeTelemetry(t *telemetry.Telemetry) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastTelemetry)
+	defer cancel()
+	t.Close(ctx)
 }
 
 // frontDesk is what the console and the signals ask for things.

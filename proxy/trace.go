@@ -26,13 +26,10 @@ const maxTraceLook = 16
 // openTrace looks for a place in a trace in what comes next.
 func (c *client) openTrace(w *worker, in []byte) {
 	s := c.server
-	if s == nil || len(in) == 0 || c.sess.Owes() {
-		return
+	if s == nil || len(in) == 0 || c.sess.Owes() || c.sess.Prepares() {
+		return // in the end this is said on another backend
 	}
 	if s.trace != nil && s.trace.ended > 0 {
-		if c.sess.Prepares() {
-			return // what comes next is not taken before
-		}
 		c.tellTrace(w, s)
 	}
 	if tp, ok := c.traceparent(w, in); ok {

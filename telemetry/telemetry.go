@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	bridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/otel"
@@ -106,26 +105,25 @@ func (t *Telemetry) Metrics(registry prometheus.Gatherer) {
 		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithProducer(producer))))
 }
 
-// Close sends what has not been sent, and gives up when ctx ends.
-func (t *Telemetry) Close(ctx context.Context) {
-	if t == nil {
+// CloseMetrics sends the figures once more, and gives up when ctx ends. It is called
+// while they can still be read.
+func (t *Telemetry) CloseMetrics(ctx context.Context) {
+	if t == nil || t.metrics == nil {
 		return
 	}
-	var done sync.WaitGroup
-	end := func(signal string, shutdown func(context.Context) error) {
-		done.Go(func() {
-			if err := shutdown(ctx); err != nil {
-				t.log.Warn("OpenTelemetry: the last "+signal+" were not sent", "err", err)
-			}
-		})
+	if err := t.metrics.Shutdown(ctx); err != nil {
+		t.log.Warn("OpenTelemetry: the last metrics were not sent", "err", err)
 	}
-	if t.traces != nil {
-		end(traceSignal.name, t.traces.Shutdown)
+}
+
+// CloseTraces sends the spans that have not been sent, and gives up when ctx ends.
+func (t *Telemetry) CloseTraces(ctx context.Context) {
+	if !t.Traces() {
+		return
 	}
-	if t.metrics != nil {
-		end(metricSignal.name, t.metrics.Shutdown)
+	if err := t.traces.Shutdown(ctx); err != nil {
+		t.log.Warn("OpenTelemetry: the last traces were not sent", "err", err)
 	}
-	done.Wait()
 }
 
 // resourceOf is who sends: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come before

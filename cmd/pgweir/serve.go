@@ -35,8 +35,9 @@ const gcPercent = 75
 // lastLines is how long the end waits for the log's last lines to be taken.
 const lastLines = time.Second
 
-// lastTelemetry is how long the end waits for the last figures and spans to be sent.
-const lastTelemetry = 3 * time.Second
+// lastTelemetry is how long the end waits for the last figures to be sent by
+// OpenTelemetry, and then for the last spans.
+const lastTelemetry = 2 * time.Second
 
 func newServeCmd() *cobra.Command {
 	var path string
@@ -123,7 +124,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	front := &frontDesk{log: log, level: level, from: o.from, file: file, process: o.from.process(), manager: newServiceManager(), stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
 	watcher := census.NewWatcher(front.censusSettings())
 	sent := telemetry.New(version, log)
-	defer closeTelemetry(sent)
+	defer within(lastTelemetry, sent.CloseTraces)
 	options := proxy.Options{Version: version, Log: log, Console: front, Load: front.load, AuthLogins: authLogins, Censuses: watcher.Censuses}
 	if sent.Traces() {
 		options.Tracer = sent
@@ -136,7 +137,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	if err != nil {
 		return err
 	}
-	front.proxy = p
+	front.proxy, front.sent = p, sent
 
 	http, err := openHTTP(c, log)
 	if err != nil {
@@ -164,11 +165,11 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	return nil
 }
 
-// closeTelemetry sends the last figures and spans.
-func closeTelemetry(t *telemetry.Telemetry) {
-	ctx, cancel := context.WithTimeout(context.Background(), lastTelemetry)
+// within calls do, and ends what that is given after a while.
+func within(limit time.Duration, do func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	t.Close(ctx)
+	do(ctx)
 }
 
 // frontDesk is what the console and the signals ask for things.
@@ -181,6 +182,7 @@ type frontDesk struct {
 	process pgbouncer.Process
 	manager serviceManager
 	proxy   *proxy.Proxy
+	sent    *telemetry.Telemetry
 	stop    chan stopRequest
 	// hangups has what the next reload is for: all that come while another is under
 	// way are one more.
@@ -258,7 +260,7 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 				f.hangUp()
 			case stopping:
 				f.log.Warn("second signal, ending at once", "signal", s.String())
-				p.Close()
+				f.close()
 				return
 			default:
 				stopping = true
@@ -269,7 +271,7 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 			f.tellManager(f.manager.stopping())
 			switch r.mode {
 			case console.ShutdownImmediate:
-				p.Close()
+				f.close()
 				return
 			case console.WaitForClients:
 				p.AwaitClients()
@@ -279,11 +281,17 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 			}
 		case <-p.Stopped():
 			endHelpers()
-			p.Close()
+			f.close()
 			f.log.Info("pgweir has stopped")
 			return
 		}
 	}
+}
+
+// close ends the proxy at once. The figures can be read no longer then.
+func (f *frontDesk) close() {
+	within(lastTelemetry, f.sent.CloseMetrics)
+	f.proxy.Close()
 }
 
 func (f *frontDesk) load() (*config.Config, error) {

@@ -95,3 +95,17 @@ func FuzzDecodeError(f *testing.F) {
 		}
 	})
 }
+
+func TestTheCodeOfAnErrorIsFound(t *testing.T) {
+	whole := string(body(t, Errorf(CodeSyntaxError, "no").Append(nil), 'E'))
+	for _, c := range []struct{ in, want string }{
+		{whole, CodeSyntaxError},
+		{whole[:len(whole)-4], CodeSyntaxError}, // the end is missing
+		{whole[:10], ""},
+		{"", ""}, {"\x00", ""}, {"C", ""}, {"C42601", ""}, {"Mno\x00\x00C42601\x00", ""},
+	} {
+		if got := ErrorCode([]byte(c.in)); string(got) != c.want {
+			t.Errorf("%q: %q, want %q", c.in, got, c.want)
+		}
+	}
+}

@@ -84,7 +84,11 @@ func FuzzDecodeError(f *testing.F) {
 		e, err := DecodeError(in)
 		if err != nil {
 			wantFatal(t, err)
+			ErrorCode(in)
 			return
+		}
+		if code := ErrorCode(in); (len(code) > 0) && e.Code == "" {
+			t.Fatalf("the code of %q is %q", in, code)
 		}
 		if bytes.IndexByte([]byte(e.Error()), 0) >= 0 {
 			t.Fatal("a NUL got through")

@@ -27,15 +27,20 @@ const (
 // FindTraceparent is what the last comment of a text says, or else the first, as far as
 // these lie within its last or first 512 bytes.
 func FindTraceparent(text []byte) (tp Traceparent, ok bool) {
-	tail := text[max(0, len(text)-traceparentWithin):]
-	if at := bytes.LastIndex(tail, []byte(traceparentKey)); at >= 0 {
+	head, tail := text[:min(len(text), traceparentWithin)], text[max(0, len(text)-traceparentWithin):]
+	first := bytes.Index(head, []byte(traceparentKey))
+	if first < 0 && len(head) == len(text) {
+		return tp, false
+	}
+	// Contains is much faster than LastIndex, and mostly there is nothing.
+	if bytes.Contains(tail, []byte(traceparentKey)) {
+		at := bytes.LastIndex(tail, []byte(traceparentKey))
 		if tp, ok = traceparentAt(tail, at, len(tail) < len(text)); ok {
 			return tp, true
 		}
 	}
-	head := text[:min(len(text), traceparentWithin)]
-	if at := bytes.Index(head, []byte(traceparentKey)); at >= 0 {
-		return traceparentAt(head, at, false)
+	if first >= 0 {
+		return traceparentAt(head, first, false)
 	}
 	return tp, false
 }

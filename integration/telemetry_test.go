@@ -59,7 +59,7 @@ func TestTheMetricsOfAScrapeAreSentToo(t *testing.T) {
 }
 
 // TestNothingIsSentUnasked: without an endpoint, with the library disabled, or by an
-// exporter that is not known, which the log tells; a secret is not in it.
+// variable that is wrong, which the log tells; a secret is not in it.
 func TestNothingIsSentUnasked(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -68,16 +68,12 @@ func TestNothingIsSentUnasked(t *testing.T) {
 		warns string
 	}{
 		{"disabled", []string{"OTEL_SDK_DISABLED=true"}, ""},
-		{"none", []string{"OTEL_TRACES_EXPORTER=none"}, ""},
-		{"unknown exporter", []string{"OTEL_TRACES_EXPORTER=zipkin"}, "zipkin"},
-		{"unknown protocol", []string{"OTEL_EXPORTER_OTLP_PROTOCOL=http/json"}, "http/json"},
-		{"no URL", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4317"}, "OTEL_EXPORTER_OTLP_ENDPOINT"},
 		{"bad headers", []string{"OTEL_EXPORTER_OTLP_HEADERS=a=b,planted-secret"}, "number 2 of the headers"},
-		{"no sampler", []string{"OTEL_TRACES_SAMPLER=sometimes"}, "sometimes"},
 		{"always off", []string{"OTEL_TRACES_SAMPLER=always_off"}, ""},
 		{"no endpoint", []string{"OTEL_EXPORTER_OTLP_ENDPOINT="}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r := startReceiver(t)
 			w := startWeir(t, weirOptions{Env: tracing(r, c.more...)})
 			client := loginWire(t, w)
@@ -130,7 +126,7 @@ func TestTheLastSpansAreSentAtTheEnd(t *testing.T) {
 // TestAReceiverThatDoesNotAnswerHoldsNothingUp: neither a query nor, for long, the end.
 func TestAReceiverThatDoesNotAnswerHoldsNothingUp(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"hangs", "down"} {
+	for name, queries := range map[string]int{"hangs": 2300, "down": 50} { // the first is more than pgweir keeps
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := new(receiver)
@@ -151,7 +147,7 @@ func TestAReceiverThatDoesNotAnswerHoldsNothingUp(t *testing.T) {
 			w := startWeir(t, weirOptions{Env: tracing(r, "OTEL_BSP_MAX_QUEUE_SIZE=8", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=8", "OTEL_METRICS_EXPORTER=otlp")})
 			client := loginWire(t, w)
 			query := simpleQuery(traced("select 1", 1))
-			for range 2500 { // more than pgweir keeps
+			for range queries {
 				client.send(query)
 				client.until('Z')
 			}

@@ -115,7 +115,10 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 		o.Reset()
 		if c.extra != nil && c.extra.refusal != nil {
 			if c.sess.Phase() == session.Waiting {
-				c.waitFailed(w, whyRefused(c.extra.refusal))
+				waited := c.waitFailed(w, whyRefused(c.extra.refusal))
+				if w.proxy.traces != nil {
+					c.refuseTrace(w, p[n:], waited, c.extra.refusal)
+				}
 				n += c.sess.Refuse(c.extra.refusal, p[n:], o)
 			}
 			c.extra.refusal = nil
@@ -126,6 +129,9 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 			c.sess.Lease(&c.server.link, o)
 		}
 		c.keepText(w, p[n:])
+		if w.proxy.traces != nil {
+			c.openTrace(w, p[n:])
+		}
 		n += c.sess.Client(p[n:], o)
 		need, own := o.WantsBackend(), o.Wants(session.EffectNeedOwnBackend)
 		c.apply(o)
@@ -393,6 +399,9 @@ func (c *client) kill(e *wire.Error) {
 		return
 	}
 	c.more().why = e.Message
+	if w := c.worker.Load(); w.proxy.traces != nil {
+		c.followTrace(w, 1, func() string { return e.Code }, false)
+	}
 	if c.sess.SaidGoodBye() {
 		o := &c.worker.Load().out
 		o.Reset()

@@ -30,6 +30,9 @@ func (c *client) count(w *worker, o *session.Out) {
 	t.ServerParses += o.ServerParses
 	t.Binds += o.Binds
 	t.Errors += o.Errors
+	if w.proxy.traces != nil {
+		c.followTrace(w, o.Errors, o.SQLState, o.Answered)
+	}
 	if o.Answered {
 		if o.Queries > 0 { // else pgweir has answered, and no backend was at work
 			c.countTimes(w, st, o)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"pgweir/pool"
+	"pgweir/session"
 	"pgweir/wire"
 )
 
@@ -242,6 +243,9 @@ func (c *client) unlease(w *worker, s *server) {
 	if x := c.extra; x != nil && x.later != nil {
 		c.post(x.later) // it will find nothing to cancel
 		x.later = nil
+	}
+	if s.trace != nil {
+		c.leaveTrace(w, s, c.sess.Phase() == session.Waiting)
 	}
 	s.uncancel()
 	c.conn.Resume() // it may have been too fast for this backend

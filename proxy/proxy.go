@@ -37,6 +37,9 @@ type Options struct {
 	AuthLogins func(*config.Config) ConnStrings
 	// Censuses gives the last census of each server; nil: nobody takes any.
 	Censuses func() []*status.Census
+	// Tracer is told of queries whose text names a place in a trace; nil: no text is
+	// looked at.
+	Tracer Tracer
 }
 
 // Proxy accepts clients and joins them with backends.
@@ -58,6 +61,7 @@ type Proxy struct {
 	inquiring gate
 	// directories bounds how many ask LDAP servers.
 	directories gate
+	traces      *traces // nil if nobody wants any
 	peerName    func(uid int) (string, error)
 	resolving   *resolver // of names of clients' addresses
 	asker       *authquery.Asker
@@ -127,6 +131,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p := &Proxy{opts: opts, log: opts.Log, started: time.Now(), budget: pool.NewBudget(), counts: newClientCounts(), stopped: make(chan struct{})}
 	rand.Read(p.secret[:])
 	p.restraint.Store(new(restraint))
+	p.traces = newTraces(opts.Tracer)
 	p.mu.pools, p.mu.catalogs = map[poolKey]*clientPool{}, catalogs{}
 	p.findings = newFindings()
 	p.servers.all, p.servers.open = map[*server]struct{}{}, map[processKey]*server{}
@@ -182,6 +187,9 @@ func (p *Proxy) Start() error {
 	for _, w := range p.workers {
 		p.done.Go(w.loop.Run)
 	}
+	if p.traces != nil {
+		go p.traces.run(p.since, p.log) // not waited for at the end for long: spans may not leave
+	}
 	p.openMinimums()
 	ctx, cancel := context.WithCancel(context.Background())
 	p.keeper = cancel
@@ -209,6 +217,7 @@ func (p *Proxy) Close() {
 		w.loop.Stop()
 	}
 	p.done.Wait()
+	p.traces.close()
 }
 
 // Stopped is closed when a drain has come to its end.

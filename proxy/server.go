@@ -23,6 +23,7 @@ type server struct {
 	silent silence     // the server's
 	clocks clocks      // of the lease
 	text   []byte      // the beginning of its client's query, with log_query_text
+	trace  *trace      // of its client's query, or the last one; nil if it has none
 	holder struct {    // its client's; see checkSilence
 		client uint64
 		silent silence

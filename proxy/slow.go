@@ -34,16 +34,10 @@ func (c *client) logQuery(w *worker, slow *slow, took time.Duration) {
 	if s == nil || c.replication != replicationNone {
 		return
 	}
-	k := &s.clocks
-	k.unblock(w.now()) // the answer has come
-	preparing := min(max(k.prepared-c.asked, 0), took)
-	if k.preparing {
-		preparing = took // the answer itself has come with the last of that, so it took no time
-	}
-	sending := min(k.sending, took-preparing)
-	args := append(c.told(), "backend", s.b.ID, "pid", s.b.PID, "duration_ms", milliseconds(k.waited+took),
-		"waiting_ms", milliseconds(k.waited), "preparing_ms", milliseconds(preparing),
-		"server_ms", milliseconds(took-preparing-sending), "sending_ms", milliseconds(sending))
+	parts := s.clocks.split(w.now(), took)
+	args := append(c.told(), "backend", s.b.ID, "pid", s.b.PID, "duration_ms", milliseconds(parts.waited+took),
+		"waiting_ms", milliseconds(parts.waited), "preparing_ms", milliseconds(parts.preparing),
+		"server_ms", milliseconds(parts.server), "sending_ms", milliseconds(parts.sending))
 	if slow.text > 0 && len(s.text) > 0 {
 		args = append(args, "query", string(s.text))
 	}

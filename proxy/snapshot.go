@@ -63,6 +63,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	s.Mode = p.restraint.Load().mode.status()
 	s.AuthQuery = p.authQuery()
 	s.Logins = p.loginStatus(d == status.Full)
+	s.Traces = p.traces.status()
 	s.Lists = p.countLists(s, r, len(clients))
 	sortLists(s)
 	s.Censuses = p.Censuses()

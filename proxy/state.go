@@ -23,6 +23,9 @@ const longPin = time.Minute
 // backend.
 func (c *client) notePins(w *worker) {
 	r, statement := c.sess.Pins()
+	if w.proxy.traces != nil {
+		c.pinTrace(w, r.Names())
+	}
 	log := w.proxy.log.Debug
 	x := c.more()
 	switch {

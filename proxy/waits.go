@@ -62,8 +62,8 @@ func whyRefused(e *wire.Error) waitEnd {
 	return waitRefused
 }
 
-// waitFailed counts a wait that has ended without a backend.
-func (c *client) waitFailed(w *worker, how waitEnd) {
+// waitFailed counts a wait that has ended without a backend, and says how long it was.
+func (c *client) waitFailed(w *worker, how waitEnd) time.Duration {
 	t := &c.pool.stats[w.index].totals
 	switch how {
 	case waitTimedOut:
@@ -75,5 +75,5 @@ func (c *client) waitFailed(w *worker, how waitEnd) {
 	case waitRefused:
 		t.WaitsRefused++
 	}
-	c.waited(w, how)
+	return c.waited(w, how)
 }

@@ -129,6 +129,7 @@ func (w *worker) tick(time.Duration) {
 		}
 		if c := w.holder(s); c != nil && c.state == clientOpen && c.login == nil {
 			c.checkPin(w)
+			c.checkTrace(w, s)
 			c.checkRest()
 		}
 		if c := w.holder(s); c != nil && c.state == clientOpen && c.login == nil {

@@ -42,6 +42,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 		shown = s.restoreNames(shown)
 	}
 	o.Errors++
+	o.Failed, o.Refused = shown, nil
 	s.commandFailed(o)
 	if first != pipeline.Query && first != pipeline.Function && first != pipeline.Sync && first != 0 && s.skipsRest(first, body, whole, strayed) {
 		return true // what is behind it will say what is missing
@@ -49,6 +50,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 	if refused != nil && whole {
 		if e := refused; bytes.Contains(body, []byte(refusedName)) {
 			o.ToClient.addError(e)
+			o.Refused = e
 			return true
 		}
 	}

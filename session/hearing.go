@@ -373,7 +373,7 @@ func (s *Session) CancelHearing(e *wire.Error, o *Out) bool {
 	x.waiting, x.syncing, x.yielded = false, false, false
 	x.wanted, x.unheard, x.discarded = x.channels, nil, false
 	o.ToClient.addError(e)
-	o.Errors++
+	o.refuse(e)
 	switch {
 	case synced && s.asksFirst(): // there may be a LISTEN besides
 	case listens:

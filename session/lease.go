@@ -36,7 +36,7 @@ func (s *Session) Refuse(e *wire.Error, in []byte, o *Out) int {
 	refusal := *e
 	refusal.Severity, refusal.Localized = "ERROR", ""
 	o.ToClient.addError(&refusal)
-	o.Errors++
+	o.refuse(e)
 	o.Answered = true
 	typ, total := wire.Header(in)
 	n := min(total, len(in))
@@ -95,7 +95,7 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 	if s.phase != Resetting && !s.MidAnswer() {
 		o.ToClient.addError(e)
 	}
-	o.Errors++
+	o.refuse(e)
 	s.changesCatalog()
 	s.abandon()
 	if s.phase == Active || s.phase == Resetting {

@@ -71,6 +71,10 @@ type Out struct {
 	// Asked: the client has begun to wait for an answer; Answered: the last
 	// one that it waited for has come.
 	Asked, Answered bool
+	// Failed is the body of the last ErrorResponse that counts in Errors, as far as it is
+	// there, unless it is pgweir's own: then it is Refused. See SQLState.
+	Failed  []byte
+	Refused *wire.Error
 	// ServerParses are those that the backend was sent, Replays how often a
 	// client's settings were set on it, Questions how often it was asked what
 	// state is left.
@@ -82,6 +86,20 @@ func (o *Out) Reset() {
 	server, client, effects := o.ToServer.copied, o.ToClient.copied, o.Effects[:0]
 	*o = Out{Effects: effects}
 	o.ToServer.copied, o.ToClient.copied = emptied(server), emptied(client)
+}
+
+// SQLState is the SQLSTATE of the last error; "" if there is none, or if it is not known.
+func (o *Out) SQLState() string {
+	if o.Refused != nil {
+		return o.Refused.Code
+	}
+	return string(wire.ErrorCode(o.Failed))
+}
+
+// refuse counts an error of pgweir's own.
+func (o *Out) refuse(e *wire.Error) {
+	o.Errors++
+	o.Refused = e
 }
 
 // do adds an effect.

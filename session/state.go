@@ -371,7 +371,7 @@ func (s *Session) overPinned(o *Out) {
 		return
 	}
 	o.ToClient.addError(e)
-	o.Errors++
+	o.refuse(e)
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), "DISCARD ALL"))
 	s.unnamedHere = false
 	s.owed.Push(pipeline.Reset)

@@ -49,6 +49,7 @@ type Snapshot struct {
 	Shapes    []Shape    // with WithShapes only
 	AuthQuery AuthQuery
 	Logins    Logins
+	Traces    Traces
 	Lists     Lists
 	Savings   Savings
 	Censuses  []*Census // the last one of each server, in order of Host; none if nobody takes any

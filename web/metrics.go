@@ -17,6 +17,11 @@ func metricsHandler(src Source, version string, guard *Guard) http.Handler {
 		promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
 }
 
+// Registry has the figures of /metrics. guard may be nil.
+func Registry(src Source, version string, guard *Guard) prometheus.Gatherer {
+	return newRegistry(src, version, guard)
+}
+
 func newRegistry(src Source, version string, guard *Guard) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -157,6 +162,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	describeAll(ch, totalMetrics)
 	describeAll(ch, authQueryMetrics)
 	describeAll(ch, loginMetrics)
+	describeAll(ch, traceMetrics)
 	describeAll(ch, totalSavings)
 	describeAll(ch, poolSavings)
 	describeAll(ch, poolMetrics)
@@ -185,10 +191,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, m := range loginMetrics {
 		m.send(ch, &s.Logins)
 	}
+	for _, m := range traceMetrics {
+		m.send(ch, &s.Traces)
+	}
 	for _, cert := range s.Certificates {
 		send(ch, certExpiry, prometheus.GaugeValue, float64(cert.Expires.Unix()), label(cert.File), cert.Setting)
 	}
 	for _, why := range allRefusals {
+		if c.guard == nil {
+			break // nothing is served
+		}
 		send(ch, httpRefused, prometheus.CounterValue, float64(c.guard.refusals.of(why)), string(why))
 	}
 	pools := status.WithOthers(s.Pools, maxPoolSeries)

@@ -47,6 +47,7 @@ var released = []string{
 	"pgweir_server_memory_bytes", "pgweir_server_parses_total", "pgweir_server_process_cpu_seconds_total",
 	"pgweir_server_processes", "pgweir_server_up", "pgweir_shed_total", "pgweir_server_usable_connections", "pgweir_sizing_fits",
 	"pgweir_sizing_usable_backends", "pgweir_sizing_wanted_backends", "pgweir_tls_certificate_expiry_timestamp_seconds",
+	"pgweir_traced_queries_dropped_total", "pgweir_traced_queries_total",
 	"pgweir_transaction_seconds_total", "pgweir_transactions_total",
 }
 

@@ -139,6 +139,22 @@ func DecodeError(body []byte) (*Error, error) {
 	return e, nil
 }
 
+// ErrorCode is field C of the body of an ErrorResponse, of which the end may be missing;
+// nil if it is not there. It allocates nothing.
+func ErrorCode(body []byte) []byte {
+	for len(body) > 1 && body[0] != 0 {
+		value, rest, ok := CString(body[1:])
+		switch {
+		case !ok:
+			return nil
+		case body[0] == 'C':
+			return value
+		}
+		body = rest
+	}
+	return nil
+}
+
 // malformed is the error for a message whose body is not what its type asks
 // for. It is FATAL: a peer that builds one wrong message may build the next
 // one wrong too.

@@ -84,7 +84,11 @@ func FuzzDecodeError(f *testing.F) {
 		e, err := DecodeError(in)
 		if err != nil {
 			wantFatal(t, err)
+			ErrorCode(in)
 			return
+		}
+		if code := ErrorCode(in); (len(code) > 0) && e.Code == "" {
+			t.Fatalf("the code of %q is %q", in, code)
 		}
 		if bytes.IndexByte([]byte(e.Error()), 0) >= 0 {
 			t.Fatal("a NUL got through")
@@ -94,4 +98,18 @@ func FuzzDecodeError(f *testing.F) {
 			t.Fatalf("%+v became %+v, %v", e, again, err)
 		}
 	})
+}
+
+func TestTheCodeOfAnErrorIsFound(t *testing.T) {
+	whole := string(body(t, Errorf(CodeSyntaxError, "no").Append(nil), 'E'))
+	for _, c := range []struct{ in, want string }{
+		{whole, CodeSyntaxError},
+		{whole[:len(whole)-4], CodeSyntaxError}, // the end is missing
+		{whole[:10], ""},
+		{"", ""}, {"\x00", ""}, {"C", ""}, {"C42601", ""}, {"Mno\x00\x00C42601\x00", ""},
+	} {
+		if got := ErrorCode([]byte(c.in)); string(got) != c.want {
+			t.Errorf("%q: %q, want %q", c.in, got, c.want)
+		}
+	}
 }

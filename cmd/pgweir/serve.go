@@ -21,6 +21,8 @@ import (
 	"pgweir/pgbouncer"
 	"pgweir/proxy"
 	"pgweir/status"
+	"pgweir/telemetry"
+	"pgweir/web"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -33,6 +35,10 @@ const gcPercent = 75
 
 // lastLines is how long the end waits for the log's last lines to be taken.
 const lastLines = time.Second
+
+// lastTelemetry is how long the end waits for the last figures to be sent by
+// OpenTelemetry, and then for the last spans.
+const lastTelemetry = 2 * time.Second
 
 func newServeCmd() *cobra.Command {
 	var path string
@@ -122,7 +128,13 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 
 	front := &frontDesk{log: log, level: level, from: o.from, file: file, process: o.from.process(), manager: newServiceManager(), stop: make(chan stopRequest, 1), hangups: make(chan struct{}, 1)}
 	watcher := census.NewWatcher(front.censusSettings())
-	p, err := front.start(signals, c, proxy.Options{Version: version, Log: log, Console: front, Load: front.load, InForce: front.follow, AuthLogins: authLogins, Censuses: watcher.Censuses})
+	sent := telemetry.New(version, log)
+	defer within(lastTelemetry, sent.CloseTraces)
+	options := proxy.Options{Version: version, Log: log, Console: front, Load: front.load, InForce: front.follow, AuthLogins: authLogins, Censuses: watcher.Censuses}
+	if sent.Traces() {
+		options.Tracer = sent
+	}
+	p, err := front.start(signals, c, options)
 	if errors.Is(err, errGivenUp) {
 		log.Info("pgweir has stopped before it was ready")
 		return nil
@@ -130,7 +142,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	if err != nil {
 		return err
 	}
-	front.proxy = p
+	front.proxy, front.sent = p, sent
 
 	http, err := openHTTP(c, log)
 	if err != nil {
@@ -139,6 +151,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	if err := p.Start(); err != nil {
 		return err
 	}
+	sent.Metrics(web.Registry(p, version, http.accessGuard()))
 	ctx, cancel := context.WithCancel(context.Background())
 	var helpers sync.WaitGroup
 	defer helpers.Wait()
@@ -158,6 +171,13 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	return nil
 }
 
+// within calls do, and ends what that is given after a while.
+func within(limit time.Duration, do func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	do(ctx)
+}
+
 // frontDesk is what the console and the signals ask for things.
 type frontDesk struct {
 	log   *slog.Logger
@@ -168,6 +188,7 @@ type frontDesk struct {
 	process pgbouncer.Process
 	manager serviceManager
 	proxy   *proxy.Proxy
+	sent    *telemetry.Telemetry
 	stop    chan stopRequest
 	// hangups has what the next reload is for: all that come while another is under
 	// way are one more.
@@ -237,11 +258,11 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 			case s == syscall.SIGQUIT:
 				f.log.Warn("SIGQUIT, ending at once")
 				f.tellManager(f.manager.stopping())
-				p.Close()
+				f.close()
 				return
 			case stopping:
 				f.log.Warn("second signal, ending at once", "signal", s.String())
-				p.Close()
+				f.close()
 				return
 			default:
 				stopping = true
@@ -252,7 +273,7 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 			f.tellManager(f.manager.stopping())
 			switch r.mode {
 			case console.ShutdownImmediate:
-				p.Close()
+				f.close()
 				return
 			case console.WaitForClients:
 				p.AwaitClients()
@@ -262,11 +283,17 @@ func (f *frontDesk) heed(signals <-chan os.Signal, endHelpers func()) {
 			}
 		case <-p.Stopped():
 			endHelpers()
-			p.Close()
+			f.close()
 			f.log.Info("pgweir has stopped")
 			return
 		}
 	}
+}
+
+// close ends the proxy at once. The figures can be read no longer then.
+func (f *frontDesk) close() {
+	within(lastTelemetry, f.sent.CloseMetrics)
+	f.proxy.Close()
 }
 
 // Welcome and Serve are for proxy.Console.

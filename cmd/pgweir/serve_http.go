@@ -59,6 +59,14 @@ func openHTTP(c *config.Config, log *slog.Logger) (*httpServer, error) {
 	})}, nil
 }
 
+// accessGuard is nil if nothing is served.
+func (h *httpServer) accessGuard() *web.Guard {
+	if h == nil {
+		return nil
+	}
+	return h.guard
+}
+
 // insecureHTTP is what the log and `pgweir check` say of http_insecure.
 const insecureHTTP = "HTTP is served to other machines without TLS, or without a proof of who asks (http_insecure)"
 

@@ -1,0 +1,140 @@
+package proxy
+
+import (
+	"time"
+
+	"pgweir/pool"
+	"pgweir/status"
+	"pgweir/wire"
+)
+
+// A query whose text names a place in a trace is followed here from its message to its
+// answer, and then told to whoever makes a span of it. What comes of a transaction's
+// end, a pin, may be known only after the answer, so the query is told when the backend
+// has been asked, and at the latest by the tick.
+
+// trace is such a query. It belongs to the loop of its client until it is told.
+type trace struct {
+	status.TracedQuery
+	pool          *pool.Pool
+	ended, pinned time.Duration // 0 if it is not, by the loop's batches of events
+}
+
+// maxTraceLook is of how many messages that have come together the texts are searched.
+const maxTraceLook = 16
+
+// openTrace looks for a place in a trace in what comes next.
+func (c *client) openTrace(w *worker, in []byte) {
+	s := c.server
+	if s == nil || len(in) == 0 || c.sess.Owes() || c.sess.Prepares() {
+		return // in the end this is said on another backend
+	}
+	if s.trace != nil && s.trace.ended > 0 {
+		c.tellTrace(w, s)
+	}
+	if tp, ok := c.traceparent(w, in); ok {
+		s.trace = c.newTrace(tp)
+		s.trace.Network, s.trace.Server, s.trace.PID = s.b.Address.Network, s.b.Address.Addr, s.b.PID
+		s.trace.Waited = s.clocks.waited
+	}
+}
+
+func (c *client) newTrace(tp wire.Traceparent) *trace {
+	return &trace{pool: c.pool.pool, TracedQuery: status.TracedQuery{
+		Trace: tp.Trace, Span: tp.Span, Sampled: tp.Sampled, Client: c.id, Database: c.pool.key.database, User: c.userName(),
+	}}
+}
+
+// traceparent is the first that the texts of these messages have.
+func (c *client) traceparent(w *worker, in []byte) (wire.Traceparent, bool) {
+	parsed := false
+	for range maxTraceLook {
+		if len(in) < wire.HeaderLen {
+			break
+		}
+		_, total := wire.Header(in)
+		if total == 0 {
+			break
+		}
+		message := in[:min(total, len(in))]
+		if !parsed || message[0] != 'B' { // else it may be about what is parsed just now
+			if tp, ok := wire.FindTraceparent(c.sess.TextOf(message)); ok && w.proxy.traces.sink.Follows(tp.Sampled) {
+				return tp, true
+			}
+		}
+		parsed = parsed || message[0] == 'P'
+		in = in[len(message):]
+	}
+	return wire.Traceparent{}, false
+}
+
+// followTrace notes an error, and the last answer.
+func (c *client) followTrace(w *worker, errors int64, code func() string, answered bool) {
+	s := c.server
+	if s == nil || s.trace == nil || s.trace.ended > 0 {
+		return
+	}
+	if errors > 0 && s.trace.SQLState == "" {
+		s.trace.SQLState = code()
+	}
+	if answered {
+		s.endTrace(c, w.now())
+	}
+}
+
+// endTrace: the query is over.
+func (s *server) endTrace(c *client, now time.Duration) {
+	parts := s.clocks.split(now, max(now-c.asked, 0))
+	s.trace.Preparing, s.trace.Working, s.trace.Sending = parts.preparing, parts.server, parts.sending
+	s.trace.ended = now
+}
+
+// pinTrace notes that the client keeps its backend.
+func (c *client) pinTrace(w *worker, reasons []string) {
+	s := c.server
+	if s == nil || s.trace == nil || len(reasons) == 0 {
+		return
+	}
+	s.trace.Pins, s.trace.pinned = reasons, w.now()
+	if s.trace.ended > 0 {
+		c.tellTrace(w, s)
+	}
+}
+
+// checkTrace tells a query about which nothing more will be known.
+func (c *client) checkTrace(w *worker, s *server) {
+	if s.trace != nil && s.trace.ended > 0 && !c.sess.Prepares() {
+		c.tellTrace(w, s)
+	}
+}
+
+// leaveTrace: the lease ends. A client that says its query again on another backend has
+// its trace begin anew.
+func (c *client) leaveTrace(w *worker, s *server, again bool) {
+	if s.trace.ended == 0 {
+		if again {
+			s.trace = nil
+			return
+		}
+		s.endTrace(c, w.now())
+		s.trace.Unanswered = true
+	}
+	c.tellTrace(w, s)
+}
+
+// refuseTrace tells a query that gets no backend.
+func (c *client) refuseTrace(w *worker, in []byte, waited time.Duration, e *wire.Error) {
+	tp, ok := c.traceparent(w, in)
+	if !ok {
+		return
+	}
+	t := c.newTrace(tp)
+	t.Waited, t.SQLState, t.ended = waited, e.Code, w.now()
+	w.proxy.traces.tell(t)
+}
+
+func (c *client) tellTrace(w *worker, s *server) {
+	t := s.trace
+	s.trace = nil
+	w.proxy.traces.tell(t)
+}

@@ -49,6 +49,7 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		ServerConnectTimeout:     15 * time.Second,
 		ServerLoginRetry:         15 * time.Second,
 		ShutdownTimeout:          30 * time.Second,
+		DNSMaxTTL:                15 * time.Second,
 		TCPKeepAlive:             true,
 		TCPKeepIdle:              time.Minute,
 		TCPKeepIntvl:             15 * time.Second,

@@ -50,6 +50,7 @@ type Snapshot struct {
 	AuthQuery AuthQuery
 	Logins    Logins
 	Lists     Lists
+	DNSHosts  []DNSHost // in order of names
 	Savings   Savings
 	Censuses  []*Census // the last one of each server, in order of Host; none if nobody takes any
 	Config    []Setting // in the order of the documentation
@@ -283,6 +284,14 @@ type Lists struct {
 	Databases, Users, Pools                int
 	FreeClients, UsedClients, LoginClients int
 	FreeServers, UsedServers               int
+	DNSNames, DNSQueries                   int // names of servers that are known, and being looked up
+}
+
+// DNSHost is a server's name.
+type DNSHost struct {
+	Name  string
+	TTL   time.Duration // until it is looked up again
+	Addrs []string      // none if none have been found
 }
 
 // Setting is one row of SHOW CONFIG.

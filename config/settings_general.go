@@ -180,7 +180,7 @@ var general = []setting[Config]{
 			doc: "How long the addresses of a server's name serve before it is looked up again. Backends at an address that the name has no longer are closed when they are given back. 0: the name is looked up at each login to PostgreSQL, and only then."}},
 	{group: "Names", at: func(c *Config) any { return &c.ResolvConf },
 		spec: spec{name: "resolv_conf", kind: kindPath, def: "",
-			doc: "The resolv.conf that says whom the pools ask for servers' names: its nameserver, search and ndots. A nameserver may have a port, as [address]:port. Not set: names are looked up as the system does."}},
+			doc: "The resolv.conf that says whom to ask for servers' names: its nameserver, search and ndots. A nameserver may have a port, as [address]:port. Not set: names are looked up as the system does."}},
 
 	{group: "TCP", at: func(c *Config) any { return &c.TCPKeepAlive },
 		spec: spec{name: "tcp_keepalive", kind: kindBool, def: true,

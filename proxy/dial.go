@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// dial is the pools' Dial, with the settings tcp_* that are in force. The addresses of a
-// name are tried one after the other.
-func (p *Proxy) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+// Dial connects to a server, with the settings tcp_* that are in force. The addresses of
+// its name are tried one after the other.
+func (p *Proxy) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	r := p.rules.Load()
 	d := net.Dialer{KeepAlive: -1, Control: func(network, _ string, raw syscall.RawConn) error {
 		if !strings.HasPrefix(network, "tcp") {

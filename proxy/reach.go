@@ -39,7 +39,7 @@ func (p *Proxy) probe(now time.Time) {
 				continue
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), probeEvery)
-			conn, err := p.dial(ctx, network, addr)
+			conn, err := p.Dial(ctx, network, addr)
 			cancel()
 			if err == nil {
 				conn.Close()

@@ -177,7 +177,7 @@ var general = []setting[Config]{
 
 	{group: "Names", at: func(c *Config) any { return &c.DNSMaxTTL },
 		spec: spec{name: "dns_max_ttl", kind: kindDuration, def: "15s", min: 0, max: maxDuration,
-			doc: "How long the addresses of a server's name serve before it is looked up again. Backends at an address that the name has no longer are closed when they are given back. 0: the name is looked up at each login to PostgreSQL, and only then."}},
+			doc: "How long the addresses of a server's name serve before it is looked up again. Backends at an address that the name has no longer are closed when they are given back. 0: the name is looked up at each login to PostgreSQL, and open backends stay."}},
 	{group: "Names", at: func(c *Config) any { return &c.ResolvConf },
 		spec: spec{name: "resolv_conf", kind: kindPath, def: "",
 			doc: "The resolv.conf that says whom to ask for servers' names: its nameserver, search and ndots. A nameserver may have a port, as [address]:port. Not set: names are looked up as the system does."}},

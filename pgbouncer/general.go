@@ -52,7 +52,7 @@ var general = []setting{
 	{name: "conffile", kind: kindPath, fate: process, note: "The file that a RELOAD reads. " + serviceOwn},
 	{name: "default_pool_size", kind: kindNumber, def: "20", none: noLimit, most: noLimit, note: noSuchSize},
 	{name: "disable_pqexec", kind: kindFlag, def: "0", fate: refused, note: "pgweir has no way to forbid the simple protocol."},
-	{name: "dns_max_ttl", kind: kindSeconds, def: "15", most: maxDuration, note: "The time to live of the records themselves does not count. 0 is a lookup at each login to PostgreSQL."},
+	{name: "dns_max_ttl", kind: kindSeconds, def: "15", most: maxDuration, note: "The time to live of the records themselves does not count. With 0 a name is looked up at each login to PostgreSQL, and open backends stay."},
 	{name: "dns_nxdomain_ttl", kind: kindSeconds, def: "15", fate: ignored, note: "A name without an answer is looked up again at the next login to PostgreSQL, whose pauses are server_login_retry's."},
 	{name: "dns_zone_check_period", kind: kindSeconds, def: "0", fate: ignored, note: "A changed name is found after dns_max_ttl."},
 	{name: "idle_transaction_timeout", kind: kindSeconds, def: "0", most: maxDuration, note: "The client gets 25P03; in PgBouncer 08P01."},

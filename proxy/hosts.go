@@ -42,6 +42,9 @@ func (p *Proxy) newNames(r *rules) *dns.Names {
 
 // foundName goes on with the answer of a lookup.
 func (p *Proxy) foundName(name string, before, now []netip.Addr) {
+	if p.Config().DNSMaxTTL == 0 {
+		return // of a longer list, each answer may have another part
+	}
 	missing := func(a netip.Addr) bool { return !slices.Contains(now, a) }
 	moved := slices.ContainsFunc(before, missing)
 	if moved || before != nil && len(before) != len(now) {
@@ -78,7 +81,7 @@ func isAt(b *pool.Backend, name string) bool {
 // server's name has lost meanwhile.
 func (p *Proxy) astray(b *pool.Backend) bool {
 	name, _, ok := nameIn(b.Address.Network, b.Address.Addr)
-	if !ok || !b.Remote().IsValid() {
+	if !ok || !b.Remote().IsValid() || p.Config().DNSMaxTTL == 0 {
 		return false
 	}
 	known := p.names.Known(name)

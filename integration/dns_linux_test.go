@@ -167,14 +167,6 @@ func movingWriter(t *testing.T, ttl string) (w *weir, names *nameServer, servers
 	return w, names, servers
 }
 
-func demote(t *testing.T, pg *cluster.Cluster, value string) {
-	t.Helper()
-	execSQL(t, pg.DSN("postgres"), "alter system set default_transaction_read_only = "+value)
-	execSQL(t, pg.DSN("postgres"), "select pg_reload_conf()")
-	conn := connect(t, pg.DSN("postgres"))
-	eventually(t, "the server has read its configuration", func() bool { return ask(t, conn, "show default_transaction_read_only") == value })
-}
-
 func written(t *testing.T, pg *cluster.Cluster) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), pg.DSN("app"))

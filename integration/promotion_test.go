@@ -23,6 +23,15 @@ func toldAtLogin(t *testing.T, dsn, parameter string) string {
 	return conn.ParameterStatus(parameter)
 }
 
+// demote says whether the transactions of a server only read, and waits until it knows.
+func demote(t *testing.T, pg *cluster.Cluster, value string) {
+	t.Helper()
+	execSQL(t, pg.DSN("postgres"), "alter system set default_transaction_read_only = "+value)
+	execSQL(t, pg.DSN("postgres"), "select pg_reload_conf()")
+	conn := connect(t, pg.DSN("postgres"))
+	eventually(t, "the server has read its configuration", func() bool { return ask(t, conn, "show default_transaction_read_only") == value })
+}
+
 // chosen tells whether libpq takes the server for one of these attributes.
 func chosen(t *testing.T, w *weir, attrs string) bool {
 	t.Helper()

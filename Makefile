@@ -14,7 +14,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 DIST_URL ?= https://example.com/pgweir
 
 # The packages in which goroutines share memory; they are tested with -race.
-RACE := pool|loop|throttle|proof|proxy|console|auth|child|census|web|loadtest|top|secrets
+RACE := pool|loop|dns|throttle|proof|proxy|console|auth|child|census|web|loadtest|top|secrets
 
 # The files of integration tests that are run with the race detector in the
 # program, on four loops: all their tests, but for those that measure memory.

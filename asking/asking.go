@@ -42,6 +42,17 @@ func SetParameters(c *pgconn.Config, applicationName string) {
 	}
 }
 
+// Dial opens a connection as net.Dialer.DialContext does.
+type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// DialBy has a connection opened by dial, which looks names up itself; nil changes nothing.
+func DialBy(c *pgconn.Config, dial Dial) {
+	if dial != nil {
+		c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+		c.DialFunc = pgconn.DialFunc(dial)
+	}
+}
+
 // Close says goodbye on a connection, and closes it.
 func Close(conn interface{ Close(context.Context) error }) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)

@@ -46,6 +46,8 @@ type Options struct {
 	// users are let in by answers that may be stale. It is called often, from any
 	// goroutine, and must not wait. Nil: none is. Reconsider tells that it has changed.
 	Held func(Source) bool
+	// Dial is how sources are connected to; nil for as the system does.
+	Dial asking.Dial
 }
 
 // Asker asks sources for users' secrets, and keeps the answers. Any number of
@@ -75,7 +77,7 @@ type Asker struct {
 // New makes an Asker. It opens nothing before something is asked.
 func New(opts Options) *Asker {
 	a := &Asker{
-		opts: opts, open: openTalk, now: time.Now, linger: 5 * time.Minute,
+		opts: opts, open: openBy(opts.Dial), now: time.Now, linger: 5 * time.Minute,
 		cache:   cache{users: newShelf(maxUsers), others: newShelf(maxOthers)},
 		flights: map[key]*flight{}, lines: map[Source]*line{}, slots: make(chan struct{}, maxLines),
 		servers: map[string]*server{}, models: map[string]*auth.Models{},

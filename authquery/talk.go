@@ -28,12 +28,19 @@ type talk struct {
 // connection string says.
 type Reach interface{ Apply(*pgconn.Config) error }
 
-// openTalk is the opener for PostgreSQL.
-func openTalk(ctx context.Context, s Source, password string) (conn, error) {
+// openBy is the opener for PostgreSQL.
+func openBy(dial asking.Dial) opener {
+	return func(ctx context.Context, s Source, password string) (conn, error) {
+		return openTalk(ctx, s, password, dial)
+	}
+}
+
+func openTalk(ctx context.Context, s Source, password string, dial asking.Dial) (conn, error) {
 	c, err := pgconn.ParseConfig(s.ConnString)
 	if err != nil {
 		return nil, fmt.Errorf("the connection string: %w", err)
 	}
+	asking.DialBy(c, dial)
 	if s.Reach != nil {
 		if err := s.Reach.Apply(c); err != nil {
 			return nil, asking.Shortened(err)
@@ -134,7 +141,7 @@ func notAName(err error) bool { return strings.HasPrefix(asking.SQLState(err), "
 func openOnce(ctx context.Context, s Source, list passwords.List) (c conn, err error) {
 	var login passwords.Login
 	err = login.Try(ctx, list, func(password string) (err error) {
-		c, err = openTalk(ctx, s, password)
+		c, err = openTalk(ctx, s, password, nil)
 		return err
 	})
 	return c, err

@@ -29,6 +29,7 @@ type line struct {
 	passwords  func() passwords.List // nil for the one in connString
 	login      passwords.Login
 	encryption Encryption
+	dial       asking.Dial
 	user       string // in it, once it was read
 	conn       *pgx.Conn
 
@@ -63,6 +64,7 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 		}
 	}
 	l.user = c.User
+	asking.DialBy(&c.Config, l.dial)
 	ReachAbstract(&c.Config)
 	c.ConnectTimeout = asking.ConnectTimeout
 	asking.SetParameters(&c.Config, "pgweir census")

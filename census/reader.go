@@ -25,6 +25,8 @@ type Target struct {
 	Passwords func() passwords.List
 	// Encryption is how its connections are encrypted; nil for as ConnString says.
 	Encryption Encryption
+	// Dial is how it is connected to; nil for as the system does.
+	Dial asking.Dial
 	// Seeds are process ids of backends of ours there, to find the postmaster
 	// by if nobody may ask; nil if there are none, as when the server is not
 	// on this machine.
@@ -67,7 +69,7 @@ type Reader struct {
 
 // NewReader makes a reader; nothing is opened before the first Read.
 func NewReader(target Target, opts Options) *Reader {
-	return &Reader{target: target, line: line{connString: target.ConnString, passwords: target.Passwords, encryption: target.Encryption}, memory: budget{unlimited: opts.AllMemory}}
+	return &Reader{target: target, line: line{connString: target.ConnString, passwords: target.Passwords, encryption: target.Encryption, dial: target.Dial}, memory: budget{unlimited: opts.AllMemory}}
 }
 
 // Close gives the connection back.
@@ -206,8 +208,13 @@ func (r *Reader) locateByBackend(a *answer) {
 // the postmaster without the server's help unless one is known that lives.
 // answered: the server has refused us, so it is there.
 func (r *Reader) knock(ctx context.Context, answered bool) bool {
-	dialer := net.Dialer{Timeout: asking.ConnectTimeout}
-	conn, err := dialer.DialContext(ctx, r.target.Network, r.target.Addr)
+	dial := r.target.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	ctx, cancel := context.WithTimeout(ctx, asking.ConnectTimeout)
+	defer cancel()
+	conn, err := dial(ctx, r.target.Network, r.target.Addr)
 	if err == nil {
 		defer conn.Close()
 	}

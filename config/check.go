@@ -17,6 +17,7 @@ func (p *parser) finish() {
 	p.listeners()
 	p.logins()
 	p.proxies()
+	p.names()
 	p.authentication()
 	p.clientTLS()
 	p.serverTLS()

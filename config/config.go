@@ -123,6 +123,10 @@ type Config struct {
 	SuspendTimeout       time.Duration // 0: never
 	ShutdownTimeout      time.Duration // 0: transactions are not waited for
 
+	DNSMaxTTL      time.Duration // 0: each login to a server looks its name up
+	ResolvConf     string        // its path, as AuthFile; "": the system's own
+	ResolvConfData []byte        // the file's bytes as read with this configuration; nil if none is named
+
 	TCPKeepAlive   bool
 	TCPKeepIdle    time.Duration // 0: the system's
 	TCPKeepIntvl   time.Duration // 0: the system's

@@ -178,6 +178,13 @@ var general = []setting[Config]{
 		spec: spec{name: "shutdown_timeout", kind: kindDuration, def: "30s", min: 0, max: maxDuration,
 			doc: "How long SIGTERM lets transactions finish. 0: not at all."}},
 
+	{group: "Names", at: func(c *Config) any { return &c.DNSMaxTTL },
+		spec: spec{name: "dns_max_ttl", kind: kindDuration, def: "15s", min: 0, max: maxDuration,
+			doc: "How long the addresses of a server's name serve before it is looked up again. Backends at an address that the name has no longer are closed when they are given back. 0: the name is looked up at each login to PostgreSQL, and open backends stay."}},
+	{group: "Names", at: func(c *Config) any { return &c.ResolvConf },
+		spec: spec{name: "resolv_conf", kind: kindPath, def: "",
+			doc: "The resolv.conf that says whom to ask for servers' names: its nameserver, search and ndots. A nameserver may have a port, as [address]:port. Not set: names are looked up as the system does."}},
+
 	{group: "TCP", at: func(c *Config) any { return &c.TCPKeepAlive },
 		spec: spec{name: "tcp_keepalive", kind: kindBool, def: true,
 			doc: "Probe connections at rest, of clients and to PostgreSQL, so that a peer that has gone without a word is found."}},

@@ -244,7 +244,8 @@ func fixture() *status.Snapshot {
 				{Addr: "2001:db8::/64", Served: 1, Delayed: 1, FailingUsers: 2, Failed: 20},
 			}},
 		Lists: status.Lists{Databases: 2, Users: 2, Pools: 3, FreeClients: 50, UsedClients: 151, LoginClients: 1,
-			FreeServers: 4, UsedServers: 16},
+			FreeServers: 4, UsedServers: 16, DNSNames: 2, DNSQueries: 1},
+		DNSHosts: []status.DNSHost{{Name: "db.example", TTL: 14500 * time.Millisecond, Addrs: []string{"10.0.0.5", "2001:db8::5"}}, {Name: "gone.example"}},
 		Savings: status.Savings{Clients: 150, Backends: 16, Saved: 134, Ratio: 9.375, ClientLogins: 1001, ServerLogins: 17,
 			BackendMemory: 2 << 20, MemorySaved: 134 * 2 << 20, MemorySource: "measured"},
 		Certificates: []status.Certificate{

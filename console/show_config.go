@@ -82,9 +82,9 @@ var listsTable = view[listed]{
 			{"login_clients", l.LoginClients},
 			{"free_servers", l.FreeServers},
 			{"used_servers", l.UsedServers},
-			{"dns_names", 0},
+			{"dns_names", l.DNSNames},
 			{"dns_zones", 0},
-			{"dns_queries", 0},
+			{"dns_queries", l.DNSQueries},
 			{"dns_pending", 0},
 		}
 	},

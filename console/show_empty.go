@@ -1,8 +1,8 @@
 package console
 
 // These tables tell of things that pgweir does not have: PgBouncer's memory
-// caches, the descriptors that its online restart hands over, its own resolver,
-// and peers. Tools that ask for them find the columns, and no rows.
+// caches, the descriptors that its online restart hands over, zones of its
+// resolver, and peers. Tools that ask for them find the columns, and no rows.
 
 type empty = view[struct{}]
 
@@ -17,10 +17,6 @@ var fdsTable = empty{columns: []column[struct{}]{
 	none("client_encoding", oidText), none("std_strings", oidText), none("datestyle", oidText),
 	none("timezone", oidText), none("password", oidText),
 	none("scram_client_key", oidBytea), none("scram_server_key", oidBytea),
-}}
-
-var dnsHostsTable = empty{columns: []column[struct{}]{
-	none("hostname", oidText), none("ttl", oidInt8), none("addrs", oidText),
 }}
 
 var dnsZonesTable = empty{columns: []column[struct{}]{

@@ -20,7 +20,6 @@ const (
 	serviceOwn     = "With a config.toml it is the service manager's."
 	toSyslog       = "The log goes to stderr or to logfile; the service manager passes it on to syslog."
 	noCheckQuery   = "A backend that has gone is noticed at once by the loop that watches it, so none is asked before it is used."
-	noResolver     = "Names are looked up as the system does."
 	inPipe         = "pgweir's buffers are its own; a client has one as long as it needs it."
 )
 
@@ -53,9 +52,9 @@ var general = []setting{
 	{name: "conffile", kind: kindPath, fate: process, note: "The file that a RELOAD reads. " + serviceOwn},
 	{name: "default_pool_size", kind: kindNumber, def: "20", none: noLimit, most: noLimit, note: noSuchSize},
 	{name: "disable_pqexec", kind: kindFlag, def: "0", fate: refused, note: "pgweir has no way to forbid the simple protocol."},
-	{name: "dns_max_ttl", kind: kindSeconds, def: "15", fate: later, note: "Until then a name is looked up at each login to PostgreSQL, and backends that are open stay where they are."},
-	{name: "dns_nxdomain_ttl", kind: kindSeconds, def: "15", fate: ignored, note: noResolver},
-	{name: "dns_zone_check_period", kind: kindSeconds, def: "0", fate: ignored, note: noResolver},
+	{name: "dns_max_ttl", kind: kindSeconds, def: "15", most: maxDuration, note: "The time to live of the records themselves does not count. With 0 a name is looked up at each login to PostgreSQL, and open backends stay."},
+	{name: "dns_nxdomain_ttl", kind: kindSeconds, def: "15", fate: ignored, note: "A name without an answer is looked up again at the next login to PostgreSQL, whose pauses are server_login_retry's."},
+	{name: "dns_zone_check_period", kind: kindSeconds, def: "0", fate: ignored, note: "A changed name is found after dns_max_ttl."},
 	{name: "idle_transaction_timeout", kind: kindSeconds, def: "0", most: maxDuration, note: "The client gets 25P03; in PgBouncer 08P01."},
 	{name: "ignore_startup_parameters", kind: kindList, note: "Not needed for extra_float_digits, options, search_path and the like: startup parameters take effect. What is listed is dropped."},
 	{name: "job_name", def: "pgbouncer", fate: ignored, note: "It names a service of Windows and the lines of the log."},
@@ -84,7 +83,7 @@ var general = []setting{
 	{name: "query_wait_timeout", kind: kindSeconds, def: "120", most: maxDuration, note: "The client gets an ERROR (53300) and stays; only at its login it is refused. In PgBouncer it is disconnected."},
 	{name: "reserve_pool_size", kind: kindNumber, def: "0", most: noLimit},
 	{name: "reserve_pool_timeout", kind: kindSeconds, def: "5", most: maxDuration},
-	{name: "resolv_conf", kind: kindPath, fate: refused, note: noResolver},
+	{name: "resolv_conf", kind: kindPath, note: "For the names in host. nameserver (also as [address]:port), search and ndots are read; names in /etc/hosts come first."},
 	{name: "sbuf_loopcnt", kind: kindNumber, def: "5", fate: ignored, note: "A client with a big result gives way to others by itself."},
 	{name: "scram_iterations", kind: kindNumber, def: "4096", fate: ignored, note: "For SCRAM secrets that are made of passwords in clear text; pgweir makes them as PostgreSQL does by default, with 4096. Secrets in the auth_file have their own."},
 	{name: "server_check_delay", kind: kindSeconds, def: "30", fate: ignored, note: noCheckQuery},

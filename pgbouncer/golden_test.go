@@ -60,6 +60,7 @@ func TestImportedIsWhatIsServed(t *testing.T) {
 	cert, key := certificate(t)
 	for name, data := range map[string][]byte{
 		"userlist.txt":    []byte("\"ann\" \"x\"\n"),
+		"resolv.conf":     []byte("nameserver 10.0.0.1\n"),
 		"tls/clients.crt": cert, "tls/own.crt": cert, "tls/own.key": key,
 		"tls/root.crt": cert, "tls/pooler.crt": cert, "tls/pooler.key": key,
 	} {

@@ -37,6 +37,7 @@ func (p *Pool) remember(v *Variant) {
 // forgetAnswers: the server may say something else now.
 func (p *Pool) forgetAnswers() {
 	clear(p.answers)
+	p.standby = ""
 	for _, v := range p.variants {
 		clear(v.welcomes)
 		v.carried, v.carries = nil, false
@@ -156,6 +157,7 @@ func (p *Pool) learn(v *Variant, key string, b *Backend, w *Welcome, vacations u
 
 // told remembers what the server has said.
 func (p *Pool) told(v *Variant, key string, w *Welcome, carried []wire.Param, carries bool) {
+	p.factsTold(w)
 	if old := v.welcomes[key]; old != nil && !old.agrees(w) {
 		p.forgetAnswers() // it is another one now, of a newer version, say; or the role's settings are others
 	}

@@ -73,12 +73,12 @@ func (p *Pool) noPlace() *wire.Error {
 	return nil
 }
 
-// mayListen tells whether a backend that was opened with settings of this
-// generation may go on listening.
-func (p *Pool) mayListen(stamp int) bool {
+// mayListen tells whether a backend may go on listening, by the settings that it was
+// opened with.
+func (p *Pool) mayListen(b *Backend) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return stamp == p.generation && !p.Halted() && p.noPlace() == nil
+	return b.stamp == p.generation && !p.Halted() && p.noPlace() == nil
 }
 
 // takePlace takes the place that is wanted, if there is a slot and the budget

@@ -83,7 +83,7 @@ func (c *conversation) run() *wire.Error {
 				return wire.Fatalf(wire.CodeConnectionFailure, "the connection of the listening backend broke: %v", err)
 			}
 		case <-c.l.wake:
-			if !c.l.pool.mayListen(c.b.stamp) || c.rests() && !c.l.pool.mayLinger() {
+			if !c.l.pool.mayListen(c.b) || c.rests() && !c.l.pool.mayLinger() {
 				return nil
 			}
 		case <-c.timer.C:

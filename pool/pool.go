@@ -86,6 +86,9 @@ type Pool struct {
 	generation int              // of the settings that make older backends unfit
 	variants   map[string]*Variant
 	answers    map[string]answers // by Variant.key
+	standby    string             // in_hot_standby, as the server has said last; "" if not since the answers were forgotten
+	factsAt    time.Duration      // when it was, and default_transaction_read_only
+	doubted    bool               // they may be others now
 	line       line
 	waits      uint64 // numbers the Waiters' waits
 

@@ -21,6 +21,8 @@ type Probe struct {
 	carries bool
 	base    *Welcome // of a client without startup parameters
 
+	facts bool // whether the server is what it was is all that is asked; see Check
+
 	told     map[string]wire.Param
 	reported []wire.Param
 	failed   bool
@@ -81,15 +83,21 @@ func (q *Probe) Query() string {
 		q.base = plain.welcomes[plainKey]
 	}
 	q.pool.mu.Unlock()
-	if q.base == nil {
+	if q.base == nil && !q.facts {
 		return ""
 	}
-	version := serverMajor(q.base.Params)
+	version := 0
+	if q.base != nil {
+		version = serverMajor(q.base.Params)
+	}
 	sql := "BEGIN"
 	for _, s := range ownSettings(version) {
 		if slices.Contains(timeouts, s.Name) {
 			sql += ";SET LOCAL " + s.Name + "='" + s.Value + "'"
 		}
+	}
+	if q.facts {
+		return sql + factsQuestion + ";ROLLBACK"
 	}
 	var others []wire.Param
 	for _, s := range q.pairs {
@@ -141,6 +149,11 @@ func (q *Probe) Fail() { q.failed = true }
 
 // Settle keeps the answer, and is false if there is none.
 func (q *Probe) Settle() bool {
+	if q.facts {
+		q.pool.mu.Lock()
+		defer q.pool.mu.Unlock()
+		return !q.failed && q.stamp == q.pool.generation && q.settleFacts()
+	}
 	carried, ok := carry(q.pairs, q.told)
 	if q.failed || !ok || len(q.reported) == 0 {
 		return false

@@ -52,7 +52,8 @@ func (l *login) enter() bool {
 	c.wait.Taker = c
 	l.variant, l.welcome = cp.pool.Variant(l.ask.params)
 	c.wait.Variant = l.variant
-	if l.welcome != nil && !l.ownBackend() {
+	checks := l.welcome != nil && c.replication == replicationNone && l.check()
+	if l.welcome != nil && !checks && !l.ownBackend() {
 		l.admit()
 		return true
 	}
@@ -60,6 +61,8 @@ func (l *login) enter() bool {
 	switch {
 	case c.replication != replicationNone:
 		l.replicate()
+	case checks:
+		l.acquire(nil)
 	case l.welcome == nil && !l.ownBackend() && l.mayProbe():
 		l.acquire(nil)
 	case l.welcome == nil:
@@ -106,7 +109,7 @@ func (l *login) granted() {
 	if l.welcome == nil {
 		l.welcome = c.pool.pool.Welcome(l.variant, l.ask.params)
 	}
-	if l.welcome == nil && l.probing != nil {
+	if l.probing != nil && (l.welcome == nil || l.probing.checks) {
 		if !l.probe() {
 			c.release()
 			l.lostProbe()

@@ -33,6 +33,9 @@ func (p *Proxy) Adopt(b *pool.Backend) error {
 		return err
 	}
 	p.opened(s)
+	if p.astray(b) {
+		b.Pool().Retire([]*pool.Backend{b}, nil)
+	}
 	return nil
 }
 

@@ -1,9 +1,6 @@
 package proxy
 
 import (
-	"context"
-	"net"
-	"strings"
 	"syscall"
 	"time"
 
@@ -27,18 +24,6 @@ func (r *rules) tune(fd int) {
 	if n := r.config.TCPSocketBuffer; n > 0 {
 		_ = loop.SetBuffers(fd, n)
 	}
-}
-
-// dial is the pools' Dial, with the settings tcp_* that are in force.
-func (p *Proxy) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	r := p.rules.Load()
-	d := net.Dialer{KeepAlive: -1, Control: func(network, _ string, raw syscall.RawConn) error {
-		if !strings.HasPrefix(network, "tcp") {
-			return nil
-		}
-		return raw.Control(func(fd uintptr) { r.tune(int(fd)) })
-	}}
-	return d.DialContext(ctx, network, addr)
 }
 
 // silence watches for a peer that acknowledges nothing. The kernel sends no

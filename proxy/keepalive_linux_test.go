@@ -22,7 +22,7 @@ func TestSocketsToPostgreSQLHaveTheSettingsInForce(t *testing.T) {
 		{TCPKeepAlive: true, TCPKeepIdle: 7 * time.Second, TCPKeepIntvl: 3 * time.Second, TCPKeepCnt: 2, TCPUserTimeout: 9 * time.Second, TCPSocketBuffer: 50000},
 	} {
 		p.rules.Store(&rules{config: &c, keepAlive: keepAliveOf(&c)})
-		conn, err := p.dial(t.Context(), "tcp", listener.Addr().String())
+		conn, err := p.Dial(t.Context(), "tcp", listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,6 +33,7 @@ func (p *Proxy) keep(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			p.upkeep()
+			p.watchNames()
 			if now.Sub(digested) >= digestEvery {
 				p.digestsDue()
 				p.tellOfCatalogs()

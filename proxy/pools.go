@@ -125,7 +125,7 @@ func (p *Proxy) makePool(key poolKey, db *config.Database, r *rules) *clientPool
 	s := poolSettings(r, db, key.user)
 	cp.catalog = p.mu.catalogs.take(catalogKeyOf(&s), nil)
 	cp.conf.Store(sessionConfig(r.config, db, cp, key.user, p))
-	cp.pool = pool.New(key.database, key.user, p, p.dial, secure, p.budget, p.started, p.nextID, s)
+	cp.pool = pool.New(key.database, key.user, p, p.Dial, secure, p.budget, p.started, p.nextID, s)
 	if p.restraint.Load().pauses(key.database) {
 		cp.pool.Pause()
 	}

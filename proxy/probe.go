@@ -18,6 +18,7 @@ type probing struct {
 	answer   []byte // that has come so far
 	aborted  bool   // the transaction, so that it has to be rolled back
 	since    time.Duration
+	checks   bool // an answer that is known already
 }
 
 // maxProbed bounds an answer, in bytes.
@@ -33,6 +34,24 @@ func (l *login) mayProbe() bool {
 	}
 	l.probing = &probing{question: question}
 	l.takesAny(true)
+	return true
+}
+
+// check has the login wait for a backend to ask whether what PostgreSQL has said is still
+// true. It is false if there is no reason to, or if only a login can tell: then nothing
+// is known any more.
+func (l *login) check() bool {
+	how, question := l.c.pool.pool.Check(l.variant, l.welcome)
+	switch {
+	case how == pool.CheckNone, how == pool.CheckPlain && l.ownBackend():
+		return false
+	case how == pool.CheckLogin:
+		l.welcome = nil
+		return false
+	case how == pool.CheckPlain:
+		l.takesAny(true)
+	}
+	l.probing = &probing{question: question, checks: true}
 	return true
 }
 
@@ -144,10 +163,14 @@ func (l *login) readProbe(p []byte) {
 // nothing, a backend is opened with the client's startup parameters.
 func (l *login) unprobed() {
 	ok := l.probing.question.Settle()
-	l.probing = nil
+	l.probing, l.welcome = nil, nil
 	l.stage = stageBackend
 	if ok {
 		l.welcome = l.c.pool.pool.Welcome(l.variant, l.ask.params)
+	}
+	if l.welcome != nil && l.ownBackend() {
+		l.acquire(nil)
+		return
 	}
 	if l.welcome != nil {
 		l.admit()

@@ -12,6 +12,7 @@ import (
 
 	"pgweir/authquery"
 	"pgweir/config"
+	"pgweir/dns"
 	"pgweir/pool"
 	"pgweir/secrets"
 	"pgweir/status"
@@ -63,7 +64,8 @@ type Proxy struct {
 	directories gate
 	traces      *traces // nil if nobody wants any
 	peerName    func(uid int) (string, error)
-	resolving   *resolver // of names of clients' addresses
+	resolving   *resolver  // of names of clients' addresses
+	names       *dns.Names // of servers
 	asker       *authquery.Asker
 	serial      atomic.Uint64 // numbers clients and backends
 
@@ -157,6 +159,7 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p.secrets.Commit(set, sources)
 	p.base = c
 	p.rules.Store(r)
+	p.names = p.newNames(r)
 	p.tellOfExposure(r)
 	n := c.Workers
 	used := n

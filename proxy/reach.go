@@ -1,7 +1,7 @@
 package proxy
 
 import (
-	"net"
+	"context"
 	"sync"
 	"time"
 
@@ -38,7 +38,9 @@ func (p *Proxy) probe(now time.Time) {
 				errs[addr] = nil
 				continue
 			}
-			conn, err := net.DialTimeout(network, addr, probeEvery)
+			ctx, cancel := context.WithTimeout(context.Background(), probeEvery)
+			conn, err := p.Dial(ctx, network, addr)
+			cancel()
 			if err == nil {
 				conn.Close()
 			}

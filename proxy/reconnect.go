@@ -21,6 +21,7 @@ func (p *Proxy) Reconnect(database string) error {
 	}
 	for _, cp := range p.poolsOf(database) {
 		cp.conf.Load().Catalog.Changed() // the server may be another one
+		p.expireName(cp.pool)
 		cp.pool.Reconnect()
 		s := cp.pool.Settings()
 		p.asker.Vacate(s.Address.Addr, []string{s.DBName})

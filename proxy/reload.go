@@ -121,6 +121,7 @@ func (p *Proxy) Apply(c *config.Config) (*status.Reload, error) {
 	p.secrets.Commit(set, sources)
 	p.base = c
 	p.putInForce(r)
+	p.names.Set(r.lookup, c.DNSMaxTTL)
 	p.openMinimums()
 	p.entrance.Set(limitsOf(c))
 	p.failures.Set(penaltyOf(c))

@@ -87,6 +87,7 @@ func (p *Proxy) restrain(change func(*restraint) error) error {
 			cp.pool.Pause()
 		} else {
 			cp.conf.Load().Catalog.Changed() // the server may be another one
+			p.expireName(cp.pool)
 			cp.pool.Resume()
 		}
 	}

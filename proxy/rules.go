@@ -5,6 +5,7 @@ import (
 
 	"pgweir/auth"
 	"pgweir/config"
+	"pgweir/dns"
 	"pgweir/loop"
 	"pgweir/secrets"
 )
@@ -24,6 +25,7 @@ type rules struct {
 	timing    timing
 	slow      slow
 	tls       *tlsRules
+	lookup    dns.Lookup // of servers' names
 	// keepAlive is for sockets opened or accepted from now on; see tune.
 	keepAlive loop.KeepAlive
 	ignore    map[string]bool // startup parameters that are dropped, in lower case
@@ -37,11 +39,15 @@ func (p *Proxy) newRules(c *config.Config, set secrets.Set) (*rules, error) {
 	if err != nil {
 		return nil, err
 	}
+	lookup, err := ServerLookup(c)
+	if err != nil {
+		return nil, err
+	}
 	byKey := map[string]config.Secret{}
 	for _, source := range c.SecretSources() {
 		byKey[source.Key()] = p.secrets.Value(set, &source)
 	}
-	r := &rules{access: access, secrets: p.secrets, ignore: map[string]bool{}, admins: map[string]bool{}, stats: map[string]bool{}}
+	r := &rules{access: access, lookup: lookup, secrets: p.secrets, ignore: map[string]bool{}, admins: map[string]bool{}, stats: map[string]bool{}}
 	if err := r.setSecrets(c.WithSecrets(func(key string) config.Secret { return byKey[key] }), p.rules.Load(), p.opts.AuthLogins); err != nil {
 		return nil, err
 	}

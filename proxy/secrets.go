@@ -189,6 +189,7 @@ func (p *Proxy) newAsker() *authquery.Asker {
 		},
 		Works:     func(s authquery.Source) { p.log.Warn("auth_query works again", attrs(s)...) },
 		Passwords: func(s authquery.Source) passwords.List { return p.Passwords(s.User) },
+		Dial:      p.Dial,
 		Held:      func(s authquery.Source) bool { return p.holdsSource(s.Server, s.Database) },
 	})
 }

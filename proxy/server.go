@@ -82,6 +82,9 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	if s.clocks.preparing {
 		s.clocks.prepared = c.worker.Load().now()
 	}
+	if s.link.Reported {
+		s.heard()
+	}
 	if c.sess.Owes() && o.Queries == 0 {
 		s.conn.Streaming() // nothing has ended in it
 	}
@@ -147,12 +150,21 @@ func (s *server) receivedIdle(p []byte) int {
 			return len(p)
 		}
 	}
+	if s.link.Reported {
+		s.heard()
+	}
 	if !s.quarantined && n == len(p) {
 		w := s.proxy.workerOf(&s.conn)
 		s.parks()
 		s.b.Pool().Checked(s.b, w.now())
 	}
 	return n
+}
+
+// heard tells the pool what the server says of itself.
+func (s *server) heard() {
+	s.link.Reported = false
+	s.b.Pool().Heard(s.b, s.link.Params)
 }
 
 // Drained: the backend has taken all; its client may be read again.
@@ -164,6 +176,7 @@ func (s *server) Drained(*loop.Conn) {
 
 // Ended: PostgreSQL has closed the connection.
 func (s *server) Ended(*loop.Conn, error) {
+	s.b.Pool().Doubt()
 	c := s.client.Load()
 	if c == nil {
 		s.lost()
@@ -196,6 +209,7 @@ func (s *server) lost() {
 		return
 	}
 	s.dead.Store(true) // before the pool knows
+	s.b.Pool().Doubt()
 	if s.quarantined || s.b.Pool().Lost(s.b) {
 		s.discard(false)
 	}

@@ -64,6 +64,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	s.AuthQuery = p.authQuery()
 	s.Logins = p.loginStatus(d == status.Full)
 	s.Traces = p.traces.status()
+	p.fillDNSHosts(s)
 	s.Lists = p.countLists(s, r, len(clients))
 	sortLists(s)
 	s.Censuses = p.Censuses()
@@ -88,6 +89,7 @@ func (p *Proxy) countLists(s *status.Snapshot, r *rules, clients int) status.Lis
 	n := status.Lists{
 		Databases: len(s.Databases), Users: r.users.Count(), Pools: len(s.Pools),
 		UsedClients: clients, LoginClients: int(p.clients.login.Load()),
+		DNSNames: len(s.DNSHosts), DNSQueries: p.names.Running(),
 	}
 	for _, q := range s.Pools {
 		n.FreeServers += q.ServersIdle

@@ -7,6 +7,7 @@ import (
 
 // Unreached logs that a pool gets no backends. Its clients wait.
 func (p *Proxy) Unreached(of *pool.Pool, e *wire.Error) {
+	p.expireName(of)
 	s := of.Settings()
 	p.log.Warn("a backend cannot be opened", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr, "err", e.Error())
 }

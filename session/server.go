@@ -291,7 +291,9 @@ func (s *Session) reported(body []byte) (hide bool) {
 
 // Report notes a ParameterStatus of the backend's.
 func (l *Link) Report(name, value []byte) {
-	if i := wire.VarIndex(name); i >= 0 && l.Vars[i] != string(value) {
+	if i := wire.VarIndex(name); i < 0 {
+		l.Reported = true
+	} else if l.Vars[i] != string(value) {
 		l.Vars = l.Vars.With(i, string(value))
 	}
 	for i := range l.Params {

@@ -100,6 +100,9 @@ type Link struct {
 	Login *wire.Vars
 	// Params are all parameters that the server has reported, Vars included.
 	Params []wire.Param
+	// Reported says that one of them has changed that is not in Vars. Who looks at it
+	// takes it back.
+	Reported bool
 	// Notifier is the process ID that the client was told whose notifications
 	// may be on their way from there; 0 if that is not known. Nobody else may be
 	// lent the backend before they have come, see Heard.

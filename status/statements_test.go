@@ -19,6 +19,7 @@ var harmless = []string{
 	"Version", "Mode", "NotReady",
 	"Databases.Name", "Databases.Host", "Databases.Database", "Databases.ForceUser", "Databases.PoolMode",
 	"Users.Name", "Users.PoolMode",
+	"DNSHosts.Name", "DNSHosts.Addrs",
 	"Pools.Database", "Pools.User", "Pools.Mode", "Pools.PinnedBy.key", "Pools.Evidence.Shapes.key",
 	"Pins.Database", "Pins.User", "Pins.Reasons", "Pins.ApplicationName", "Pins.Addr",
 	"Leaks.Database", "Leaks.User", "Leaks.Kinds", "Leaks.ApplicationName",

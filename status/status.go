@@ -51,6 +51,7 @@ type Snapshot struct {
 	Logins    Logins
 	Traces    Traces
 	Lists     Lists
+	DNSHosts  []DNSHost // in order of names
 	Savings   Savings
 	Censuses  []*Census // the last one of each server, in order of Host; none if nobody takes any
 	Config    []Setting // in the order of the documentation
@@ -284,6 +285,14 @@ type Lists struct {
 	Databases, Users, Pools                int
 	FreeClients, UsedClients, LoginClients int
 	FreeServers, UsedServers               int
+	DNSNames, DNSQueries                   int // names of servers that are known, and being looked up
+}
+
+// DNSHost is a server's name.
+type DNSHost struct {
+	Name  string
+	TTL   time.Duration // until it is looked up again
+	Addrs []string      // none if none have been found
 }
 
 // Setting is one row of SHOW CONFIG.

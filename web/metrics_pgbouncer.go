@@ -114,9 +114,9 @@ var theirLists = []metric[*status.Lists]{
 	theirList("login_clients", "Clients that are logging in.", func(l *status.Lists) int { return l.LoginClients }),
 	theirList("free_servers", "Backends ready to be lent.", func(l *status.Lists) int { return l.FreeServers }),
 	theirList("used_servers", "All other backends.", func(l *status.Lists) int { return l.UsedServers }),
-	theirList("cached_dns_names", "Always 0: the system looks names up.", func(*status.Lists) int { return 0 }),
-	theirList("cached_dns_zones", "Always 0: the system looks names up.", func(*status.Lists) int { return 0 }),
-	theirList("in_flight_dns_queries", "Always 0: the system looks names up.", func(*status.Lists) int { return 0 }),
+	theirList("cached_dns_names", "Names of servers that are known.", func(l *status.Lists) int { return l.DNSNames }),
+	theirList("cached_dns_zones", "Always 0: zones are not watched.", func(*status.Lists) int { return 0 }),
+	theirList("in_flight_dns_queries", "Names of servers that are being looked up.", func(l *status.Lists) int { return l.DNSQueries }),
 }
 
 // theirConfig are the settings that are metrics, by their names in SHOW CONFIG.

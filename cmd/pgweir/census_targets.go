@@ -22,6 +22,9 @@ func (f *frontDesk) censusSettings() census.Settings {
 					f.log.Warn("the census knows no users", "err", err)
 				}
 				seen, targets = c, censusTargets(c, users, f.proxy.Backends, f.censusPasswords)
+				for i := range targets {
+					targets[i].Dial = f.proxy.Dial
+				}
 			}
 			return targets
 		},

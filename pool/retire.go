@@ -1,0 +1,54 @@
+package pool
+
+import (
+	"net/netip"
+)
+
+// retired is the stamp of a backend that is to be closed, whatever the settings are: no
+// generation is so low.
+const retired = -1
+
+// Remote is where the backend is connected to; not valid over a Unix socket.
+func (b *Backend) Remote() netip.AddrPort {
+	at, err := netip.ParseAddrPort(b.remote)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+}
+
+// Retire has some of the pool's backends closed, since their server's name leads
+// elsewhere: the idle ones now, the others when they come back. The listening backend is
+// one of them if gone, which may be nil, says so. What the server has said to startup
+// parameters is asked anew, and no login pauses for a failure of before. Those that
+// replicate are left alone.
+func (p *Pool) Retire(backends []*Backend, gone func(*Backend) bool) {
+	var listens *Backend
+	if gone != nil {
+		p.listener.mu.Lock()
+		listens = p.listener.backend
+		p.listener.mu.Unlock()
+		if listens != nil && !gone(listens) {
+			listens = nil
+		}
+	}
+	var evict []*Backend
+	p.mu.Lock()
+	p.failure, p.olderUntil = failure{}, 0
+	p.forgetAnswers()
+	if listens != nil {
+		listens.stamp = retired
+	}
+	for _, b := range backends {
+		if b.replica {
+			continue
+		}
+		b.stamp = retired
+		if p.takeOut(b) {
+			evict = append(evict, b)
+		}
+	}
+	p.budget.servers.anew(&p.settings.Address)
+	p.mu.Unlock()
+	p.begin(evict)
+}

@@ -19,8 +19,10 @@ func (s *Snapshot) TheirDatabases() []Database {
 		MaxClients:     s.theirNumber("max_db_client_connections"),
 		ServerLifetime: time.Duration(s.theirNumber("server_lifetime")) * time.Second,
 	}
-	for _, n := range s.consoleClients() {
-		home.Clients += n
+	for i := range s.Pools {
+		if p := &s.Pools[i]; p.IsConsole() {
+			home.Clients += p.Clients()
+		}
 	}
 	all := append(slices.Clone(s.Databases), home)
 	slices.SortFunc(all, func(a, b Database) int { return cmp.Compare(a.Name, b.Name) })
@@ -35,7 +37,12 @@ func (s *Snapshot) TheirUsers() []User {
 			MaxClients: s.theirNumber("max_user_client_connections")})
 		slices.SortFunc(all, func(a, b User) int { return cmp.Compare(a.Name, b.Name) })
 	}
-	clients := s.consoleClients()
+	clients := map[string]int{}
+	for i := range s.Clients {
+		if c := &s.Clients[i]; isConsole(c.Database) {
+			clients[c.User]++
+		}
+	}
 	for i := range all {
 		all[i].Clients += clients[all[i].Name]
 	}
@@ -54,17 +61,6 @@ func (s *Snapshot) TheirLists() Lists {
 
 func (s *Snapshot) knowsHome() bool {
 	return slices.ContainsFunc(s.Users, func(u User) bool { return u.Name == bouncerName })
-}
-
-// consoleClients counts the console's clients by their users.
-func (s *Snapshot) consoleClients() map[string]int {
-	counts := map[string]int{}
-	for i := range s.Pools {
-		if p := &s.Pools[i]; p.IsConsole() {
-			counts[p.User] += p.Clients()
-		}
-	}
-	return counts
 }
 
 // theirNumber is a setting by PgBouncer's name, or by ours where that is not there; 0 if

@@ -13,8 +13,11 @@ func TestPgBouncersConsoleIsADatabaseAndAUser(t *testing.T) {
 		Lists:     Lists{Databases: 2, Users: 2},
 		Pools: []Pool{
 			{Database: "app", User: "ann", ClientsActive: 2},
-			{Database: "pgbouncer", User: "ann", ClientsActive: 1},
-			{Database: "pgweir", User: "joe", ClientsActive: 1},
+			{Database: "pgbouncer", User: "pgbouncer", ClientsActive: 2},
+		},
+		Clients: []Client{
+			{Conn: Conn{Database: "app", User: "ann"}}, {Conn: Conn{Database: "app", User: "ann"}},
+			{Conn: Conn{Database: "pgbouncer", User: "ann"}}, {Conn: Conn{Database: "pgweir", User: "joe"}},
 		},
 		PgBouncerConfig: []Setting{{Key: "listen_port", Value: "6432"}, {Key: "max_db_client_connections", Value: "7"}, {Key: "server_lifetime", Value: "60"}},
 		Config:          []Setting{{Key: "max_user_client_connections", Value: "6"}, {Key: "server_lifetime", Value: "1m"}},

@@ -70,7 +70,7 @@ func seenByPgBouncersTools() scraped {
 	src := madeUp()
 	src.s.Databases = []status.Database{{Name: "app", Host: "10.0.0.5", Port: 5432, Database: "shop", ForceUser: "svc",
 		PoolSize: 20, ReservePool: 3, MaxConnections: 40, Connections: 16, PoolMode: "transaction", Disabled: true}}
-	src.s.Config = []status.Setting{{Key: "max_client_conn", Value: "10000"}, {Key: "max_user_connections", Value: "7"}}
+	src.s.Config = []status.Setting{{Key: "max_client_conn", Value: "10000"}, {Key: "max_user_connections", Value: "7"}, {Key: "listen_port", Value: "6432"}}
 	src.s.Lists = status.Lists{Databases: 1, Users: 5, Pools: 3, UsedClients: 151, LoginClients: 2, FreeServers: 2, UsedServers: 14}
 	src.s.Clients = []status.Client{
 		{Conn: status.Conn{ID: 1, Database: "app", User: "alice", State: "active", Link: 9, ApplicationName: "psql"}},

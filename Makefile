@@ -25,7 +25,7 @@ RACED := $(addprefix integration/,cancel_storm_test.go cancel_test.go client_lim
 	state_startup_test.go stop_test.go waiting_test.go)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-race test-versions regress conformance bench fuzz simulate fmt lint dist test-dist clean install-postgres need-go
+.PHONY: help build demo test test-race test-versions regress conformance pgbouncer-suite bench fuzz simulate fmt lint dist test-dist clean install-postgres need-go
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ regress: need-go ## Run PostgreSQL's own regression suite through pgweir
 conformance: need-go ## Run pgx's own test suite through pgweir
 	@scripts/install-postgres server psql
 	@scripts/conformance $(ARGS)
+
+pgbouncer-suite: need-go ## Run PgBouncer's own tests, of a checkout that PGBOUNCER_SOURCE names, against pgweir
+	@scripts/install-postgres server psql
+	@scripts/pgbouncer-suite $(ARGS)
 
 bench: build ## Measure pgweir beside the poolers that are installed
 	@scripts/install-postgres server psql pgbench

@@ -144,6 +144,12 @@ func (v view[R]) upTo(name string) view[R] {
 	return v
 }
 
+// of is the table with rows that come from elsewhere.
+func (v view[R]) of(rows func(*status.Snapshot) []R) view[R] {
+	v.rows = rows
+	return v
+}
+
 // tables are the tables of SHOW by name, in the order of SHOW HELP; there is what
 // PgBouncer has in the place of one, nil if it is the same or PgBouncer has none.
 var tables = []struct {
@@ -167,11 +173,11 @@ var tables = []struct {
 	{"listeners", listenersTable, nil},
 	{"processes", processesTable, nil},
 	{"findings", findingsTable, nil},
-	{"databases", databasesTable, nil},
-	{"users", usersTable, nil},
+	{"databases", databasesTable, pgbouncerDatabases},
+	{"users", usersTable, pgbouncerUsers},
 	{"auth_query", authQueryTable, nil},
 	{"logins", loginsTable, nil},
-	{"lists", listsTable, nil},
+	{"lists", listsTable, pgbouncerLists},
 	{"config", configTable, pgbouncerConfig},
 	{"certificates", certificatesTable, nil},
 	{"version", ours.versionTable(), pgbouncers.versionTable()},

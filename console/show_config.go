@@ -47,6 +47,12 @@ var usersTable = view[status.User]{
 	},
 }
 
+// pgbouncerDatabases and pgbouncerUsers have the console among them, as PgBouncer has it.
+var (
+	pgbouncerDatabases = databasesTable.of((*status.Snapshot).TheirDatabases)
+	pgbouncerUsers     = usersTable.of((*status.Snapshot).TheirUsers)
+)
+
 func sizeOrEmpty(n int) string {
 	if n == 0 {
 		return ""
@@ -69,29 +75,39 @@ type listed struct {
 }
 
 var listsTable = view[listed]{
-	rows: func(s *status.Snapshot) []listed {
-		l := &s.Lists
-		return []listed{
-			{"databases", l.Databases},
-			{"users", l.Users},
-			{"peers", 0},
-			{"pools", l.Pools},
-			{"peer_pools", 0},
-			{"free_clients", l.FreeClients},
-			{"used_clients", l.UsedClients},
-			{"login_clients", l.LoginClients},
-			{"free_servers", l.FreeServers},
-			{"used_servers", l.UsedServers},
-			{"dns_names", l.DNSNames},
-			{"dns_zones", 0},
-			{"dns_queries", l.DNSQueries},
-			{"dns_pending", 0},
-		}
-	},
+	rows: func(s *status.Snapshot) []listed { return lists(&s.Lists) },
 	columns: []column[listed]{
 		text("list", func(l *listed) string { return l.name }),
 		int4("items", func(l *listed) int { return l.items }),
 	},
+}
+
+var pgbouncerLists = view[listed]{
+	needs: status.Full,
+	rows: func(s *status.Snapshot) []listed {
+		l := s.TheirLists()
+		return lists(&l)
+	},
+	columns: listsTable.columns,
+}
+
+func lists(l *status.Lists) []listed {
+	return []listed{
+		{"databases", l.Databases},
+		{"users", l.Users},
+		{"peers", 0},
+		{"pools", l.Pools},
+		{"peer_pools", 0},
+		{"free_clients", l.FreeClients},
+		{"used_clients", l.UsedClients},
+		{"login_clients", l.LoginClients},
+		{"free_servers", l.FreeServers},
+		{"used_servers", l.UsedServers},
+		{"dns_names", l.DNSNames},
+		{"dns_zones", 0},
+		{"dns_queries", l.DNSQueries},
+		{"dns_pending", 0},
+	}
 }
 
 var configTable = view[status.Setting]{

@@ -129,6 +129,12 @@ func (b *bouncer) command(name string, args ...string) *exec.Cmd {
 // start runs a program until clients can connect.
 func (b *bouncer) start(t *testing.T, name string, args ...string) {
 	t.Helper()
+	b.startFor(t, b.DB, name, args...)
+}
+
+// startFor runs a program until clients can connect to a database.
+func (b *bouncer) startFor(t *testing.T, database, name string, args ...string) {
+	t.Helper()
 	var err error
 	if b.p, err = child.Start(b.command(name, args...), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -140,12 +146,14 @@ func (b *bouncer) start(t *testing.T, name string, args ...string) {
 			t.Fatalf("%s %v has ended: %s", name, args, b.log)
 		default:
 		}
-		return b.reachable()
+		return b.reachableAt(database)
 	})
 }
 
-func (b *bouncer) reachable() bool {
-	conn, err := b.connect("ini_alice", b.DB, `password=al"ice`)
+func (b *bouncer) reachable() bool { return b.reachableAt(b.DB) }
+
+func (b *bouncer) reachableAt(database string) bool {
+	conn, err := b.connect("ini_alice", database, `password=al"ice`)
 	if err != nil {
 		return false
 	}
@@ -399,7 +407,7 @@ func TestPgBouncersOptions(t *testing.T) {
 		code int
 		want string
 	}{
-		{"--version", 0, "in place of PgBouncer 1.25"},
+		{"--version", 0, "PgBouncer 1.25.2\npgweir "},
 		{"-V", 0, "in place of PgBouncer 1.25"},
 		{"--help", 0, "-d, --daemon"},
 		{"", 1, "one configuration file"},

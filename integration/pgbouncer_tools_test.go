@@ -62,8 +62,14 @@ func TestToolsMadeForPgBouncerFindWhatTheyReadByName(t *testing.T) {
 	})
 	t.Run("users of the auth_file", func(t *testing.T) {
 		users := show(t, theirs, "show users")
-		for _, name := range []string{"watcher", "elsewhere", "postgres"} {
+		for _, name := range []string{"watcher", "elsewhere", "postgres", "pgbouncer"} {
 			rowOf(t, users, "name", name)
+		}
+		if n := rowOf(t, users, "name", "watcher")["current_client_connections"]; n == "0" {
+			t.Error("SHOW USERS does not count the console's clients")
+		}
+		if row := rowOf(t, show(t, theirs, "show databases"), "name", "pgbouncer"); row["port"] != strconv.Itoa(w.Port) || row["current_client_connections"] == "0" {
+			t.Errorf("the console is shown as %v", row)
 		}
 		if n := rowOf(t, show(t, theirs, "show lists"), "list", "users")["items"]; n != strconv.Itoa(len(users)) {
 			t.Errorf("SHOW LISTS counts %s users, SHOW USERS has %d", n, len(users))

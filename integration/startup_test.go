@@ -100,6 +100,15 @@ func TestIgnoredStartupParametersAreDropped(t *testing.T) {
 	if got := ask(t, conn, "select current_setting('work_mem') || current_setting('lock_timeout')"); got != "4MB3s" {
 		t.Error(got)
 	}
+	conn = connect(t, w.DSN(`options='-c work_mem=7MB --lock-timeout=3s -cTimeZone=Europe/Lisbon'`))
+	if got := ask(t, conn, "select current_setting('work_mem') || current_setting('lock_timeout') || current_setting('timezone')"); got != "4MB3sEurope/Lisbon" {
+		t.Error("in options:", got)
+	}
+	w = startWeir(t, weirOptions{Top: `ignore_startup_parameters = ["options"]`})
+	conn = connect(t, w.DSN(`options='-c work_mem=7MB -d 5 -cTimeZone=Europe/Lisbon'`))
+	if got := ask(t, conn, "select current_setting('work_mem') || current_setting('timezone')"); got != "4MBEurope/Lisbon" {
+		t.Error("without options:", got)
+	}
 }
 
 // startupWith sends a StartupMessage and collects what comes up to ReadyForQuery

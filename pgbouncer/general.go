@@ -13,6 +13,7 @@ var (
 )
 
 const (
+	noAuthUser     = "Has no effect without auth_user, in PgBouncer neither."
 	clientsCounted = "Clients count once they have shown who they are, and the error has 53300 in place of 08P01. The console's do not count."
 	noSuchSize     = "0 is no limit, which is written as 262143."
 	builtIn        = "Go lets nobody choose."
@@ -27,12 +28,12 @@ const (
 var general = []setting{
 	{name: "admin_users", kind: kindList},
 	{name: "application_name_add_host", kind: kindFlag, def: "0", note: "Not for replication connections, whose name synchronous_standby_names has."},
-	{name: "auth_dbname"},
+	{name: "auth_dbname", note: "Without auth_user it has no effect there, and is an error in a config.toml."},
 	{name: "auth_file", kind: kindPath, note: "A file that cannot be read stops the start."},
 	{name: "auth_hba_file", kind: kindPath, note: "Read only with auth_type = hba, as there. A line that is wrong stops the start; in PgBouncer it is left out."},
 	{name: "auth_ident_file", kind: kindPath, note: "Read only with auth_type = hba, as there."},
 	{name: "auth_ldap_options", secret: true, note: "Read only with auth_type = ldap, as there."},
-	{name: "auth_query", note: "The default is the same, with all names in full. A row of another name than the user's is nobody's. Answers serve for auth_query_ttl, and for auth_query_stale while PostgreSQL cannot be asked; they come over one connection besides the pools."},
+	{name: "auth_query", note: "The default is the same, with all names in full. The connection is read only, and its search path has none of your schemas, not even public: functions and tables are named with theirs. A row of another name than the user's is nobody's. Answers serve for auth_query_ttl, and for auth_query_stale while PostgreSQL cannot be asked; they come over one connection besides the pools."},
 	{name: "auth_type", kind: kindChoice, def: "md5", choices: []string{"any", "trust", "plain", "md5", "cert", "hba", "ldap", "pam", "scram-sha-256"},
 		note: "pam is refused, as it needs a C library. With trust the name need not be in the auth_file; with any, clients may read on the console, and only admin_users may do more."},
 	{name: "auth_user", note: "Its password must be in the auth_file in clear text, unless the server asks for none."},
@@ -56,7 +57,7 @@ var general = []setting{
 	{name: "dns_nxdomain_ttl", kind: kindSeconds, def: "15", fate: ignored, note: "A name without an answer is looked up again at the next login to PostgreSQL, whose pauses are server_login_retry's."},
 	{name: "dns_zone_check_period", kind: kindSeconds, def: "0", fate: ignored, note: "A changed name is found after dns_max_ttl."},
 	{name: "idle_transaction_timeout", kind: kindSeconds, def: "0", most: maxDuration, note: "The client gets 25P03; in PgBouncer 08P01."},
-	{name: "ignore_startup_parameters", kind: kindList, note: "Not needed for extra_float_digits, options, search_path and the like: startup parameters take effect. What is listed is dropped."},
+	{name: "ignore_startup_parameters", kind: kindList, note: "Not needed for extra_float_digits, options, search_path and the like: startup parameters take effect. What is listed is dropped, in options too; with options listed, the settings that PgBouncer follows stay."},
 	{name: "job_name", def: "pgbouncer", fate: ignored, note: "It names a service of Windows and the lines of the log."},
 	{name: "listen_addr", kind: kindList, written: true},
 	{name: "listen_backlog", kind: kindNumber, def: "128", written: true, least: 1, most: 65535},
@@ -130,7 +131,7 @@ var general = []setting{
 // databases are the words of a connection string in [databases].
 var databases = []setting{
 	{name: "application_name", fate: ignored, note: "Clients have their own names, and pgweir's one for its own connections."},
-	{name: "auth_dbname"},
+	{name: "auth_dbname", note: "Without auth_user it has no effect there, and is an error in a config.toml."},
 	{name: "auth_query"},
 	{name: "auth_user"},
 	{name: "client_encoding", fate: refused, note: "ALTER DATABASE ... SET client_encoding, or of the role, does it."},

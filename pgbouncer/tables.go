@@ -88,6 +88,10 @@ func (t *translator) word(b *block, v *verdict, s *setting, name string, p pair,
 		t.note(b, v.at, name, p.shown(), Note{Text: "Has no effect without user, in PgBouncer neither.", Moot: true})
 		return
 	}
+	if s.name == "auth_dbname" && t.effective("auth_user") == "" && valueOf(pairs(v), "auth_user") == "" {
+		t.note(b, v.at, name, p.shown(), Note{Text: noAuthUser, Moot: true})
+		return
+	}
 	values[s.target()] = value
 	t.put(b, v.at, nil, s.target(), value, remark)
 }

@@ -27,7 +27,8 @@ type translator struct {
 	notes    []Note
 	refused  config.Problems // lines without which clients would be served in another way
 	problems config.Problems
-	comments int // lines of comments in the file
+	asks     bool // some auth_user asks servers
+	comments int  // lines of comments in the file
 
 	top, defaults block
 	tables        []*block
@@ -40,8 +41,15 @@ func translate(path, folder string, read func(string) ([]byte, error)) *translat
 	t.tree.Path = path
 	entries := judge(r.items)
 	for _, v := range entries {
-		if v.section == "pgbouncer" && v.lost == "" {
+		if v.lost != "" {
+			continue
+		}
+		switch v.section {
+		case "pgbouncer":
 			t.set[v.key] = v.value
+			t.asks = t.asks || v.key == "auth_user" && v.value != ""
+		case "databases":
+			t.asks = t.asks || valueOf(pairs(v), "auth_user") != ""
 		}
 	}
 	for _, v := range entries {
@@ -197,6 +205,10 @@ func (t *translator) unread(name string) string {
 		return fmt.Sprintf("Not read by PgBouncer either, as %s is %s.", other, config.Printable(t.effective(other)))
 	}
 	switch method := t.choice("auth_type"); name {
+	case "auth_dbname":
+		if !t.asks {
+			return noAuthUser
+		}
 	case "auth_hba_file", "auth_ident_file":
 		if method != "hba" {
 			return as("auth_type")

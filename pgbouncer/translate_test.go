@@ -55,6 +55,9 @@ func TestEachLineBecomesWhatItMeans(t *testing.T) {
 		{"the old name of a word", "[pgbouncer]\n[databases]\na = reserve_pool=2", "reserve_pool_size = 2"},
 		{"a user that is kept", "[pgbouncer]\n[databases]\na = user=u password=p\na = host=x", "[databases.a]\nhost = \"x\"\nuser = \"u\" # of a.ini:3, which PgBouncer keeps\npassword = \"p\""},
 		{"a password without a user", "[pgbouncer]\n[databases]\na = password=p", "#! password=********   (a.ini:3)\n#    Has no effect without user, in PgBouncer neither."},
+		{"who asks nowhere", "[pgbouncer]\nauth_dbname = a\n[databases]\na = host=x", "#! auth_dbname = a   (a.ini:2)\n#    Has no effect without auth_user, in PgBouncer neither."},
+		{"who asks not here", "[pgbouncer]\n[databases]\na = auth_dbname=b\nb = auth_user=u", "#! auth_dbname=b   (a.ini:3)\n#    Has no effect without auth_user, in PgBouncer neither."},
+		{"who asks in one database", "[pgbouncer]\nauth_dbname = a\n[databases]\na = auth_user=u", `auth_dbname = "a"`},
 		{"a user", "[pgbouncer]\n[users]\nann = pool_mode=Statement max_user_connections=3", "[users.ann]\npool_mode = \"statement\"\nmax_user_connections = 3"},
 
 		{"a line that counts no more", "[pgbouncer]\nverbose = 1\nverbose = 0", "#! verbose = 1   (a.ini:2)\n#    Has no effect: it is set again at a.ini:3, and the last one counts.\nlog_level = \"info\""},

@@ -31,25 +31,61 @@ func settingPairs(fixed []wire.Param) (pairs []wire.Param, ok bool) {
 // optionPairs is settingPairs for the parameter "options".
 func optionPairs(options string) (pairs []wire.Param, ok bool) {
 	words := optionWords(options)
-	for i := 0; i < len(words); i++ {
-		word := words[i]
-		switch {
-		case word == "-c" && i+1 < len(words):
-			i++
-			word = words[i]
-		case strings.HasPrefix(word, "--"), strings.HasPrefix(word, "-c"):
-			word = word[2:]
-		default:
-			return pairs, false
-		}
-		name, value, found := strings.Cut(word, "=")
+	for len(words) > 0 {
+		n, pair, found := nextOption(words)
 		if !found {
 			return pairs, false
 		}
-		pairs = append(pairs, wire.Param{Name: strings.ToLower(strings.ReplaceAll(name, "-", "_")), Value: value})
+		pairs, words = append(pairs, pair), words[n:]
 	}
 	return pairs, true
 }
+
+// nextOption is the setting that the first n of some words make; found is false if they
+// are something else.
+func nextOption(words []string) (n int, pair wire.Param, found bool) {
+	n = 1
+	word := words[0]
+	switch {
+	case word == "-c" && len(words) > 1:
+		n, word = 2, words[1]
+	case strings.HasPrefix(word, "--"), strings.HasPrefix(word, "-c"):
+		word = word[2:]
+	default:
+		return n, pair, false
+	}
+	name, value, found := strings.Cut(word, "=")
+	return n, wire.Param{Name: strings.ToLower(strings.ReplaceAll(name, "-", "_")), Value: value}, found
+}
+
+// KeepOptions is the parameter "options" with those words that a function wants to
+// keep. It is asked by the setting's name in lower case, "" for what is no setting.
+func KeepOptions(options string, keep func(name string) bool) string {
+	words, kept := optionWords(options), []string(nil)
+	all := true
+	for len(words) > 0 {
+		n, pair, found := nextOption(words)
+		if !found {
+			pair.Name = ""
+		}
+		if keep(pair.Name) {
+			kept = append(kept, words[:n]...)
+		} else {
+			all = false
+		}
+		words = words[n:]
+	}
+	if all {
+		return options
+	}
+	for i, word := range kept {
+		kept[i] = optionEscape.Replace(word)
+	}
+	return strings.Join(kept, " ")
+}
+
+// optionEscape writes a word of "options" so that it is read as one.
+var optionEscape = strings.NewReplacer(`\`, `\\`, " ", `\ `, "\t", "\\\t", "\n", "\\\n", "\v", "\\\v", "\f", "\\\f", "\r", "\\\r")
 
 // optionWords splits the parameter "options" as PostgreSQL does: at blanks,
 // unless a backslash stands before them (pg_split_opts).

@@ -89,6 +89,7 @@ func FuzzLogin(f *testing.F) {
 // and backslash escaped, are the same words.
 func FuzzOptions(f *testing.F) {
 	f.Add(`-c a=b --search-path=x\ y -cgeqo=off \\`)
+	f.Add(`-c a=b -c c=d\ \\ e=f`)
 	f.Add("-c")
 	f.Add("\\")
 	f.Fuzz(func(t *testing.T, options string) {
@@ -106,6 +107,11 @@ func FuzzOptions(f *testing.F) {
 		pairs, ok := settingPairs([]wire.Param{{Name: "OPTIONS", Value: options}})
 		if len(pairs) > len(words) || ok && len(words) > 0 && len(pairs) == 0 {
 			t.Fatalf("%q: %q has the settings %q", options, words, pairs)
+		}
+		without := KeepOptions(options, func(name string) bool { return name != "a" })
+		want := slices.DeleteFunc(pairs, func(p wire.Param) bool { return p.Name == "a" })
+		if left, only := optionPairs(without); ok && (!only || !slices.Equal(left, want)) {
+			t.Fatalf("%q without a is %q, which has %q", options, without, left)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"pgweir/config"
+	"pgweir/pool"
 	"pgweir/wire"
 )
 
@@ -40,6 +41,10 @@ func readStartup(s *wire.Startup, r *rules) (a ask, e *wire.Error) {
 			a.database, a.sentDatabase = config.CutName(p.Value), p.Value
 		case strings.HasPrefix(p.Name, "_pq_."):
 			a.unknown = append(a.unknown, p.Name)
+		case strings.EqualFold(p.Name, "options"):
+			if p.Value = r.optionsOf(p.Value); p.Value != "" {
+				a.params = append(a.params, p)
+			}
 		case r.ignore[strings.ToLower(p.Name)]:
 		case p.Name == "replication":
 			a.replication, replicates = replicationOf(p.Value), p
@@ -62,6 +67,20 @@ func readStartup(s *wire.Startup, r *rules) (a ask, e *wire.Error) {
 	}
 	a.console = config.IsConsole(a.database)
 	return a, nil
+}
+
+// optionsOf is the parameter "options" without the settings that are ignored. Where
+// "options" itself is ignored, the settings that all clients have stay, as in PgBouncer.
+func (r *rules) optionsOf(options string) string {
+	return pool.KeepOptions(options, func(name string) bool {
+		switch {
+		case r.ignore[name]:
+			return false
+		case name != "" && wire.VarIndex([]byte(name)) >= 0:
+			return true
+		}
+		return !r.ignore["options"]
+	})
 }
 
 // isFalse reads a boolean as PostgreSQL does.

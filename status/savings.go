@@ -2,7 +2,9 @@ package status
 
 // IsConsole tells the console's own pool from the others: its clients need no
 // backend, so they save none.
-func (p *Pool) IsConsole() bool { return p.Database == "pgweir" || p.Database == "pgbouncer" }
+func (p *Pool) IsConsole() bool { return isConsole(p.Database) }
+
+func isConsole(database string) bool { return database == "pgweir" || database == bouncerName }
 
 // PoolSavings is what one pool saves. How much memory one of its backends takes is
 // unknown as long as it has none.

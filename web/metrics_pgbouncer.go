@@ -147,12 +147,14 @@ func (c *pgbouncerCollector) Collect(ch chan<- prometheus.Metric) {
 	s := c.src.Snapshot(status.Full)
 	send(ch, theirUp, prometheus.GaugeValue, 1)
 	send(ch, theirVersion, prometheus.GaugeValue, 1, "PgBouncer "+status.PgBouncerVersion)
+	lists := s.TheirLists()
 	for _, m := range theirLists {
-		m.send(ch, &s.Lists)
+		m.send(ch, &lists)
 	}
 	sendTheirConfig(ch, s.Config)
-	for i := range s.Databases {
-		d := &s.Databases[i]
+	databases := s.TheirDatabases()
+	for i := range databases {
+		d := &databases[i]
 		for _, m := range theirDatabases {
 			m.send(ch, d, label(d.Name), label(d.Host), strconv.Itoa(d.Port), label(d.Database), label(d.ForceUser), d.PoolMode)
 		}

@@ -70,7 +70,7 @@ func seenByPgBouncersTools() scraped {
 	src := madeUp()
 	src.s.Databases = []status.Database{{Name: "app", Host: "10.0.0.5", Port: 5432, Database: "shop", ForceUser: "svc",
 		PoolSize: 20, ReservePool: 3, MaxConnections: 40, Connections: 16, PoolMode: "transaction", Disabled: true}}
-	src.s.Config = []status.Setting{{Key: "max_client_conn", Value: "10000"}, {Key: "max_user_connections", Value: "7"}}
+	src.s.Config = []status.Setting{{Key: "max_client_conn", Value: "10000"}, {Key: "max_user_connections", Value: "7"}, {Key: "listen_port", Value: "6432"}}
 	src.s.Lists = status.Lists{Databases: 1, Users: 5, Pools: 3, UsedClients: 151, LoginClients: 2, FreeServers: 2, UsedServers: 14}
 	src.s.Clients = []status.Client{
 		{Conn: status.Conn{ID: 1, Database: "app", User: "alice", State: "active", Link: 9, ApplicationName: "psql"}},
@@ -119,10 +119,11 @@ func TestTheFiguresOfPgBouncersMetrics(t *testing.T) {
 		`pgbouncer_version_info{version="PgBouncer ` + status.PgBouncerVersion + `"} 1`,
 		`pgbouncer_config_max_client_connections 10000`,
 		`pgbouncer_config_max_user_connections 7`,
-		`pgbouncer_users 5`,
+		`pgbouncer_users 6`,
 		`pgbouncer_used_servers 14`,
 		`pgbouncer_databases_reserve_pool{database="shop",force_user="svc",host="10.0.0.5",name="app",pool_mode="transaction",port="5432"} 3`,
 		`pgbouncer_databases_disabled{database="shop",force_user="svc",host="10.0.0.5",name="app",pool_mode="transaction",port="5432"} 1`,
+		`pgbouncer_databases_pool_size{database="pgbouncer",force_user="pgbouncer",host="",name="pgbouncer",pool_mode="statement",port="6432"} 2`,
 		`pgbouncer_pools_client_active_connections{database="app",user="alice"} 140`,
 		`pgbouncer_pools_client_active_connections{database="pgweir",user="admin"} 1`,
 		`pgbouncer_pools_client_maxwait_seconds{database="app",user="alice"} 2.5`,

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pgweir/config"
+	"pgweir/status"
 )
 
 // isPgBouncer tells whether the program was called by PgBouncer's name.
@@ -57,7 +58,8 @@ func runPgBouncer(args []string, stdout, stderr io.Writer) int {
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if showVersion {
-				fmt.Fprintf(stdout, "pgweir %s, in place of PgBouncer 1.25\n", version)
+				// Scripts read the first line; SHOW VERSION gives the same.
+				fmt.Fprintf(stdout, "PgBouncer %s\npgweir %s, in place of PgBouncer 1.25\n", status.PgBouncerVersion, version)
 				return nil
 			}
 			b.path = args[0]

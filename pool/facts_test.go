@@ -13,7 +13,9 @@ func factual(t *testing.T) (h *host, s *server, p *Pool, says func(standby, read
 	h, s = newHost(t), serve(t)
 	says = func(standby, only string) {
 		s.set(func(s *server) {
-			s.answers = func(*startup) []wire.Param { return []wire.Param{{Name: hotStandby, Value: standby}, {Name: readOnly, Value: only}} }
+			s.answers = func(*startup) []wire.Param {
+				return []wire.Param{{Name: hotStandby, Value: standby}, {Name: readOnly, Value: only}}
+			}
 		})
 	}
 	says("off", "off")

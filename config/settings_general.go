@@ -286,7 +286,7 @@ var general = []setting[Config]{
 			doc: "How often the processes of the servers are looked at. 0: never."}},
 	{group: "Census", at: func(c *Config) any { return &c.CensusUser },
 		spec: spec{name: "census_user", kind: kindText, def: "",
-			doc: "The role that asks the servers about their processes, over one connection to each besides the pools' own; it should be a member of pg_monitor. Not set: nobody asks, and of servers on this machine the process table is read."}},
+			doc: "The role that asks the servers about their processes, over one connection to each besides the pools' own; it should be a member of pg_read_all_stats, as pg_monitor is. Not set: nobody asks, and of servers on this machine the process table is read."}},
 	{group: "Census", at: func(c *Config) any { return &c.CensusPassword },
 		spec: spec{name: "census_password", kind: kindSecret, def: "",
 			doc: "The password for census_user. Not set: the one known from [users.NAME] or auth_file."}},

@@ -15,7 +15,7 @@ type treeOf struct{ values map[string]any }
 var (
 	// ErrAtRestart: it takes effect at a restart only.
 	ErrAtRestart = errors.New("takes effect at a restart only")
-	// ErrSecret: it may hold a secret, or name a command.
+	// ErrSecret: it may hold a secret, or name a command or a file.
 	ErrSecret = errors.New("is set in the file only")
 )
 
@@ -40,6 +40,8 @@ func (c *Config) With(key, value string) (changed *Config, name string, err erro
 		return nil, "", fmt.Errorf("\"%s\" %w", s.name, ErrAtRestart)
 	case s.kind.secret():
 		return nil, "", fmt.Errorf("\"%s\" %w: it may hold a secret", s.name, ErrSecret)
+	case s.kind == kindPath: // an error would quote the file's words
+		return nil, "", fmt.Errorf("\"%s\" %w: the file that it names may hold a secret", s.name, ErrSecret)
 	}
 	tree := maps.Clone(c.tree.values)
 	delete(tree, s.also)

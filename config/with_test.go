@@ -46,7 +46,7 @@ func TestWithRefusesWhatCannotBeChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key, want := range map[string]error{"listen_port": ErrAtRestart, "census_password": ErrSecret, "auth_ldap_options": ErrSecret} {
+	for key, want := range map[string]error{"listen_port": ErrAtRestart, "census_password": ErrSecret, "auth_ldap_options": ErrSecret, "auth_hba_file": ErrSecret, "resolv_conf": ErrSecret} {
 		if _, _, err := c.With(key, "secret"); !errors.Is(err, want) || strings.Contains(err.Error(), `"secret"`) {
 			t.Errorf("%s: %v", key, err)
 		}

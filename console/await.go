@@ -27,8 +27,8 @@ func (s *session) act(p *plan) error {
 	return nil
 }
 
-// await does what may wait. Meanwhile the client may cancel it, or hang up, which is
-// noticed unless it has sent its next message already.
+// await does what may wait. Meanwhile the client may cancel it, or go, which is noticed
+// unless it has sent another message ahead of that.
 func (s *session) await(p *plan) error {
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
@@ -51,7 +51,8 @@ func (s *session) await(p *plan) error {
 		}
 	})
 	watch.Go(func() {
-		if _, err := s.in.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		next, err := s.in.Peek(1)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) || err == nil && next[0] == 'X' {
 			end(errGone)
 		}
 	})

@@ -97,6 +97,20 @@ func TestACommandThatWaitsEndsWithItsClient(t *testing.T) {
 	w.over(errGone.Error())
 }
 
+func TestACommandThatWaitsEndsWithItsClientsGoodBye(t *testing.T) {
+	w := waits(t, "PAUSE held")
+	w.send(frame('X', ""))
+	select {
+	case err := <-w.end:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it goes on")
+	}
+	w.over(errGone.Error())
+}
+
 func TestWhatIsSentWhileACommandWaitsIsAnsweredAfterwards(t *testing.T) {
 	w := waits(t, "PAUSE held")
 	w.send(frame('Q', "SHOW VERSION\x00"))

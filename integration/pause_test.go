@@ -177,7 +177,7 @@ func TestAPauseSaysWhoHoldsItUp(t *testing.T) {
 	openID, pinnedID := idOf(t, w, open), idOf(t, w, pinned)
 	console, other := connectHearing(t, w.Console()), connect(t, w.Console())
 	texts := []string{
-		"client " + openID + " (user postgres, database " + w.DB + ", application long), in a transaction for 0s",
+		"client " + openID + " (user postgres, database " + w.DB + ", application long), in a transaction for ",
 		"client " + pinnedID + " (user postgres, database " + w.DB + ", application locker), which keeps its backend for: advisory lock",
 	}
 

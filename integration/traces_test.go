@@ -127,17 +127,13 @@ func TestAQueryWithATraceparentIsASpan(t *testing.T) {
 	}
 
 	client.send(simpleQuery(traced("select pg_sleep(60)", 8)))
-	eventually(t, "the query runs", func() bool {
-		return ask(t, direct, "select count(*) from pg_stat_activity where query like 'select pg_sleep(60)%' and state = 'active'") == "1"
-	})
-	must(t, direct, "select pg_terminate_backend(pid) from pg_stat_activity where query like 'select pg_sleep(60)%'")
+	running(t, w, direct, "select pg_sleep(60)", 1)
+	must(t, direct, "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'select pg_sleep(60)%'")
 	failed(t, r.query(t, w, 8), "57P01")
 
 	goes := loginWire(t, w)
 	goes.send(simpleQuery(traced("select pg_sleep(60)", 9)))
-	eventually(t, "the query runs", func() bool {
-		return ask(t, direct, "select count(*) from pg_stat_activity where query like 'select pg_sleep(60)%' and state = 'active'") == "1"
-	})
+	running(t, w, direct, "select pg_sleep(60)", 1)
 	goes.vanish(false)
 	if s := r.query(t, w, 9); s.Status.GetCode() != tracepb.Status_STATUS_CODE_ERROR || attributeOf(s.Attributes, "error.type") != "_OTHER" {
 		t.Errorf("the client has gone, and the span says %v", s)

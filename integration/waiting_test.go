@@ -67,7 +67,7 @@ func TestWhoWaitsForLongIsToldSoOnce(t *testing.T) {
 		began := time.Now()
 		done := begin(t, c, "select 1")
 		eventually(t, "it is told", func() bool { return told.Load() > turn })
-		if took := time.Since(began); took < 300*time.Millisecond {
+		if took := time.Since(began); took < 250*time.Millisecond {
 			t.Errorf("told after %v", took)
 		}
 		console := connect(t, w.Console())

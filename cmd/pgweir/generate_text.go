@@ -45,9 +45,9 @@ func (s *foundServer) configText(now time.Time) []byte {
 	s.writeAccess(say)
 	say("")
 	if s.monitor {
-		say("# With a role in pg_monitor, as %s is, pgweir shows what PostgreSQL's processes do.", config.Quote(s.user))
+		say("# With a role in pg_monitor or pg_read_all_stats, as %s is, pgweir shows what PostgreSQL's processes do.", config.Quote(s.user))
 	} else {
-		say("# With a role in pg_monitor pgweir shows what PostgreSQL's processes do.")
+		say("# With a role in pg_monitor or pg_read_all_stats pgweir shows what PostgreSQL's processes do.")
 	}
 	say("#census_user = \"pgweir_census\"")
 	say("#census_password = \"${CENSUS_PASSWORD}\"")

@@ -45,23 +45,27 @@ func newServiceManager() serviceManager {
 const maxWatchdog = 24 * time.Hour
 
 // keepAlive tells the manager twice in each of its periods that the program works, as
-// long as answer returns, which waits for what must not hang. It ends with ctx.
-func (m serviceManager) keepAlive(ctx context.Context, answer func(context.Context) error) error {
+// long as answer returns, which waits for what must not hang. A word that does not get
+// through is followed by another; tell hears of the first. It ends with ctx.
+func (m serviceManager) keepAlive(ctx context.Context, answer func(context.Context) error, tell func(error)) {
 	if m.socket == "" || m.watchdog == 0 {
-		return nil
+		return
 	}
+	failing := false
 	tick := time.NewTicker(m.watchdog / 2)
 	defer tick.Stop()
 	for {
 		if answer(ctx) != nil {
-			return nil
+			return
 		}
-		if err := m.say("WATCHDOG=1"); err != nil {
-			return err
+		err := m.say("WATCHDOG=1")
+		if err != nil && !failing {
+			tell(err)
 		}
+		failing = err != nil
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 	}

@@ -166,7 +166,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
 	tellParent(nil)
 	front.tellManager(front.manager.ready())
-	helpers.Go(func() { front.tellManager(front.manager.keepAlive(ctx, p.LoopsAnswer)) })
+	helpers.Go(func() { front.manager.keepAlive(ctx, p.LoopsAnswer, front.tellManager) })
 	front.heed(signals, cancel)
 	return nil
 }

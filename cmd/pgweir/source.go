@@ -25,6 +25,7 @@ type source struct {
 		// taken are the contents of files, as they were when they were read last or
 		// before that.
 		taken map[string]fingerprint
+		loads int // how often it has been read
 	}
 	verbose bool // every message is logged, whatever the file says
 	watch   bool // watch_config is on, whatever the file says
@@ -40,6 +41,7 @@ func newSource(path string) *source {
 func (s *source) load() (*config.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.mu.loads++
 	s.mu.taken = fingerprintsOf(append(s.mu.files, s.mu.path))
 	c, loaded, err := readConfig(s.mu.path)
 	if err != nil {
@@ -58,9 +60,23 @@ func (s *source) load() (*config.Config, error) {
 			s.mu.taken[path] = fingerprintOf(path)
 		}
 	}
-	c.WatchConfig = c.WatchConfig || s.watch
-	if s.verbose {
-		c.LogLevel = "debug"
+	return s.override(c)
+}
+
+// override has what the command line says go before the file, also when SET changes a
+// setting of it.
+func (s *source) override(c *config.Config) (*config.Config, error) {
+	for _, o := range []struct {
+		given      bool
+		key, value string
+	}{{s.watch, "watch_config", "true"}, {s.verbose, "log_level", "debug"}} {
+		if !o.given {
+			continue
+		}
+		var err error
+		if c, _, err = c.With(o.key, o.value); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }

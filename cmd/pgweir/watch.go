@@ -66,7 +66,7 @@ func fingerprintsOf(paths []string) map[string]fingerprint {
 // namedFiles are those that a configuration names, that are read with it, and that
 // nothing else follows.
 func namedFiles(c *config.Config) []string {
-	all := []string{c.AuthFile, c.AuthHBAFile, c.AuthIdentFile, c.LDAPTLSCAFile}
+	all := []string{c.AuthFile, c.AuthHBAFile, c.AuthIdentFile, c.LDAPTLSCAFile, c.ResolvConf}
 	return slices.DeleteFunc(all, func(path string) bool { return path == "" })
 }
 
@@ -75,11 +75,14 @@ func namedFiles(c *config.Config) []string {
 // taken as it is.
 func (s *source) look(others []string) (now map[string]fingerprint, changed bool) {
 	s.mu.Lock()
-	files := append(slices.Clone(s.mu.files), s.mu.path)
+	files, loads := append(slices.Clone(s.mu.files), s.mu.path), s.mu.loads
 	s.mu.Unlock()
 	now = fingerprintsOf(append(files, others...)) // not under the lock: a disk may not answer
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.mu.loads != loads {
+		return nil, false // what was taken meanwhile may be newer
+	}
 	for path, f := range now {
 		if taken, known := s.mu.taken[path]; !known {
 			s.mu.taken[path] = f

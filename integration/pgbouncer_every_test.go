@@ -114,7 +114,7 @@ func TestEverySettingOfPgBouncersIsServedAndImportedAlike(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	cert, key := ca.Sign(t, "localhost", net.IPv4(127, 0, 0, 1))
 	for name, text := range map[string]string{
-		"ca.pem": ca.PEM, "own.pem": cert, "own.key": key, "ident.conf": "map ini_alice ini_bob\n",
+		"ca.pem": ca.PEM, "own.pem": cert, "own.key": key, "ident.conf": "map ini_alice ini_bob\n", "resolv.conf": "nameserver 127.0.0.1\n",
 		"hba.conf": "host all ini_alice 127.0.0.1/32 scram-sha-256\nlocal all ini_bob trust\n",
 	} {
 		if err := os.WriteFile(b.Dir+"/"+name, []byte(text), 0o600); err != nil {

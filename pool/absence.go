@@ -170,6 +170,13 @@ func (g *servers) reason(a *Address) *wire.Error {
 	return g.at(a).failure.err
 }
 
+// Away tells whether the pool's server is taken for absent.
+func (p *Pool) Away() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.budget.servers.reason(&p.settings.Address) != nil
+}
+
 // queue has p provisioned when s may take a login.
 func (g *servers) queue(p *Pool, s *attendance) {
 	if p.queued == s {

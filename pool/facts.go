@@ -15,7 +15,8 @@ import (
 //
 //  1. what any backend reports, or a login is told, holds for all answers
 //  2. a login asks an idle backend if a fact is one that a promotion ends, or in doubt
-//  3. a login opens a backend if the last one was lost: the server may be another one now
+//  3. a login opens a backend if the last one was lost: the server may be another one
+//     now; it goes on with what was known if the server turns out to be away
 
 const (
 	hotStandby = "in_hot_standby"

@@ -72,8 +72,9 @@ type login struct {
 	leave     func()        // says that what is asked for is not wanted any more; nil if nothing is
 	variant   *pool.Variant // of its startup parameters
 	welcome   *pool.Welcome
-	probing   *probing    // nil if nothing is to be asked
-	over      atomic.Bool // the client has been given up
+	doubted   *pool.Welcome // what was known, while a backend is opened to hear whether it is still true
+	probing   *probing      // nil if nothing is to be asked
+	over      atomic.Bool   // the client has been given up
 }
 
 // begin starts the login of a client that has just been accepted, on its loop.

@@ -46,6 +46,9 @@ func (l *login) check() bool {
 	case how == pool.CheckNone, how == pool.CheckPlain && l.ownBackend():
 		return false
 	case how == pool.CheckLogin:
+		if !l.ownBackend() {
+			l.doubted = l.welcome
+		}
 		l.welcome = nil
 		return false
 	case how == pool.CheckPlain:
@@ -53,6 +56,17 @@ func (l *login) check() bool {
 	}
 	l.probing = &probing{question: question, checks: true}
 	return true
+}
+
+// settle lets a login in with the answer of which it waits to hear whether it is still
+// true, if the server turns out to be away: then nobody can tell.
+func (l *login) settle() {
+	c := l.c
+	if l.doubted == nil || l.stage != stageBackend || c.server != nil || !c.pool.pool.Away() || !c.pool.pool.Leave(&c.wait) {
+		return
+	}
+	l.welcome, l.doubted, l.probing = l.doubted, nil, nil
+	l.admit()
 }
 
 // takesAny says whether the client can do with a backend without startup

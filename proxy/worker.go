@@ -104,6 +104,7 @@ func (w *worker) tick(time.Duration) {
 	r := w.proxy.rules.Load()
 	for c := range w.logins {
 		c.login.checkProbe(now, r.config.ServerConnectTimeout)
+		c.login.settle()
 	}
 	if timeout := r.config.ClientLoginTimeout; timeout > 0 {
 		for c := range w.logins {

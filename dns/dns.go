@@ -40,6 +40,9 @@ type Names struct {
 	told   Told
 	now    func() time.Time
 	places chan struct{}
+	// patience is how long somebody waits for a new answer who has an old one: a resolver
+	// that is silent must not take the time in which the server could be connected to.
+	patience time.Duration
 
 	mu     sync.Mutex
 	lookup Lookup
@@ -67,7 +70,7 @@ type running struct {
 // New makes Names that use a lookup; an answer serves for maxTTL. With 0 everybody who
 // connects waits for an answer of their own.
 func New(lookup Lookup, maxTTL time.Duration, told Told) *Names {
-	return &Names{told: told, now: time.Now, places: make(chan struct{}, maxLookups), lookup: lookup, maxTTL: maxTTL, all: map[string]*entry{}}
+	return &Names{told: told, now: time.Now, patience: time.Second, places: make(chan struct{}, maxLookups), lookup: lookup, maxTTL: maxTTL, all: map[string]*entry{}}
 }
 
 // Set puts another lookup or another maxTTL in force. Answers that are known serve until
@@ -78,6 +81,9 @@ func (n *Names) Set(lookup Lookup, maxTTL time.Duration) {
 	n.lookup, n.maxTTL = lookup, maxTTL
 	for _, e := range n.all {
 		e.until = time.Time{}
+		if e.running != nil {
+			e.running.again = true // it is the old lookup's
+		}
 	}
 }
 
@@ -126,6 +132,11 @@ func (n *Names) Addrs(ctx context.Context, name string) ([]netip.Addr, error) {
 	e := n.entry(name)
 	if e.addrs == nil || n.maxTTL == 0 {
 		e.stale = true
+	}
+	if e.addrs != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, n.patience)
+		defer cancel()
 	}
 	for e.stale {
 		if e.running == nil {

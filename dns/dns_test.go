@@ -67,6 +67,7 @@ func watch(ttl time.Duration) *watched {
 		Failing: func(name string, err error) { say("%s fails: %v", name, err) },
 		Works:   func(name string) { say("%s works", name) },
 	})
+	w.patience = time.Minute
 	w.now = func() time.Time {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -193,6 +194,27 @@ func TestWhoConnectsWaitsForANewAnswerWhenTheOldOneIsInDoubt(t *testing.T) {
 	}
 	if addrs, err := w.Addrs(ctx, "other"); err == nil {
 		t.Errorf("%v", addrs)
+	}
+}
+
+// TestASilentResolverLeavesTimeToConnect to the address that is known.
+func TestASilentResolverLeavesTimeToConnect(t *testing.T) {
+	w := watch(time.Hour)
+	w.patience = time.Millisecond
+	w.set(nil, "10.0.0.1")
+	w.rest(t)
+	for w.addrs(t) != "[10.0.0.1]" { // the first answer is waited for
+	}
+	hold := make(chan struct{})
+	defer close(hold)
+	w.zone.mu.Lock()
+	w.hold = hold
+	w.zone.mu.Unlock()
+	w.Expire("db")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if addrs, err := w.Addrs(ctx, "db"); err != nil || len(addrs) != 1 || ctx.Err() != nil {
+		t.Errorf("%v, %v, %v", addrs, err, ctx.Err())
 	}
 }
 

@@ -37,6 +37,8 @@ type attendance struct {
 	presence
 	failure failure // of the last login, while absent
 	outage  outage
+	begun   int     // logins so far
+	since   int     // those up to this one say nothing of it
 	logins  int     // under way
 	waiting []*Pool // that would log in; who has longest not is first
 }
@@ -105,6 +107,8 @@ func (g *servers) enter(p *Pool, now time.Duration, take func() entry) entry {
 	switch {
 	case e == entryMade:
 		s.logins++
+		s.begun++
+		p.entered = s.begun
 		if p.queued == s {
 			s.waiting = append(slices.DeleteFunc(s.waiting, p.is), p)
 		}
@@ -130,16 +134,17 @@ func (s *attendance) takes(p *Pool, now time.Duration) bool {
 }
 
 // enterListener begins a login of a listening backend, of which a pool has one. The
-// error is why it cannot.
-func (g *servers) enterListener(a *Address, now time.Duration) *wire.Error {
+// error is why it cannot; the number is the login's.
+func (g *servers) enterListener(a *Address, now time.Duration) (number int, e *wire.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.at(a)
 	if e := s.refuses(now); e != nil {
-		return e
+		return 0, e
 	}
 	s.logins++
-	return nil
+	s.begun++
+	return s.begun, nil
 }
 
 // refuses is the reason why no login of a listening backend is tried now, if there is one.
@@ -211,9 +216,9 @@ func (g *servers) content(p *Pool) {
 	g.unqueue(p)
 }
 
-// end notes how a login of p's at a server has ended. Those whom that lets go on have
+// end notes how the login of p's at a server with a number has ended. Those whom that lets go on have
 // to be told, by wake.
-func (g *servers) end(p *Pool, a *Address, err error, now time.Duration) (wake []*Pool) {
+func (g *servers) end(p *Pool, a *Address, err error, number int, now time.Duration) (wake []*Pool) {
 	retry := p.Settings().LoginRetry
 	var gone *wire.Error
 	back := false
@@ -222,10 +227,11 @@ func (g *servers) end(p *Pool, a *Address, err error, now time.Duration) (wake [
 	s.logins--
 	switch {
 	case err != nil && troubleOf(err) == troubleAway:
-		gone = g.misses(s, asError(err), now, retry)
-	case answered(err) && s.presence == absent:
-		g.absent.Add(-1)
-		s.presence, s.failure = returning, failure{}
+		if number > s.since {
+			gone = g.misses(s, asError(err), now, retry)
+		}
+	case answered(err):
+		g.returns(s)
 		back = s.outage.ends()
 	}
 	s.rests()
@@ -265,11 +271,21 @@ func (g *servers) misses(s *attendance, e *wire.Error, now, retry time.Duration)
 	return nil
 }
 
-// anew has a server that is absent be tried without a pause.
+// returns ends a server's absence. Logins that have begun before say nothing of it.
+func (g *servers) returns(s *attendance) {
+	s.since = s.begun
+	if s.presence == absent {
+		g.absent.Add(-1)
+		s.presence, s.failure = returning, failure{}
+	}
+}
+
+// anew has a server that is absent be tried without a pause, as it may be another one now:
+// a login that still waits for the old one keeps nobody from it.
 func (g *servers) anew(a *Address) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.at(a).failure.until = 0
+	g.returns(g.at(a))
 }
 
 // tryAgain is called when a pause is over.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"pgweir/wire"
@@ -48,6 +49,37 @@ func (t *transport) connect(ctx context.Context, a Address) (net.Conn, error) {
 		return nil, wire.Fatalf(wire.CodeCannotConnect, "could not connect to the server at %s: %v", a.Addr, err)
 	}
 	return conn, nil
+}
+
+// dials are a pool's connections that are coming about.
+type dials struct {
+	mu  sync.Mutex
+	ctx context.Context // of those that began since the last end
+	cut context.CancelFunc
+}
+
+// end has those end that are under way: the server is to be looked for anew.
+func (d *dials) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cut != nil {
+		d.cut()
+	}
+	d.ctx, d.cut = context.WithCancel(context.Background())
+}
+
+// of is dial, until end.
+func (d *dials) of(dial Dial) Dial {
+	d.end()
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		d.mu.Lock()
+		stop := context.AfterFunc(d.ctx, cancel)
+		d.mu.Unlock()
+		defer stop()
+		return dial(ctx, network, addr)
+	}
 }
 
 func broken(err error) error {

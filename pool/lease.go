@@ -152,7 +152,7 @@ func (p *Pool) Return(b *Backend, now time.Duration, park func()) *Waiter {
 // pool, or else to the idle ones.
 func (p *Pool) whither(b *Backend, now time.Duration) (w *Waiter, evict bool) {
 	b.variant.moved = now
-	if p.unfit(b, now) || p.owes > 0 && p.paysBack(now) {
+	if p.owes > 0 && p.paysBack(now) || p.unfit(b, now) {
 		p.leave(b)
 		return nil, true
 	}

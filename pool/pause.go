@@ -48,6 +48,7 @@ func (p *Pool) Resume() {
 	p.budget.servers.anew(&p.settings.Address)
 	p.forgetAnswers()
 	p.mu.Unlock()
+	p.dials.end()
 	p.begin(nil)
 }
 
@@ -60,7 +61,9 @@ func (p *Pool) Reconnect() {
 	p.mu.Lock()
 	p.failure, p.olderUntil = failure{}, 0
 	evict := p.outdate()
+	p.budget.servers.anew(&p.settings.Address)
 	p.mu.Unlock()
+	p.dials.end()
 	p.begin(evict)
 }
 

@@ -63,6 +63,7 @@ type Pool struct {
 
 	host      Host
 	transport transport
+	dials     dials
 	budget    *Budget
 	epoch     time.Time
 	ids       func() uint64
@@ -73,7 +74,8 @@ type Pool struct {
 
 	// queued is the server whose turn the pool waits for. It is written under mu and
 	// servers.mu both.
-	queued *attendance
+	queued  *attendance
+	entered int // the number of its last login there
 
 	lending atomic.Uint32 // a lending; written under mu
 
@@ -137,9 +139,10 @@ type Welcome struct {
 // from the epoch, and ids numbers backends.
 func New(database, user string, host Host, dial Dial, secure Secure, budget *Budget, epoch time.Time, ids func() uint64, s Settings) *Pool {
 	p := &Pool{
-		Database: database, User: user, host: host, transport: transport{dial, secure},
+		Database: database, User: user, host: host,
 		budget: budget, epoch: epoch, ids: ids, settings: s, variants: map[string]*Variant{}, answers: map[string]answers{},
 	}
+	p.transport = transport{p.dials.of(dial), secure}
 	p.listener = newListener(p)
 	budget.servers.begin(epoch)
 	budget.mu.Lock()

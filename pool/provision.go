@@ -113,6 +113,7 @@ func (p *Pool) enter(now time.Duration, limit int) entry {
 
 // begins begins a login that has entered.
 func (p *Pool) begins(v *Variant, o *opening) {
+	o.number = p.entered
 	o.settings, o.stamp, o.candidates, o.vacations = p.settings, p.generation, p.candidates(), p.vacations
 	p.opening++
 	go p.open(v, o)
@@ -145,6 +146,7 @@ func (p *Pool) oldestIdle(in func(*Variant) bool) *Backend {
 
 // opening is one backend that is being opened.
 type opening struct {
+	number  int // of the server's logins
 	params  []wire.Param
 	welcome string // the key under which the server's answer is kept
 	// w counts on it, or nobody does; guarded by the pool's lock. Who counts
@@ -167,7 +169,7 @@ type openingKey struct{}
 func (p *Pool) open(v *Variant, o *opening) {
 	err := v.puddle.CreateResource(context.WithValue(context.Background(), openingKey{}, o))
 	now := time.Since(p.epoch)
-	others := p.budget.servers.end(p, &o.settings.Address, err, now)
+	others := p.budget.servers.end(p, &o.settings.Address, err, o.number, now)
 	if err != nil {
 		p.failed(err, o, now)
 		wake(others) // before the server has closed its end

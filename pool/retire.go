@@ -1,8 +1,6 @@
 package pool
 
-import (
-	"net/netip"
-)
+import "net/netip"
 
 // retired is the stamp of a backend that is to be closed, whatever the settings are: no
 // generation is so low.
@@ -17,6 +15,19 @@ func (b *Backend) Remote() netip.AddrPort {
 	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }
 
+// ListensAt tells whether the listening backend is one of those that is says.
+func (p *Pool) ListensAt(is func(*Backend) bool) bool { return p.listenerIf(is) != nil }
+
+func (p *Pool) listenerIf(is func(*Backend) bool) *Backend {
+	p.listener.mu.Lock()
+	b := p.listener.backend
+	p.listener.mu.Unlock()
+	if b == nil || !is(b) {
+		return nil
+	}
+	return b
+}
+
 // Retire has some of the pool's backends closed, since their server's name leads
 // elsewhere: the idle ones now, the others when they come back. The listening backend is
 // one of them if gone, which may be nil, says so. What the server has said to startup
@@ -25,12 +36,7 @@ func (b *Backend) Remote() netip.AddrPort {
 func (p *Pool) Retire(backends []*Backend, gone func(*Backend) bool) {
 	var listens *Backend
 	if gone != nil {
-		p.listener.mu.Lock()
-		listens = p.listener.backend
-		p.listener.mu.Unlock()
-		if listens != nil && !gone(listens) {
-			listens = nil
-		}
+		listens = p.listenerIf(gone)
 	}
 	var evict []*Backend
 	p.mu.Lock()
@@ -50,5 +56,6 @@ func (p *Pool) Retire(backends []*Backend, gone func(*Backend) bool) {
 	}
 	p.budget.servers.anew(&p.settings.Address)
 	p.mu.Unlock()
+	p.dials.end()
 	p.begin(evict)
 }

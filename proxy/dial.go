@@ -28,6 +28,9 @@ func (p *Proxy) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // which says nothing of the addresses
+	}
 	var first error
 	for i, a := range addrs {
 		conn, err := dialBefore(ctx, &d, netip.AddrPortFrom(a, port), len(addrs)-i)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,19 @@ type findingKey struct{ server, id string }
 type toldFinding struct {
 	status.Finding
 	gone time.Time // when it was first missed; zero while it lasts
+	fell time.Time // since when it is less grave than was told; zero if it is not
+}
+
+// falls tells whether it has not been less grave for long enough for a line of the log.
+func (t *toldFinding) falls(now time.Time) bool {
+	if t.fell.IsZero() {
+		t.fell = now
+	}
+	return now.Sub(t.fell) < goneFor
+}
+
+func graveness(s status.Severity) int {
+	return slices.Index([]status.Severity{status.Info, status.Warning, status.Critical}, s)
 }
 
 // goneFor is for how long a finding must have gone to be over: what comes and goes is one.
@@ -64,6 +78,11 @@ func (p *Proxy) find(now time.Time) {
 func (f *findings) tell(log *slog.Logger, all map[findingKey]status.Finding, now time.Time) {
 	for key, finding := range all {
 		told := f.told[key]
+		if told != nil && graveness(finding.Severity) < graveness(told.Severity) && told.falls(now) {
+			finding.Severity = told.Severity // it may be as grave again
+			told.Finding, told.gone = finding, time.Time{}
+			continue
+		}
 		if told == nil || told.Severity != finding.Severity {
 			log.Log(context.Background(), levelOf(finding.Severity), "finding", "id", key.id, "severity", string(finding.Severity),
 				"server", key.server, "text", finding.Text, "advice", finding.Advice)

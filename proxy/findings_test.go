@@ -34,7 +34,8 @@ func TestFindingsAreToldWhenTheyChange(t *testing.T) {
 		{4, is(status.Warning), ""},
 		{6, is(status.Critical), "level=ERROR msg=finding id=lock_queue severity=critical"},
 		{8, nil, ""},
-		{36, again, ""}, // it was hardly gone
+		{36, again, ""},              // it was hardly gone
+		{37, is(status.Warning), ""}, // and may be as grave again
 		{38, nil, ""},
 		{67, nil, ""},
 		{68, nil, `msg="finding is over" id=lock_queue severity=critical server=h:1 lasted=38s`},

@@ -62,10 +62,12 @@ func (p *Proxy) foundName(name string, before, now []netip.Addr) {
 		}
 		settings := cp.pool.Settings()
 		host, _, ok := nameIn(settings.Address.Network, settings.Address.Addr)
-		if !(ok && host == name && moved) && leaving[cp.pool] == nil {
+		gone := func(b *pool.Backend) bool { return isAt(b, name) && missing(b.Remote().Addr()) }
+		// A listening backend may have been logging in when the name moved.
+		if !(ok && host == name && moved) && leaving[cp.pool] == nil && !cp.pool.ListensAt(gone) {
 			continue
 		}
-		cp.pool.Retire(leaving[cp.pool], func(b *pool.Backend) bool { return isAt(b, name) && missing(b.Remote().Addr()) })
+		cp.pool.Retire(leaving[cp.pool], gone)
 		cp.conf.Load().Catalog.Changed() // the server may be another one
 		p.asker.Vacate(settings.Address.Addr, []string{settings.DBName})
 	}

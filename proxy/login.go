@@ -351,6 +351,7 @@ func (l *login) late(timeout time.Duration) {
 		l.fail(errLoginTimeout)
 	case l.stage == stageBackend:
 		if e := l.c.pool.pool.GiveUp(&l.c.wait, "client_login_timeout", timeout); e != nil {
+			l.c.waitFailed(l.c.worker.Load(), waitTimedOut)
 			l.fail(e)
 		}
 	}

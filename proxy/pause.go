@@ -160,7 +160,7 @@ func (p *Proxy) Resume(database string) error {
 		return nil
 	})
 	if suspended {
-		p.setSuspended(false)
+		p.followSuspension()
 	}
 	return err
 }

@@ -151,6 +151,9 @@ func (p *Proxy) poolsOf(database string) (of []*clientPool) {
 // notBusy is the error while a command holds everything up that a further one cannot be
 // told from, and after the end has begun.
 func (p *Proxy) notBusy(r *restraint) error {
+	if p.draining.Load() {
+		return commandError("pooler is shutting down")
+	}
 	if r.mode != modeActive {
 		return commandError("already suspended/paused")
 	}

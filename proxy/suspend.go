@@ -23,7 +23,11 @@ func (p *Proxy) Suspend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.setSuspended(true)
+	p.followSuspension()
+	if p.draining.Load() { // it has begun meanwhile, and ended none
+		p.endSuspension()
+		return commandError("pooler is shutting down")
+	}
 	if limit := p.Config().SuspendTimeout; limit > 0 { // for peers to read what is for them
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeout(ctx, limit)
@@ -46,16 +50,18 @@ func (p *Proxy) Suspend(ctx context.Context) error {
 	return err
 }
 
-// setSuspended has the loops follow the restraint.
-func (p *Proxy) setSuspended(suspended bool) {
+// followSuspension has each loop do what the restraint says just then, so that of two
+// commands at a time the last one holds.
+func (p *Proxy) followSuspension() {
 	for _, w := range p.workers {
 		w.do(func() {
-			if !suspended {
+			switch suspended := p.restraint.Load().mode == modeSuspended; {
+			case suspended:
+				w.loop.Suspend()
+			case w.loop.Suspended():
 				w.loop.Restart()
 				w.forgetStalls()
-				return
 			}
-			w.loop.Suspend()
 		})
 	}
 }
@@ -107,6 +113,6 @@ func (p *Proxy) endSuspension() {
 	})
 	if ended {
 		p.log.Info("the suspension has ended")
-		p.setSuspended(false)
+		p.followSuspension()
 	}
 }

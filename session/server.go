@@ -291,16 +291,19 @@ func (s *Session) reported(body []byte) (hide bool) {
 
 // Report notes a ParameterStatus of the backend's.
 func (l *Link) Report(name, value []byte) {
-	if i := wire.VarIndex(name); i < 0 {
-		l.Reported = true
-	} else if l.Vars[i] != string(value) {
+	if i := wire.VarIndex(name); i >= 0 && l.Vars[i] != string(value) {
 		l.Vars = l.Vars.With(i, string(value))
 	}
 	for i := range l.Params {
-		if l.Params[i].Name == string(name) {
-			l.Params[i].Value = string(value)
-			return
+		q := &l.Params[i]
+		if q.Name != string(name) {
+			continue
 		}
+		if q.Value != string(value) {
+			q.Value = string(value)
+			l.Reported = l.Reported || q.Name == "in_hot_standby" || q.Name == "default_transaction_read_only"
+		}
+		return
 	}
 	l.Params = append(l.Params, wire.Param{Name: string(name), Value: string(value)})
 }

@@ -100,7 +100,7 @@ type Link struct {
 	Login *wire.Vars
 	// Params are all parameters that the server has reported, Vars included.
 	Params []wire.Param
-	// Reported says that one of them has changed that is not in Vars. Who looks at it
+	// Reported says that one of them has changed by which drivers choose a server. Who looks at it
 	// takes it back.
 	Reported bool
 	// Notifier is the process ID that the client was told whose notifications

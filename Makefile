@@ -8,10 +8,12 @@ SEEDS    ?= 100000
 FIRST    ?= 1
 
 # What make dist builds: the version, the time of all files (the same tree and the same
-# time give the same bytes), and where the Homebrew formula will find the archives.
+# time give the same bytes), where the Homebrew formula will find the archives (without it
+# there is no formula), and the packages' Maintainer.
 VERSION  ?= $(shell sed -n 's/^var version = "\(.*\)"/\1/p' cmd/pgweir/main.go)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
-DIST_URL ?= https://example.com/pgweir
+DIST_URL ?=
+DIST_MAINTAINER ?= pgweir <root@localhost>
 
 # The packages in which goroutines share memory; they are tested with -race.
 RACE := pool|loop|dns|throttle|proof|proxy|console|auth|child|census|web|loadtest|top|secrets
@@ -102,8 +104,9 @@ lint: need-go ## Check format, vet (Linux and macOS) and staticcheck
 	$(GO) tool staticcheck ./...
 
 dist: need-go ## Build packages, archives and the image into dist/ (VERSION=0.1.0)
-	cd packaging && $(GO) run ./dist -version "$(VERSION)" -epoch "$(SOURCE_DATE_EPOCH)" -url "$(DIST_URL)" -out ../dist
+	cd packaging && $(GO) run ./dist -version "$(VERSION)" -epoch "$(SOURCE_DATE_EPOCH)" -url "$(DIST_URL)" -maintainer "$(DIST_MAINTAINER)" -out ../dist
 
+test-dist: DIST_URL := $(or $(DIST_URL),https://pgweir.invalid/dist)
 test-dist: dist ## Install what make dist builds, and run it; lint the Helm chart (root, Debian)
 	@scripts/install-postgres server psql openssl
 	@command -v rpm >/dev/null || scripts/install-rpm

@@ -136,7 +136,7 @@ func (s *foundServer) writeAccess(say func(string, ...any)) {
 	say("# with its password in [users.pgweir_auth].")
 }
 
-// secretOf is the function of docs/configuration.md.
+// secretOf is what docs/sql/auth-query.sql does, in short.
 const secretOf = `CREATE ROLE pgweir_auth LOGIN PASSWORD '…';
 CREATE SCHEMA pgweir;
 CREATE FUNCTION pgweir.secret_of(text, OUT name, OUT text) LANGUAGE sql SECURITY DEFINER

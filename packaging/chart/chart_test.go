@@ -195,6 +195,7 @@ func TestPodsFindAConfigurationThatPgweirTakes(t *testing.T) {
 	}{
 		"defaults":   {"", []string{"listens on: * port 6432", "HTTP on: 127.0.0.1:9127", "auth_type scram-sha-256"}},
 		"everything": {everything, []string{"HTTP on: :9127", `odd "name": shop on`, "shop: shop on", "more: more on 127.0.0.4:1", "users known: 3"}},
+		"TLS inside": {"http: {tls: {existingSecret: http-tls}}", []string{"HTTP on: 127.0.0.1:9127"}},
 		"insecure":   {"http: {expose: true, insecure: true}", []string{"HTTP on: :9127"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -41,6 +41,11 @@ func TestProbesAskWhereHTTPIsServed(t *testing.T) {
 	if got := strings.Join(inside.LivenessProbe.Exec.Command, " "); got != "/usr/bin/pgweir health --url http://127.0.0.1:9000 --live" {
 		t.Error(got)
 	}
+	plain := must(t, "http: {tls: {existingSecret: http-tls}}", "v1.31.0")
+	if got := strings.Join(plain.deployment.Spec.Template.Spec.Containers[0].ReadinessProbe.Exec.Command, " "); got != "/usr/bin/pgweir health --url http://127.0.0.1:9127" ||
+		strings.Contains(plain.configMap.Data["config.toml"], "http_tls") || strings.Contains(plain.kinds["Deployment"], "http-tls") {
+		t.Errorf("a certificate without http.expose: %s asks\n%s", got, plain.configMap.Data["config.toml"])
+	}
 	outside := must(t, everything, "v1.31.0").deployment.Spec.Template.Spec.Containers[0]
 	if get := outside.ReadinessProbe.HTTPGet; get.Path != "/healthz" || get.Scheme != corev1.URISchemeHTTPS {
 		t.Errorf("%+v", get)

@@ -36,6 +36,7 @@ func (r *release) archive(t target) error {
 		{name: top + "pgweir.service", from: r.file("pgweir.service"), mode: 0o644},
 		{name: top + "completions/", dir: true, mode: 0o755},
 		{name: top + "docs/", dir: true, mode: 0o755},
+		{name: top + "docs/sql/", dir: true, mode: 0o755},
 	}
 	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
 		entries = append(entries, entry{name: top + name, from: filepath.Join(r.root, name), mode: 0o644})
@@ -47,15 +48,21 @@ func (r *release) archive(t target) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range docs {
-		entries = append(entries, entry{name: top + "docs/" + filepath.Base(path), from: path, mode: 0o644})
+	for _, name := range docs {
+		entries = append(entries, entry{name: top + name, from: filepath.Join(r.root, name), mode: 0o644})
 	}
 	return writeTarGz(filepath.Join(r.out, r.archiveName(t)+".tar.gz"), entries, r.at)
 }
 
-// docs are the pages for operators.
+// docs are the pages for operators, and the SQL that they link to, as "docs/sql/x.sql".
 func (r *release) docs() ([]string, error) {
-	return filepath.Glob(filepath.Join(r.root, "docs", "*.md"))
+	tree := os.DirFS(r.root)
+	pages, err := fs.Glob(tree, "docs/*.md")
+	if err != nil {
+		return nil, err
+	}
+	sql, err := fs.Glob(tree, "docs/sql/*.sql")
+	return append(pages, sql...), err
 }
 
 func writeTarGz(path string, entries []entry, at time.Time) (err error) {

@@ -23,8 +23,10 @@ type release struct {
 	at      time.Time // of every file in it (SOURCE_DATE_EPOCH)
 	root    string    // the tree
 	out     string    // the folder that is written
-	url     string    // where the formula finds the archives
+	url     string    // where the archives will be; "" if that is not known
 	targets []target
+	// maintainer of the packages, as "name <address>".
+	maintainer string
 	// work has what is put together before it is packed; it is removed at the end.
 	work string
 }
@@ -40,7 +42,8 @@ func main() {
 	flag.StringVar(&r.version, "version", "", "the version")
 	flag.StringVar(&r.root, "root", "..", "the tree")
 	flag.StringVar(&r.out, "out", "../dist", "the folder to write")
-	flag.StringVar(&r.url, "url", "https://example.com/pgweir", "where the formula finds the archives")
+	flag.StringVar(&r.url, "url", "", "where the formula finds the archives; without it there is no formula")
+	flag.StringVar(&r.maintainer, "maintainer", "pgweir <root@localhost>", "the packages' Maintainer")
 	flag.StringVar(&targets, "targets", "linux/amd64 linux/arm64 darwin/amd64 darwin/arm64", "systems, in Go's words")
 	flag.StringVar(&epoch, "epoch", os.Getenv("SOURCE_DATE_EPOCH"), "the time of all files, in seconds since 1970")
 	flag.Parse()
@@ -116,7 +119,9 @@ func (r *release) build() (err error) {
 	if err := r.image(roots); err != nil {
 		return fmt.Errorf("the image: %w", err)
 	}
-	if err := r.formula(); err != nil {
+	if r.url == "" {
+		fmt.Println("no pgweir.rb, and no Homepage in the packages: DIST_URL is not set")
+	} else if err := r.formula(); err != nil {
 		return fmt.Errorf("the formula: %w", err)
 	}
 	return r.sums()

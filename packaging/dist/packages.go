@@ -35,7 +35,7 @@ func (r *release) pack(t target, format string) (err error) {
 	info := nfpm.WithDefaults(&nfpm.Info{
 		Name: "pgweir", Arch: t.arch, Platform: "linux", Version: r.version, Release: "1",
 		Section: "database", Priority: "optional", License: "MIT", MTime: r.at,
-		Maintainer: "The pgweir authors <pgweir@example.com>", Vendor: "The pgweir authors",
+		Maintainer: r.maintainer, Vendor: "The pgweir authors",
 		Homepage: r.url, Description: description, DisableGlobbing: true,
 		Overridables: nfpm.Overridables{Contents: contents, Scripts: r.scripts(format)},
 	})
@@ -100,8 +100,8 @@ func (r *release) contents(t target, format string) (files.Contents, error) {
 	for _, name := range []string{"README.md", "CHANGELOG.md"} {
 		add(&list, filepath.Join(r.root, name), "/usr/share/doc/pgweir/"+name, 0o644)
 	}
-	for _, path := range docs {
-		add(&list, path, "/usr/share/doc/pgweir/docs/"+filepath.Base(path), 0o644)
+	for _, name := range docs {
+		add(&list, filepath.Join(r.root, name), "/usr/share/doc/pgweir/"+name, 0o644)
 	}
 	license := "/usr/share/doc/pgweir/LICENSE"
 	if format == "deb" {

@@ -37,7 +37,7 @@ func TestTheArchivesHaveAProgramThatNeedsNothing(t *testing.T) {
 	for _, target := range []string{"linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64"} {
 		dir := t.TempDir()
 		must(t, "tar", "-C", dir, "--strip-components=1", "-xzf", built(t, "pgweir-[0-9]*-"+target+".tar.gz"))
-		for _, name := range []string{"pgweir", "LICENSE", "THIRD_PARTY_LICENSES", "README.md", "CHANGELOG.md", "config.toml", "pgweir.1", "pgweir.service", "docs/install.md", "completions/pgweir.bash"} {
+		for _, name := range []string{"pgweir", "LICENSE", "THIRD_PARTY_LICENSES", "README.md", "CHANGELOG.md", "config.toml", "pgweir.1", "pgweir.service", "docs/install.md", "docs/sql/auth-query.sql", "completions/pgweir.bash"} {
 			if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 				t.Errorf("%s: %v", target, err)
 			}
@@ -102,7 +102,8 @@ func TestTheSameTreeGivesTheSameBytes(t *testing.T) {
 	}
 	epoch := strconv.FormatInt(license.ModTime().Unix(), 10)
 	url := regexp.MustCompile(`homepage "(.*)"`).FindStringSubmatch(read(t, built(t, "pgweir.rb")))[1]
-	cmd := exec.Command("sh", "-c", `umask 077; exec go run ./dist "$@"`, "-", "-version", version, "-out", out, "-targets", "linux/arm64", "-url", url)
+	maintainer := must(t, "dpkg-deb", "-f", built(t, "pgweir_*_arm64.deb"), "Maintainer")
+	cmd := exec.Command("sh", "-c", `umask 077; exec go run ./dist "$@"`, "-", "-version", version, "-out", out, "-targets", "linux/arm64", "-url", url, "-maintainer", strings.TrimSpace(maintainer))
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "TZ=Asia/Tokyo", "LC_ALL=C", "SOURCE_DATE_EPOCH="+epoch)
 	if text, err := cmd.CombinedOutput(); err != nil {

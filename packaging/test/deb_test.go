@@ -77,6 +77,11 @@ func TestTheRpmIsInstalledServesAndGoes(t *testing.T) {
 // one user more.
 func serves(t *testing.T, root string, user who) {
 	t.Helper()
+	for _, name := range []string{"README.md", "docs/install.md", "docs/sql/auth-query.sql", "docs/sql/monitoring-role.sql"} {
+		if _, err := os.Stat(filepath.Join(root, "usr/share/doc/pgweir", name)); err != nil {
+			t.Error(err)
+		}
+	}
 	if out := user.does(t, root, program, "version"); !strings.HasPrefix(out, "pgweir ") {
 		t.Errorf("version: %s", out)
 	}

@@ -61,7 +61,8 @@ http_listen = "{{ if $v.http.expose }}{{ else }}127.0.0.1{{ end }}:{{ int $v.htt
 {{- if $v.http.insecure }}
 http_insecure = true
 {{- end }}
-{{- if $v.http.tls.existingSecret }}
+{{- /* The probe inside the pod asks without TLS. */ -}}
+{{- if and $v.http.expose $v.http.tls.existingSecret }}
 http_tls_cert_file = "/etc/pgweir/http-tls/tls.crt"
 http_tls_key_file = "/etc/pgweir/http-tls/tls.key"
 {{- end }}

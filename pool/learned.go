@@ -1,6 +1,10 @@
 package pool
 
-import "pgweir/wire"
+import (
+	"bytes"
+
+	"pgweir/wire"
+)
 
 // What clients' logins reveal serves for logins to the server, where the settings
 // have nothing.
@@ -12,18 +16,23 @@ type Learned struct {
 	ClientKey, ServerKey []byte // SCRAM, for a server that has the same secret; nil if it has not
 }
 
-// Learn remembers it, besides what there was before.
+// Learn remembers it, besides what there was before. If it is new, the next login does not
+// pause for a refusal of before.
 func (p *Pool) Learn(l Learned) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.ClientKey != nil {
-		p.learned.ClientKey, p.learned.ServerKey = l.ClientKey, l.ServerKey
+	news := false
+	if l.ClientKey != nil && !bytes.Equal(l.ClientKey, p.learned.ClientKey) {
+		p.learned.ClientKey, p.learned.ServerKey, news = l.ClientKey, l.ServerKey, true
 	}
-	if l.Password != "" {
-		p.learned.Password = l.Password
+	if l.Password != "" && l.Password != p.learned.Password {
+		p.learned.Password, news = l.Password, true
 	}
-	if l.MD5 != "" {
-		p.learned.MD5 = l.MD5
+	if l.MD5 != "" && l.MD5 != p.learned.MD5 {
+		p.learned.MD5, news = l.MD5, true
+	}
+	if news && p.failure.kind == troubleLasts {
+		p.failure = failure{}
 	}
 }
 

@@ -20,7 +20,7 @@ func (p *Pool) sheds() *wire.Error {
 	}
 	p.shed++
 	e := wire.Errorf(wire.CodeTooManyConnections, "too many clients wait for a backend of this pool already (max_waiting = %d)", most)
-	e.Hint = "Try again later; the connection is good."
+	e.Hint = "Try again later."
 	return e
 }
 

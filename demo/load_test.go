@@ -68,8 +68,12 @@ func TestOnlyWhatBeginsInAWindowCounts(t *testing.T) {
 // until waits for a condition, a minute at most.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(time.Minute); !ok(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
 			t.Fatalf("not so: %s", what)
 		}
 	}

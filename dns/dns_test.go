@@ -82,14 +82,24 @@ func (w *watched) pass(d time.Duration) {
 	w.clock = w.clock.Add(d)
 }
 
+// eventually waits for a condition, ten seconds at most.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(10 * time.Second); !ok(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not so: %s", what)
+		}
+	}
+}
+
 // rest waits until nothing is looked up.
 func (w *watched) rest(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); w.Running() > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("lookups do not end")
-		}
-	}
+	eventually(t, "lookups end", func() bool { return w.Running() == 0 })
 }
 
 // tells compares what has been told since the last call.
@@ -164,11 +174,7 @@ func TestWhoConnectsWaitsForANewAnswerWhenTheOldOneIsInDoubt(t *testing.T) {
 	w.hold = hold
 	w.zone.mu.Unlock()
 	w.Expire("db") // its answer is asked for before the name moves
-	for deadline := time.Now().Add(10 * time.Second); w.count() < 2; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it is not looked up")
-		}
-	}
+	eventually(t, "it is looked up", func() bool { return w.count() == 2 })
 	w.set(nil, "10.0.0.2")
 	w.Expire("db")
 	answer := make(chan string)
@@ -262,11 +268,7 @@ func TestNoMoreThanSoManyLookupsRunAtATime(t *testing.T) {
 		used[fmt.Sprint("db", i)] = struct{}{}
 	}
 	w.Watch(used)
-	for deadline := time.Now().Add(10 * time.Second); w.count() < maxLookups; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("they do not begin")
-		}
-	}
+	eventually(t, "they begin", func() bool { return w.count() >= maxLookups })
 	if n := w.count(); n != maxLookups || w.Running() != maxLookups+10 {
 		t.Error(n, w.Running())
 	}

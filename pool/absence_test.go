@@ -26,7 +26,11 @@ func (d *dialing) dial(ctx context.Context, network, addr string) (net.Conn, err
 	for most := d.most.Load(); n > most && !d.most.CompareAndSwap(most, n); most = d.most.Load() {
 	}
 	d.all.Add(1)
-	time.Sleep(d.hold)
+	select {
+	case <-time.After(d.hold): // as a network takes
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if d.down.Load() {
 		return nil, fmt.Errorf("nobody is there")
 	}

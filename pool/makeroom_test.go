@@ -79,15 +79,11 @@ func TestWhatIsKeptForAPoolThatWantsItNoLongerIsForOthersSoon(t *testing.T) {
 			t.Fatal("it has been served already")
 		}
 		s.set(func(s *server) { s.holdEnd = opened(s.holdEnd) })
-		for range 5 {
-			time.Sleep(200 * time.Millisecond)
+		eventually(t, "there is room, and it is served", func() bool {
 			p.Upkeep(1)
 			q.Upkeep(1)
-		}
-		synctest.Wait()
-		if len(behind.got) != 1 {
-			t.Fatal("it waits, and there is room")
-		}
+			return len(behind.got) == 1
+		})
 		h.giveBack(behind.wait())
 		h.giveBack(second)
 	})

@@ -59,14 +59,18 @@ func TestWhoWaitsForLongIsToldOnceInAWait(t *testing.T) {
 			b := h.lease(p)
 			k.ask(p, nil)
 			for range 9 {
-				time.Sleep(100 * time.Millisecond)
+				passes(100 * time.Millisecond)
 				p.Upkeep(1)
 			}
 			if n := k.told.Load(); n != wait {
 				t.Fatalf("told %d times", n)
 			}
-			for range 20 {
-				time.Sleep(100 * time.Millisecond)
+			eventually(t, "it is told", func() bool {
+				p.Upkeep(1)
+				return k.told.Load() > wait
+			})
+			for range 10 {
+				passes(100 * time.Millisecond)
 				p.Upkeep(1)
 			}
 			if n := k.told.Load(); n != wait+1 {
@@ -95,12 +99,12 @@ func TestTimeThatIsExcusedIsNoWait(t *testing.T) {
 		p := h.dialing(s.pipe, "db", "user", s, func(s *Settings) { s.Size, s.QueryWait = 1, time.Second })
 		b, k := h.lease(p), h.taker(p)
 		k.ask(p, nil)
-		time.Sleep(900 * time.Millisecond)
+		passes(900 * time.Millisecond)
 		p.Excuse(800 * time.Millisecond)
 		if wait := p.Counts().MaxWait; wait != 100*time.Millisecond {
 			t.Errorf("it has waited for %v", wait)
 		}
-		time.Sleep(800 * time.Millisecond)
+		passes(800 * time.Millisecond)
 		p.Upkeep(1)
 		p.Excuse(time.Hour)
 		if wait := p.Counts().MaxWait; wait != 0 {

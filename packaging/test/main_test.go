@@ -117,7 +117,9 @@ func must(t *testing.T, name string, args ...string) string {
 // eventually waits for what ends without an error, and tells of the last one.
 func eventually(t *testing.T, what string, try func() ([]byte, error)) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
 		out, err := try()
 		if err == nil {
 			return

@@ -78,7 +78,9 @@ func startServer() (_ *server, err error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(2 * patience); ; time.Sleep(50 * time.Millisecond) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(2 * patience); ; <-tick.C {
 		err := exec.Command("psql", "-h", s.SocketDir, "-U", "postgres", "-c", "").Run()
 		if err == nil {
 			return s, nil

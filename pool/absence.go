@@ -83,6 +83,19 @@ func (g *servers) at(a *Address) *attendance {
 	return s
 }
 
+// admission is what a login has been given that has begun at a server.
+type admission struct {
+	number int     // of the server's logins
+	chance float64 // from 0 to 1; drawn as it begins, for those that run side by side end in any order
+}
+
+// logsIn begins a login.
+func (g *servers) logsIn(s *attendance) admission {
+	s.logins++
+	s.begun++
+	return admission{s.begun, g.random.Float64()}
+}
+
 // entry is what becomes of a login that a pool would begin.
 type entry uint8
 
@@ -106,9 +119,7 @@ func (g *servers) enter(p *Pool, now time.Duration, take func() entry) entry {
 	e := take()
 	switch {
 	case e == entryMade:
-		s.logins++
-		s.begun++
-		p.entered = s.begun
+		p.entered = g.logsIn(s)
 		if p.queued == s {
 			s.waiting = append(slices.DeleteFunc(s.waiting, p.is), p)
 		}
@@ -134,17 +145,15 @@ func (s *attendance) takes(p *Pool, now time.Duration) bool {
 }
 
 // enterListener begins a login of a listening backend, of which a pool has one. The
-// error is why it cannot; the number is the login's.
-func (g *servers) enterListener(a *Address, now time.Duration) (number int, e *wire.Error) {
+// error is why it cannot.
+func (g *servers) enterListener(a *Address, now time.Duration) (admission, *wire.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.at(a)
 	if e := s.refuses(now); e != nil {
-		return 0, e
+		return admission{}, e
 	}
-	s.logins++
-	s.begun++
-	return s.begun, nil
+	return g.logsIn(s), nil
 }
 
 // refuses is the reason why no login of a listening backend is tried now, if there is one.
@@ -216,9 +225,9 @@ func (g *servers) content(p *Pool) {
 	g.unqueue(p)
 }
 
-// end notes how the login of p's at a server with a number has ended. Those whom that lets go on have
+// end notes how a login of p's at a server has ended. Those whom that lets go on have
 // to be told, by wake.
-func (g *servers) end(p *Pool, a *Address, err error, number int, now time.Duration) (wake []*Pool) {
+func (g *servers) end(p *Pool, a *Address, err error, l admission, now time.Duration) (wake []*Pool) {
 	retry := p.Settings().LoginRetry
 	var gone *wire.Error
 	back := false
@@ -227,8 +236,8 @@ func (g *servers) end(p *Pool, a *Address, err error, number int, now time.Durat
 	s.logins--
 	switch {
 	case err != nil && troubleOf(err) == troubleAway:
-		if number > s.since {
-			gone = g.misses(s, asError(err), now, retry)
+		if l.number > s.since {
+			gone = g.misses(s, asError(err), l.chance, now, retry)
 		}
 	case answered(err):
 		g.returns(s)
@@ -257,12 +266,12 @@ func answered(err error) bool {
 
 // misses notes that a login has found nobody, and returns the reason if the Host has
 // to be told of it.
-func (g *servers) misses(s *attendance, e *wire.Error, now, retry time.Duration) *wire.Error {
+func (g *servers) misses(s *attendance, e *wire.Error, chance float64, now, retry time.Duration) *wire.Error {
 	if s.presence != absent {
 		g.absent.Add(1)
 		s.presence = absent
 	}
-	if s.failure.note(e, troubleAway, now, retry, g.random.Float64()) {
+	if s.failure.note(e, troubleAway, now, retry, chance) {
 		time.AfterFunc(s.failure.until-now, func() { g.tryAgain(s) })
 	}
 	if s.outage.begins("away", now) { // be it down, starting or recovering

@@ -189,12 +189,12 @@ func (l *Listener) connect() *Backend {
 // logInListener logs in, if the server takes a login now.
 func (p *Pool) logInListener(s Settings, candidates []wire.Credentials) (*Backend, net.Conn, error) {
 	servers := &p.budget.servers
-	number, e := servers.enterListener(&s.Address, time.Since(p.epoch))
+	a, e := servers.enterListener(&s.Address, time.Since(p.epoch))
 	if e != nil {
 		return nil, nil, unreachable{e}
 	}
 	b, conn, err := p.logIn(s, candidates, listenerParams)
-	wake(servers.end(p, &s.Address, err, number, time.Since(p.epoch)))
+	wake(servers.end(p, &s.Address, err, a, time.Since(p.epoch)))
 	return b, conn, err
 }
 

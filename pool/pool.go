@@ -75,7 +75,7 @@ type Pool struct {
 	// queued is the server whose turn the pool waits for. It is written under mu and
 	// servers.mu both.
 	queued  *attendance
-	entered int // the number of its last login there
+	entered admission // its last there
 
 	lending atomic.Uint32 // a lending; written under mu
 

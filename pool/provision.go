@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"time"
@@ -113,7 +112,7 @@ func (p *Pool) enter(now time.Duration, limit int) entry {
 
 // begins begins a login that has entered.
 func (p *Pool) begins(v *Variant, o *opening) {
-	o.number = p.entered
+	o.admission = p.entered
 	o.settings, o.stamp, o.candidates, o.vacations = p.settings, p.generation, p.candidates(), p.vacations
 	p.opening++
 	go p.open(v, o)
@@ -146,7 +145,7 @@ func (p *Pool) oldestIdle(in func(*Variant) bool) *Backend {
 
 // opening is one backend that is being opened.
 type opening struct {
-	number  int // of the server's logins
+	admission
 	params  []wire.Param
 	welcome string // the key under which the server's answer is kept
 	// w counts on it, or nobody does; guarded by the pool's lock. Who counts
@@ -169,7 +168,7 @@ type openingKey struct{}
 func (p *Pool) open(v *Variant, o *opening) {
 	err := v.puddle.CreateResource(context.WithValue(context.Background(), openingKey{}, o))
 	now := time.Since(p.epoch)
-	others := p.budget.servers.end(p, &o.settings.Address, err, o.number, now)
+	others := p.budget.servers.end(p, &o.settings.Address, err, o.admission, now)
 	if err != nil {
 		p.failed(err, o, now)
 		wake(others) // before the server has closed its end
@@ -233,7 +232,7 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	}
 	b.ID, b.pool, b.variant, b.stamp = p.ids(), p, v, o.stamp
 	b.Opened = time.Now()
-	b.opened, b.younger = time.Since(p.epoch), maxYounger*rand.Float64()
+	b.opened, b.younger = time.Since(p.epoch), maxYounger*o.chance
 	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars, Begun: b.Begun} // from now on b.Params is the host's
 	if err := p.host.Adopt(b); err != nil {
 		o.failed = b.Conn
@@ -297,13 +296,12 @@ func (p *Pool) outdated(code string, o *opening, now time.Duration) bool {
 func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	var refused []Taker
 	e, kind := asError(err), troubleOf(err)
-	chance := p.budget.servers.chance()
 	p.mu.Lock()
 	p.opening--
 	p.closing++ // until outlastFailed
 	again := p.Halted() || p.killed(e.Code) || p.outdated(e.Code, o, now)
 	all := concernsAll(e.Code, o.params)
-	pause := all && !again && kind != troubleAway && p.failure.note(e, kind, now, p.settings.LoginRetry, chance)
+	pause := all && !again && kind != troubleAway && p.failure.note(e, kind, now, p.settings.LoginRetry, o.chance)
 	if pause {
 		time.AfterFunc(p.failure.until-now, p.provision)
 	}

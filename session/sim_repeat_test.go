@@ -1,6 +1,7 @@
 package session
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -12,11 +13,12 @@ func TestASeedOfTheSimulationTellsTheSameStoryAgain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { all = simulate(t, seed, true) })
 		return all
 	}
-	for seed := range uint64(100) {
+	for seed := range uint64(300) {
 		first, again := story(seed+1), story(seed+1)
 		for i := range max(len(first), len(again)) {
 			if i >= len(first) || i >= len(again) || first[i] != again[i] {
-				t.Fatalf("seed %d: two stories from line %d on, of %d and %d lines", seed+1, i, len(first), len(again))
+				t.Fatalf("seed %d: two stories of %d and %d lines, from line %d on:\n%s\n%s", seed+1, len(first), len(again), i,
+					strings.Join(first[max(0, i-3):min(i+2, len(first))], "\n"), strings.Join(again[max(0, i-3):min(i+2, len(again))], "\n"))
 			}
 		}
 	}

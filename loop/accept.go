@@ -40,7 +40,7 @@ func (n *Listener) Close() { n.conn.Close() }
 // Drained has nothing to do: nothing is sent.
 func (n *Listener) Drained(*Conn) {}
 
-// Ended: the poller does not watch the descriptor any more.
+// Ended: the engine does not watch the descriptor any more.
 func (n *Listener) Ended(_ *Conn, err error) { n.failed(err) }
 
 // Received: somebody waits to be accepted.
@@ -62,7 +62,7 @@ func (n *Listener) ready() {
 			return
 		case syscall.EINTR, syscall.ECONNABORTED:
 		default:
-			// Whoever waits to be accepted goes on waiting, and the poller
+			// Whoever waits to be accepted goes on waiting, and the engine
 			// would say so without a pause.
 			n.conn.Pause()
 			l := n.conn.Loop()

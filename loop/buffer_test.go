@@ -41,7 +41,7 @@ func TestAPeerThatIsNeverDoneReadingKeepsNoMoreThanIsUnsent(t *testing.T) {
 		same(t, read(t, peer, len(p)), want[:len(p)])
 		want = want[len(p):]
 		on(t, l, func() {
-			c.flush()
+			c.sent(tryWrite(c.fd, c.out[c.outOff:]))
 			c.Send(p)
 			want = append(want, p...)
 			if c.Unsent() == 0 || cap(c.out) > 16<<20 {

@@ -1,10 +1,8 @@
 package loop
 
 import (
-	"io"
 	"os"
 	"sync/atomic"
-	"syscall"
 )
 
 // Handler is who is told what happens to a connection, always on the thread
@@ -31,7 +29,7 @@ const nobody = 0
 // Conn is one descriptor on a loop. Its methods may be called on that loop's
 // thread only, but for Claim.
 type Conn struct {
-	// home is the loop whose poller watches c, owner the number of the loop
+	// home is the loop whose engine serves c, owner the number of the loop
 	// that may touch it, or below zero if c is parked. They differ only while
 	// c changes hands. Whoever does not own c may touch nothing else of it, but
 	// for fd and gen, which do not change.
@@ -46,15 +44,17 @@ type Conn struct {
 	out     []byte // to be sent from outOff on; nil if nothing is
 	tls     *TLS
 
+	blocked bool // the kernel has no room for what is in out
+
 	accepts    bool // its handler, a Listener, does instead of reading
 	paused     bool // by Pause
 	gathering  bool // until the loop's gatherEnd: as if paused
 	streaming  bool // by Streaming
 	streak     uint8
 	full       bool // in is full: as if paused
-	registered bool // the poller knows of it
-	reading    bool // and watches for bytes
-	writing    bool // and for room to write
+	registered bool // the engine's: the poller knows of it
+	reading    bool // the engine's: and watches for bytes
+	writing    bool // the engine's: and for room to write
 	queued     bool // in the loop's list of those to receive again
 	closed     bool
 	ended      bool
@@ -99,7 +99,7 @@ func (c *Conn) greet() {
 	}
 }
 
-// put has c be the loop's; its poller does not know of it yet.
+// put has c be the loop's; its engine does not know of it yet.
 func (l *Loop) put(c *Conn) {
 	for int(c.fd) >= len(l.conns) {
 		l.conns = append(l.conns, make([]*Conn, 256)...)
@@ -117,10 +117,12 @@ func (c *Conn) Remove() {
 	if l == nil {
 		return
 	}
-	if c.registered {
-		l.poller.remove(c.fd)
-		c.registered = false
-	}
+	l.engine.remove(c)
+	l.forget(c)
+}
+
+// forget takes c off the loop's books.
+func (l *Loop) forget(c *Conn) {
 	c.gathering = false
 	l.conns[c.fd] = nil
 	c.queued = false
@@ -147,9 +149,10 @@ func (c *Conn) Park() {
 
 // Claim makes a parked connection the caller's, on l, whose thread it must
 // be; it may be so already. It is false if another loop was faster, or if
-// something has come, for c's own loop to tell. If the connection has ended,
-// its handler will hear of it once more. If l's poller has no room for c, it is
-// the caller's all the same, but Deaf.
+// something has come, or another loop's engine has to let go of it first: then
+// c's own loop tells its handler, who may be given no bytes. If the connection has
+// ended, its handler will hear of it once more. If l's engine has no room for c, it
+// is the caller's all the same, but Deaf.
 func (c *Conn) Claim(l *Loop) bool {
 	owner := c.owner.Load()
 	if owner == l.id {
@@ -169,6 +172,11 @@ func (c *Conn) Claim(l *Loop) bool {
 		}
 		return true
 	}
+	if !from.engine.movable() {
+		c.owner.Store(-from.id)
+		from.Post(func() { from.recall(c) })
+		return false
+	}
 	if sysReadable(int(c.fd)) {
 		// What l sent now would come after that, and be lost if it is the end.
 		// On its own loop it is met first in any case.
@@ -177,9 +185,7 @@ func (c *Conn) Claim(l *Loop) bool {
 	}
 	// The old loop's tables keep stale entries, which it sees through.
 	c.queued = false
-	if c.registered {
-		from.poller.remove(c.fd)
-	}
+	from.engine.remove(c)
 	from.count.Add(-1)
 	l.put(c)
 	if c.watch() == nil {
@@ -188,7 +194,14 @@ func (c *Conn) Claim(l *Loop) bool {
 	return true
 }
 
-// Deaf tells that the loop's poller has refused to watch c: nothing that comes
+// recall ends the parking of c, whom another loop wants.
+func (l *Loop) recall(c *Conn) {
+	if l.claimBack(c) {
+		c.deliver(l.buf[:copy(l.buf, c.in)])
+	}
+}
+
+// Deaf tells that the loop's engine has refused to watch c: nothing that comes
 // will be told.
 func (c *Conn) Deaf() bool { return !c.registered && c.wantsRead() }
 
@@ -200,11 +213,15 @@ func (c *Conn) Close() {
 	if c.tls != nil {
 		c.tls.CloseWrite() // says that the end is meant; comes back to sendRaw
 	}
-	if l := c.home.Load(); l != nil && c.registered {
-		l.poller.closing(c.fd)
-		c.registered = false
+	l := c.home.Load()
+	if l == nil {
+		sysClose(c.Release())
+		return
 	}
-	sysClose(c.Release())
+	c.closed = true
+	l.engine.close(c)
+	l.forget(c)
+	c.free(l)
 }
 
 // Release takes c off its loop for good and gives its descriptor to the
@@ -214,11 +231,18 @@ func (c *Conn) Release() (fd int) {
 	c.closed = true
 	if l != nil {
 		c.Remove()
+	}
+	c.free(l)
+	return int(c.fd)
+}
+
+// free gives the buffers back, to l if that is not nil.
+func (c *Conn) free(l *Loop) {
+	if l != nil {
 		l.bufs.put(c.in)
 		l.bufs.put(c.out)
 	}
 	c.in, c.out = nil, nil
-	return int(c.fd)
 }
 
 // Closed tells whether Close or Release has been called.
@@ -228,9 +252,9 @@ func (c *Conn) Closed() bool { return c.closed }
 func (c *Conn) Kept() int { return len(c.in) }
 
 // Congested tells that the peer takes bytes more slowly than they come.
-func (c *Conn) Congested() bool { return len(c.out) > 0 }
+func (c *Conn) Congested() bool { return c.blocked }
 
-// Unsent is how many bytes Send had to keep.
+// Unsent is how many bytes have not been given to the kernel.
 func (c *Conn) Unsent() int { return len(c.out) - int(c.outOff) }
 
 // Moved is a number that changes whenever bytes have come, or kept ones have
@@ -277,37 +301,18 @@ func (c *Conn) Again() {
 	}
 }
 
-// watch brings the poller's idea of c up to date. A descriptor of which
-// nothing is wanted is not watched at all: epoll would report its end over and
-// over.
+// watch has the engine know what c wants.
 func (c *Conn) watch() (err error) { return c.watchFor(c.wantsRead()) }
 
-// watchFor is watch, and says whether c is to be watched for bytes.
+// watchFor is watch, and says whether c is to receive.
 func (c *Conn) watchFor(read bool) (err error) {
-	l := c.home.Load()
-	if l == nil {
-		return nil
+	if l := c.home.Load(); l != nil {
+		return l.engine.watch(c, read)
 	}
-	write := len(c.out) > 0
-	switch {
-	case c.registered && read == c.reading && write == c.writing:
-		return nil
-	case !read && !write:
-		if c.registered {
-			err = l.poller.remove(c.fd)
-		}
-		c.registered = false
-	case c.registered:
-		err = l.poller.set(c.fd, c.gen, read, write)
-	default:
-		err = l.poller.add(c.fd, c.gen, read, write)
-		c.registered = err == nil
-	}
-	c.reading, c.writing = read, write
-	return err
+	return nil
 }
 
-// rewatch is watch, and has the handler told if the poller refuses: it would
+// rewatch is watch, and has the handler told if the engine refuses: it would
 // wait for ever.
 func (c *Conn) rewatch() {
 	if err := c.watch(); err != nil {
@@ -315,45 +320,47 @@ func (c *Conn) rewatch() {
 	}
 }
 
-// wantsRead tells whether c is to be watched for bytes.
+// wantsRead tells whether c is to receive.
 func (c *Conn) wantsRead() bool {
 	l := c.home.Load()
 	return !c.paused && !c.full && !c.ended && !c.gathering && (l == nil || !l.suspended)
 }
 
-// receive reads once and tells the handler. What more there is the poller
-// will say again, so that one busy peer does not keep the others waiting.
-func (c *Conn) receive() {
-	if c.accepts {
-		c.handler.Received(c, nil)
-		return
-	}
-	if c.tls != nil {
-		c.receiveTLS()
-		return
-	}
+// room is where bytes are received for c: behind kept ones that are there already.
+func (c *Conn) room() (p []byte, kept int) {
 	l := c.home.Load()
-	if !c.reading {
-		return
+	if c.tls != nil {
+		if l.raw == nil {
+			l.raw = make([]byte, rawSize)
+		}
+		return l.raw, 0
 	}
-	kept := copy(l.buf, c.in)
-	n, err := sysRead(int(c.fd), l.buf[kept:kept+readSize])
-	switch {
-	case n > 0:
+	kept = copy(l.buf, c.in)
+	return l.buf[:kept+readSize], kept
+}
+
+// arrived is the completion of receiving: p is what the handler left over the last
+// time (kept bytes) and what has come behind it. err tells why nothing more will
+// come.
+func (c *Conn) arrived(p []byte, kept int, err error) {
+	l := c.home.Load()
+	if n := len(p) - kept; n > 0 {
 		c.moved++
 		c.streaming = false
-		c.deliver(l.buf[:kept+n])
+		if c.tls != nil {
+			c.decrypt(p)
+		} else {
+			c.deliver(p)
+		}
 		switch {
-		case !l.Has(c): // parked, and perhaps another loop's by now
+		case !l.Has(c): // closed or parked, and perhaps another loop's by now
 		case c.streaming && n >= gatherFrom:
 			l.gather(c)
 		default:
 			c.streak = 0
 		}
-	case err == nil:
-		c.end(io.EOF)
-	case err == syscall.EAGAIN || err == syscall.EINTR:
-	default:
+	}
+	if err != nil && l.Has(c) {
 		c.end(err)
 	}
 }
@@ -369,7 +376,7 @@ func (c *Conn) deliverKept() {
 		c.deliver(l.buf[:n])
 	}
 	if l.Has(c) && c.tls != nil {
-		c.receiveTLS()
+		c.decrypt(nil)
 	}
 }
 
@@ -399,7 +406,7 @@ func (c *Conn) deliver(p []byte) {
 		c.full = full
 		c.rewatch()
 		if !full && c.tls != nil {
-			c.Again() // there may be decrypted bytes, of which the poller knows nothing
+			c.Again() // there may be decrypted bytes, of which the engine knows nothing
 		}
 	}
 }
@@ -421,6 +428,6 @@ func (c *Conn) end(err error) {
 	l.told = true
 	c.handler.Ended(c, err)
 	if l.Has(c) {
-		c.watch() // only now: most are closed, and leave the poller with that
+		c.watch() // only now: most are closed, and leave the engine with that
 	}
 }

@@ -224,12 +224,12 @@ func TestAnEventOfAnEarlierOwnerOfTheDescriptorIsIgnored(t *testing.T) {
 			t.Error(err)
 		}
 		write(t, peer, []byte("abc"))
-		l.dispatch(&stale)
+		l.engine.(*readiness).tell(&stale)
 		if n := got.Load(); n != 0 {
 			t.Errorf("the stale event was taken for the new connection's: %d bytes", n)
 		}
-		l.dispatch(&event{fd: 1 << 20, readable: true})
-		l.dispatch(&event{fd: int32(fd), gen: c.gen, readable: true})
+		l.engine.(*readiness).tell(&event{fd: 1 << 20, readable: true})
+		l.engine.(*readiness).tell(&event{fd: int32(fd), gen: c.gen, readable: true})
 		if n := got.Load(); n != 3 {
 			t.Errorf("%d bytes", n)
 		}
@@ -297,7 +297,7 @@ func TestWhatIsToBeReceivedAgainComesBeforeTheEnd(t *testing.T) {
 	on(t, l, func() {
 		peer.Close()
 		c.Again()
-		l.dispatch(&event{fd: int32(fd), gen: c.gen, readable: true})
+		l.engine.(*readiness).tell(&event{fd: int32(fd), gen: c.gen, readable: true})
 		if want := []string{"last words", "last words", "the end"}; !slices.Equal(told, want) {
 			t.Errorf("told %q, want %q", told, want)
 		}

@@ -48,7 +48,7 @@ func (l *Loop) endGathering() {
 		if l.Has(c) && c.gathering {
 			c.gathering = false
 			c.rewatch()
-			c.receive()
+			c.read()
 		}
 	}
 	if len(l.gathering) == 0 {

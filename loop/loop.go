@@ -21,31 +21,6 @@ const (
 // tickEvery is how often Options.Tick is called while nothing happens.
 const tickEvery = 200 * time.Millisecond
 
-// event is what the poller says of one descriptor.
-type event struct {
-	fd       int32
-	gen      uint32 // Conn.gen at the time of its registration
-	readable bool   // bytes, the end, or an error: a read will tell
-	writable bool
-}
-
-// poller is readiness, as the kernel tells it: epoll or kqueue. Reading is
-// level-triggered. All but wake are called on the loop's thread, or, for a
-// connection that has been claimed, on the claiming loop's (remove).
-type poller interface {
-	add(fd int32, gen uint32, read, write bool) error
-	set(fd int32, gen uint32, read, write bool) error
-	remove(fd int32) error
-	// closing is remove for a descriptor that is closed next.
-	closing(fd int32)
-	// poll appends what is ready to evs. It does not block; sleep does, for
-	// at most the given time, and wake ends a sleep from another goroutine.
-	poll(evs []event) []event
-	sleep(evs []event, d time.Duration) []event
-	wake()
-	close()
-}
-
 // loops numbers the loops, from 1 on.
 var loops atomic.Int32
 
@@ -60,20 +35,21 @@ type Options struct {
 type Loop struct {
 	opts   Options
 	id     int32
-	poller poller
+	engine engine
 	conns  []*Conn // by descriptor
 	count  atomic.Int64
 	base   time.Time
 	now    time.Duration
 	// buf is what everything is read into: room for what a handler left over
 	// (MaxKept), one read behind it, and what is put back (MaxUnread).
-	buf   []byte
-	bufs  buffers
-	evs   []event
-	again []*Conn // to be received again without waiting for more bytes
-	spare []*Conn // takes turns with again
-	told  bool    // a handler has been called since it was set to false
-	tick  time.Duration
+	buf    []byte
+	raw    []byte // what TLS connections receive, before it is decrypted; nil before there is one
+	sealed []byte // records to be sent in one piece
+	bufs   buffers
+	again  []*Conn // to be received again without waiting for more bytes
+	spare  []*Conn // takes turns with again
+	told   bool    // a handler has been called since it was set to false
+	tick   time.Duration
 
 	resting []*Listener // that have failed, until the next tick
 
@@ -83,7 +59,7 @@ type Loop struct {
 	mail struct {
 		sync.Mutex
 		box    []func()
-		closed bool // the poller's descriptors may be others' by now
+		closed bool // the engine's descriptors may be others' by now
 	}
 	hasMail  atomic.Bool
 	sleeping atomic.Bool
@@ -96,14 +72,16 @@ type Loop struct {
 
 // New makes a loop. It does nothing before Run.
 func New(opts Options) (*Loop, error) {
-	p, err := newPoller()
+	l := &Loop{
+		opts: opts, id: loops.Add(1), base: time.Now(),
+		buf: make([]byte, MaxKept+readSize+MaxUnread), done: make(chan struct{}),
+	}
+	e, err := newReadiness(l)
 	if err != nil {
 		return nil, fmt.Errorf("event loop: %w", err)
 	}
-	return &Loop{
-		opts: opts, id: loops.Add(1), poller: p, base: time.Now(),
-		buf: make([]byte, MaxKept+readSize+MaxUnread), done: make(chan struct{}),
-	}, nil
+	l.engine = e
+	return l, nil
 }
 
 // Run serves until Stop. It is not locked to its thread: the Go scheduler
@@ -116,15 +94,13 @@ func (l *Loop) Run() {
 		if len(l.again) == 0 || l.suspended {
 			l.sleep()
 		} else {
-			l.evs = l.poller.poll(l.evs[:0])
+			l.engine.wait(0)
 			l.now = time.Since(l.base)
 		}
 		if l.hasMail.Load() {
 			l.readMail() // what was posted before these events is done before them
 		}
-		for i := range l.evs {
-			l.dispatch(&l.evs[i])
-		}
+		l.engine.dispatch()
 		l.redeliver()
 		if len(l.gathering) > 0 {
 			l.endGathering()
@@ -143,7 +119,7 @@ func (l *Loop) Run() {
 	l.mail.Lock()
 	defer l.mail.Unlock()
 	l.mail.closed = true
-	l.poller.close()
+	l.engine.end()
 }
 
 // sleep waits for something to happen, no longer than until the next tick.
@@ -151,19 +127,16 @@ func (l *Loop) sleep() {
 	l.sleeping.Store(true)
 	if l.hasMail.Load() {
 		l.sleeping.Store(false)
-		l.evs = l.poller.poll(l.evs[:0])
+		l.engine.wait(0)
 		l.now = time.Since(l.base)
 		return
 	}
 	before := time.Since(l.base)
-	l.evs = l.evs[:0]
 	wait := l.tick - before
 	if len(l.gathering) > 0 {
 		wait = min(wait, l.gatherEnd-before)
 	}
-	if wait > 0 {
-		l.evs = l.poller.sleep(l.evs, wait)
-	}
+	l.engine.wait(max(wait, 0))
 	l.sleeping.Store(false)
 	l.now = time.Since(l.base)
 	l.slept.Add(int64(l.now - before))
@@ -194,7 +167,7 @@ func (l *Loop) Post(f func()) {
 	l.mail.box = append(l.mail.box, f)
 	l.hasMail.Store(true)
 	if l.sleeping.Load() && !l.mail.closed {
-		l.poller.wake()
+		l.engine.wake()
 	}
 }
 
@@ -217,31 +190,17 @@ func (l *Loop) Stop() {
 // Done is closed when Run has returned.
 func (l *Loop) Done() <-chan struct{} { return l.done }
 
-func (l *Loop) dispatch(e *event) {
-	if int(e.fd) >= len(l.conns) {
-		return
+// find is the connection that a completion is for. It may be older than what has
+// happened since: the connection closed, its descriptor given to another, or gone to
+// another loop; then it is nil.
+func (l *Loop) find(fd int32, gen uint32) *Conn {
+	if int(fd) >= len(l.conns) {
+		return nil
 	}
-	c := l.conns[e.fd]
-	// The batch may be older than what has happened since it was read: the
-	// connection closed, its descriptor given to another, or gone to
-	// another loop.
-	if c == nil || c.gen != e.gen {
-		return
+	if c := l.conns[fd]; c != nil && c.gen == gen {
+		return c
 	}
-	back := l.claimBack(c)
-	if !l.Has(c) {
-		return
-	}
-	l.told = false
-	if e.writable {
-		c.flush()
-	}
-	if e.readable && l.Has(c) {
-		c.receive()
-	}
-	if back && !l.told {
-		c.deliver(l.buf[:copy(l.buf, c.in)])
-	}
+	return nil
 }
 
 // Has tells whether c is this loop's and not parked, so that no other loop can

@@ -17,9 +17,9 @@ func fill(t *testing.T, l *Loop, now bool) {
 	t.Helper()
 	on(t, l, func() {
 		if now {
-			l.poller = full{l.poller}
-		} else if p, ok := l.poller.(full); ok {
-			l.poller = p.poller
+			l.engine.(*readiness).poller = full{l.engine.(*readiness).poller}
+		} else if p, ok := l.engine.(*readiness).poller.(full); ok {
+			l.engine.(*readiness).poller = p.poller
 		}
 	})
 }

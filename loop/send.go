@@ -1,19 +1,13 @@
 package loop
 
-import "syscall"
-
-// Send writes p, or keeps what the kernel does not take now; p is the
-// caller's again when Send returns.
+// Send sends p, or keeps what there is no room for now; p is the caller's again when
+// Send returns.
 func (c *Conn) Send(p []byte) {
 	if c.tls == nil {
 		c.sendRaw(p)
 		return
 	}
-	for len(p) > 0 && !c.closed {
-		n := min(len(p), maxRecord)
-		c.tls.Write(p[:n]) // comes back to sendRaw
-		p = p[n:]
-	}
+	c.tls.seal(p)
 }
 
 func (c *Conn) sendRaw(p []byte) {
@@ -21,20 +15,34 @@ func (c *Conn) sendRaw(p []byte) {
 		return
 	}
 	l := c.home.Load()
-	if len(c.out) == 0 {
-		n, err := sysWrite(int(c.fd), p)
-		if n == len(p) {
-			return
-		}
-		if err != nil && err != syscall.EAGAIN && err != syscall.EINTR {
+	if !c.blocked {
+		n, err := c.write(l, p)
+		if err != nil {
 			// The reading side will learn of it too; here it only means
 			// that the bytes are lost.
 			c.broken(err)
 			return
 		}
-		p = p[max(n, 0):]
-		c.outOff = 0
+		if n == len(p) {
+			return
+		}
+		p = p[n:]
+		c.blocked = true
 	}
+	c.keep(l, p)
+	c.rewatch()
+}
+
+// write has the engine of c's loop take p, or the kernel if c is on none.
+func (c *Conn) write(l *Loop, p []byte) (int, error) {
+	if l == nil {
+		return tryWrite(c.fd, p)
+	}
+	return l.engine.write(c, p)
+}
+
+// keep puts bytes behind those that are to be sent.
+func (c *Conn) keep(l *Loop, p []byte) {
 	if l == nil {
 		c.out = append(c.out, p...)
 		return
@@ -45,7 +53,34 @@ func (c *Conn) sendRaw(p []byte) {
 		c.outOff = 0
 	}
 	c.out = l.bufs.add(c.out, p)
-	c.rewatch()
+}
+
+// sent is the completion of sending: so many bytes of what is kept are the kernel's.
+func (c *Conn) sent(n int, err error) {
+	l := c.home.Load()
+	if err != nil {
+		c.clearOut(l)
+		c.watch()
+		c.end(err)
+		return
+	}
+	if n > 0 {
+		c.outOff += int32(n)
+		c.moved++
+	}
+	if int(c.outOff) < len(c.out) {
+		return
+	}
+	c.clearOut(l)
+	c.watch()
+	l.told = true
+	c.handler.Drained(c)
+}
+
+// clearOut: nothing is to be sent any more.
+func (c *Conn) clearOut(l *Loop) {
+	l.bufs.put(c.out)
+	c.out, c.outOff, c.blocked = nil, 0, false
 }
 
 // broken has the handler told of a failure, but not in the middle of what it is
@@ -58,31 +93,4 @@ func (c *Conn) broken(err error) {
 			}
 		})
 	}
-}
-
-// flush writes what Send kept.
-func (c *Conn) flush() {
-	if len(c.out) == 0 {
-		return
-	}
-	n, err := sysWrite(int(c.fd), c.out[c.outOff:])
-	if err != nil && err != syscall.EAGAIN && err != syscall.EINTR {
-		c.home.Load().bufs.put(c.out)
-		c.out, c.outOff = nil, 0
-		c.watch()
-		c.end(err)
-		return
-	}
-	if n > 0 {
-		c.outOff += int32(n)
-		c.moved++
-	}
-	if int(c.outOff) < len(c.out) {
-		return
-	}
-	c.home.Load().bufs.put(c.out)
-	c.out, c.outOff = nil, 0
-	c.watch()
-	c.home.Load().told = true
-	c.handler.Drained(c)
 }

@@ -28,7 +28,7 @@ func (l *Loop) setSuspended(suspended bool) {
 // loop's thread.
 func (l *Loop) Unsent() (n int) {
 	for _, c := range l.conns {
-		if c != nil && l.Has(c) && len(c.out) > 0 {
+		if c != nil && l.Has(c) && c.Unsent() > 0 {
 			n++
 		}
 	}

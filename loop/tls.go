@@ -2,7 +2,6 @@ package loop
 
 import (
 	"crypto/tls"
-	"io"
 	"net"
 	"os"
 	"syscall"
@@ -11,8 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// recordsAtOnce bounds how many TLS records one event may decrypt.
-const recordsAtOnce = 16
+// rawSize is how much is received at once to be decrypted: with what is left of the
+// record before, it is no more than readSize.
+const rawSize = readSize - maxCiphertext
+
+// maxCiphertext is the longest record that a peer may send, and some.
+const maxCiphertext = 18 << 10
 
 // maxRecord is how many bytes one TLS record carries at most. libpq asks its
 // TLS library for as much as its buffer has room for, of which it only makes sure
@@ -54,7 +57,8 @@ func (t *TLS) Describe() string {
 type under struct {
 	net.Conn
 	conn     *Conn
-	received []byte // before the handshake; read before all others
+	received []byte // and not read yet
+	sealing  bool   // what is written is gathered in the loop's sealed
 }
 
 // wouldBlock is the error of a read without bytes.
@@ -73,23 +77,18 @@ func (u *under) Read(p []byte) (int, error) {
 	if u.conn == nil {
 		return u.Conn.Read(p)
 	}
-	n, err := sysRead(u.conn.FD(), p)
-	switch {
-	case n > 0:
-		return n, nil
-	case err == nil:
-		return 0, io.EOF
-	case err == syscall.EAGAIN || err == syscall.EINTR:
-		return 0, wouldBlock{}
-	}
-	return 0, err
+	return 0, wouldBlock{}
 }
 
 func (u *under) Write(p []byte) (int, error) {
 	if u.conn == nil {
 		return u.Conn.Write(p)
 	}
-	u.conn.sendRaw(p)
+	if l := u.conn.home.Load(); u.sealing && l != nil {
+		l.sealed = append(l.sealed, p...)
+	} else {
+		u.conn.sendRaw(p)
+	}
 	return len(p), nil
 }
 
@@ -116,30 +115,44 @@ func (c *Conn) AttachTLS(t *TLS) {
 // TLS is the connection's encryption, or nil.
 func (c *Conn) TLS() *TLS { return c.tls }
 
-// receiveTLS reads what there is, or enough for once, and then tells the
-// handler: if that parks c, no bytes are left of which the poller knows nothing.
-func (c *Conn) receiveTLS() {
-	if !c.reading {
-		return
-	}
+// decrypt has the handler told what is in the records that have come: all of it, so
+// that nothing is left of which the engine knows nothing if it parks c.
+func (c *Conn) decrypt(raw []byte) {
 	l := c.home.Load()
+	if len(raw) > 0 {
+		c.tls.under.received = raw
+	}
 	kept := copy(l.buf, c.in)
-	got, limit := kept, kept+readSize
+	got := kept
 	var err error
-	for i := 0; i < recordsAtOnce && got < limit && err == nil; i++ {
+	for err == nil && got < len(l.buf) {
 		var n int
-		n, err = c.tls.Read(l.buf[got:limit])
+		n, err = c.tls.Read(l.buf[got:])
 		got += n
 	}
-	if err == nil {
-		c.Again()
-	}
 	if got > kept {
-		c.moved++
 		c.deliver(l.buf[:got])
 	}
 	if _, wait := err.(wouldBlock); err != nil && !wait && l.Has(c) {
 		c.end(err)
+	}
+}
+
+// seal sends p in records, all of them in one piece.
+func (t *TLS) seal(p []byte) {
+	c := t.under.conn
+	l := c.home.Load()
+	t.under.sealing = true
+	for len(p) > 0 && !c.closed {
+		n := min(len(p), maxRecord)
+		t.Write(p[:n]) // comes back to under.Write
+		p = p[n:]
+	}
+	t.under.sealing = false
+	if l != nil {
+		sealed := l.sealed
+		l.sealed = l.sealed[:0]
+		c.sendRaw(sealed)
 	}
 }
 

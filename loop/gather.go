@@ -48,7 +48,9 @@ func (l *Loop) endGathering() {
 		if l.Has(c) && c.gathering {
 			c.gathering = false
 			c.rewatch()
-			c.read()
+			if c.wantsRead() {
+				c.read()
+			}
 		}
 	}
 	if len(l.gathering) == 0 {

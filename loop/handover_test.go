@@ -115,7 +115,7 @@ func TestAStaleEventDoesNotClaimWhatIsParkedElsewhere(t *testing.T) {
 		c.Park()
 	})
 	on(t, a, func() {
-		a.dispatch(&event{fd: int32(fd), gen: c.gen, readable: true, writable: true})
+		a.engine.(*readiness).tell(&event{fd: int32(fd), gen: c.gen, readable: true, writable: true})
 		a.again = append(a.again, c)
 		a.redeliver()
 	})
@@ -140,7 +140,7 @@ func TestAConnectionThatWasClaimedBackForNothingIsToldSo(t *testing.T) {
 	}})
 	on(t, a, func() {
 		c.Park()
-		a.dispatch(&event{fd: int32(fd), gen: c.gen, readable: true})
+		a.engine.(*readiness).tell(&event{fd: int32(fd), gen: c.gen, readable: true})
 		if calls != 1 {
 			t.Errorf("%d calls after an event without bytes", calls)
 		}

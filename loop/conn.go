@@ -38,6 +38,7 @@ type Conn struct {
 	fd      int32
 	gen     uint32 // tells c from others that had the same descriptor
 	outOff  int32
+	given   int32  // the engine's: so many bytes from there on are about to be the kernel's
 	moved   uint32 // counts reads and writes that got on
 	handler Handler
 	in      []byte // received and not consumed; nil if none
@@ -52,6 +53,10 @@ type Conn struct {
 	streaming  bool // by Streaming
 	streak     uint8
 	full       bool // in is full: as if paused
+	wanted     bool // the engine's: c is to receive, as watch was told
+	changed    bool // the engine's: what c wants is not what is under way
+	sending    bool // the engine's: out is to be given to the kernel
+	cancelling bool // the engine's: receiving is about to end
 	registered bool // the engine's: the poller knows of it
 	reading    bool // the engine's: and watches for bytes
 	writing    bool // the engine's: and for room to write
@@ -149,8 +154,9 @@ func (c *Conn) Park() {
 
 // Claim makes a parked connection the caller's, on l, whose thread it must
 // be; it may be so already. It is false if another loop was faster, or if
-// something has come, or another loop's engine has to let go of it first: then
-// c's own loop tells its handler, who may be given no bytes. If the connection has
+// something has come, for c's own loop to tell; or if that loop's engine has to let
+// go of c first: then c comes to l a little later, and its handler is told there,
+// with no bytes if none have come. If the connection has
 // ended, its handler will hear of it once more. If l's engine has no room for c, it
 // is the caller's all the same, but Deaf.
 func (c *Conn) Claim(l *Loop) bool {
@@ -162,20 +168,19 @@ func (c *Conn) Claim(l *Loop) bool {
 		}
 		return true
 	}
+	from := c.home.Load()
+	if owner < nobody && from != nil && from != l && !from.engine.movable() {
+		from.Post(func() { from.hand(c, l) })
+		return false
+	}
 	if owner >= nobody || !c.owner.CompareAndSwap(owner, l.id) {
 		return false
 	}
-	from := c.home.Load()
-	if from == l {
+	if from = c.home.Load(); from == l {
 		if l.suspended {
 			c.watch()
 		}
 		return true
-	}
-	if !from.engine.movable() {
-		c.owner.Store(-from.id)
-		from.Post(func() { from.recall(c) })
-		return false
 	}
 	if sysReadable(int(c.fd)) {
 		// What l sent now would come after that, and be lost if it is the end.
@@ -194,11 +199,31 @@ func (c *Conn) Claim(l *Loop) bool {
 	return true
 }
 
-// recall ends the parking of c, whom another loop wants.
-func (l *Loop) recall(c *Conn) {
-	if l.claimBack(c) {
-		c.deliver(l.buf[:copy(l.buf, c.in)])
+// hand gives c, whom another loop wants, to that loop, if it is still parked here.
+func (l *Loop) hand(c *Conn, to *Loop) {
+	if !l.claimBack(c) {
+		return
 	}
+	c.Remove()
+	if len(c.in) > 0 || sysReadable(int(c.fd)) {
+		l.welcome(c) // it is told here; see Claim
+		return
+	}
+	to.Post(func() {
+		if to.welcome(c) {
+			c.deliver(to.kept(c))
+		}
+	})
+}
+
+// welcome is Add for one whose handler has to be told if that fails.
+func (l *Loop) welcome(c *Conn) bool {
+	err := l.Add(c)
+	if err != nil {
+		l.put(c)
+		c.end(err)
+	}
+	return err == nil
 }
 
 // Deaf tells that the loop's engine has refused to watch c: nothing that comes
@@ -335,8 +360,26 @@ func (c *Conn) room() (p []byte, kept int) {
 		}
 		return l.raw, 0
 	}
-	kept = copy(l.buf, c.in)
+	kept = len(l.kept(c))
 	return l.buf[:kept+readSize], kept
+}
+
+// kept copies what is kept of c to where it is received: behind it there is room for
+// a read.
+func (l *Loop) kept(c *Conn) []byte {
+	if need := len(c.in) + readSize; need > len(l.buf) {
+		l.buf = make([]byte, need)
+	}
+	return l.buf[:copy(l.buf, c.in)]
+}
+
+// keepRaw keeps what has been received while c was not to receive.
+func (c *Conn) keepRaw(p []byte) {
+	if c.tls != nil {
+		c.tls.under.received = append([]byte(nil), p...)
+	} else {
+		c.in = append(append([]byte(nil), c.in...), p...)
+	}
 }
 
 // arrived is the completion of receiving: p is what the handler left over the last
@@ -372,10 +415,9 @@ func (c *Conn) deliverKept() {
 	}
 	l := c.home.Load()
 	if len(c.in) > 0 {
-		n := copy(l.buf, c.in)
-		c.deliver(l.buf[:n])
+		c.deliver(l.kept(c))
 	}
-	if l.Has(c) && c.tls != nil {
+	if l.Has(c) && c.tls != nil && !c.full {
 		c.decrypt(nil)
 	}
 }
@@ -395,7 +437,7 @@ func (c *Conn) deliver(p []byte) {
 		// the loop, and the rest goes along. A handler that leaves some may
 		// not let another loop add c before it returns.
 		if len(rest) > 0 && c.owner.Load() == nobody && !c.closed {
-			c.in = append([]byte(nil), rest...)
+			c.in = append(append([]byte(nil), rest...), c.in...) // more may have come while it left
 		}
 		return
 	}
@@ -418,7 +460,7 @@ func (c *Conn) end(err error) {
 		return
 	}
 	if l := c.home.Load(); c.queued && len(c.in) > 0 && !c.paused {
-		c.deliver(l.buf[:copy(l.buf, c.in)])
+		c.deliver(l.kept(c))
 		if !l.Has(c) || c.ended {
 			return
 		}

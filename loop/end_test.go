@@ -200,7 +200,7 @@ func TestAHandlerMayCloseTheOtherConnectionOfTheSameBatch(t *testing.T) {
 }
 
 func TestAnEventOfAnEarlierOwnerOfTheDescriptorIsIgnored(t *testing.T) {
-	l := start(t, Options{})
+	l := startWith(t, Readiness, Options{})
 	fd, _ := pair(t)
 	old := attach(t, l, fd, echo())
 	next, peer := pair(t)
@@ -279,7 +279,7 @@ func TestRemoveTakesWhatIsKeptAlongToAnotherLoop(t *testing.T) {
 }
 
 func TestWhatIsToBeReceivedAgainComesBeforeTheEnd(t *testing.T) {
-	l := start(t, Options{})
+	l := startWith(t, Readiness, Options{})
 	fd, peer := pair(t)
 	var told []string
 	c := attach(t, l, fd, &handler{

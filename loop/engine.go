@@ -2,6 +2,14 @@ package loop
 
 import "time"
 
+// Engine is what moves the bytes.
+type Engine uint8
+
+const (
+	Readiness Engine = iota // epoll or kqueue, and a system call for each read and write
+	IOUring                 // Linux's io_uring
+)
+
 // engine moves the bytes of a loop's connections. What a connection wants, the
 // engine does now or later, and then a completion says so: Conn.arrived for what has
 // been received, Conn.sent for what has been kept and is sent now, and
@@ -29,6 +37,10 @@ type engine interface {
 	// close ends all that is under way for c, and closes the descriptor when the
 	// kernel has been given what write has taken.
 	close(c *Conn)
+
+	// read receives at once what the kernel has for c, which wants it and has been
+	// left alone for a moment.
+	read(c *Conn)
 
 	// wait waits for completions, no longer than d; dispatch tells of them.
 	wait(d time.Duration)

@@ -49,7 +49,7 @@ func (l *Loop) endGathering() {
 			c.gathering = false
 			c.rewatch()
 			if c.wantsRead() {
-				c.read()
+				l.engine.read(c)
 			}
 		}
 	}

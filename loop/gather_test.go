@@ -79,11 +79,7 @@ func gathering(t *testing.T, l *Loop, f func(c *Conn)) (*Conn, io.WriteCloser, *
 func TestAConnectionMayBeParkedWhileItIsLeftAlone(t *testing.T) {
 	a, b := start(t, Options{}), start(t, Options{})
 	c, peer, s := gathering(t, a, func(c *Conn) { c.Park() })
-	claimed := false
-	eventuallyOn(t, b, "it is claimed", func() bool {
-		claimed = claimed || c.Claim(b)
-		return claimed
-	})
+	claim(t, b, c)
 	before := s.n.Load()
 	write(t, peer, []byte("hello"))
 	eventually(t, "the new loop reads it", func() bool { return s.n.Load() == before+5 })

@@ -15,31 +15,31 @@ func TestAParkedConnectionIsClaimedByOneLoopOnly(t *testing.T) {
 	a, b := start(t, Options{}), start(t, Options{})
 	fd, peer := pair(t)
 	c := attach(t, a, fd, echo())
-	claim := func(l *Loop) (ok bool) {
+	claims := func(l *Loop) (ok bool) {
 		on(t, l, func() { ok = c.Claim(l) })
 		return ok
 	}
-	if claim(b) {
+	if claims(b) {
 		t.Fatal("claimed though it was not parked")
 	}
-	if !claim(a) {
+	if !claims(a) {
 		t.Fatal("its own loop has it already")
 	}
 	on(t, a, c.Park)
-	if !claim(b) || c.Loop() != b || a.Len() != 0 || b.Len() != 1 {
+	if claim(t, b, c); c.Loop() != b || a.Len() != 0 || b.Len() != 1 {
 		t.Fatalf("not moved: %d and %d connections", a.Len(), b.Len())
 	}
-	if claim(a) {
+	if claims(a) {
 		t.Fatal("claimed from its owner")
 	}
 	write(t, peer, []byte("ping"))
 	same(t, read(t, peer, 4), []byte("ping"))
 	on(t, b, c.Park)
-	if !claim(b) {
+	if !claims(b) {
 		t.Fatal("its own loop may claim it too")
 	}
 	on(t, b, c.Close)
-	if claim(a) || claim(b) {
+	if claims(a) || claims(b) {
 		t.Fatal("claimed after its end")
 	}
 	var none Conn
@@ -104,7 +104,7 @@ func TestWhatIsUnreadKeepsAConnectionFromOtherLoops(t *testing.T) {
 }
 
 func TestAStaleEventDoesNotClaimWhatIsParkedElsewhere(t *testing.T) {
-	a, b := start(t, Options{}), start(t, Options{})
+	a, b := startWith(t, Readiness, Options{}), startWith(t, Readiness, Options{})
 	fd, _ := pair(t)
 	c := attach(t, a, fd, echo())
 	on(t, a, c.Park)
@@ -127,7 +127,7 @@ func TestAStaleEventDoesNotClaimWhatIsParkedElsewhere(t *testing.T) {
 }
 
 func TestAConnectionThatWasClaimedBackForNothingIsToldSo(t *testing.T) {
-	a, b := start(t, Options{}), start(t, Options{})
+	a, b := startWith(t, Readiness, Options{}), startWith(t, Readiness, Options{})
 	fd, _ := pair(t)
 	calls := 0
 	c := attach(t, a, fd, &handler{received: func(c *Conn, p []byte) int {
@@ -188,18 +188,16 @@ func TestKeptBytesAndPausesDoNotOutliveParking(t *testing.T) {
 		close(parked)
 		return len(p)
 	}})
-	write(t, peer, pattern(70_000))
-	eventuallyOn(t, a, "the connection is full", func() bool { return c.Kept() == 70_000 })
+	write(t, peer, pattern(MaxKept))
+	eventuallyOn(t, a, "the connection is full", func() bool { return c.Kept() == MaxKept })
 	on(t, a, func() {
 		consume = true
 		c.Again()
 	})
 	wait(t, parked, "not parked")
 	k := collect()
+	claim(t, b, c)
 	on(t, b, func() {
-		if !c.Claim(b) {
-			t.Error("not claimed")
-		}
 		if c.Kept() != 0 {
 			t.Errorf("%d bytes kept", c.Kept())
 		}

@@ -2,8 +2,12 @@ package loop
 
 import (
 	"bytes"
+	"flag"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/exec"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -17,7 +21,33 @@ import (
 // patience is how long a test waits for what has to happen.
 const patience = 20 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// engineName is the engine that the tests run with.
+var engineName = flag.String("engine", "", "epoll or io_uring; by default both, one after the other")
+
+// testedEngine is the Engine of that name.
+var testedEngine Engine
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *engineName == "io_uring" {
+		testedEngine = IOUring
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if code == 0 && *engineName == "" && IOUring.Usable() == nil {
+			code = runWith("io_uring")
+		}
+		os.Exit(code)
+	}))
+}
+
+// runWith runs the tests again, with another engine.
+func runWith(engine string) (code int) {
+	fmt.Println("with", engine)
+	again := exec.Command(os.Args[0], append(os.Args[1:], "-engine="+engine)...)
+	again.Stdout, again.Stderr = os.Stdout, os.Stderr
+	again.Run()
+	return again.ProcessState.ExitCode()
+}
 
 // handler makes a Handler of functions; those that are nil consume all, do
 // nothing, and close.
@@ -59,6 +89,13 @@ func echo() *handler {
 // start runs a loop until the test's end.
 func start(t testing.TB, opts Options) *Loop {
 	t.Helper()
+	return startWith(t, testedEngine, opts)
+}
+
+// startWith is start with an engine.
+func startWith(t testing.TB, e Engine, opts Options) *Loop {
+	t.Helper()
+	opts.Engine = e
 	l, err := New(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -192,6 +229,25 @@ func add(t testing.TB, l *Loop, c *Conn) {
 				}
 			})
 		}
+	})
+}
+
+// claim has a loop claim a connection, at once or when the loop that has it has let go
+// of it.
+func claim(t testing.TB, l *Loop, c *Conn) {
+	t.Helper()
+	eventuallyOn(t, l, "it is claimed", func() bool { return c.Claim(l) })
+}
+
+// refusesAll waits until nobody listens at an address any more.
+func refusesAll(t testing.TB, at net.Addr) {
+	t.Helper()
+	eventually(t, "nobody listens any more", func() bool {
+		conn, err := net.Dial(at.Network(), at.String())
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
 	})
 }
 

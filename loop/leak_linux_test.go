@@ -32,7 +32,7 @@ func TestStopLeavesNoDescriptorAndNoGoroutine(t *testing.T) {
 			write(t, peer, pattern(1000))
 			same(t, read(t, peer, 1000), pattern(1000))
 			on(t, a, c.Park)
-			on(t, b, func() { c.Claim(b) })
+			claim(t, b, c)
 		}
 		c, peer := secured(t, a, false, tls.VersionTLS13, echo(), nil)
 		write(t, peer, []byte("x"))
@@ -56,10 +56,7 @@ func TestStopLeavesNoDescriptorAndNoGoroutine(t *testing.T) {
 			}
 			ln.Close()
 		})
-		if conn, err := net.DialTimeout("tcp", at.String(), time.Second); err == nil {
-			conn.Close()
-			t.Error("still listening")
-		}
+		refusesAll(t, at)
 	})
 	if after := descriptors(t); after != before {
 		t.Errorf("%d descriptors before, %d afterwards", before, after)

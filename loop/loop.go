@@ -26,6 +26,7 @@ var loops atomic.Int32
 
 // Options of a loop.
 type Options struct {
+	Engine Engine
 	// Tick is called on the loop's thread every now and then (five times a
 	// second), for whatever has a deadline.
 	Tick func(now time.Duration)
@@ -76,11 +77,10 @@ func New(opts Options) (*Loop, error) {
 		opts: opts, id: loops.Add(1), base: time.Now(),
 		buf: make([]byte, MaxKept+readSize+MaxUnread), done: make(chan struct{}),
 	}
-	e, err := newReadiness(l)
-	if err != nil {
+	var err error
+	if l.engine, err = opts.Engine.begin(l); err != nil {
 		return nil, fmt.Errorf("event loop: %w", err)
 	}
-	l.engine = e
 	return l, nil
 }
 
@@ -89,6 +89,9 @@ func New(opts Options) (*Loop, error) {
 // back to its thread only by way of another one.
 func (l *Loop) Run() {
 	defer close(l.done)
+	if err := l.engine.run(); err != nil {
+		panic("event loop: " + err.Error()) // it could be made, so it can run
+	}
 	l.now = time.Since(l.base)
 	for !l.stopped {
 		if len(l.again) == 0 || l.suspended {
@@ -231,7 +234,7 @@ func (l *Loop) redeliver() {
 		l.told = false
 		c.deliverKept()
 		if back && !l.told {
-			c.deliver(l.buf[:copy(l.buf, c.in)])
+			c.deliver(l.kept(c))
 		}
 	}
 	l.spare = batch[:0]

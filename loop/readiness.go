@@ -132,9 +132,11 @@ func (r *readiness) tell(e *event) {
 		r.receive(c)
 	}
 	if back && !l.told {
-		c.deliver(l.buf[:copy(l.buf, c.in)])
+		c.deliver(l.kept(c))
 	}
 }
+
+func (r *readiness) read(c *Conn) { c.read() }
 
 // receive reads once. What more there is the poller will say again, so that one busy
 // peer does not keep the others waiting.

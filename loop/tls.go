@@ -122,13 +122,20 @@ func (c *Conn) decrypt(raw []byte) {
 	if len(raw) > 0 {
 		c.tls.under.received = raw
 	}
-	kept := copy(l.buf, c.in)
+	kept := len(l.kept(c))
 	got := kept
 	var err error
 	for err == nil && got < len(l.buf) {
 		var n int
 		n, err = c.tls.Read(l.buf[got:])
 		got += n
+	}
+	switch {
+	case len(c.tls.under.received) == 0:
+	case raw == nil:
+		c.Again()
+	default:
+		c.tls.under.received = nil // an error came before
 	}
 	if got > kept {
 		c.deliver(l.buf[:got])
@@ -178,12 +185,8 @@ func DupNetConn(fd int) (net.Conn, error) {
 // consumed: it is no longer kept, and whoever reads from conn has to begin with
 // it (ServerTLS).
 func (c *Conn) Handover() (conn net.Conn, received []byte, err error) {
-	received = append([]byte(nil), c.in...)
-	if l := c.home.Load(); l != nil && c.in != nil {
-		l.bufs.put(c.in)
-	}
-	c.in, c.full = nil, false
 	c.Remove()
+	received, c.in, c.full = c.in, nil, false
 	conn, err = DupNetConn(c.FD())
 	return conn, received, err
 }
@@ -209,7 +212,8 @@ func (t *TLS) TakeFD() (int, error) { return TakeFD(t.under.Conn) }
 // Detach takes c off its loop for good and makes a blocking net.Conn of it,
 // with what has been received and not consumed, and what has not been sent.
 func (c *Conn) Detach() (net.Conn, error) {
-	in := append([]byte(nil), c.in...)
+	c.Remove()
+	in := c.in
 	out := append([]byte(nil), c.out[min(int(c.outOff), len(c.out)):]...)
 	t := c.tls
 	c.tls = nil

@@ -100,6 +100,13 @@ func (r *Ring) Watch(fd int, user uint64, events uint32) *SQE {
 	return s
 }
 
+// WatchOnce tells of readiness once: when it is queued, or when it comes.
+func (r *Ring) WatchOnce(fd int, user uint64, events uint32) *SQE {
+	s := r.prepare(opPollAdd, fd, user)
+	s.opFlags = pollMask(events)
+	return s
+}
+
 // Read reads once, into p, which must not be empty and stays the kernel's until
 // completion. It suits an eventfd: the operation waits for a count.
 func (r *Ring) Read(fd int, user uint64, p []byte) *SQE {

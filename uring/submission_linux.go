@@ -32,6 +32,11 @@ func (r *Ring) slot() *SQE {
 	return s
 }
 
+// Unsubmitted is how many operations are queued that the kernel has not taken yet.
+func (r *Ring) Unsubmitted() int {
+	return int(r.sqTail-atomic.LoadUint32(r.kSQHead)) + len(r.spilled)
+}
+
 // Reserve submits what is queued if there is no room for n more operations. A
 // linked chain needs it, as it is cut off by a submission.
 func (r *Ring) Reserve(n int) {

@@ -2,7 +2,6 @@ package loop
 
 import (
 	"crypto/tls"
-	"net"
 	"os"
 	"testing"
 	"time"

@@ -177,7 +177,7 @@ func TestWhoClaimsAConnectionThatHasEndedIsTold(t *testing.T) {
 func TestKeptBytesAndPausesDoNotOutliveParking(t *testing.T) {
 	a, b := start(t, Options{}), start(t, Options{})
 	fd, peer := pair(t)
-	parked := make(chan struct{})
+	parked := make(chan struct{}, 10)
 	consume := false
 	c := attach(t, a, fd, &handler{received: func(c *Conn, p []byte) int {
 		if !consume {
@@ -185,7 +185,7 @@ func TestKeptBytesAndPausesDoNotOutliveParking(t *testing.T) {
 		}
 		c.Pause()
 		c.Park()
-		close(parked)
+		parked <- struct{}{}
 		return len(p)
 	}})
 	write(t, peer, pattern(MaxKept))

@@ -36,7 +36,8 @@ type Config struct {
 	MaxLoginsPerAddress int // 0: no more than its share of MaxLogins
 	// How many clients there may be; 0: no limit. The console's are not counted.
 	MaxClientConnPerAddress, MaxDBClientConnections, MaxUserClientConnections int
-	Workers                                                                   int // event loops; 0: as many as the load needs ("auto")
+	Workers                                                                   int    // event loops; 0: as many as the load needs ("auto")
+	IOEngine                                                                  string // "auto", "epoll" or "io_uring"
 
 	ProxyProtocolNetworks []string       // as they are written
 	ProxyProtocolFrom     []netip.Prefix // what that means; IPv4-mapped ones are IPv4

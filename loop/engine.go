@@ -10,6 +10,14 @@ const (
 	IOUring                 // Linux's io_uring
 )
 
+// String is the name of what the kernel is asked by.
+func (e Engine) String() string {
+	if e == IOUring {
+		return "io_uring"
+	}
+	return pollerName
+}
+
 // engine moves the bytes of a loop's connections. What a connection wants, the
 // engine does now or later, and then a completion says so: Conn.arrived for what has
 // been received, Conn.sent for what has been kept and is sent now, and

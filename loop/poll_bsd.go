@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const pollerName = "kqueue"
+
 // kqueue is the poller of macOS and FreeBSD. It has no room for a generation
 // beside the descriptor, so it remembers them.
 type kqueue struct {

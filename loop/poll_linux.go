@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const pollerName = "epoll"
+
 // epoll is the poller of Linux.
 type epoll struct {
 	fd  int

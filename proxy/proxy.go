@@ -13,6 +13,7 @@ import (
 	"pgweir/authquery"
 	"pgweir/config"
 	"pgweir/dns"
+	"pgweir/loop"
 	"pgweir/pool"
 	"pgweir/secrets"
 	"pgweir/status"
@@ -45,6 +46,7 @@ type Options struct {
 
 // Proxy accepts clients and joins them with backends.
 type Proxy struct {
+	engine  loop.Engine // of the workers' loops
 	opts    Options
 	log     *slog.Logger
 	started time.Time
@@ -174,6 +176,9 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p.directories = newGate(maxDirectory)
 	p.resolving = newResolver(namesOf)
 	p.handshakes = newHandshakes(n)
+	if p.engine, err = p.chooseEngine(c.IOEngine); err != nil {
+		return nil, err
+	}
 	for i := range n {
 		w, err := p.newWorker(i)
 		if err != nil {

@@ -44,7 +44,7 @@ func (p *Proxy) newWorker(i int) (*worker, error) {
 		proxy: p, index: i,
 		logins: map[*client]struct{}{}, closing: map[*client]struct{}{}, idlers: map[*client]*idler{},
 	}
-	l, err := loop.New(loop.Options{Tick: w.tick})
+	l, err := loop.New(loop.Options{Engine: p.engine, Tick: w.tick})
 	if err != nil {
 		return nil, err
 	}

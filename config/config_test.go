@@ -57,6 +57,7 @@ func TestAnEmptyFileGivesTheDefaults(t *testing.T) {
 		TCPKeepCnt:               4,
 		ClientTLSSSLMode:         "disable",
 		ServerTLSSSLMode:         "prefer",
+		IOEngine:                 "auto",
 		ServerChannelBinding:     "prefer",
 		ServerTLSNegotiation:     "postgres",
 		ClientTLSProtocols:       []string{"secure"},
@@ -113,6 +114,7 @@ func TestValuesCanBeWrittenInEachOfTheirForms(t *testing.T) {
 		{`unix_socket_dir = ""`, func(c *Config) any { return c.UnixSocketDir }, ""},
 		{`unix_socket_mode = "770"`, func(c *Config) any { return int(c.UnixSocketMode) }, 0o770},
 		{`workers = "auto"`, func(c *Config) any { return c.Workers }, 0},
+		{`io_engine = "epoll"`, func(c *Config) any { return c.IOEngine }, "epoll"},
 		{`workers = 256`, func(c *Config) any { return c.Workers }, 256},
 		{`query_wait_timeout = "1h30m"`, func(c *Config) any { return c.QueryWaitTimeout }, 90 * time.Minute},
 		{`query_wait_timeout = "250ms"`, func(c *Config) any { return c.QueryWaitTimeout }, 250 * time.Millisecond},
@@ -271,7 +273,7 @@ leak_check = 0.050
 			restart = append(restart, row.Key)
 		}
 	}
-	if want := []string{"listen_addr", "listen_port", "listen_backlog", "unix_socket_dir", "unix_socket_mode", "workers",
+	if want := []string{"listen_addr", "listen_port", "listen_backlog", "unix_socket_dir", "unix_socket_mode", "workers", "io_engine",
 		"http_listen", "http_hosts", "http_tls_cert_file", "http_tls_key_file", "http_tls_ca_file", "http_token_file", "http_admin_token_file", "http_insecure", "log_format"}; !reflect.DeepEqual(restart, want) {
 		t.Errorf("changeable at a restart only: %v, want %v", restart, want)
 	}

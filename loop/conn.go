@@ -47,22 +47,38 @@ type Conn struct {
 
 	blocked bool // the kernel has no room for what is in out
 
-	accepts    bool // its handler, a Listener, does instead of reading
-	paused     bool // by Pause
-	gathering  bool // until the loop's gatherEnd: as if paused
-	streaming  bool // by Streaming
-	streak     uint8
-	full       bool // in is full: as if paused
-	wanted     bool // the engine's: c is to receive, as watch was told
-	changed    bool // the engine's: what c wants is not what is under way
-	sending    bool // the engine's: out is to be given to the kernel
-	cancelling bool // the engine's: receiving is about to end
-	registered bool // the engine's: the poller knows of it
-	reading    bool // the engine's: and watches for bytes
-	writing    bool // the engine's: and for room to write
-	queued     bool // in the loop's list of those to receive again
-	closed     bool
-	ended      bool
+	accepts   bool // its handler, a Listener, does instead of reading
+	paused    bool // by Pause
+	gathering bool // until the loop's gatherEnd: as if paused
+	streaming bool // by Streaming
+	streak    uint8
+	engines   engineState
+	full      bool // in is full: as if paused
+	queued    bool // in the loop's list of those to receive again
+	closed    bool
+	ended     bool
+}
+
+// engineState is what a loop's engine has noted of a connection.
+type engineState uint8
+
+const (
+	registered engineState = 1 << iota // the engine knows of it
+	reading                            // watched for bytes, or receiving is under way
+	writing                            // watched for room to write
+	wanted                             // it is to receive, as watch was told
+	changed                            // what it wants is not what is under way
+	sending                            // out is to be given to the kernel
+	cancelling                         // receiving is about to end
+)
+
+func (c *Conn) is(s engineState) bool { return c.engines&s != 0 }
+
+func (c *Conn) put(s engineState, on bool) {
+	c.engines &^= s
+	if on {
+		c.engines |= s
+	}
 }
 
 var generations atomic.Uint32
@@ -113,7 +129,7 @@ func (l *Loop) put(c *Conn) {
 	c.home.Store(l)
 	c.owner.Store(l.id)
 	l.count.Add(1)
-	c.registered = false
+	c.put(registered, false)
 }
 
 // Remove takes c off its loop; it keeps its descriptor and its bytes.
@@ -228,7 +244,7 @@ func (l *Loop) welcome(c *Conn) bool {
 
 // Deaf tells that the loop's engine has refused to watch c: nothing that comes
 // will be told.
-func (c *Conn) Deaf() bool { return !c.registered && c.wantsRead() }
+func (c *Conn) Deaf() bool { return !c.is(registered) && c.wantsRead() }
 
 // Close closes the descriptor; what has not been sent is lost.
 func (c *Conn) Close() {

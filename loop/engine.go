@@ -37,6 +37,8 @@ type engine interface {
 	// write takes bytes to be sent; what it does not take has to be kept, until it
 	// can be sent. c.blocked is not set.
 	write(c *Conn, p []byte) (taken int, err error)
+	// flush gives the kernel now what write has taken, as far as there is room.
+	flush(c *Conn) error
 	// remove ends all that is under way for c: what has been received until then is
 	// kept, and what write has taken and the peer has no room for, too. Another
 	// loop's thread may call it if movable says so.

@@ -57,24 +57,27 @@ func (r *readiness) movable() bool { return true }
 func (r *readiness) watch(c *Conn, read bool) (err error) {
 	write := c.blocked
 	switch {
-	case c.registered && read == c.reading && write == c.writing:
+	case c.is(registered) && read == c.is(reading) && write == c.is(writing):
 		return nil
 	case !read && !write:
-		if c.registered {
+		if c.is(registered) {
 			err = r.poller.remove(c.fd)
 		}
-		c.registered = false
-	case c.registered:
+		c.put(registered, false)
+	case c.is(registered):
 		err = r.poller.set(c.fd, c.gen, read, write)
 	default:
 		err = r.poller.add(c.fd, c.gen, read, write)
-		c.registered = err == nil
+		c.put(registered, err == nil)
 	}
-	c.reading, c.writing = read, write
+	c.put(reading, read)
+	c.put(writing, write)
 	return err
 }
 
 func (r *readiness) write(c *Conn, p []byte) (int, error) { return tryWrite(c.fd, p) }
+
+func (r *readiness) flush(*Conn) error { return nil }
 
 // tryWrite writes what the kernel has room for.
 func tryWrite(fd int32, p []byte) (int, error) {
@@ -86,16 +89,16 @@ func tryWrite(fd int32, p []byte) (int, error) {
 }
 
 func (r *readiness) remove(c *Conn) {
-	if c.registered {
+	if c.is(registered) {
 		r.poller.remove(c.fd)
-		c.registered = false
+		c.put(registered, false)
 	}
 }
 
 func (r *readiness) close(c *Conn) {
-	if c.registered {
+	if c.is(registered) {
 		r.poller.closing(c.fd)
-		c.registered = false
+		c.put(registered, false)
 	}
 	sysClose(int(c.fd))
 }
@@ -144,7 +147,7 @@ func (r *readiness) receive(c *Conn) {
 	switch {
 	case c.accepts:
 		c.handler.Received(c, nil)
-	case c.reading:
+	case c.is(reading):
 		c.read()
 	}
 }

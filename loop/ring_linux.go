@@ -124,12 +124,13 @@ func (r *ring) wake() {
 func (r *ring) movable() bool { return false }
 
 func (r *ring) watch(c *Conn, read bool) error {
-	c.registered, c.wanted = true, read
+	c.put(registered, true)
+	c.put(wanted, read)
 	if read && r.lateLen > 0 {
 		r.ripens(c)
 	}
-	if !c.changed && (read != c.reading || c.blocked && !c.writing) {
-		c.changed = true
+	if !c.is(changed) && (read != c.is(reading) || c.blocked && !c.is(writing)) {
+		c.put(changed, true)
 		r.changed = append(r.changed, c)
 	}
 	return nil
@@ -157,8 +158,8 @@ func (r *ring) write(c *Conn, p []byte) (int, error) {
 
 // sends has the kernel be given what c has to send, at the end of the turn.
 func (r *ring) sends(c *Conn) {
-	if !c.sending {
-		c.sending = true
+	if !c.is(sending) {
+		c.put(sending, true)
 		r.sending = append(r.sending, c)
 	}
 }
@@ -198,9 +199,9 @@ func (r *ring) remove(c *Conn) {
 	if err := r.flush(c); err != nil {
 		c.broken(err)
 	}
-	if c.reading || c.writing {
+	if c.is(reading) || c.is(writing) {
 		r.ring.CancelFd(int(c.fd), 0).SkipSuccess()
-		for r.claim(c); c.reading || c.writing; r.claim(c) {
+		for r.claim(c); c.is(reading) || c.is(writing); r.claim(c) {
 			r.ring.Wait(1, time.Second)
 			r.take()
 		}
@@ -209,7 +210,9 @@ func (r *ring) remove(c *Conn) {
 		r.forget(c)
 		c.keepRaw(late.bytes)
 	}
-	c.sending, c.changed, c.registered = false, false, false
+	c.put(sending, false)
+	c.put(changed, false)
+	c.put(registered, false)
 }
 
 // claim takes the completions of c out of those that have not been told.
@@ -220,7 +223,7 @@ func (r *ring) claim(c *Conn) {
 		case opReceive.of(c):
 			r.receiveLate(c, *e)
 		case opRoom.of(c):
-			c.writing = false
+			c.put(writing, false)
 		default:
 			continue
 		}
@@ -232,20 +235,22 @@ func (r *ring) close(c *Conn) {
 	if c.given > 0 {
 		r.submit()
 	}
-	if c.sending && !c.blocked && len(c.out) > 0 {
+	if c.is(sending) && !c.blocked && len(c.out) > 0 {
 		r.ring.Send(int(c.fd), 0, c.out[c.outOff:], unix.MSG_DONTWAIT)
 		r.instant++
 		r.given = append(r.given, c.out)
 		c.out = nil
 	}
-	if c.reading && !c.cancelling {
+	if c.is(reading) && !c.is(cancelling) {
 		r.ring.Cancel(opReceive.of(c), 0).SkipSuccess()
 	}
-	if c.writing {
+	if c.is(writing) {
 		r.ring.Cancel(opRoom.of(c), 0).SkipSuccess()
 	}
 	r.forget(c)
-	c.sending, c.changed, c.registered = false, false, false
+	c.put(sending, false)
+	c.put(changed, false)
+	c.put(registered, false)
 	r.ring.CloseFd(int(c.fd), 0).SkipSuccess()
 }
 
@@ -261,18 +266,18 @@ func (r *ring) forget(c *Conn) {
 func (r *ring) queue() {
 	for i, c := range r.changed {
 		r.changed[i] = nil
-		if r.loop.find(c.fd, c.gen) == c && c.changed {
-			c.changed = false
+		if r.loop.find(c.fd, c.gen) == c && c.is(changed) {
+			c.put(changed, false)
 			r.want(c)
 		}
 	}
 	r.changed = r.changed[:0]
 	for i, c := range r.sending {
 		r.sending[i] = nil
-		if r.loop.find(c.fd, c.gen) != c || !c.sending {
+		if r.loop.find(c.fd, c.gen) != c || !c.is(sending) {
 			continue
 		}
-		c.sending = false
+		c.put(sending, false)
 		if !c.blocked && len(c.out) > 0 && c.given == 0 {
 			c.given = int32(len(c.out)) - c.outOff
 			r.ring.Send(int(c.fd), opSend.of(c), c.out[c.outOff:], unix.MSG_DONTWAIT)
@@ -286,22 +291,22 @@ func (r *ring) queue() {
 func (r *ring) want(c *Conn) {
 	fd := int(c.fd)
 	switch {
-	case c.wanted && !c.reading:
+	case c.is(wanted) && !c.is(reading):
 		if late := r.late[c]; late != nil {
 			break // first that
 		}
-		c.reading = true
+		c.put(reading, true)
 		if c.accepts {
 			r.ring.WatchOnce(fd, opReceive.of(c), unix.POLLIN)
 		} else {
 			r.ring.Recv(fd, opReceive.of(c), 0)
 		}
-	case !c.wanted && c.reading && !c.cancelling:
-		c.cancelling = true
+	case !c.is(wanted) && c.is(reading) && !c.is(cancelling):
+		c.put(cancelling, true)
 		r.ring.Cancel(opReceive.of(c), 0).SkipSuccess()
 	}
-	if c.blocked && !c.writing {
-		c.writing = true
+	if c.blocked && !c.is(writing) {
+		c.put(writing, true)
 		r.ring.WatchOnce(fd, opRoom.of(c), unix.POLLOUT)
 	}
 }
@@ -413,7 +418,7 @@ func (r *ring) tell(e uring.CQE) {
 	back := l.claimBack(c)
 	l.told = false
 	if operation(e.User>>opShift&7) == opRoom {
-		c.writing = false
+		c.put(writing, false)
 		if c.blocked {
 			c.sent(tryWrite(c.fd, c.out[c.outOff:]))
 		}
@@ -441,7 +446,7 @@ func (r *ring) giveBack(e uring.CQE) {
 
 // received has the handler told of what has come, if it wants it.
 func (r *ring) received(c *Conn, e uring.CQE) {
-	if !c.wanted || r.late[c] != nil {
+	if !c.is(wanted) || r.late[c] != nil {
 		r.receiveLate(c, e)
 		return
 	}
@@ -470,9 +475,10 @@ func (r *ring) ended(c *Conn, e uring.CQE) {
 	if e.More() {
 		return
 	}
-	c.reading, c.cancelling = false, false
-	if !c.changed {
-		c.changed = true
+	c.put(reading, false)
+	c.put(cancelling, false)
+	if !c.is(changed) {
+		c.put(changed, true)
 		r.changed = append(r.changed, c)
 	}
 }
@@ -525,7 +531,7 @@ func (r *ring) receiveLate(c *Conn, e uring.CQE) {
 		keep()
 		k.err = err
 	}
-	if c.wanted {
+	if c.is(wanted) {
 		r.ripens(c)
 	}
 }
@@ -548,7 +554,7 @@ func (r *ring) tellRipe() {
 			continue
 		}
 		late.ripe = false
-		if !c.wanted || r.loop.find(c.fd, c.gen) != c {
+		if !c.is(wanted) || r.loop.find(c.fd, c.gen) != c {
 			continue
 		}
 		back := r.loop.claimBack(c)
@@ -571,8 +577,8 @@ func (r *ring) tellLate(c *Conn, late *late) {
 		r.ripens(c)
 	} else {
 		delete(r.late, c)
-		if !c.changed {
-			c.changed = true
+		if !c.is(changed) {
+			c.put(changed, true)
 			r.changed = append(r.changed, c)
 		}
 	}
@@ -586,7 +592,7 @@ func (r *ring) tellLate(c *Conn, late *late) {
 
 // read reads at once, if the kernel is not to receive for c anyway.
 func (r *ring) read(c *Conn) {
-	if !c.reading && r.late[c] == nil {
+	if !c.is(reading) && r.late[c] == nil {
 		c.read()
 	}
 }

@@ -33,6 +33,16 @@ func (c *Conn) sendRaw(p []byte) {
 	c.rewatch()
 }
 
+// Flush has the kernel be given now what it would be given at the end of the loop's
+// turn: Congested is true afterwards if the peer has not made room for it.
+func (c *Conn) Flush() {
+	if l := c.home.Load(); l != nil {
+		if err := l.engine.flush(c); err != nil {
+			c.broken(err)
+		}
+	}
+}
+
 // write has the engine of c's loop take p, or the kernel if c is on none.
 func (c *Conn) write(l *Loop, p []byte) (int, error) {
 	if l == nil {

@@ -293,7 +293,7 @@ func (c *client) end() {
 	}
 	w := c.worker.Load()
 	c.state = clientClosing
-	if c.conn.Congested() {
+	if c.conn.Flush(); c.conn.Congested() {
 		c.since = w.now()
 		c.conn.Pause()
 		w.closing[c] = struct{}{}

@@ -44,8 +44,12 @@ func (p *Proxy) Evict(b *pool.Backend) {
 	s := b.Host.(*server)
 	w := p.workerOf(&s.conn)
 	w.post(func() {
-		if s.conn.Claim(w.loop) {
+		switch {
+		case s.gone:
+		case s.conn.Claim(w.loop):
 			s.discard(false)
+		default: // it is on its way to another loop
+			p.Evict(b)
 		}
 	})
 }

@@ -36,7 +36,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 // serving runs a proxy of four loops that listens nowhere, until the test's end.
 func serving(t *testing.T) *Proxy {
 	t.Helper()
-	c, err := config.Parse("config.toml", []byte("listen_addr = []\nunix_socket_dir = \"\"\nhttp_listen = \"\"\nworkers = 4\nauth_type = \"trust\"\n"+
+	c, err := config.Parse("config.toml", []byte("listen_addr = []\nunix_socket_dir = \"\"\nhttp_listen = \"\"\nworkers = 4\nio_engine = \"epoll\"\nauth_type = \"trust\"\n"+
 		"[databases.\"*\"]\nhost = \"127.0.0.1\"\nport = 1\n"))
 	if err != nil {
 		t.Fatal(err)

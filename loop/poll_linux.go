@@ -80,7 +80,7 @@ func (p *epoll) poll(evs []event) []event { return p.wait(evs, 0) }
 // goroutines need a processor of their own. A loop that has slept for nothing
 // does without the nap: while it lasts, Go's scheduler watches it closely, which
 // costs more than the nap of somebody who has nothing to do.
-const napLength = 1
+const napLength = 8
 
 func (p *epoll) sleep(evs []event, d time.Duration) []event {
 	if d < time.Millisecond {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"io"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +56,18 @@ func TestTheTableOfWorksIsWhole(t *testing.T) {
 				t.Errorf("%s: %+v", w.name, f)
 			}
 			keys[f.key] = true
+		}
+	}
+}
+
+func TestThePageOfBenchmarksHasAllWorks(t *testing.T) {
+	page, err := os.ReadFile("../docs/benchmarks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range workNames() {
+		if !regexp.MustCompile(`(?m)^\|[^|]*` + "`" + name + "`").Match(page) {
+			t.Errorf("docs/benchmarks.md has no row of %s", name)
 		}
 	}
 }

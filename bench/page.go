@@ -40,7 +40,7 @@ type pageWork struct {
 }
 
 func (r *result) page() pageWork {
-	w := pageWork{Name: r.work.name, Caption: r.caption(), Columns: r.columns(), Rows: r.rows(), Failures: r.failures()}
+	w := pageWork{Name: r.work.name, Caption: r.work.title + "; figures are for each " + r.work.each, Columns: r.columns(), Rows: r.rows(), Failures: r.failures()}
 	for i, f := range r.work.figures {
 		w.Plots = append(w.Plots, r.plot(i, f))
 	}
@@ -89,7 +89,7 @@ func (r *result) plot(figure int, f figure) plot {
 	end, step := scale(highest)
 	at := func(v float64) string { return place(plotLeft + v/end*(plotRight-plotLeft)) }
 	for i := 0; float64(i)*step <= end*1.0001; i++ {
-		p.Ticks = append(p.Ticks, plotTick{at(float64(i) * step), strconv.FormatFloat(float64(i)*step, 'g', 6, 64)})
+		p.Ticks = append(p.Ticks, plotTick{at(float64(i) * step), tickLabel(float64(i) * step)})
 	}
 	for i, name := range r.poolers {
 		middle := float64(plotTop + plotRow*i + plotRow/2)
@@ -105,6 +105,13 @@ func (r *result) plot(figure int, f figure) plot {
 		p.Rows = append(p.Rows, row)
 	}
 	return p
+}
+
+func tickLabel(v float64) string {
+	if v >= 1000 {
+		return number(v)
+	}
+	return strconv.FormatFloat(v, 'g', 6, 64)
 }
 
 func place(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }

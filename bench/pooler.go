@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	readyDeadline = 15 * time.Second
+	readyDeadline = 30 * time.Second
 	stopDeadline  = 10 * time.Second
 )
 

@@ -63,7 +63,7 @@ func (r *report) describe(opts options, programs cluster.Programs, poolers []*po
 		versions = append(versions, text)
 	}
 	r.facts = append(r.facts, "Versions: "+strings.Join(versions, "; "),
-		fmt.Sprintf("Setup: %s, transaction mode, a pool of %d where nothing else is said, log lines off; medians of %d rounds of %v s, in turn", f.Network, poolSize, f.Rounds, f.Seconds),
+		fmt.Sprintf("Setup: %s, transaction mode, a pool of %d where nothing else is said, log lines off; medians of %s of %v s, in turn", f.Network, poolSize, either(f.Rounds == 1, "1 round", fmt.Sprintf("%d rounds", f.Rounds)), f.Seconds),
 		fmt.Sprintf("Ratios are to %s, medians of the rounds' ratios. Switches: waits of the pooler's threads. Driver: CPU of the clients.", poolers[0].name))
 }
 

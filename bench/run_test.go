@@ -49,16 +49,20 @@ func measured(t *testing.T, dir string, args ...string) (table string, rounds []
 }
 
 // The works that stand for the others: a crowd, by TCP and Unix sockets, pgbench, and
-// all that a login can be; through two pgweirs, and a PgBouncer if there is one.
+// all that a login can be; through pgweir, a variant of it, and PgBouncer if there is one.
 func TestTheSmallestWorksRun(t *testing.T) {
 	program := buildWeir(t)
-	for network, works := range map[string]string{"tcp": "crowd40,connect-tls,simple1", "unix": "crowd40"} {
-		t.Run(network, func(t *testing.T) {
+	for _, c := range []struct {
+		network, works string
+		poolers        []string
+		args           []string
+	}{
+		{"tcp", "crowd40,connect-tls,simple1", []string{"ours"}, nil},
+		{"unix", "crowd40", []string{"ours", "off"}, []string{"-unix", "-variant", "off:session_state=off"}},
+	} {
+		t.Run(c.network, func(t *testing.T) {
 			dir := t.TempDir()
-			args := []string{"-work", works, "-seconds", "0.1", "-pgweir", "ours=" + program, "-variant", "off:session_state=off"}
-			if network == "unix" {
-				args = append(args, "-unix")
-			}
+			args := append([]string{"-work", c.works, "-seconds", "0.1", "-pgweir", "ours=" + program}, c.args...)
 			table, rounds := measured(t, dir, args...)
 			seen := map[string]bool{}
 			for _, r := range rounds {
@@ -66,9 +70,11 @@ func TestTheSmallestWorksRun(t *testing.T) {
 					t.Errorf("%+v", r)
 				}
 			}
-			for work := range strings.SplitSeq(works, ",") {
-				if !seen[work+" ours"] || !seen[work+" off"] || !strings.Contains(table, "\n"+work+": ") {
-					t.Errorf("%s is not there: %v\n%s", work, seen, table)
+			for work := range strings.SplitSeq(c.works, ",") {
+				for _, p := range c.poolers {
+					if !seen[work+" "+p] || !strings.Contains(table, "\n"+work+": ") || !strings.Contains(table, "\n  "+p) {
+						t.Errorf("%s through %s is not there: %v\n%s", work, p, seen, table)
+					}
 				}
 			}
 			page, err := os.ReadFile(filepath.Join(dir, "bench.html"))

@@ -42,7 +42,7 @@ func parseNamed(s string) (named, error) {
 func parseVariant(s string) (variant, error) {
 	head, list, found := strings.Cut(s, ":")
 	if !found || list == "" {
-		return variant{}, fmt.Errorf("%q is to be NAME:SETTING=VALUE,...", s)
+		return variant{}, fmt.Errorf("%q is not of the form NAME:SETTING=VALUE,SETTING=VALUE", s)
 	}
 	var v variant
 	v.name, v.of, _ = strings.Cut(head, "@")

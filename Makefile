@@ -77,7 +77,7 @@ pgbouncer-suite: need-go ## Run PgBouncer's own tests, of a checkout that PGBOUN
 	@scripts/install-postgres server psql
 	@scripts/pgbouncer-suite $(ARGS)
 
-bench: build ## Measure pgweir beside the poolers that are installed
+bench: build ## Measure pgweir beside other poolers (PGBOUNCER=/path ARGS="-work simple32")
 	@scripts/install-postgres server psql pgbench
 	@scripts/bench $(ARGS)
 

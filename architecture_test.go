@@ -37,6 +37,7 @@ var imports = map[string][]string{
 	"config":           {"spelling"},
 	"status":           {},
 	"loop":             {},
+	"uring":            {},
 	"passwords":        {},
 	"asking":           {},
 	"dns":              {},

@@ -35,8 +35,7 @@ func (c CQE) buffer() uint16 { return uint16(c.Flags >> cqeBufferShift) }
 // Next takes the next completion that is there, without a system call.
 func (r *Ring) Next() (CQE, bool) {
 	if r.cqHead == r.cqSeen {
-		r.cqSeen = loadAcquire(r.kCQTail)
-		if r.cqHead == r.cqSeen {
+		if r.ready() == 0 {
 			return CQE{}, false
 		}
 	}

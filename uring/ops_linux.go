@@ -1,6 +1,7 @@
 package uring
 
 import (
+	"encoding/binary"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -149,4 +150,13 @@ func (r *Ring) memory(s *SQE, p []byte) {
 	r.held = unsafe.Pointer(unsafe.SliceData(p))
 	s.addr = uint64(uintptr(r.held))
 	s.len = uint32(len(p))
+}
+
+// pollMask is how the kernel has the events: their halves are swapped on
+// machines whose most significant byte comes first.
+func pollMask(events uint32) uint32 {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		return events<<16 | events>>16
+	}
+	return events
 }

@@ -1,7 +1,7 @@
 package uring
 
 import (
-	"sync/atomic"
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -20,19 +20,21 @@ type Ring struct {
 	enterFlags uintptr
 	enabled    bool
 
-	rings, sqeMap []byte // mmaps
+	rings, sqeMap []byte // mappings
 
-	// The submission queue: the kernel moves the head, this side the tail.
+	// The submission queue: the kernel moves the head, this side the tail. sqShown
+	// is the tail as the kernel has been told.
 	sqes                       []SQE
-	sqMask, sqTail             uint32
+	sqMask, sqTail, sqShown    uint32
 	kSQHead, kSQTail, kSQFlags *uint32
 	spilled                    []SQE // those that found no room, in order
 
 	// The completion queue: the kernel moves the tail, this side the head. cqSeen
-	// is the tail as it was last looked up.
-	cqes                   []CQE
-	cqMask, cqHead, cqSeen uint32
-	kCQHead, kCQTail       *uint32
+	// is the tail as it was last looked up, cqShown the head as the kernel has been
+	// told.
+	cqes                            []CQE
+	cqMask, cqHead, cqSeen, cqShown uint32
+	kCQHead, kCQTail                *uint32
 
 	buffers []*BufferRing
 
@@ -40,8 +42,6 @@ type Ring struct {
 	ts   timespec
 	held unsafe.Pointer
 }
-
-func loadAcquire(p *uint32) uint32 { return atomic.LoadUint32(p) }
 
 // New makes a ring of so many entries (both rounded up to a power of two, and
 // down to what the kernel allows). More operations than entries may be under
@@ -57,7 +57,7 @@ func New(entries, cqEntries uint32) (*Ring, error) {
 		fd, errno = setup(entries, &p)
 	}
 	if errno != 0 {
-		return nil, refused("io_uring_setup", errno)
+		return nil, refused("io_uring_setup", errno, needSetup)
 	}
 	r := &Ring{fd: fd, enterFD: fd, features: p.features, noArray: p.flags&setupNoSQArray != 0}
 	r.arg.ts = uint64(uintptr(unsafe.Pointer(&r.ts)))
@@ -73,25 +73,94 @@ func setup(entries uint32, p *params) (int, syscall.Errno) {
 	return int(fd), errno
 }
 
-// mmap maps the queues.
-func (r *Ring) mmap(p *params) error {
+// mmap maps the queues: one mapping of both rings, and one of the operations.
+func (r *Ring) mmap(p *params) (err error) {
+	if p.features&featSingleMmap == 0 {
+		return refused("io_uring_setup", unix.EINVAL, needSetup)
+	}
+	size := int(p.cqOff.cqes) + int(p.cqEntries)*int(unsafe.Sizeof(CQE{}))
+	if !r.noArray {
+		size = max(size, int(p.sqOff.array)+int(p.sqEntries)*4)
+	}
+	if r.rings, err = r.mapAt(offSQRing, size); err != nil {
+		return err
+	}
+	if r.sqeMap, err = r.mapAt(offSQEs, int(p.sqEntries)*int(unsafe.Sizeof(SQE{}))); err != nil {
+		return err
+	}
+	at := func(offset uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.rings[offset])) }
+	r.sqes = unsafe.Slice((*SQE)(unsafe.Pointer(&r.sqeMap[0])), p.sqEntries)
+	r.kSQHead, r.kSQTail, r.kSQFlags = at(p.sqOff.head), at(p.sqOff.tail), at(p.sqOff.flags)
+	r.sqMask = p.sqEntries - 1
+	r.cqes = unsafe.Slice((*CQE)(unsafe.Pointer(&r.rings[p.cqOff.cqes])), p.cqEntries)
+	r.kCQHead, r.kCQTail = at(p.cqOff.head), at(p.cqOff.tail)
+	r.cqMask = p.cqEntries - 1
+	if !r.noArray { // the array is an indirection that nobody here has use for
+		array := unsafe.Slice(at(p.sqOff.array), p.sqEntries)
+		for i := range array {
+			array[i] = uint32(i)
+		}
+	}
 	return nil
+}
+
+func (r *Ring) mapAt(offset int64, size int) ([]byte, error) {
+	mem, err := unix.Mmap(r.fd, offset, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+	if err != nil {
+		return nil, refused("mmap", errnoOf(err), need{})
+	}
+	return mem, nil
+}
+
+// register is io_uring_register(2); arg lives on while it runs.
+func (r *Ring) register(op uintptr, arg unsafe.Pointer, n uintptr) (int, syscall.Errno) {
+	v, _, errno := syscall.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(r.fd), op, uintptr(arg), n, 0, 0)
+	return int(v), errno
 }
 
 // Enable makes the ring the calling thread's; the goroutine must be locked to it
 // (runtime.LockOSThread) and stay so. The descriptor is registered with the
-// thread, which makes each entry to the kernel a little cheaper.
-func (r *Ring) Enable() error { return nil }
+// thread, which makes each entry to the kernel a little cheaper. An error is a
+// *Refusal.
+func (r *Ring) Enable() error {
+	if _, errno := r.register(registerEnableRings, nil, 0); errno != 0 {
+		return refused("io_uring_register", errno, needSetup)
+	}
+	r.enabled = true
+	// The thread has 16 places; without one the ring works as well.
+	update := ringUpdate{offset: ^uint32(0), data: uint64(r.fd)}
+	if n, _ := r.register(registerRingFDs, unsafe.Pointer(&update), 1); n == 1 {
+		r.enterFD, r.enterFlags = int(update.offset), enterRegisteredRing
+	}
+	return nil
+}
+
+// closeTimeout bounds how long Close waits for operations to end. None needs
+// more than a moment: sockets and eventfds are waited for, never blocked in.
+const closeTimeout = 5 // seconds
 
 // Close cancels what is under way, waits until it has ended, and frees all, the
 // buffer rings with it. It must be called on the ring's thread, once. Completions
 // that have not been taken are lost, and with them the descriptors of accepted
 // connections: CancelAll, and Next until every operation has had its last
 // completion, loses none.
-func (r *Ring) Close() error { return nil }
-
-// Reserve submits what is queued if there is no room for n more operations. A
-// linked chain needs it, as it is cut off by a submission.
-func (r *Ring) Reserve(n int) {}
-
-func (r *Ring) prepare(op uint8, fd int, user uint64) *SQE { return nil }
+func (r *Ring) Close() error {
+	if r.enabled {
+		everything := syncCancel{fd: -1, flags: cancelAll | cancelAny, timeout: timespec{sec: closeTimeout}}
+		r.register(registerSyncCancel, unsafe.Pointer(&everything), 1)
+		r.enter(0) // has the cancelled ones let go of their files
+	}
+	for len(r.buffers) > 0 {
+		r.buffers[0].Close()
+	}
+	if r.enterFlags != 0 {
+		place := ringUpdate{offset: uint32(r.enterFD)}
+		r.register(unregisterRingFDs, unsafe.Pointer(&place), 1)
+	}
+	for _, mem := range [][]byte{r.rings, r.sqeMap} {
+		if mem != nil {
+			unix.Munmap(mem)
+		}
+	}
+	return os.NewSyscallError("close", unix.Close(r.fd))
+}

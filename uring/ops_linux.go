@@ -32,9 +32,9 @@ func (s *SQE) Bundle() *SQE { s.ioprio |= recvBundle; return s }
 func (r *Ring) Nop(user uint64) *SQE { return r.prepare(opNop, -1, user) }
 
 // Recv receives into buffers of the group (NewBufferRing), again and again:
-// multishot. A completion without More is the last, among them the end of the
-// stream (Res 0), errors, and ENOBUFS when no buffer was left. A completion with
-// an error or the end has More in no case.
+// multishot. Errors, the end of the stream (Res 0), and ENOBUFS when no buffer was
+// left, are the last of its completions. One with bytes, too, is the last if it
+// has no More: the completion queue was full, or a bundle has used the last buffer.
 func (r *Ring) Recv(fd int, user uint64, group uint16) *SQE {
 	s := r.RecvOnce(fd, user, group)
 	s.ioprio = recvMultishot
@@ -82,7 +82,8 @@ func (r *Ring) Sendmsg(fd int, user uint64, msg *unix.Msghdr, flags uint32) *SQE
 }
 
 // Accept accepts connections, again and again: multishot. Res is the descriptor,
-// non-blocking and close-on-exec. A completion without More is the last.
+// non-blocking and close-on-exec. A completion without More is the last, which may
+// have a descriptor as well: the completion queue was full.
 func (r *Ring) Accept(fd int, user uint64) *SQE {
 	s := r.prepare(opAccept, fd, user)
 	s.ioprio = acceptMultishot
@@ -101,7 +102,8 @@ func (r *Ring) Watch(fd int, user uint64, events uint32) *SQE {
 }
 
 // Read reads once, into p, which must not be empty and stays the kernel's until
-// completion. It suits an eventfd: the operation waits for a count.
+// completion. It suits an eventfd: the operation waits for a count, unless the
+// descriptor is non-blocking (EAGAIN).
 func (r *Ring) Read(fd int, user uint64, p []byte) *SQE {
 	s := r.prepare(opRead, fd, user)
 	r.memory(s, p)

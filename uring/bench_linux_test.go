@@ -108,7 +108,7 @@ func serveByRing(t testing.TB, c *court, wait func(*Ring) error) *ringServer {
 }
 
 func (s *ringServer) serve(n int) {
-	for n > 0 {
+	for left := n * ball; left > 0; {
 		if err := s.wait(s.r); err != nil {
 			s.t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func (s *ringServer) serve(n int) {
 			}
 			if c.User >= userBack {
 				s.b.Give(uint16(c.User - userBack))
-				n--
+				left -= int(c.Res)
 				continue
 			}
 			pieces := s.b.Pieces(c)

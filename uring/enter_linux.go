@@ -12,19 +12,22 @@ import (
 
 // Submit, Poll, Nap and Wait are the ways into the kernel. An error of theirs is
 // the end of the ring: EBADR says that a completion has been lost for want of
-// memory, EEXIST that another thread than the ring's has called. A shortage that
-// passes is none: what has not been submitted remains queued, and is submitted the
-// next time.
+// memory; EEXIST, or EINVAL, that another thread than the ring's has called. A
+// shortage that passes is none: what has not been submitted remains queued, and is
+// submitted the next time.
 
 // Submit gives the kernel what is queued, and neither waits nor lets it work on
 // what has become possible. It does not tell Go's scheduler.
 func (r *Ring) Submit() error {
-	n := r.queued()
-	if n == 0 {
-		return nil
+	if n := r.queued(); n > 0 {
+		return fatal(r.submit(n))
 	}
+	return nil
+}
+
+func (r *Ring) submit(n uint32) syscall.Errno {
 	_, _, errno := syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(r.enterFD), uintptr(n), 0, r.enterFlags, 0, 0)
-	return fatal(errno)
+	return errno
 }
 
 // Poll gives the kernel what is queued and has it post the completions that are

@@ -150,7 +150,7 @@ func runConfined(t *testing.T, how string) string {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), confined+"="+how)
+	cmd.Env = append(os.Environ(), confined+"="+how, "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

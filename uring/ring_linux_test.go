@@ -117,6 +117,29 @@ func TestOperationsThatTheKernelDoesNotTakeAreKept(t *testing.T) {
 	nothing(t, r)
 }
 
+func TestAWaitSubmitsAllThatIsQueued(t *testing.T) {
+	if !allowed(t) {
+		return
+	}
+	r, err := New(4, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, _ := pair(t)
+	p := make([]byte, 30)
+	for i := range p {
+		r.RecvInto(fd, uint64(i), p[i:i+1], 0)
+	}
+	r.Nop(99)
+	enable(t, r)
+	if err := r.Wait(1, patience); err != nil {
+		t.Fatal(err)
+	}
+	if c, ok := r.Next(); !ok || c.User != 99 {
+		t.Errorf("%+v, %t", c, ok)
+	}
+}
+
 func TestAChainIsCutOffByAFailure(t *testing.T) {
 	r := newRing(t, 8, 16)
 	if r == nil {

@@ -2,12 +2,17 @@ package uring
 
 import "sync/atomic"
 
-// room is how many operations the submission queue can still take.
+// vacant is how many places of the submission queue are free.
+func (r *Ring) vacant() int {
+	return len(r.sqes) - int(r.sqTail-atomic.LoadUint32(r.kSQHead))
+}
+
+// room is how many operations can be queued now, behind those that are.
 func (r *Ring) room() int {
 	if len(r.spilled) > 0 {
 		return 0
 	}
-	return len(r.sqes) - int(r.sqTail-atomic.LoadUint32(r.kSQHead))
+	return r.vacant()
 }
 
 // prepare queues an operation that is to be filled in.
@@ -32,8 +37,9 @@ func (r *Ring) slot() *SQE {
 	return s
 }
 
-// Reserve submits what is queued if there is no room for n more operations. A
-// linked chain needs it, as it is cut off by a submission.
+// Reserve submits what is queued if there is no room for n more operations, which
+// may be as many as the ring has entries. A linked chain needs it, as it is cut
+// off by a submission.
 func (r *Ring) Reserve(n int) {
 	if r.room() < n {
 		r.Submit()
@@ -44,10 +50,8 @@ func (r *Ring) Reserve(n int) {
 // buffers that have been given back, and that completions have been taken. It
 // returns how many operations there are for the kernel to take.
 func (r *Ring) queued() uint32 {
-	r.unspill()
-	if r.sqTail != r.sqShown {
-		atomic.StoreUint32(r.kSQTail, r.sqTail)
-		r.sqShown = r.sqTail
+	if len(r.spilled) > 0 {
+		r.unspill()
 	}
 	if r.cqHead != r.cqShown {
 		atomic.StoreUint32(r.kCQHead, r.cqHead)
@@ -56,19 +60,34 @@ func (r *Ring) queued() uint32 {
 	for _, b := range r.buffers {
 		b.publish()
 	}
+	return r.unsubmitted()
+}
+
+// unsubmitted publishes the operations that are queued, and returns how many the
+// kernel has not taken.
+func (r *Ring) unsubmitted() uint32 {
+	if r.sqTail != r.sqShown {
+		atomic.StoreUint32(r.kSQTail, r.sqTail)
+		r.sqShown = r.sqTail
+	}
 	return r.sqTail - atomic.LoadUint32(r.kSQHead)
 }
 
-// unspill moves what found no room into the queue, as far as there is room now.
+// unspill moves what found no room into the queue, and submits it but for the last
+// queueful, as long as the kernel takes any.
 func (r *Ring) unspill() {
-	if len(r.spilled) == 0 {
-		return
+	for len(r.spilled) > 0 {
+		if r.vacant() == 0 {
+			r.submit(r.unsubmitted())
+		}
+		n := min(len(r.spilled), r.vacant())
+		if n == 0 {
+			return
+		}
+		for i := range n {
+			r.sqes[r.sqTail&r.sqMask] = r.spilled[i]
+			r.sqTail++
+		}
+		r.spilled = append(r.spilled[:0], r.spilled[n:]...)
 	}
-	n := 0
-	for n < len(r.spilled) && r.sqTail-atomic.LoadUint32(r.kSQHead) < uint32(len(r.sqes)) {
-		r.sqes[r.sqTail&r.sqMask] = r.spilled[n]
-		r.sqTail++
-		n++
-	}
-	r.spilled = append(r.spilled[:0], r.spilled[n:]...)
 }

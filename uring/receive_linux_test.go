@@ -187,6 +187,7 @@ func TestABundleHasBytesOfManyBuffers(t *testing.T) {
 	fd, peer := tcpPair(t)
 	b := buffers(t, r, Buffers{Count: 8, Size: 100})
 	r.Recv(fd, userRecv, 0).Bundle()
+	several := false
 	for round := range 50 {
 		want := pattern(750 - round)
 		write(t, peer, want)
@@ -197,6 +198,7 @@ func TestABundleHasBytesOfManyBuffers(t *testing.T) {
 			if c.Err() != nil {
 				t.Fatalf("round %d: %v", round, c.Err())
 			}
+			several = several || c.Res > 100
 			pieces := b.Pieces(c)
 			for p, ok := pieces.Next(); ok; p, ok = pieces.Next() {
 				got = append(got, p.Bytes...)
@@ -215,23 +217,8 @@ func TestABundleHasBytesOfManyBuffers(t *testing.T) {
 			b.Give(held[(i*3+round)%len(held)])
 		}
 	}
-}
-
-func TestACompletionOfABundleHasSeveralBuffers(t *testing.T) {
-	r := newRing(t, 8, 16)
-	if r == nil || !can(t, func(f Features) bool { return f.Bundles }) {
-		return
-	}
-	fd, peer := pair(t)
-	b := buffers(t, r, Buffers{Count: 8, Size: 100})
-	want := pattern(250)
-	write(t, peer, want)
-	// A receive that does not know how much there is takes few buffers.
-	r.RecvOnce(fd, userRecv, 0).Bundle()
-	c := takeOf(t, r, userRecv)
-	first := collect(b, c)
-	if len(first) <= 100 || !bytes.Equal(first, want[:len(first)]) {
-		t.Errorf("%d bytes of 250 in one completion", len(first))
+	if !several {
+		t.Error("no completion has had several buffers")
 	}
 }
 

@@ -47,7 +47,7 @@ func Probe() (Features, error) {
 		return Features{}, err
 	}
 	if c.User != 1 || c.Res != 0 {
-		return Features{}, refused("io_uring_enter", syscall.Errno(-c.Res), needSetup)
+		return Features{}, refused("io_uring_enter", c.failure(), needSetup)
 	}
 	if err := r.tryReceive(); err != nil {
 		return Features{}, err
@@ -106,7 +106,7 @@ func (r *Ring) tryReceive() error {
 		return err
 	}
 	if c.User != 2 || c.Res != 1 || !c.More() || !c.HasBuffer() {
-		return refused("multishot receive", syscall.Errno(max(-c.Res, 0)), needReceive)
+		return refused("multishot receive", c.failure(), needReceive)
 	}
 	r.Cancel(2, 3)
 	for range 2 { // what was cancelled, and the cancelling itself
@@ -115,6 +115,15 @@ func (r *Ring) tryReceive() error {
 		}
 	}
 	return nil
+}
+
+// failure is what an operation has failed with that did something else than it
+// should.
+func (c CQE) failure() syscall.Errno {
+	if c.Res < 0 {
+		return syscall.Errno(-c.Res)
+	}
+	return unix.EINVAL
 }
 
 func (r *Ring) tryDirect() bool {

@@ -16,7 +16,7 @@ DIST_URL ?=
 DIST_MAINTAINER ?= pgweir <root@localhost>
 
 # The packages in which goroutines share memory; they are tested with -race.
-RACE := pool|loop|dns|throttle|proof|proxy|console|auth|child|census|web|loadtest|top|secrets
+RACE := pool|loop|uring|dns|throttle|proof|proxy|console|auth|child|census|web|loadtest|top|secrets
 
 # The files of integration tests that are run with the race detector in the
 # program, on four loops: all their tests, but for those that measure memory.
@@ -77,7 +77,7 @@ pgbouncer-suite: need-go ## Run PgBouncer's own tests, of a checkout that PGBOUN
 	@scripts/install-postgres server psql
 	@scripts/pgbouncer-suite $(ARGS)
 
-bench: build ## Measure pgweir beside the poolers that are installed
+bench: build ## Measure pgweir beside other poolers (PGBOUNCER=/path ARGS="-work simple32")
 	@scripts/install-postgres server psql pgbench
 	@scripts/bench $(ARGS)
 

@@ -109,7 +109,7 @@ var homes = map[string][]string{
 	"github.com/go-ldap/ldap/v3":              {"auth/ldap"},
 	"github.com/jimlambrt/gldap":              {"ldaptest"},
 	"github.com/hashicorp/go-hclog":           {"ldaptest"},
-	"github.com/HdrHistogram/hdrhistogram-go": {"loadtest"},
+	"github.com/HdrHistogram/hdrhistogram-go": {"bench", "loadtest"},
 	"github.com/charmbracelet/bubbletea":      {"top"},
 	"github.com/charmbracelet/lipgloss":       {"top"},
 }

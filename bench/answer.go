@@ -23,6 +23,12 @@ func queryMessage(sql string) []byte {
 	return m
 }
 
+// sslRequest and terminateMessage are in the same section.
+var (
+	sslRequest       = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
+	terminateMessage = []byte{'X', 0, 0, 0, 4}
+)
+
 const (
 	headSize = 5       // a type and a length
 	mostBody = 1 << 20 // no answer that we ask for comes near it

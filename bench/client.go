@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,59 +12,16 @@ import (
 // answerDeadline is how long a client waits for an answer, in seconds.
 const answerDeadline = 20
 
-// shortQuery is what a client of idle and wait1000 runs.
+// shortQuery is what the clients run that are not pgbench's.
 var shortQuery = queryMessage("select 1")
 
-// client is a connection over a Unix socket that has logged in. It is a plain
-// descriptor: thousands of them cost no goroutine and no visit of the runtime's
-// poller, so that the side of the clients takes little from the machine.
+// client is a connection to a pooler. It is a plain descriptor: thousands of them
+// cost no goroutine and no visit of the runtime's poller, so that the side of the
+// clients takes little from the machine.
 type client struct {
 	fd     int
+	tls    *tls.Conn // nil: in the clear
 	answer answer
-}
-
-// dial connects and logs in, without a password.
-func dial(address, user string) (*client, error) {
-	return connect(address, func(c *client) error { return c.roundTrip(startupMessage(user, database)) })
-}
-
-// dial connects to a pooler and logs in as it asks for it.
-func (p *pooler) dial() (*client, error) {
-	if p.scram == nil {
-		return dial(p.address(), p.user)
-	}
-	return connect(p.address(), func(c *client) error { return p.scram.prove(c, p.user) })
-}
-
-func connect(address string, login func(*client) error) (*client, error) {
-	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		return nil, fmt.Errorf("socket: %w", err)
-	}
-	syscall.CloseOnExec(fd)
-	c := &client{fd: fd}
-	err = c.reach(address)
-	if err == nil {
-		err = login(c)
-	}
-	if err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
-}
-
-func (c *client) reach(address string) error {
-	limit := syscall.Timeval{Sec: answerDeadline}
-	for _, option := range []int{syscall.SO_RCVTIMEO, syscall.SO_SNDTIMEO} {
-		if err := syscall.SetsockoptTimeval(c.fd, syscall.SOL_SOCKET, option, &limit); err != nil {
-			return err
-		}
-	}
-	if err := again(func() error { return syscall.Connect(c.fd, &syscall.SockaddrUnix{Name: address}) }); err != nil {
-		return fmt.Errorf("%s: %w", address, err)
-	}
-	return nil
 }
 
 // ask runs the short query.
@@ -85,6 +43,10 @@ func (c *client) roundTrip(message []byte) error {
 
 // send writes a message, which is short enough for any socket's buffer.
 func (c *client) send(message []byte) error {
+	if c.tls != nil {
+		_, err := c.tls.Write(message)
+		return err
+	}
 	return again(func() error {
 		n, err := syscall.Write(c.fd, message)
 		if err == nil && n < len(message) {
@@ -105,22 +67,27 @@ func (c *client) receive(buf []byte) (ready bool, err error) {
 
 // read reads once, at least a byte.
 func (c *client) read(buf []byte) (n int, err error) {
-	err = again(func() error {
-		n, err = syscall.Read(c.fd, buf)
-		return err
-	})
+	if c.tls != nil {
+		n, err = c.tls.Read(buf)
+	} else {
+		n, err = (&rawConn{c.fd}).Read(buf)
+	}
 	switch {
-	case errors.Is(err, syscall.EAGAIN):
+	case errors.Is(err, errNoAnswer):
 		return 0, fmt.Errorf("no answer within %d s", answerDeadline)
-	case err != nil:
-		return 0, err
-	case n == 0:
+	case errors.Is(err, io.EOF):
 		return 0, errors.New("the pooler closed the connection")
 	}
-	return n, nil
+	return n, err
 }
 
 func (c *client) close() { _ = syscall.Close(c.fd) }
+
+// leave says good-bye before it closes, as drivers do.
+func (c *client) leave() {
+	_ = c.send(terminateMessage) // the pooler may have gone
+	c.close()
+}
 
 // again repeats a call that a signal interrupted.
 func again(call func() error) error {
@@ -133,22 +100,19 @@ func again(call func() error) error {
 
 // dialMany logs n clients in, each of which has run a query. The caller closes
 // them, also after an error.
-func dialMany(ctx context.Context, n int, address, user string) ([]*client, error) {
+func dialMany(ctx context.Context, n int, a *access) ([]*client, error) {
 	clients := make([]*client, 0, n)
 	for i := range n {
 		if err := ctx.Err(); err != nil {
 			return clients, err
 		}
-		c, err := dial(address, user)
+		c, err := a.dial()
 		if err == nil {
 			clients = append(clients, c)
 			err = c.ask()
 		}
-		if errors.Is(err, syscall.EMFILE) {
-			err = fmt.Errorf("%w: raise the limit (ulimit -n)", err)
-		}
 		if err != nil {
-			return clients, fmt.Errorf("client %d: %w", i+1, err)
+			return clients, fmt.Errorf("client %d: %w", i+1, needsDescriptors(err))
 		}
 	}
 	return clients, nil

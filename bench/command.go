@@ -54,7 +54,7 @@ func command(ctx context.Context, limit time.Duration, echo io.Writer, name stri
 		return "", fmt.Errorf("%s did not end within %v and was stopped", filepath.Base(name), limit)
 	}
 	if err := p.Err(); err != nil {
-		return stdout.String(), fmt.Errorf("%s: %w: %s", filepath.Base(name), err, lastLine(stderr.String()))
+		return stdout.String(), fmt.Errorf("%s: %w: %s", filepath.Base(name), err, telling(stderr.String()))
 	}
 	return stdout.String(), nil
 }
@@ -84,9 +84,17 @@ func interrupt(p *child.Process) {
 	}
 }
 
-func lastLine(text string) string {
-	text = strings.TrimSpace(text)
-	return text[strings.LastIndexByte(text, '\n')+1:]
+// telling is the line of a program's complaints that says most: the first about an
+// error, or else the last.
+func telling(text string) string {
+	last := ""
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		last = strings.TrimSpace(line)
+		if strings.Contains(strings.ToLower(last), "error") {
+			break
+		}
+	}
+	return last
 }
 
 // tools are PostgreSQL's client programs.
@@ -106,10 +114,14 @@ func findTools(programs cluster.Programs) (tools, error) {
 	return tools{psql, pgbench}, errors.Join(err, err2)
 }
 
-// fill makes the database and pgbench's tables in it.
+// fill makes the database, pgbench's tables in it, and the users of the works.
 func (t tools) fill(ctx context.Context, db *cluster.Cluster) error {
 	where := []string{"-h", db.SocketDir, "-p", fmt.Sprint(db.Port), "-U", db.Superuser}
-	if _, err := command(ctx, time.Minute, nil, t.psql, append(where, "-X", "-q", "-c", "create database "+database, "postgres")...); err != nil {
+	ask := append(slices.Clone(where), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", "create database "+database)
+	for _, user := range fairUsers() {
+		ask = append(ask, "-c", "create role "+user+" login")
+	}
+	if _, err := command(ctx, time.Minute, nil, t.psql, ask...); err != nil {
 		return err
 	}
 	_, err := command(ctx, 2*time.Minute, nil, t.pgbench, append(where, "-i", "-q", database)...)

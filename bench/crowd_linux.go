@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// warmUp is how long a crowd runs before it is measured: the pool opens its
-// backends meanwhile, which is no wait in a queue.
-const warmUp = 500 * time.Millisecond
+// crowdWarmUp is how long a crowd runs before it is measured: the line of those who
+// wait gets its length meanwhile, for they do not begin all at once.
+const crowdWarmUp = 500 * time.Millisecond
 
 // member is one client of a crowd.
 type member struct {
@@ -25,16 +25,18 @@ type crowdRun struct {
 	members  []member
 	open     int // how many have an open query
 	measured bool
+	counted  int       // queries that count, and have their answer
+	answers  int       // since it is measured, also to queries that began before
 	finish   time.Time // no query begins later
-	waits    []time.Duration
+	waits    *waits
 	buf      []byte
 }
 
 // runCrowd lets every client run the short query in a loop. begin and end are
-// called when the measurement begins and when its last answer has come. A query
-// that begins within d counts, however late its answer comes: a client that is
-// never served would else not be seen.
-func runCrowd(ctx context.Context, clients []*client, d time.Duration, begin, end func() error) (*crowd, error) {
+// called when the measurement begins and when its last answer has come; end is told
+// how many answers came in between. A query that begins within d counts, however
+// late its answer comes: a client that is never served would else not be seen.
+func runCrowd(ctx context.Context, clients []*client, d time.Duration, begin func() error, end func(answers int) error) (*crowd, error) {
 	// One thread does all of it and is at nothing else.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -49,12 +51,10 @@ func runCrowd(ctx context.Context, clients []*client, d time.Duration, begin, en
 	}
 	var (
 		started  time.Time // the measurement
-		warm     = time.Now().Add(warmUp)
-		finish   = warm.Add(d)
-		patience = finish.Add(answerDeadline * time.Second)
+		warm     = time.Now().Add(min(d, crowdWarmUp))
+		patience = warm.Add(d + answerDeadline*time.Second)
 		events   = make([]syscall.EpollEvent, 256)
 	)
-	r.finish = finish
 	for r.open > 0 {
 		n, err := syscall.EpollWait(epoll, events, 100)
 		if err == syscall.EINTR {
@@ -75,6 +75,7 @@ func runCrowd(ctx context.Context, clients []*client, d time.Duration, begin, en
 				return nil, err
 			}
 			r.measured, started = true, now
+			r.finish = now.Add(d)
 		}
 		for _, event := range events[:n] {
 			if err := r.receive(&r.members[event.Fd]); err != nil {
@@ -83,10 +84,10 @@ func runCrowd(ctx context.Context, clients []*client, d time.Duration, begin, en
 		}
 	}
 	elapsed := time.Since(started)
-	if err := end(); err != nil {
+	if err := end(r.answers); err != nil {
 		return nil, err
 	}
-	return newCrowd(r.waits, r.queries(), elapsed), nil
+	return newCrowd(r.waits, r.queries(), r.answers, elapsed)
 }
 
 // startCrowd has the epoll watch the clients, each under its number, and each
@@ -95,7 +96,7 @@ func startCrowd(epoll int, clients []*client) (*crowdRun, error) {
 	r := &crowdRun{
 		members: make([]member, len(clients)),
 		open:    len(clients),
-		waits:   make([]time.Duration, 0, 1<<20),
+		waits:   newWaits(),
 		buf:     make([]byte, 64<<10),
 	}
 	for i, c := range clients {
@@ -123,11 +124,16 @@ func (r *crowdRun) receive(m *member) error {
 	// Each answer has a time of its own: the round over the events may take a
 	// while.
 	now := time.Now()
-	if m.counts {
-		r.waits = append(r.waits, now.Sub(m.asked))
-		m.queries++
+	if r.measured {
+		r.answers++
 	}
-	if !now.Before(r.finish) {
+	if m.counts {
+		r.waits.add(now.Sub(m.asked))
+		m.queries++
+		r.counted++
+	}
+	// On a busy machine all of the time may pass between two rounds over the events.
+	if r.counted > 0 && !now.Before(r.finish) {
 		r.open--
 		return nil
 	}

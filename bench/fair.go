@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"sync"
 	"time"
-
-	"pgweir/cluster"
 )
 
 // fairPool is a user with a pool of its own, whose clients have a backend or wait for
@@ -48,31 +46,51 @@ const (
 	fairQuery = "select pg_sleep(0.01)"
 )
 
-// fairFigures are what a test gives; shares are in backends beside what is due.
-var fairFigures = []string{"least share of due", "greatest share of due", "longest wait ms", "queries/s"}
-
-func (t *fairTest) work(name string) work {
-	return work{name, fairFigures, t.run}
+// fairWork measures what part of the cap each pool has; shares are in backends beside
+// what is due.
+func fairWork(name string, t *fairTest) work {
+	return work{
+		name:    name,
+		title:   fmt.Sprintf("%d pools share %d backends", len(t.pools), t.most),
+		each:    "query",
+		figures: []figure{{"share_least", "least share", false}, {"share_greatest", "greatest share", false}, {"wait_longest_ms", "longest ms", false}, rate},
+		setup:   setup{fair: t},
+		kinds:   func(k *kind) bool { return k.fair },
+		cold:    true,
+		special: true,
+		run:     t.run,
+	}
 }
 
-// run measures what part of the cap each pool has.
-func (t *fairTest) run(ctx context.Context, b *bench, p *pooler) (values []float64, err error) {
-	if err := t.makeUsers(ctx, b); err != nil {
-		return nil, err
+// cap is how many backends there may be, also of no test.
+func (t *fairTest) cap() int {
+	if t == nil {
+		return 0
 	}
-	p.fair = t
-	err = p.restart(ctx, b.db)
-	p.fair = nil
-	defer func() { err = errors.Join(err, p.restart(ctx, b.db)) }()
-	if err != nil {
-		return nil, err
+	return t.most
+}
+
+// fairUsers are the users of all tests.
+func fairUsers() (users []string) {
+	for _, t := range []*fairTest{twoPools, fivePools, tenPools} {
+		for _, pool := range t.pools {
+			if !slices.Contains(users, pool.user) {
+				users = append(users, pool.user)
+			}
+		}
 	}
+	return users
+}
+
+func (t *fairTest) run(ctx context.Context, b *bench, p *pooler) (measure, error) {
 	tallies := make([]fairTally, len(t.pools))
 	end := time.Now().Add(b.duration)
 	var done sync.WaitGroup
 	for i := range t.pools {
+		user := p.access
+		user.user = t.pools[i].user
 		for range t.pools[i].clients {
-			done.Go(func() { tallies[i].ask(p.address(), t.pools[i].user, end) })
+			done.Go(func() { tallies[i].ask(&user, end) })
 		}
 	}
 	done.Wait()
@@ -84,7 +102,7 @@ func (t *fairTest) run(ctx context.Context, b *bench, p *pooler) (values []float
 
 // sum holds what each pool had against its due. All queries take as long, and the cap
 // is in use at all times.
-func (t *fairTest) sum(tallies []fairTally, took time.Duration) ([]float64, error) {
+func (t *fairTest) sum(tallies []fairTally, took time.Duration) (measure, error) {
 	var all int
 	var longest time.Duration
 	for i := range tallies {
@@ -94,6 +112,9 @@ func (t *fairTest) sum(tallies []fairTally, took time.Duration) ([]float64, erro
 			return nil, err
 		}
 	}
+	if all == 0 {
+		return nil, errors.New("no query was answered")
+	}
 	least, greatest := 0.0, 0.0
 	for i, pool := range t.pools {
 		of := float64(tallies[i].served) / float64(all) * float64(t.most) / pool.due
@@ -102,17 +123,7 @@ func (t *fairTest) sum(tallies []fairTally, took time.Duration) ([]float64, erro
 		}
 		least, greatest = min(least, of), max(greatest, of)
 	}
-	return []float64{least, greatest, float64((longest - fairBusy).Milliseconds()), float64(all) / took.Seconds()}, nil
-}
-
-func (t *fairTest) makeUsers(ctx context.Context, b *bench) error {
-	var sql strings.Builder
-	for _, pool := range t.pools {
-		fmt.Fprintf(&sql, "drop role if exists %[1]s; create role %[1]s login; ", pool.user)
-	}
-	_, err := command(ctx, time.Minute, nil, b.tools.psql, "-X", "-q", "-v", "ON_ERROR_STOP=1",
-		"-h", b.db.SocketDir, "-p", fmt.Sprint(b.db.Port), "-U", b.db.Superuser, "-d", database, "-c", sql.String())
-	return err
+	return measure{least, greatest, milliseconds(longest - fairBusy), float64(all) / took.Seconds()}, nil
 }
 
 // fairTally is what the clients of a pool were given.
@@ -125,8 +136,8 @@ type fairTally struct {
 
 // ask is one client. Where it gets no answer, as a starved one may, its wait is what
 // it has waited.
-func (f *fairTally) ask(address, user string, end time.Time) {
-	c, err := connect(address, func(c *client) error { return c.roundTrip(startupMessage(user, database)) })
+func (f *fairTally) ask(a *access, end time.Time) {
+	c, err := a.dial()
 	if err != nil {
 		f.note(0, 0, err)
 		return
@@ -156,21 +167,4 @@ func (f *fairTally) note(served int, took time.Duration, err error) {
 	if f.err == nil {
 		f.err = err
 	}
-}
-
-// shares is a configuration, and the file of users besides, with the users and the cap
-// of a test.
-func (p *pooler) shares(config string, db *cluster.Cluster) string {
-	top := fmt.Sprintf("max_db_connections = %d\n", p.fair.most)
-	if p.asOwner {
-		p.files[usersFile] = fmt.Sprintf("\"%s\" \"\"\n", db.Superuser)
-		for _, pool := range p.fair.pools {
-			p.files[usersFile] += fmt.Sprintf("\"%s\" \"\"\n", pool.user)
-		}
-		return config + top
-	}
-	for _, pool := range p.fair.pools {
-		config += fmt.Sprintf("[users.%s]\npool_weight = %d\n", pool.user, pool.weight)
-	}
-	return top + config
 }

@@ -1,11 +1,49 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
+	"time"
 )
+
+// pgbench runs pgbench by time, in whole seconds.
+func pgbench(args ...string) func(context.Context, *bench, *pooler) (measure, error) {
+	return func(ctx context.Context, b *bench, p *pooler) (measure, error) {
+		seconds := int(math.Ceil(b.duration.Seconds()))
+		all := append([]string{"-n", "-T", strconv.Itoa(seconds)}, args...)
+		s, err := p.begin()
+		if err != nil {
+			return nil, err
+		}
+		out, err := command(ctx, time.Duration(seconds)*time.Second+time.Minute, nil, b.tools.pgbench, append(all, p.access.conninfo())...)
+		if err != nil {
+			return nil, err
+		}
+		r, err := parsePgbench(out)
+		if err != nil {
+			return nil, err
+		}
+		costs, err := s.end(r.transactions)
+		return append(measure{r.rate}, costs...), err
+	}
+}
+
+// pipeline runs batches of a hundred queries.
+func pipeline(ctx context.Context, b *bench, p *pooler) (measure, error) {
+	script := filepath.Join(b.db.Dir, "pipeline.sql")
+	text := "\\startpipeline\n" + strings.Repeat("select 1;\n", 100) + "\\endpipeline\n"
+	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	return pgbench("-M", "extended", "-c", "8", "-f", script)(ctx, b, p)
+}
 
 // pgbenchResult is what pgbench measured.
 type pgbenchResult struct {

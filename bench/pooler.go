@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,190 +18,96 @@ import (
 )
 
 const (
-	// firstPort numbers the poolers' Unix sockets, which stand beside
-	// PostgreSQL's; no pooler listens on TCP.
-	firstPort     = 6432
-	readyDeadline = 15 * time.Second
+	readyDeadline = 30 * time.Second
 	stopDeadline  = 10 * time.Second
 )
 
 // pooler is one of the programs that are compared.
 type pooler struct {
-	name    string
-	version string
-	program string
-	args    []string // before the configuration file
-	// config is the text of the configuration file. files, by their name, are
-	// others that it needs; both lie in the cluster's folder.
-	config func(db *cluster.Cluster, port int) string
-	files  map[string]string
-	// asOwner: it runs as PostgreSQL's user, since it refuses to be root.
-	asOwner bool
+	name     string
+	kind     *kind
+	program  string
+	version  string
+	settings []setting // of a variant of pgweir
 
-	dir     string     // of its socket and its files
-	user    string     // that its clients log in as
-	port    int        // of its socket; another one at each start
-	scram   *scramKeys // its clients log in by SCRAM; nil: without a password
-	fair    *fairTest  // its clients are that test's; nil: there is no cap
+	access  access // of its clients; each start has another port
+	dir     string // of its files
 	process *child.Process
 }
 
-// findPoolers lists PgBouncer, the yardstick, if there is one, and pgweir.
-func findPoolers(ctx context.Context, opts options) ([]*pooler, error) {
-	program, err := filepath.Abs(opts.pgweir)
+// start starts the pooler as a work needs it, and returns when a client has run a
+// query.
+func (p *pooler) start(ctx context.Context, g *ground, s setup) error {
+	port, err := cluster.FreePort()
 	if err != nil {
-		return nil, err
-	}
-	weir := &pooler{name: "pgweir", program: program, args: []string{"serve", "-c"}, config: weirConfig}
-	if weir.version, err = versionOf(ctx, program, "version"); err != nil {
-		return nil, fmt.Errorf("%w (scripts/bench builds it)", err)
-	}
-	program, err = findPgBouncer(opts.pgbouncer)
-	if err != nil || program == "" {
-		return []*pooler{weir}, err
-	}
-	bouncer := &pooler{name: "pgbouncer", program: program, config: bouncerConfig, asOwner: true}
-	if bouncer.version, err = versionOf(ctx, program, "--version"); err != nil {
-		return nil, err
-	}
-	return []*pooler{bouncer, weir}, nil
-}
-
-// findPgBouncer is the given program, or the one that is installed, or "".
-func findPgBouncer(given string) (string, error) {
-	if given != "" {
-		path, err := exec.LookPath(given)
-		if err != nil {
-			return "", fmt.Errorf("-pgbouncer: %w", err)
-		}
-		return filepath.Abs(path)
-	}
-	// Debian's folder of daemons is not in every user's PATH.
-	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return filepath.Abs(path)
-		}
-	}
-	return "", nil
-}
-
-// versionOf is the first line of what a program says of itself.
-func versionOf(ctx context.Context, program, arg string) (string, error) {
-	out, err := command(ctx, time.Minute, nil, program, arg)
-	if err != nil {
-		return "", err
-	}
-	line, _, _ := strings.Cut(out, "\n")
-	return strings.TrimSpace(line), nil
-}
-
-func weirConfig(db *cluster.Cluster, port int) string {
-	return fmt.Sprintf(`listen_addr = []
-listen_port = %d
-unix_socket_dir = "%s"
-http_listen = ""
-auth_type = "trust"
-pool_mode = "transaction"
-default_pool_size = %d
-max_client_conn = %d
-log_connections = false
-log_disconnections = false
-shutdown_timeout = "3s"
-
-[databases.%s]
-host = "%s"
-port = %d
-
-[users."%s"]
-`, port, db.SocketDir, poolSize, maxClient, database, db.SocketDir, db.Port, db.Superuser)
-}
-
-func bouncerConfig(db *cluster.Cluster, port int) string {
-	return fmt.Sprintf(`[databases]
-%s = host=%s port=%d
-[pgbouncer]
-listen_addr =
-listen_port = %d
-unix_socket_dir = %s
-auth_type = trust
-auth_file = %s
-pool_mode = transaction
-default_pool_size = %d
-max_client_conn = %d
-log_connections = 0
-log_disconnections = 0
-`, database, db.SocketDir, db.Port, port, db.SocketDir,
-		filepath.Join(db.Dir, usersFile), poolSize, maxClient)
-}
-
-const usersFile = "pgbouncer-users.txt"
-
-// start starts the pooler and returns when a client has run a query.
-func (p *pooler) start(ctx context.Context, db *cluster.Cluster) error {
-	p.dir, p.user = db.SocketDir, db.Superuser
-	for p.port = max(p.port, firstPort); p.socketExists(); p.port++ {
-	}
-	if p.asOwner {
-		p.files = map[string]string{usersFile: fmt.Sprintf("\"%s\" \"\"\n", db.Superuser)}
-	}
-	text := p.config(db, p.port)
-	if p.scram != nil {
-		text = p.asksForSCRAM(text)
-	}
-	if p.fair != nil {
-		text = p.shares(text, db)
-	}
-	config := filepath.Join(p.dir, p.name+".conf")
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		return err
 	}
-	for name, text := range p.files {
+	p.dir = filepath.Join(g.db.Dir, "pooler-"+p.name)
+	p.access = access{port: port, user: g.db.Superuser}
+	c := &conf{
+		dir: p.dir, socketDir: g.db.SocketDir, unix: g.unix, port: port, server: g.db.Port, user: g.db.Superuser,
+		pool: s.pool, fair: s.fair, settings: p.settings, version: p.version,
+	}
+	if c.pool == 0 {
+		c.pool = poolSize
+	}
+	if g.unix {
+		p.access.dir = g.db.SocketDir
+	}
+	if s.scram {
+		c.secret, p.access.keys = g.keys.secret, g.keys
+	}
+	if s.tls {
+		c.cert, c.key, p.access.tls = g.cert, g.key, g.tls
+	}
+	if err := p.writeFiles(c); err != nil {
+		return err
+	}
+	if err := p.launch(); err != nil {
+		return fmt.Errorf("starting %s: %w", p.name, err)
+	}
+	return p.waitReady(ctx)
+}
+
+func (p *pooler) writeFiles(c *conf) error {
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
+		return err
+	}
+	for name, text := range p.kind.files(c) {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (p *pooler) launch() error {
+	owner, err := ownerOf(filepath.Dir(p.dir))
+	if err != nil {
+		return err
 	}
 	log, err := os.Create(p.logPath())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(p.program, append(p.args, config)...)
-	cmd.Dir, cmd.Env = p.dir, environment()
+	cmd := exec.Command(p.program, p.kind.args(p.dir)...)
+	cmd.Dir, cmd.Env = p.dir, slices.Concat(environment(), p.kind.env)
 	cmd.Stdout, cmd.Stderr = log, log
-	if p.asOwner && os.Geteuid() == 0 {
-		if cmd.SysProcAttr, err = ownerOf(p.dir); err != nil {
+	if p.kind.asOwner && os.Geteuid() == 0 {
+		if err := os.Chown(p.dir, int(owner.Uid), int(owner.Gid)); err != nil {
 			return err
 		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
 	}
-	process, err := child.Start(cmd, syscall.SIGKILL)
-	if err != nil {
-		return fmt.Errorf("starting %s: %w", p.name, err)
-	}
-	p.process = process
-	return p.waitReady(ctx)
+	p.process, err = child.Start(cmd, syscall.SIGKILL)
+	return err
 }
 
-// asksForSCRAM is a configuration, and the file of users besides, with SCRAM in place of
-// trust.
-func (p *pooler) asksForSCRAM(config string) string {
-	if p.asOwner {
-		p.files[usersFile] = fmt.Sprintf("\"%s\" \"%s\"\n", p.user, p.scram.secret)
-		return strings.Replace(config, "auth_type = trust", "auth_type = scram-sha-256", 1)
-	}
-	return strings.Replace(config, `auth_type = "trust"`, `auth_type = "scram-sha-256"`, 1) + fmt.Sprintf("password = %q\n", p.scram.secret)
-}
+func (p *pooler) logPath() string { return filepath.Join(p.dir, "log") }
 
-func (p *pooler) socketExists() bool {
-	_, err := os.Lstat(p.address())
-	return err == nil
-}
-
-func (p *pooler) address() string { return fmt.Sprintf("%s/.s.PGSQL.%d", p.dir, p.port) }
-
-func (p *pooler) logPath() string { return filepath.Join(p.dir, p.name+".log") }
-
-// ownerOf makes a program run as the user that a folder belongs to.
-func ownerOf(dir string) (*syscall.SysProcAttr, error) {
+// ownerOf is the user that a folder belongs to.
+func ownerOf(dir string) (*syscall.Credential, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, err
@@ -209,7 +116,7 @@ func ownerOf(dir string) (*syscall.SysProcAttr, error) {
 	if !ok {
 		return nil, fmt.Errorf("the owner of %s is not known", dir)
 	}
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stat.Uid, Gid: stat.Gid}}, nil
+	return &syscall.Credential{Uid: stat.Uid, Gid: stat.Gid}, nil
 }
 
 func (p *pooler) waitReady(ctx context.Context) error {
@@ -218,10 +125,10 @@ func (p *pooler) waitReady(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		c, err := p.dial()
+		c, err := p.access.dial()
 		if err == nil {
 			err = c.ask()
-			c.close()
+			c.leave()
 		}
 		if err == nil {
 			return nil
@@ -274,8 +181,9 @@ func (p *pooler) logTail() string {
 	return strings.TrimSpace(string(data))
 }
 
-// stop ends the pooler; its clients are gone by now. SIGTERM is the immediate
-// end of a PgBouncer before 1.23, and since then that after the last client.
+// stop ends the pooler, if it runs; its clients are gone by now. SIGTERM is the
+// immediate end of a PgBouncer before 1.23, and since then that after the last
+// client.
 func (p *pooler) stop() error {
 	if p.process == nil {
 		return nil
@@ -287,9 +195,9 @@ func (p *pooler) stop() error {
 }
 
 // restart makes a fresh process of it.
-func (p *pooler) restart(ctx context.Context, db *cluster.Cluster) error {
+func (p *pooler) restart(ctx context.Context, g *ground, s setup) error {
 	if err := p.stop(); err != nil {
 		return err
 	}
-	return p.start(ctx, db)
+	return p.start(ctx, g, s)
 }

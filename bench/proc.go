@@ -15,28 +15,18 @@ import (
 // second on every machine that Linux and Go run on.
 const clockTick = 10 * time.Millisecond
 
-// cpuTime is the CPU that a process, all its threads, has used so far, in the
-// kernel and outside.
-func cpuTime(pid int) (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseStat(stat)
-}
-
-// parseStat reads utime and stime, fields 14 and 15 of /proc/PID/stat. The
+// parseStat reads utime and stime, fields 14 and 15 of /proc/PID/task/TID/stat. The
 // second field is the program's name in parentheses and may hold anything.
 func parseStat(stat []byte) (time.Duration, error) {
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 13 {
-		return 0, errors.New("/proc/PID/stat is too short")
+		return 0, errors.New("/proc/PID/task/TID/stat is too short")
 	}
 	var sum uint64
 	for _, field := range fields[11:13] {
 		n, err := strconv.ParseUint(string(field), 10, 63)
 		if err != nil {
-			return 0, fmt.Errorf("/proc/PID/stat: %w", err)
+			return 0, fmt.Errorf("/proc/PID/task/TID/stat: %w", err)
 		}
 		sum += n
 	}
@@ -47,11 +37,7 @@ func parseStat(stat []byte) (time.Duration, error) {
 // which walks the pages: the counters in /proc/PID/status lag behind by some
 // hundred KB on recent kernels.
 func residentSize(pid int) (int64, error) {
-	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseRollup(string(rollup))
+	return fromFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid), parseRollup)
 }
 
 // parseRollup reads the line "Rss: N kB" of /proc/PID/smaps_rollup, in bytes.

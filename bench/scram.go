@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"bytes"
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
@@ -9,45 +9,62 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
-
-	"pgweir/cluster"
 )
 
 // scramKeys are what a client keeps that logs in by SCRAM-SHA-256 again and again, as
 // drivers do: it derives nothing from its password then, and the pooler is what is
 // measured.
 type scramKeys struct {
-	secret string // as the pooler has it, in PostgreSQL's form
-	client []byte
-	stored []byte
+	salt           []byte
+	iterations     int
+	client, stored []byte
+	secret         string // as the pooler has it, in PostgreSQL's form
 }
 
 const (
-	scramPassword   = "bench"
-	scramIterations = 4096
-	scramClients    = 16 // at a time
+	scramPassword       = "bench"
+	scramIterations     = 4_096
+	scramIterationsMost = 100_000
 )
 
 func newSCRAMKeys() (*scramKeys, error) {
 	salt := make([]byte, 16)
 	rand.Read(salt)
-	salted, err := pbkdf2.Key(sha256.New, scramPassword, salt, scramIterations, sha256.Size)
+	return deriveKeys(salt, scramIterations)
+}
+
+func deriveKeys(salt []byte, iterations int) (*scramKeys, error) {
+	salted, err := pbkdf2.Key(sha256.New, scramPassword, salt, iterations, sha256.Size)
 	if err != nil {
 		return nil, err
 	}
-	k := &scramKeys{client: sign(salted, "Client Key")}
+	k := &scramKeys{salt: salt, iterations: iterations, client: sign(salted, "Client Key")}
 	stored := sha256.Sum256(k.client)
 	k.stored = stored[:]
 	b64 := base64.StdEncoding.EncodeToString
-	k.secret = fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", scramIterations, b64(salt), b64(k.stored), b64(sign(salted, "Server Key")))
+	k.secret = fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, b64(salt), b64(k.stored), b64(sign(salted, "Server Key")))
 	return k, nil
+}
+
+// fit are the keys for a pooler's salt. One that has no such secret, but the password,
+// has a salt of its own, and its clients have to derive theirs.
+func (k *scramKeys) fit(salt64, count string) (*scramKeys, error) {
+	salt, err := base64.StdEncoding.DecodeString(salt64)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 1 || n > scramIterationsMost {
+		return nil, fmt.Errorf("the pooler wants %q iterations", count)
+	}
+	if n == k.iterations && bytes.Equal(salt, k.salt) {
+		return k, nil
+	}
+	return deriveKeys(salt, n)
 }
 
 func sign(key []byte, text string) []byte {
@@ -75,13 +92,18 @@ func (p *scramProof) first() []byte {
 
 // final is what it says to the pooler's challenge.
 func (p *scramProof) final(challenge string) ([]byte, error) {
-	theirs, _, ok := strings.Cut(strings.TrimPrefix(challenge, "r="), ",")
-	if !ok || !strings.HasPrefix(theirs, p.nonce) {
+	nonce, rest, _ := strings.Cut(strings.TrimPrefix(challenge, "r="), ",s=")
+	salt, count, ok := strings.Cut(rest, ",i=")
+	if !ok || !strings.HasPrefix(nonce, p.nonce) {
 		return nil, fmt.Errorf("the pooler says %q", challenge)
 	}
-	final := "c=biws,r=" + theirs
-	proof := sign(p.keys.stored, p.bare()+","+challenge+","+final)
-	subtle.XORBytes(proof, proof, p.keys.client)
+	keys, err := p.keys.fit(salt, count)
+	if err != nil {
+		return nil, err
+	}
+	final := "c=biws,r=" + nonce
+	proof := sign(keys.stored, p.bare()+","+challenge+","+final)
+	subtle.XORBytes(proof, proof, keys.client)
 	return passwordMessage([]byte(final + ",p=" + base64.StdEncoding.EncodeToString(proof))), nil
 }
 
@@ -140,65 +162,4 @@ func (c *client) exchange(message []byte, kind uint32) (string, error) {
 			return text, err
 		}
 	}
-}
-
-// scram tells how many logins a second there are, each by SCRAM with keys that the client
-// has kept, and none but the login.
-func scram(ctx context.Context, b *bench, p *pooler) (values []float64, err error) {
-	if err := p.askForSCRAM(ctx, b.db); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, p.askForNothing(ctx, b.db)) }()
-	before, err := cpuTime(p.process.PID())
-	if err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	n, err := logins(p, start.Add(b.duration))
-	if err != nil {
-		return nil, err
-	}
-	elapsed := time.Since(start)
-	after, err := cpuTime(p.process.PID())
-	if err != nil {
-		return nil, err
-	}
-	return []float64{float64(n) / elapsed.Seconds(), perUnit(after-before, n)}, nil
-}
-
-// logins has some clients log in and leave again and again.
-func logins(p *pooler, end time.Time) (int, error) {
-	var done sync.WaitGroup
-	var n atomic.Int64
-	failed := make(chan error, scramClients)
-	for range scramClients {
-		done.Go(func() {
-			for time.Now().Before(end) {
-				c, err := p.dial()
-				if err != nil {
-					failed <- err
-					return
-				}
-				c.close()
-				n.Add(1)
-			}
-		})
-	}
-	done.Wait()
-	close(failed)
-	return int(n.Load()), <-failed
-}
-
-// askForSCRAM restarts the pooler with clients that log in by SCRAM.
-func (p *pooler) askForSCRAM(ctx context.Context, db *cluster.Cluster) (err error) {
-	if p.scram, err = newSCRAMKeys(); err != nil {
-		return err
-	}
-	return p.restart(ctx, db)
-}
-
-// askForNothing restarts it with clients that log in as at first.
-func (p *pooler) askForNothing(ctx context.Context, db *cluster.Cluster) error {
-	p.scram = nil
-	return p.restart(ctx, db)
 }

@@ -12,25 +12,26 @@ const (
 	stormMembers = 16    // that are in
 )
 
+var storming = []figure{
+	{"rate_per_s", "logins/s", true}, {"p50_before_ms", "p50 before", false}, {"p99_before_ms", "p99 before", true},
+	{"p50_ms", "p50 ms", false}, {"p99_ms", "p99 ms", true}, {"rise", "p99/before", false},
+}
+
 // storm tells what those who are in notice of it when very many log in at once, by
 // SCRAM with keys that they have kept: each runs the short query in a loop, first alone,
 // and then while one such crowd after the other logs in and leaves.
-func storm(ctx context.Context, b *bench, p *pooler) (values []float64, err error) {
-	if err := p.askForSCRAM(ctx, b.db); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, p.askForNothing(ctx, b.db)) }()
+func storm(ctx context.Context, b *bench, p *pooler) (measure, error) {
 	var members []*client
 	defer func() { closeAll(members) }()
 	for range stormMembers {
-		c, err := p.dial()
+		c, err := p.access.dial()
 		if err != nil {
 			return nil, err
 		}
 		members = append(members, c)
 	}
-	nothing := func() error { return nil }
-	before, err := runCrowd(ctx, members, b.duration, nothing, nothing)
+	nothing, neither := func() error { return nil }, func(int) error { return nil }
+	before, err := runCrowd(ctx, members, b.duration, nothing, neither)
 	if err != nil {
 		return nil, err
 	}
@@ -39,30 +40,30 @@ func storm(ctx context.Context, b *bench, p *pooler) (values []float64, err erro
 	var rate float64
 	var failed error
 	raging, calm := context.WithCancel(ctx)
-	done.Go(func() { rate, failed = rage(raging, p) })
-	meanwhile, err := runCrowd(ctx, members, b.duration, nothing, nothing)
+	done.Go(func() { rate, failed = rage(raging, &p.access) })
+	meanwhile, err := runCrowd(ctx, members, b.duration, nothing, neither)
 	calm()
 	done.Wait()
 	if err := errors.Join(err, failed); err != nil {
 		return nil, err
 	}
-	ms := func(c *crowd, q float64) float64 { return float64(c.quantile(q)) / float64(time.Millisecond) }
-	return []float64{
-		rate, ms(before, 0.50), ms(before, 0.99), ms(meanwhile, 0.50), ms(meanwhile, 0.99),
-		ms(meanwhile, 0.99) / ms(before, 0.99),
+	ms := func(c *crowd, percent float64) float64 { return milliseconds(c.waits.at(percent)) }
+	return measure{
+		rate, ms(before, 50), ms(before, 99), ms(meanwhile, 50), ms(meanwhile, 99),
+		ms(meanwhile, 99) / ms(before, 99),
 	}, nil
 }
 
 // rage has one crowd after the other log in until ctx ends, while the one before leaves,
 // and tells how many logins a second there were.
-func rage(ctx context.Context, p *pooler) (rate float64, err error) {
+func rage(ctx context.Context, a *access) (rate float64, err error) {
 	n := 0
 	var took time.Duration
 	var in []*client
 	defer func() { closeAll(in) }()
 	for ctx.Err() == nil {
 		start := time.Now()
-		if in, err = logInAtOnce(p, stormClients, in); err != nil {
+		if in, err = logInAtOnce(a, stormClients, in); err != nil {
 			return 0, err
 		}
 		took += time.Since(start)

@@ -18,7 +18,7 @@ type arrival struct {
 // logInAtOnce connects so many clients, each of which begins its login at once, and
 // returns when all are in. For each that gets in, one of others leaves. The caller closes
 // those that are returned, also after an error.
-func logInAtOnce(p *pooler, n int, others []*client) (clients []*client, err error) {
+func logInAtOnce(to *access, n int, others []*client) (clients []*client, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	clients = others
@@ -30,12 +30,14 @@ func logInAtOnce(p *pooler, n int, others []*client) (clients []*client, err err
 	arrivals := make([]arrival, n)
 	for i := range arrivals {
 		a := &arrivals[i]
-		*a = arrival{proof: p.scram.proof(), awaits: authSASL}
-		a.client, err = connect(p.address(), func(c *client) error { return c.send(startupMessage(p.user, database)) })
-		if err != nil {
+		*a = arrival{proof: to.keys.proof(), awaits: authSASL}
+		if a.client, err = to.reach(); err != nil {
 			return clients, fmt.Errorf("client %d: %w", i+1, err)
 		}
 		clients = append(clients, a.client)
+		if err := a.send(startupMessage(to.user, database)); err != nil {
+			return clients, fmt.Errorf("client %d: %w", i+1, err)
+		}
 		event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(i)}
 		if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, a.fd, &event); err != nil {
 			return clients, err

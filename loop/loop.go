@@ -30,6 +30,9 @@ type Options struct {
 	// Tick is called on the loop's thread every now and then (five times a
 	// second), for whatever has a deadline.
 	Tick func(now time.Duration)
+	// Retreated is called on the loop's thread when its engine has failed: it goes
+	// on with epoll.
+	Retreated func(error)
 }
 
 // Loop serves the connections that are on it, on one goroutine of its own.

@@ -1,7 +1,8 @@
 package loop
 
 import (
-	"io"
+	"errors"
+	"fmt"
 	"runtime"
 	"syscall"
 	"time"
@@ -17,15 +18,6 @@ const (
 	// cost a little more.
 	ringEntries     = 512
 	ringCompletions = 4096
-
-	// The kernel receives into ringBuffers buffers of ringBufferSize, of which a
-	// completion has one. Whoever streams does without them: see gather.go.
-	ringBuffers    = 64
-	ringBufferSize = 16 << 10
-
-	// maxGathered is how many bytes of a connection wait for the end of a turn to
-	// be sent. What is larger is worth a system call of its own.
-	maxGathered = 32 << 10
 )
 
 // ring is the engine that gives operations to io_uring, those of a turn of the loop
@@ -34,35 +26,29 @@ const (
 type ring struct {
 	loop   *Loop
 	ring   *uring.Ring
-	bufs   *uring.BufferRing
-	count  [8]byte // of the eventfd that ends a wait
-	efd    int
-	awake  bool // the wait was ended by wake, or by what else is worth a nap
-	lively bool // the last wait was not for nothing, so the next one begins with a nap
+	efd    int // the eventfd that ends a wait, and what is read from it
+	count  [8]byte
+	awake  bool  // the wait was ended by wake
+	lively bool  // the last wait was not for nothing, so the next one begins with a nap
+	broken error // the ring is of no use any more
 
 	changed []*Conn // want something else than before
-	sending []*Conn // have bytes that the kernel is to be given
-	ripe    []*Conn // want what is in late
-	late    map[*Conn]*late
-	lateLen int
-	// given is memory of operations that are queued for connections that have
-	// left, or have got on with other memory.
-	given   [][]byte
-	instant uint32 // completions that will be there as soon as all is submitted
+	incoming
+	outgoing
 
-	done []uring.CQE // taken, and told up to next
+	done []completion // fetched, and told up to next
 	next int
 }
 
-// late is what has been received for a connection that did not want it any more:
-// the kernel goes on until it has been told.
-type late struct {
-	bytes []byte
-	err   error // why nothing comes behind them
-	ripe  bool  // in the list of those
+// completion is what the kernel says of an operation.
+type completion struct {
+	user  uint64 // see operation
+	res   int32  // as the system call returns it, or -errno
+	more  bool   // the operation goes on
+	piece uring.Piece
 }
 
-// operation is what a completion is of; it rides in User beside the descriptor and
+// operation is what a completion is of; it rides in its user beside the descriptor and
 // Conn.gen.
 type operation uint64
 
@@ -80,17 +66,23 @@ func (o operation) of(c *Conn) uint64 {
 	return uint64(c.gen)<<32 | uint64(o)<<opShift | uint64(c.fd)&fdMask
 }
 
+func operationOf(user uint64) operation { return operation(user >> opShift & 7) }
+
+// conn is whose operation it was, nil if it is not on the loop any more.
+func (r *ring) conn(user uint64) *Conn {
+	return r.loop.find(int32(user&fdMask), uint32(user>>32))
+}
+
 func newRing(l *Loop) (*ring, error) {
 	u, err := uring.New(ringEntries, ringCompletions)
 	if err != nil {
 		return nil, err
 	}
-	r := &ring{loop: l, ring: u, late: map[*Conn]*late{}}
-	if r.bufs, err = u.NewBufferRing(uring.Buffers{Count: ringBuffers, Size: ringBufferSize}); err != nil {
-		u.Close()
-		return nil, err
+	r := &ring{loop: l, ring: u}
+	if err = r.provideBuffers(); err == nil {
+		r.efd, err = unix.Eventfd(0, unix.EFD_CLOEXEC)
 	}
-	if r.efd, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+	if err != nil {
 		u.Close()
 		return nil, err
 	}
@@ -109,16 +101,20 @@ func (r *ring) run() error {
 // listen waits for wake.
 func (r *ring) listen() { r.ring.Read(r.efd, uint64(opWake)<<opShift, r.count[:]) }
 
-func (r *ring) end() {
-	r.submit()
-	r.ring.Close()
-	unix.Close(r.efd)
-	runtime.UnlockOSThread()
-}
-
 func (r *ring) wake() {
 	one := [8]byte{1}
 	unix.Write(r.efd, one[:])
+}
+
+func (r *ring) end() {
+	r.submit()
+	r.free()
+}
+
+func (r *ring) free() {
+	r.ring.Close()
+	unix.Close(r.efd)
+	runtime.UnlockOSThread()
 }
 
 func (r *ring) movable() bool { return false }
@@ -126,73 +122,38 @@ func (r *ring) movable() bool { return false }
 func (r *ring) watch(c *Conn, read bool) error {
 	c.put(registered, true)
 	c.put(wanted, read)
-	if read && r.lateLen > 0 {
+	if read && len(r.late) > 0 {
 		r.ripens(c)
 	}
-	if !c.is(changed) && (read != c.is(reading) || c.blocked && !c.is(writing)) {
+	if read != c.is(reading) || c.blocked && !c.is(writing) {
+		r.changes(c)
+	}
+	return nil
+}
+
+// changes has the kernel be told, at the end of the turn, what c wants.
+func (r *ring) changes(c *Conn) {
+	if !c.is(changed) {
 		c.put(changed, true)
 		r.changed = append(r.changed, c)
 	}
-	return nil
 }
 
-// write takes little to be given to the kernel at the end of the turn, and gives it
-// much at once.
-func (r *ring) write(c *Conn, p []byte) (int, error) {
-	if len(c.out)+len(p) <= maxGathered {
-		if c.given > 0 && len(c.out)+len(p) > cap(c.out) { // the kernel knows the old place
-			r.given = append(r.given, c.out)
-			c.out = append(r.loop.bufs.get(len(c.out)+len(p)), c.out...)
+// want begins or ends operations as c wants it.
+func (r *ring) want(c *Conn) {
+	switch {
+	case c.is(wanted) && !c.is(reading):
+		if r.late[c] == nil { // else that comes first
+			r.receive(c)
 		}
-		c.out = r.loop.bufs.add(c.out, p)
-		r.sends(c)
-		return len(p), nil
+	case !c.is(wanted) && c.is(reading) && !c.is(cancelling):
+		c.put(cancelling, true)
+		r.ring.Cancel(opReceive.of(c), 0).SkipSuccess()
 	}
-	if len(c.out) > 0 {
-		if err := r.flush(c); err != nil || c.blocked {
-			return 0, err
-		}
+	if c.blocked && !c.is(writing) {
+		c.put(writing, true)
+		r.ring.WatchOnce(int(c.fd), opRoom.of(c), unix.POLLOUT)
 	}
-	return tryWrite(c.fd, p)
-}
-
-// sends has the kernel be given what c has to send, at the end of the turn.
-func (r *ring) sends(c *Conn) {
-	if !c.is(sending) {
-		c.put(sending, true)
-		r.sending = append(r.sending, c)
-	}
-}
-
-// flush gives the kernel now what c has to send. c is blocked if there is no room
-// for it.
-func (r *ring) flush(c *Conn) error {
-	if c.blocked || len(c.out) == 0 {
-		return nil
-	}
-	if c.given > 0 {
-		if r.submit(); c.blocked || len(c.out) == 0 {
-			return nil
-		}
-	}
-	n, err := tryWrite(c.fd, c.out[c.outOff:])
-	if err != nil {
-		c.clearOut(r.loop)
-		return err
-	}
-	r.took(c, n)
-	return nil
-}
-
-// took notes that the kernel has taken n bytes of what c has to send.
-func (r *ring) took(c *Conn, n int) {
-	c.outOff += int32(n)
-	if int(c.outOff) == len(c.out) {
-		c.clearOut(r.loop)
-		return
-	}
-	c.blocked = true
-	c.watch()
 }
 
 func (r *ring) remove(c *Conn) {
@@ -201,46 +162,36 @@ func (r *ring) remove(c *Conn) {
 	}
 	if c.is(reading) || c.is(writing) {
 		r.ring.CancelFd(int(c.fd), 0).SkipSuccess()
-		for r.claim(c); c.is(reading) || c.is(writing); r.claim(c) {
-			r.ring.Wait(1, time.Second)
-			r.take()
+		r.claim(c)
+		for (c.is(reading) || c.is(writing)) && r.broken == nil {
+			r.entered(r.ring.Wait(1, time.Second))
+			r.claim(c)
 		}
 	}
-	if late := r.late[c]; late != nil {
-		r.forget(c)
-		c.keepRaw(late.bytes)
+	if k := r.forget(c); k != nil {
+		c.keepRaw(k.bytes)
 	}
-	c.put(sending, false)
-	c.put(changed, false)
-	c.put(registered, false)
+	c.put(sending|changed|registered, false)
 }
 
 // claim takes the completions of c out of those that have not been told.
 func (r *ring) claim(c *Conn) {
 	for i := r.next; i < len(r.done); i++ {
 		e := &r.done[i]
-		switch e.User {
+		switch e.user {
 		case opReceive.of(c):
-			r.receiveLate(c, *e)
+			r.receiveLate(c, e)
 		case opRoom.of(c):
 			c.put(writing, false)
 		default:
 			continue
 		}
-		*e = uring.CQE{}
+		*e = completion{}
 	}
 }
 
 func (r *ring) close(c *Conn) {
-	if c.given > 0 {
-		r.submit()
-	}
-	if c.is(sending) && !c.blocked && len(c.out) > 0 {
-		r.ring.Send(int(c.fd), 0, c.out[c.outOff:], unix.MSG_DONTWAIT)
-		r.instant++
-		r.given = append(r.given, c.out)
-		c.out = nil
-	}
+	r.sendLast(c)
 	if c.is(reading) && !c.is(cancelling) {
 		r.ring.Cancel(opReceive.of(c), 0).SkipSuccess()
 	}
@@ -248,21 +199,12 @@ func (r *ring) close(c *Conn) {
 		r.ring.Cancel(opRoom.of(c), 0).SkipSuccess()
 	}
 	r.forget(c)
-	c.put(sending, false)
-	c.put(changed, false)
-	c.put(registered, false)
+	c.put(sending|changed|registered, false)
 	r.ring.CloseFd(int(c.fd), 0).SkipSuccess()
 }
 
-// forget gives up what has come late for c.
-func (r *ring) forget(c *Conn) {
-	if late := r.late[c]; late != nil {
-		r.lateLen -= len(late.bytes)
-		delete(r.late, c)
-	}
-}
-
-// queue has the kernel be told what connections want, and be given what they send.
+// queue has the kernel be told, at the next entry to it, what connections want, and
+// be given what they send.
 func (r *ring) queue() {
 	for i, c := range r.changed {
 		r.changed[i] = nil
@@ -272,50 +214,14 @@ func (r *ring) queue() {
 		}
 	}
 	r.changed = r.changed[:0]
-	for i, c := range r.sending {
-		r.sending[i] = nil
-		if r.loop.find(c.fd, c.gen) != c || !c.is(sending) {
-			continue
-		}
-		c.put(sending, false)
-		if !c.blocked && len(c.out) > 0 && c.given == 0 {
-			c.given = int32(len(c.out)) - c.outOff
-			r.ring.Send(int(c.fd), opSend.of(c), c.out[c.outOff:], unix.MSG_DONTWAIT)
-			r.instant++
-		}
-	}
-	r.sending = r.sending[:0]
-}
-
-// want begins or ends operations as c wants it.
-func (r *ring) want(c *Conn) {
-	fd := int(c.fd)
-	switch {
-	case c.is(wanted) && !c.is(reading):
-		if late := r.late[c]; late != nil {
-			break // first that
-		}
-		c.put(reading, true)
-		if c.accepts {
-			r.ring.WatchOnce(fd, opReceive.of(c), unix.POLLIN)
-		} else {
-			r.ring.Recv(fd, opReceive.of(c), 0)
-		}
-	case !c.is(wanted) && c.is(reading) && !c.is(cancelling):
-		c.put(cancelling, true)
-		r.ring.Cancel(opReceive.of(c), 0).SkipSuccess()
-	}
-	if c.blocked && !c.is(writing) {
-		c.put(writing, true)
-		r.ring.WatchOnce(fd, opRoom.of(c), unix.POLLOUT)
-	}
+	r.feed()
+	r.queueSends()
 }
 
 // submit gives the kernel all that is queued, without waiting.
 func (r *ring) submit() {
 	r.queue()
-	r.ring.Poll()
-	r.take()
+	r.entered(r.ring.Poll())
 }
 
 // nap is how long a wait is kept from the scheduler; see napLength.
@@ -324,31 +230,33 @@ const nap = napLength * time.Millisecond
 func (r *ring) wait(d time.Duration) {
 	r.queue()
 	switch {
-	case d <= 0 || r.next < len(r.done) || len(r.ripe) > 0:
-		r.ring.Poll()
-		r.take()
+	case d <= 0 || r.isBusy():
+		r.entered(r.ring.Poll())
 		return
 	case d < time.Millisecond:
 		tuneThread()
-		r.ring.Nap(r.instant+1, d)
-		r.take()
+		r.entered(r.ring.Nap(r.instant+1, d))
 		return
 	}
 	if r.lively {
-		r.ring.Nap(r.instant+1, nap)
-		if r.take(); r.awake || r.next < len(r.done) {
+		if r.entered(r.ring.Nap(r.instant+1, nap)); r.awake || r.isBusy() {
 			r.awake = false
 			return
 		}
 	}
-	r.ring.Wait(r.instant+1, d)
-	r.take()
-	r.lively, r.awake = r.awake || r.next < len(r.done), false
+	r.entered(r.ring.Wait(r.instant+1, d))
+	r.lively, r.awake = r.awake || r.isBusy(), false
 }
 
-// take fetches the completions that are there. Those of sending are dealt with: the
-// memory is needed.
-func (r *ring) take() {
+// isBusy tells whether there is something to tell.
+func (r *ring) isBusy() bool { return r.next < len(r.done) || len(r.ripe) > 0 || r.broken != nil }
+
+// entered fetches the completions that an entry to the kernel has brought. Those of
+// sending are dealt with: the memory is needed.
+func (r *ring) entered(err error) {
+	if err != nil && r.broken == nil {
+		r.broken = err
+	}
 	if r.next > 0 {
 		r.done = r.done[:copy(r.done, r.done[r.next:])]
 		r.next = 0
@@ -358,7 +266,7 @@ func (r *ring) take() {
 		if !ok {
 			break
 		}
-		switch operation(e.User >> opShift & 7) {
+		switch operationOf(e.User) {
 		case opNothing:
 		case opWake:
 			r.awake = true
@@ -366,34 +274,15 @@ func (r *ring) take() {
 		case opSend:
 			r.sent(e)
 		default:
-			r.done = append(r.done, e)
+			k := completion{user: e.User, res: e.Res, more: e.More()}
+			if pieces := r.bufs.Pieces(e); e.HasBuffer() {
+				k.piece, _ = pieces.Next()
+			}
+			r.done = append(r.done, k)
 		}
 	}
 	if r.ring.Unsubmitted() == 0 {
-		clear(r.given)
-		r.given, r.instant = r.given[:0], 0
-	}
-}
-
-func (r *ring) sent(e uring.CQE) {
-	c := r.loop.find(int32(e.User&fdMask), uint32(e.User>>32))
-	if c == nil || c.given == 0 {
-		return
-	}
-	all := e.Res == c.given
-	c.given = 0
-	switch err := e.Err(); err {
-	case nil:
-		if c.outOff += e.Res; all && int(c.outOff) < len(c.out) { // more has come behind it
-			r.sends(c)
-			return
-		}
-		r.took(c, 0)
-	case syscall.EAGAIN, syscall.EINTR:
-		r.took(c, 0)
-	default:
-		c.clearOut(r.loop)
-		c.broken(err)
+		r.submitted()
 	}
 }
 
@@ -401,30 +290,27 @@ func (r *ring) dispatch() {
 	for r.next < len(r.done) {
 		e := r.done[r.next]
 		r.next++
-		if e.User != 0 {
-			r.tell(e)
+		if e.user != 0 {
+			r.tell(&e)
 		}
 	}
 	r.tellRipe()
+	if r.broken != nil {
+		r.retreat()
+	}
 }
 
-func (r *ring) tell(e uring.CQE) {
+func (r *ring) tell(e *completion) {
 	l := r.loop
-	c := l.find(int32(e.User&fdMask), uint32(e.User>>32))
+	c := r.conn(e.user)
 	if c == nil {
 		r.giveBack(e)
 		return
 	}
 	back := l.claimBack(c)
 	l.told = false
-	if operation(e.User>>opShift&7) == opRoom {
-		c.put(writing, false)
-		if c.blocked {
-			c.sent(tryWrite(c.fd, c.out[c.outOff:]))
-		}
-		if c.blocked {
-			c.watch()
-		}
+	if operationOf(e.user) == opRoom {
+		r.hasRoom(c)
 	} else {
 		r.received(c, e)
 	}
@@ -433,166 +319,50 @@ func (r *ring) tell(e uring.CQE) {
 	}
 }
 
-// giveBack gives back what has been received for nobody.
-func (r *ring) giveBack(e uring.CQE) {
-	for p := r.bufs.Pieces(e); ; {
-		piece, ok := p.Next()
-		if !ok {
-			return
+// errLost: which connection they were of cannot be told.
+var errLost = errors.New("the kernel has lost completions of io_uring for want of memory")
+
+// retreat goes on without the ring, which has failed.
+func (r *ring) retreat() {
+	l := r.loop
+	other, err := newReadiness(l)
+	if err != nil {
+		return // tried again in the next turn
+	}
+	var ends error
+	if errors.Is(r.broken, syscall.EBADR) {
+		ends = errLost
+	}
+	l.engine = other
+	for _, c := range l.conns {
+		if c != nil {
+			r.leave(c, ends)
 		}
-		r.bufs.Give(piece.ID)
+	}
+	r.giveBackAll()
+	r.free()
+	if l.opts.Retreated != nil {
+		l.opts.Retreated(fmt.Errorf("io_uring: %w", r.broken))
 	}
 }
 
-// received has the handler told of what has come, if it wants it.
-func (r *ring) received(c *Conn, e uring.CQE) {
-	if !c.is(wanted) || r.late[c] != nil {
-		r.receiveLate(c, e)
-		return
+// leave hands c over to the other engine.
+func (r *ring) leave(c *Conn, ends error) {
+	read, unsure := c.is(wanted), c.given > 0
+	if k := r.forget(c); k != nil {
+		c.keepRaw(k.bytes)
+		c.Again()
 	}
-	r.ended(c, e)
-	if c.accepts {
-		c.handler.Received(c, nil)
-		return
+	c.engines, c.given = 0, 0
+	if len(c.out) > 0 && !unsure {
+		c.blocked = true
 	}
-	for p := r.bufs.Pieces(e); ; {
-		piece, ok := p.Next()
-		if !ok {
-			break
-		}
-		if len(piece.Bytes) > 0 {
-			r.tellBytes(c, piece.Bytes)
-		}
-		r.bufs.Give(piece.ID)
+	if unsure && ends == nil {
+		ends = r.broken
 	}
-	if err := ending(e); err != nil && r.loop.Has(c) {
-		c.arrived(nil, 0, err)
-	}
-}
-
-// ended notes that c's receiving has ended, if it has: it is to begin anew.
-func (r *ring) ended(c *Conn, e uring.CQE) {
-	if e.More() {
-		return
-	}
-	c.put(reading, false)
-	c.put(cancelling, false)
-	if !c.is(changed) {
-		c.put(changed, true)
-		r.changed = append(r.changed, c)
-	}
-}
-
-// ending is why nothing more comes, nil if more may.
-func ending(e uring.CQE) error {
-	switch err := e.Err(); err {
-	case nil:
-		if e.Res == 0 {
-			return io.EOF
-		}
-		return nil
-	case syscall.ECANCELED, syscall.ENOBUFS, syscall.EAGAIN, syscall.EINTR:
-		return nil
-	default:
-		return err
-	}
-}
-
-func (r *ring) tellBytes(c *Conn, p []byte) {
-	if c.tls == nil && len(c.in) > 0 {
-		all, kept := c.room()
-		c.arrived(all[:kept+copy(all[kept:], p)], kept, nil)
-		return
-	}
-	c.arrived(p, 0, nil)
-}
-
-// receiveLate keeps what has come for c until it wants it.
-func (r *ring) receiveLate(c *Conn, e uring.CQE) {
-	r.ended(c, e)
-	k := r.late[c]
-	keep := func() {
-		if k == nil {
-			k = new(late)
-			r.late[c] = k
-		}
-	}
-	for p := r.bufs.Pieces(e); ; {
-		piece, ok := p.Next()
-		if !ok {
-			break
-		}
-		keep()
-		k.bytes = append(k.bytes, piece.Bytes...)
-		r.lateLen += len(piece.Bytes)
-		r.bufs.Give(piece.ID)
-	}
-	if err := ending(e); err != nil && !c.accepts {
-		keep()
-		k.err = err
-	}
-	if c.is(wanted) {
-		r.ripens(c)
-	}
-}
-
-// ripens: c wants what has come late for it.
-func (r *ring) ripens(c *Conn) {
-	if late := r.late[c]; late != nil && !late.ripe {
-		late.ripe = true
-		r.ripe = append(r.ripe, c)
-	}
-}
-
-// tellRipe has handlers told what has come late for them, one read's worth each.
-func (r *ring) tellRipe() {
-	batch := r.ripe
-	r.ripe = nil
-	for _, c := range batch {
-		late := r.late[c]
-		if late == nil {
-			continue
-		}
-		late.ripe = false
-		if !c.is(wanted) || r.loop.find(c.fd, c.gen) != c {
-			continue
-		}
-		back := r.loop.claimBack(c)
-		r.loop.told = false
-		r.tellLate(c, late)
-		if back && !r.loop.told {
-			c.deliver(r.loop.kept(c))
-		}
-	}
-}
-
-func (r *ring) tellLate(c *Conn, late *late) {
-	n := min(len(late.bytes), ringBufferSize)
-	p, rest := late.bytes[:n:n], late.bytes[n:]
-	r.lateLen -= n
-	late.bytes = rest
-	err := late.err
-	if len(rest) > 0 {
-		err = nil
-		r.ripens(c)
-	} else {
-		delete(r.late, c)
-		if !c.is(changed) {
-			c.put(changed, true)
-			r.changed = append(r.changed, c)
-		}
-	}
-	if n > 0 {
-		r.tellBytes(c, p)
-	}
-	if err != nil && r.loop.Has(c) {
-		c.arrived(nil, 0, err)
-	}
-}
-
-// read reads at once, if the kernel is not to receive for c anyway.
-func (r *ring) read(c *Conn) {
-	if !c.is(reading) && r.late[c] == nil {
-		c.read()
+	if ends != nil {
+		c.broken(ends)
+	} else if err := r.loop.engine.watch(c, read); err != nil {
+		c.broken(err)
 	}
 }

@@ -8,13 +8,9 @@
 //  1. Probe tells whether the kernel lets us use io_uring, and what it can do.
 //  2. New makes a Ring. It belongs to one thread: the one that calls Enable,
 //     from a goroutine that has called runtime.LockOSThread. Only that thread
-<<<<<<< HEAD
-//     may use the Ring or its BufferRings from then on, up to Close.
-=======
 //     may use the Ring or its BufferRings from then on, up to Close. The kernel
 //     knows the Ring by its place among those of the calling thread: from another
 //     thread a call fails, or enters that thread's own Ring.
->>>>>>> uring
 //  3. Recv, Send, Accept and their like put an operation into the submission
 //     queue. They make no system call, unless the queue is full, and cannot
 //     fail: what is wrong with an operation is told by its completion.

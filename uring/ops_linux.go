@@ -101,16 +101,6 @@ func (r *Ring) Watch(fd int, user uint64, events uint32) *SQE {
 	return s
 }
 
-<<<<<<< HEAD
-// WatchOnce tells of readiness once: when it is queued, or when it comes.
-func (r *Ring) WatchOnce(fd int, user uint64, events uint32) *SQE {
-	s := r.prepare(opPollAdd, fd, user)
-	s.opFlags = pollMask(events)
-	return s
-}
-
-=======
->>>>>>> uring
 // WatchOnce tells of readiness once: when it is queued, or when it comes.
 func (r *Ring) WatchOnce(fd int, user uint64, events uint32) *SQE {
 	s := r.prepare(opPollAdd, fd, user)

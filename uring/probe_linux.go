@@ -47,11 +47,7 @@ func Probe() (Features, error) {
 		return Features{}, err
 	}
 	if c.User != 1 || c.Res != 0 {
-<<<<<<< HEAD
-		return Features{}, refused("io_uring_enter", syscall.Errno(-c.Res), needSetup)
-=======
 		return Features{}, refused("io_uring_enter", c.failure(), needSetup)
->>>>>>> uring
 	}
 	if err := r.tryReceive(); err != nil {
 		return Features{}, err
@@ -110,11 +106,7 @@ func (r *Ring) tryReceive() error {
 		return err
 	}
 	if c.User != 2 || c.Res != 1 || !c.More() || !c.HasBuffer() {
-<<<<<<< HEAD
-		return refused("multishot receive", syscall.Errno(max(-c.Res, 0)), needReceive)
-=======
 		return refused("multishot receive", c.failure(), needReceive)
->>>>>>> uring
 	}
 	r.Cancel(2, 3)
 	for range 2 { // what was cancelled, and the cancelling itself
@@ -125,8 +117,6 @@ func (r *Ring) tryReceive() error {
 	return nil
 }
 
-<<<<<<< HEAD
-=======
 // failure is what an operation has failed with that did something else than it
 // should.
 func (c CQE) failure() syscall.Errno {
@@ -136,7 +126,6 @@ func (c CQE) failure() syscall.Errno {
 	return unix.EINVAL
 }
 
->>>>>>> uring
 func (r *Ring) tryDirect() bool {
 	table := filesRegister{count: 1, flags: filesSparse}
 	_, errno := r.register(registerFiles2, unsafe.Pointer(&table), unsafe.Sizeof(table))

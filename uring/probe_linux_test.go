@@ -59,19 +59,11 @@ func TestARefusalIsASentenceForTheOperator(t *testing.T) {
 		{"io_uring_enter", unix.EACCES, needSetup, surroundings{release: "6.8.0"},
 			"io_uring_enter is refused (EACCES): a seccomp profile, like that of a container, or a security module forbids it"},
 		{"io_uring_setup", unix.ENOSYS, needSetup, surroundings{release: "4.18.0-553.el8"},
-<<<<<<< HEAD
-			"the kernel is 4.18.0-553.el8: SINGLE_ISSUER with DEFER_TASKRUN needs 6.1"},
-		{"io_uring_setup", unix.ENOSYS, needSetup, surroundings{release: "6.8.0", disabled: "0"},
-			"io_uring_setup is refused (ENOSYS): the kernel (6.8.0) was built without io_uring, or a seccomp profile, like that of a container, hides it"},
-		{"io_uring_setup", unix.EINVAL, needSetup, surroundings{release: "5.15.0-91-generic"},
-			"the kernel is 5.15.0-91-generic: SINGLE_ISSUER with DEFER_TASKRUN needs 6.1"},
-=======
 			"the kernel is 4.18.0-553.el8: io_uring with DEFER_TASKRUN needs 6.1"},
 		{"io_uring_setup", unix.ENOSYS, needSetup, surroundings{release: "6.8.0", disabled: "0"},
 			"io_uring_setup is refused (ENOSYS): the kernel (6.8.0) was built without io_uring, or a seccomp profile, like that of a container, hides it"},
 		{"io_uring_setup", unix.EINVAL, needSetup, surroundings{release: "5.15.0-91-generic"},
 			"the kernel is 5.15.0-91-generic: io_uring with DEFER_TASKRUN needs 6.1"},
->>>>>>> uring
 		{"io_uring_register", unix.EINVAL, needBufferRing, surroundings{release: "5.18.3"},
 			"the kernel is 5.18.3: a ring of provided buffers needs 5.19"},
 		{"multishot receive", unix.EINVAL, needReceive, surroundings{release: "5.15"},
@@ -122,11 +114,7 @@ var confinements = map[string]struct {
 	"enter-eperm":    {func() error { return forbid(unix.SYS_IO_URING_ENTER, unix.EPERM) }, unix.EPERM, "io_uring_enter is refused (EPERM): a seccomp profile"},
 	"register-eperm": {func() error { return forbid(unix.SYS_IO_URING_REGISTER, unix.EPERM) }, unix.EPERM, "io_uring_register is refused (EPERM): a seccomp profile"},
 	"descriptors":    {fewDescriptors, unix.EMFILE, "io_uring_setup is refused (EMFILE): there are too many open files"},
-<<<<<<< HEAD
-	"old":            {func() error { return forbid(unix.SYS_IO_URING_SETUP, unix.EINVAL) }, unix.EINVAL, "SINGLE_ISSUER with DEFER_TASKRUN needs"},
-=======
 	"old":            {func() error { return forbid(unix.SYS_IO_URING_SETUP, unix.EINVAL) }, unix.EINVAL, "io_uring with DEFER_TASKRUN needs"},
->>>>>>> uring
 }
 
 func TestProbeSaysWhatForbidsIt(t *testing.T) {
@@ -143,11 +131,7 @@ func TestProbeSaysWhatForbidsIt(t *testing.T) {
 	}
 }
 
-<<<<<<< HEAD
-// Kernels from 5.12 to 6.13 do not count a ring as locked memory.
-=======
 // Not every kernel counts a ring as locked memory: 6.18 does, 6.1 and 6.12 do not.
->>>>>>> uring
 func TestProbeSaysThatNoMemoryMayBeLocked(t *testing.T) {
 	if !allowed(t) {
 		return

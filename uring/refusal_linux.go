@@ -31,11 +31,7 @@ type need struct {
 }
 
 var (
-<<<<<<< HEAD
-	needSetup       = need{"SINGLE_ISSUER with DEFER_TASKRUN needs", 6, 1}
-=======
 	needSetup       = need{"io_uring with DEFER_TASKRUN needs", 6, 1}
->>>>>>> uring
 	needBufferRing  = need{"a ring of provided buffers needs", 5, 19}
 	needReceive     = need{"multishot receive needs", 6, 0}
 	needIncremental = need{"incremental consumption of buffers needs", 6, 12}

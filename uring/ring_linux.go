@@ -47,13 +47,9 @@ type Ring struct {
 // down to what the kernel allows). More operations than entries may be under
 // way, and more completions than cqEntries outstanding: the kernel keeps the rest
 // on a list, which costs an allocation each. The ring can be used after Enable.
-<<<<<<< HEAD
-// An error is a *Refusal.
-=======
 // Some kernels count its memory, and that of BufferRings but for the buffers, as
 // locked (RLIMIT_MEMLOCK), and give it back some time after Close. An error is a
 // *Refusal.
->>>>>>> uring
 func New(entries, cqEntries uint32) (*Ring, error) {
 	p := params{cqEntries: cqEntries, flags: setupCQSize | setupClamp | setupDisabled |
 		setupSubmitAll | setupSingleIssuer | setupDeferTaskrun | setupTaskrunFlag | setupNoSQArray}

@@ -37,14 +37,6 @@ func (r *Ring) slot() *SQE {
 	return s
 }
 
-<<<<<<< HEAD
-// Unsubmitted is how many operations are queued that the kernel has not taken yet.
-func (r *Ring) Unsubmitted() int {
-	return int(r.sqTail-atomic.LoadUint32(r.kSQHead)) + len(r.spilled)
-}
-
-=======
->>>>>>> uring
 // Unsubmitted is how many operations are queued that the kernel has not taken yet.
 func (r *Ring) Unsubmitted() int {
 	return int(r.sqTail-atomic.LoadUint32(r.kSQHead)) + len(r.spilled)

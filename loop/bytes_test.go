@@ -196,7 +196,7 @@ func TestForwardingAllocatesNothing(t *testing.T) {
 	for range 100 {
 		round()
 	}
-	if n := testing.AllocsPerRun(2000, round); n != 0 {
-		t.Errorf("%v allocations for each round", n)
+	if n := allocations(2000, round); n != 0 {
+		t.Errorf("%d allocations for each round", n)
 	}
 }

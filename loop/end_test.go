@@ -303,3 +303,25 @@ func TestWhatIsToBeReceivedAgainComesBeforeTheEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatWasSentBeforeCloseArrives(t *testing.T) {
+	for _, kind := range pairs {
+		t.Run(kind.name, func(t *testing.T) {
+			l := start(t, Options{})
+			fd, peer := kind.make(t)
+			p := pattern(10_000)
+			attach(t, l, fd, &handler{received: func(c *Conn, _ []byte) int {
+				c.Send(p[:4000])
+				c.Send(p[4000:])
+				c.Close()
+				return 1
+			}})
+			write(t, peer, []byte("x"))
+			b, err := io.ReadAll(peer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, b, p)
+		})
+	}
+}

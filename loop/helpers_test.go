@@ -239,6 +239,18 @@ func claim(t testing.TB, l *Loop, c *Conn) {
 	eventuallyOn(t, l, "it is claimed", func() bool { return c.Claim(l) })
 }
 
+// allocations is how many f makes each time, rounded down. testing.AllocsPerRun leaves
+// one processor, which a loop keeps for a while: others need one besides.
+func allocations(times int, f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range times {
+		f()
+	}
+	runtime.ReadMemStats(&after)
+	return (after.Mallocs - before.Mallocs) / uint64(times)
+}
+
 // refusesAll waits until nobody listens at an address any more.
 func refusesAll(t testing.TB, at net.Addr) {
 	t.Helper()

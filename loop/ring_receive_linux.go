@@ -23,10 +23,11 @@ const lateAtOnce = 32 << 10
 
 // incoming is what a ring knows of what is received.
 type incoming struct {
-	bufs    *uring.BufferRing
-	starved []*Conn // found no buffer
-	late    map[*Conn]*late
-	ripe    []*Conn // want what is in late
+	bufs      *uring.BufferRing
+	starved   []*Conn // found no buffer
+	shortages uint64  // how often that was so
+	late      map[*Conn]*late
+	ripe      []*Conn // want what is in late
 }
 
 // late is what has been received for a connection that did not want it any more:
@@ -98,6 +99,7 @@ func (r *ring) goesOn(c *Conn, e *completion) {
 	c.put(reading|cancelling, false)
 	if e.res == -int32(syscall.ENOBUFS) {
 		r.starved = append(r.starved, c)
+		r.shortages++
 	} else {
 		r.changes(c)
 	}

@@ -408,7 +408,7 @@ func TestTLSForwardingAllocatesLittle(t *testing.T) {
 		round()
 	}
 	// crypto/tls itself, on both sides, allocates a little for each record.
-	if n := testing.AllocsPerRun(1000, round); n > 10 {
+	if n := allocations(1000, round); n > 10 {
 		t.Errorf("%v allocations for each round", n)
 	}
 }

@@ -258,7 +258,7 @@ func (ck *checker) server(ctx context.Context, c *config.Config, d *config.Deman
 	if d.Open {
 		fmt.Fprintln(ck.out, "  and more where a database or user that is not named here gets a pool of its own")
 	}
-	limits, err := ck.firstAnswer(ctx, serverLogins(c, d, users))
+	limits, err := ck.serverLimits(ctx, c, d, users)
 	if err != nil {
 		fmt.Fprintf(ck.out, "warning: server %s: not compared with its max_connections: %s\n", name, err)
 		return
@@ -268,23 +268,3 @@ func (ck *checker) server(ctx context.Context, c *config.Config, d *config.Deman
 	}
 }
 
-// firstAnswer asks as each login in turn; the error is the first one's.
-func (ck *checker) firstAnswer(ctx context.Context, logins []serverLogin) (status.ServerLimits, error) {
-	var first error
-	for _, login := range logins {
-		limits, err := ck.ask(ctx, login)
-		if err == nil {
-			return limits, nil
-		}
-		if first == nil {
-			first = err
-		}
-		if unreachable(err) {
-			break
-		}
-	}
-	if first == nil {
-		first = errors.New("no user with a plain-text password is known")
-	}
-	return status.ServerLimits{}, first
-}

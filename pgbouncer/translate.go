@@ -27,8 +27,10 @@ type translator struct {
 	notes    []Note
 	refused  config.Problems // lines without which clients would be served in another way
 	problems config.Problems
-	asks     bool // some auth_user asks servers
-	comments int  // lines of comments in the file
+	// unfinished tells that the file was not read to its end.
+	unfinished bool
+	asks       bool // some auth_user asks servers
+	comments   int  // lines of comments in the file
 
 	top, defaults block
 	tables        []*block
@@ -37,7 +39,7 @@ type translator struct {
 // translate reads the file at path.
 func translate(path, folder string, read func(string) ([]byte, error)) *translator {
 	r := readINI(path, read)
-	t := &translator{path: path, folder: folder, set: map[string]string{}, problems: r.problems, comments: r.comments}
+	t := &translator{path: path, folder: folder, set: map[string]string{}, problems: r.problems, comments: r.comments, unfinished: len(r.problems) > 0}
 	t.tree.Path = path
 	entries := judge(r.items)
 	for _, v := range entries {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -182,6 +183,35 @@ func TestAFileMustSayWhereToListen(t *testing.T) {
 		}
 		if _, err := Load(path); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "listen_addr: there is nowhere to listen") {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestAllFaultsOfAFileAreToldAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "pgbouncer.ini")
+	for _, c := range []struct{ text, want string }{
+		{"[pgbouncer]\nlisten_addr = *\npool_mod = session\nauth_file = DIR/none\nauth_type = pam\nlisten_port = 99999\n",
+			`INI:3: unknown setting "pool_mod"; did you mean "pool_mode"?
+INI:4: auth_file: DIR/none: no such file or directory
+INI:5: auth_type: pgweir has no counterpart
+INI:6: listen_port: `},
+		{"[databases]\na = pool_mode=x host=' ' auth_dbname=none auth_user=u\n[pgbouncer]\nlisten_addr=*\n",
+			"INI:2: databases.a.auth_dbname: \nINI:2: databases.a.host: \nINI:2: databases.a.pool_mode: "},
+		// What follows from a fault is not told beside it.
+		{"[databases]\na = = \nb = auth_dbname=a auth_user=u\n[pgbouncer]\nlisten_addr=*\n", "INI:2: databases.a: "},
+		{"[pgbouncer]\nunix_socket_dir =\nmax_client_conn = x\n", `INI: listen_addr: there is nowhere to listen
+INI:3: max_client_conn: `},
+		// What was not read says nothing.
+		{"[pgbouncer]\nauth_file = DIR/none\nunix_socket_dir =\n%include DIR/none\n", "DIR/none: \nINI:4: %include: "},
+	} {
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(c.text, "DIR", dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(path)
+		want := strings.Split(strings.NewReplacer("INI", path, "DIR", dir).Replace(c.want), "\n")
+		if err == nil || !slices.EqualFunc(strings.Split(err.Error(), "\n"), want, strings.HasPrefix) {
+			t.Errorf("got\n%v\nwant\n%s", err, strings.Join(want, "\n"))
 		}
 	}
 }

@@ -44,9 +44,10 @@ func LoadDraft(path string) (*Loaded, error) {
 		return nil, fmt.Errorf("the current folder: %w", err)
 	}
 	var files []string
+	read := reading()
 	t := translate(path, folder, func(path string) ([]byte, error) {
 		files = append(files, path)
-		return readFile(path)
+		return read(path)
 	})
 	loaded := &Loaded{Process: t.process, Notes: t.notes, Files: files}
 	problems := append(t.problems, t.refused...)
@@ -109,7 +110,7 @@ func Import(path string) (*Imported, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the current folder: %w", err)
 	}
-	t := translate(path, folder, readFile)
+	t := translate(path, folder, reading())
 	return t.imported()
 }
 

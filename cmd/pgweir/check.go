@@ -279,4 +279,3 @@ func (ck *checker) server(ctx context.Context, c *config.Config, d *config.Deman
 		fmt.Fprintf(ck.out, "warning: server %s: %s\n", name, warning)
 	}
 }
-

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 
@@ -41,6 +42,12 @@ func newSource(path string) *source {
 func (s *source) load() (*config.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.mu.loads > 0 {
+		// What a pipe held has been read, and another reading would wait, or find nothing.
+		if info, err := os.Stat(s.mu.path); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: not a regular file: it cannot be read again", s.mu.path)
+		}
+	}
 	s.mu.loads++
 	s.mu.taken = fingerprintsOf(append(s.mu.files, s.mu.path))
 	c, loaded, err := readConfig(s.mu.path)

@@ -92,6 +92,8 @@ func TestWhatPgBouncerRefusesIsNamedWithItsLine(t *testing.T) {
 		{"[pgbouncer]\npool_mode = sessions", `a.ini:2: pool_mode: "sessions" is not known; it is one of session, transaction, statement`},
 		{"[pgbouncer]\nlog_connections = yes", `a.ini:2: log_connections: "yes" is not a whole number (what follows it on the line belongs to it, a comment too)`},
 		{"[pgbouncer]\nserver_lifetime = 1h", `a.ini:2: server_lifetime: "1h" is not a number of seconds (what follows it on the line belongs to it, a unit or a comment too)`},
+		{"[pgbouncer]\nmax_client_conn = -1", `a.ini:2: max_client_conn: -1 lets no client in, in PgBouncer neither; the least is 1`},
+		{"[pgbouncer]\nmax_client_conn = 0", `a.ini:2: max_client_conn: 0 lets no client in, in PgBouncer neither; the least is 1`},
 		{"[pgbouncer]\nunix_socket_mode = 777", `a.ini:2: unix_socket_mode: "777" is decimal, and so the mode 01411; octal digits begin with 0`},
 		{"[pgbouncer]\nauth_type = pam", `a.ini:2: auth_type: pgweir has no counterpart, and does not start without it. pam is refused, as it needs a C library.`},
 		{"[pgbouncer]\ndisable_pqexec = 1", `a.ini:2: disable_pqexec: pgweir has no counterpart, and does not start without it. pgweir has no way to forbid the simple protocol.`},
@@ -212,6 +214,24 @@ INI:3: max_client_conn: `},
 		want := strings.Split(strings.NewReplacer("INI", path, "DIR", dir).Replace(c.want), "\n")
 		if err == nil || !slices.EqualFunc(strings.Split(err.Error(), "\n"), want, strings.HasPrefix) {
 			t.Errorf("got\n%v\nwant\n%s", err, strings.Join(want, "\n"))
+		}
+	}
+}
+
+// A number below a setting's least is refused with the number that stands there, or taken
+// for the least, and never refused as another number.
+func TestANegativeNumberIsRefusedAsItStandsThereIfItIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pgbouncer.ini")
+	for i := range general {
+		s := &general[i]
+		if s.kind != kindNumber && s.kind != kindLoose {
+			continue
+		}
+		if err := os.WriteFile(path, []byte("[pgbouncer]\nlisten_addr = *\n"+s.name+" = -1\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); err != nil && !strings.Contains(err.Error(), "-1") {
+			t.Errorf("%s = -1: %v", s.name, err)
 		}
 	}
 }

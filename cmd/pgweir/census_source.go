@@ -67,7 +67,7 @@ func (d *directCensus) take(ctx context.Context) (*status.Census, []byte, error)
 	e.Census.Findings = d.judge.Judge(e)
 	if e.Err != nil {
 		err := fmt.Errorf("the server %s could not be asked: %w", e.Census.Server.Host, e.Err)
-		if !e.Census.Server.Local {
+		if !e.Census.Server.Local() {
 			return nil, nil, err // nothing was seen
 		}
 		e.Err = err

@@ -43,6 +43,9 @@ func newDirectCensus(dsn string) (*directCensus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--dsn: %w", err)
 	}
+	if err := checkDSN("--dsn", dsn); err != nil {
+		return nil, err
+	}
 	host := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 	target := census.Target{Host: host, Network: "tcp", Addr: host, ConnString: dsn}
 	if strings.HasPrefix(c.Host, "/") || strings.HasPrefix(c.Host, "@") {

@@ -182,7 +182,7 @@ func (t *translator) general(v *verdict) {
 	case err != nil:
 		t.problem(v.at, "%s: %v", s.name, err)
 	case s.name == "auth_type" && value == "pam":
-		t.refuse(&t.top, v.at, s, s.name, shown)
+		t.refuse(&t.top, v.at, s, s.name, shown, withoutPAM())
 	default:
 		t.put(&t.top, v.at, v.comments, s.target(), value, remark)
 	}
@@ -251,12 +251,20 @@ func (t *translator) without(b *block, at config.Place, s *setting, name, shown 
 			t.note(b, at, name, shown, Note{Text: sentence("Has no counterpart.", s.note), Moot: true})
 			return
 		}
-		t.refuse(b, at, s, name, shown)
+		t.refuse(b, at, s, name, shown, "")
 	}
 }
 
-func (t *translator) refuse(b *block, at config.Place, s *setting, name, shown string) {
-	text := sentence("Has no counterpart, and `pgweir serve pgbouncer.ini` refuses it.", s.note)
+// withoutPAM says what holds in a config.toml in which auth_type = pam has no place.
+func withoutPAM() string {
+	method, _ := config.DefaultOf("auth_type")
+	return "In the config.toml auth_type is " + method + ", its default: whose secret is in auth_file or in [users] logs in with the password, and nobody else."
+}
+
+// refuse takes a line without which clients would be served in another way; instead says
+// what holds in a config.toml.
+func (t *translator) refuse(b *block, at config.Place, s *setting, name, shown, instead string) {
+	text := sentence(sentence("Has no counterpart, and `pgweir serve pgbouncer.ini` refuses it.", s.note), instead)
 	t.note(b, at, name, shown, Note{Text: text})
 	t.refused = append(t.refused, config.Problem{File: at.File, Line: at.Line,
 		Text: name + ": " + sentence("pgweir has no counterpart, and does not start without it.", s.note)})

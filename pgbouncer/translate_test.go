@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pgweir/config"
 )
 
 // of translates a text as a.ini. The current folder is /srv.
@@ -95,7 +97,7 @@ func TestWhatPgBouncerRefusesIsNamedWithItsLine(t *testing.T) {
 		{"[pgbouncer]\nmax_client_conn = -1", `a.ini:2: max_client_conn: -1 lets no client in, in PgBouncer neither; the least is 1`},
 		{"[pgbouncer]\nmax_client_conn = 0", `a.ini:2: max_client_conn: 0 lets no client in, in PgBouncer neither; the least is 1`},
 		{"[pgbouncer]\nunix_socket_mode = 777", `a.ini:2: unix_socket_mode: "777" is decimal, and so the mode 01411; octal digits begin with 0`},
-		{"[pgbouncer]\nauth_type = pam", `a.ini:2: auth_type: pgweir has no counterpart, and does not start without it. pam is refused, as it needs a C library.`},
+		{"[pgbouncer]\nauth_type = pam", `a.ini:2: auth_type: pgweir has no counterpart, and does not start without it. pam is refused, as it needs a C library; ldap asks an LDAP server, as its modules often do.`},
 		{"[pgbouncer]\ndisable_pqexec = 1", `a.ini:2: disable_pqexec: pgweir has no counterpart, and does not start without it. pgweir has no way to forbid the simple protocol.`},
 		{"[pgbouncer]\n[databases]\npgbouncer = host=x", `a.ini:3: databases.pgbouncer: this name is the admin console's; no database can bear it`},
 		{"[pgbouncer]\n[databases]\na = hots=x", `a.ini:3: unknown setting "hots" in databases.a; did you mean "host"?`},
@@ -233,5 +235,23 @@ func TestANegativeNumberIsRefusedAsItStandsThereIfItIs(t *testing.T) {
 		if _, err := Load(path); err != nil && !strings.Contains(err.Error(), "-1") {
 			t.Errorf("%s = -1: %v", s.name, err)
 		}
+	}
+}
+
+func TestImportSaysWhatHoldsInThePlaceOfPAM(t *testing.T) {
+	im, err := of("[pgbouncer]\nauth_type = pam\n").imported()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse("config.toml", im.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "In the config.toml auth_type is " + c.AuthType + ", its default: whose secret is in auth_file or in [users] logs in with the password, and nobody else."
+	if len(im.Notes) != 1 || !strings.HasSuffix(im.Notes[0].Text, want) {
+		t.Errorf("%+v, want %s", im.Notes, want)
+	}
+	if text := strings.ReplaceAll(string(im.Text), "\n#    ", " "); !strings.Contains(text, want) {
+		t.Errorf("it is not in\n%s", im.Text)
 	}
 }

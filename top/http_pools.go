@@ -13,7 +13,7 @@ import (
 func decodePools(data []byte) ([]status.Pool, *Savings, error) {
 	var in struct {
 		Savings savings
-		Pools *[]struct {
+		Pools   *[]struct {
 			Database             string  `json:"database"`
 			User                 string  `json:"user"`
 			Mode                 string  `json:"mode"`

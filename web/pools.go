@@ -17,7 +17,7 @@ type pools struct {
 	DurationBounds []float64 `json:"duration_bounds"`
 	// Savings are those of all pools, of the same moment.
 	Savings savings `json:"savings"`
-	Pools          []pool    `json:"pools"`
+	Pools   []pool  `json:"pools"`
 }
 
 type pool struct {

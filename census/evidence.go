@@ -17,7 +17,7 @@ func (r *Reader) census(now time.Time, a *answer, ours map[int]status.Backend, r
 	c := &status.Census{
 		At: now,
 		Server: status.CensusServer{
-			Version: r.facts.version, Host: r.target.Host, Local: r.table != nil, Standby: r.facts.standby,
+			Version: r.facts.version, Host: r.target.Host, Where: r.whereabouts(), Standby: r.facts.standby,
 		},
 		Postmaster: status.Postmaster{Alive: reaches},
 	}

@@ -62,6 +62,7 @@ type Reader struct {
 	facts  facts     // as last told, with the limits
 	asked  time.Time // when the limits were told
 	table  *table    // nil: not of this machine, or not found yet
+	out    bool      // it was looked for on this machine, and is not there
 	memory budget
 	// backend is our own, in the table; zero if the table was not found by it.
 	backend proctable.Process
@@ -187,7 +188,7 @@ func (r *Reader) locateByBackend(a *answer) {
 	r.backend = proctable.Process{}
 	i := slices.IndexFunc(a.rows, func(p row) bool { return p.pid == r.facts.pid })
 	if i < 0 || !isHere(conn.PgConn().Conn().RemoteAddr()) {
-		r.table = nil
+		r.table, r.out = nil, true
 		return
 	}
 	backend, pm, ok := byBackend(self{
@@ -195,7 +196,7 @@ func (r *Reader) locateByBackend(a *answer) {
 		port: portOf(conn.PgConn().Conn().LocalAddr()), began: a.rows[i].begun, cluster: r.facts.cluster,
 	})
 	if !ok {
-		r.table = nil
+		r.table, r.out = nil, true
 		return
 	}
 	if r.table == nil || !same(r.table.postmaster, pm) {
@@ -219,18 +220,41 @@ func (r *Reader) knock(ctx context.Context, answered bool) bool {
 		defer conn.Close()
 	}
 	if t := r.table; t == nil || !t.lives() {
-		if err == nil && isHere(conn.RemoteAddr()) {
-			pm, ok := byPeer(conn)
-			if !ok {
-				pm, ok = bySeeds(r.seeds())
-			}
-			if ok {
-				r.table = newTable(pm, &r.memory)
-				r.facts = facts{} // they were another server's, or this one's before it began anew
-			}
+		if err == nil {
+			r.seek(conn)
 		}
 	}
 	return answered || err == nil
+}
+
+// seek looks for the postmaster behind a connection. Without a process to find it by,
+// nobody knows where it is.
+func (r *Reader) seek(conn net.Conn) {
+	if !isHere(conn.RemoteAddr()) {
+		r.out = true
+		return
+	}
+	pm, ok := byPeer(conn)
+	if !ok {
+		seeds := r.seeds()
+		pm, ok = bySeeds(seeds)
+		r.out = len(seeds) > 0
+	}
+	if ok {
+		r.table = newTable(pm, &r.memory)
+		r.facts = facts{} // they were another server's, or this one's before it began anew
+	}
+}
+
+// whereabouts are what has been found out by now.
+func (r *Reader) whereabouts() status.Whereabouts {
+	switch {
+	case r.table != nil:
+		return status.Here
+	case r.out:
+		return status.Elsewhere
+	}
+	return status.Unlocated
 }
 
 func (r *Reader) seeds() []int {

@@ -124,7 +124,7 @@ func TestAReaderKeepsOneConnectionAndOpensAnotherWhenItIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := r.Read(t.Context(), nil)
-	if c := e.Census; e.Err == nil || e.Reaches || !c.Server.Local || c.Postmaster.Alive || c.Postmaster.PID != first.Census.Postmaster.PID ||
+	if c := e.Census; e.Err == nil || e.Reaches || !c.Server.Local() || c.Postmaster.Alive || c.Postmaster.PID != first.Census.Postmaster.PID ||
 		len(c.Processes) != 0 || c.Server.Version == "" || !e.Started.Equal(first.Started) {
 		t.Errorf("stopped: %+v %+v", e, c)
 	}
@@ -224,7 +224,7 @@ func TestWithoutALoginTheProcessTableTells(t *testing.T) {
 			return true
 		})
 		c := e.Census
-		if e.Asked || e.Err != nil || !e.Reaches || !c.Server.Local || c.Postmaster.PID != pg.PID() || !c.Postmaster.Alive || c.Limits != nil || c.Server.Version != "" {
+		if e.Asked || e.Err != nil || !e.Reaches || !c.Server.Local() || c.Postmaster.PID != pg.PID() || !c.Postmaster.Alive || c.Limits != nil || c.Server.Version != "" {
 			t.Errorf("%s: %+v %+v", name, e, c)
 			continue
 		}
@@ -238,9 +238,12 @@ func TestWithoutALoginTheProcessTableTells(t *testing.T) {
 		}
 	}
 	// What is no backend of PostgreSQL's leads nowhere, and so does nothing.
-	for _, seeds := range []func() []int{nil, func() []int { return []int{os.Getpid()} }, func() []int { return []int{pid, os.Getpid()} }} {
-		e := newReader(t, Target{Host: "x", Network: "tcp", Addr: addr(pg), Seeds: seeds}).Read(t.Context(), nil)
-		if e.Census.Server.Local || len(e.Census.Processes) != 0 || !e.Reaches || !e.Census.Postmaster.Alive {
+	for _, c := range []struct {
+		seeds []int
+		where status.Whereabouts
+	}{{nil, status.Unlocated}, {[]int{os.Getpid()}, status.Elsewhere}, {[]int{pid, os.Getpid()}, status.Elsewhere}} {
+		e := newReader(t, Target{Host: "x", Network: "tcp", Addr: addr(pg), Seeds: func() []int { return c.seeds }}).Read(t.Context(), nil)
+		if e.Census.Server.Where != c.where || len(e.Census.Processes) != 0 || !e.Reaches || !e.Census.Postmaster.Alive {
 			t.Errorf("%+v", e.Census)
 		}
 	}
@@ -285,7 +288,7 @@ func TestARefusedLoginIsNotTriedAllTheTime(t *testing.T) {
 		r := newReader(t, target)
 		for range 3 {
 			e := r.Read(t.Context(), nil)
-			if e.Code != code || e.Err == nil || !e.Reaches || e.Role != "census" || e.Census.Server.Local || len(e.Census.Processes) != 0 {
+			if e.Code != code || e.Err == nil || !e.Reaches || e.Role != "census" || e.Census.Server.Local() || len(e.Census.Processes) != 0 {
 				t.Errorf("%s: %+v", code, e)
 			}
 			if text := e.Err.Error(); text != "no, and no (SQLSTATE "+code+")" {

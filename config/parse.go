@@ -20,7 +20,12 @@ const maxConfigBytes = 4 << 20
 
 // Load reads the file at path, the auth_file and the TLS files that it names.
 // The error is Problems if the file could be read.
-func Load(path string) (*Config, error) {
+func Load(path string) (*Config, error) { return whole(LoadDraft(path)) }
+
+// LoadDraft is Load, but has a configuration beside Problems too, nil only if the file is
+// not TOML: for who looks for more faults in the files that it names. Settings that are
+// at fault have their defaults in it.
+func LoadDraft(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, reason(err))
@@ -30,7 +35,15 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, reason(err))
 	}
-	return Parse(path, data)
+	return parse(path, data)
+}
+
+// whole is a configuration without faults.
+func whole(c *Config, err error) (*Config, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // reason is err without the operation and path that package os puts before it.
@@ -45,7 +58,9 @@ func reason(err error) error {
 // Parse reads data as the file at path: path stands in messages, and relative
 // paths in data start at its folder. The files that data names are read. The
 // error is always Problems.
-func Parse(path string, data []byte) (*Config, error) {
+func Parse(path string, data []byte) (*Config, error) { return whole(parse(path, data)) }
+
+func parse(path string, data []byte) (*Config, error) {
 	if len(data) > maxConfigBytes {
 		return nil, Problems{{File: path, Text: fmt.Sprintf("larger than %d bytes", maxConfigBytes)}}
 	}
@@ -63,7 +78,7 @@ func Parse(path string, data []byte) (*Config, error) {
 	return c, err
 }
 
-// read makes a configuration of what TOML gave.
+// read makes a configuration of what TOML gave. There is one beside an error too.
 func read(path string, tree map[string]any, lines lineIndex) (*Config, error) {
 	p := &parser{
 		config: &Config{Path: path, Databases: map[string]*Database{}, Users: map[string]*User{}},
@@ -74,7 +89,7 @@ func read(path string, tree map[string]any, lines lineIndex) (*Config, error) {
 	p.config.lines, p.config.tree = p.lines, &treeOf{tree}
 	if len(p.problems) > 0 {
 		p.problems.Sort()
-		return nil, p.problems
+		return p.config, p.problems
 	}
 	return p.config, nil
 }

@@ -52,6 +52,11 @@ func (t *Tree) note(place Place, path []string) {
 
 // FromTree reads a configuration as Parse does. The error is always Problems.
 func FromTree(t *Tree) (*Config, error) {
+	return whole(DraftFromTree(t))
+}
+
+// DraftFromTree is to FromTree what LoadDraft is to Load.
+func DraftFromTree(t *Tree) (*Config, error) {
 	return read(t.Path, t.Values, t.places)
 }
 

@@ -18,6 +18,11 @@ func (s *session) act(p *plan) error {
 	if p.issued != "" {
 		s.ctl.Issued(p.issued)
 	}
+	if p.target != "" {
+		if e := s.ctl.Unnamed(p.target); e != nil {
+			s.out = wire.AppendNotice(s.out, e)
+		}
+	}
 	switch {
 	case p.run != nil:
 		return p.run(s.ctl)

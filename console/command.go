@@ -31,6 +31,7 @@ type plan struct {
 	run    func(Control) error                                       // what it does; nil if nothing
 	wait   func(context.Context, Control, func(notice string)) error // in place of run: what it does, and may wait for
 	limit  time.Duration                                             // of wait; 0 for none
+	target string                                                    // the database that it is about; "" for none or all
 	issued string                                                    // what Control.Issued is told; "" for nothing
 	code   string                                                    // SQLSTATE of an error of run that brings none
 	notice *wire.Error                                               // goes ahead of the CommandComplete

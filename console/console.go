@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pgweir/status"
+	"pgweir/wire"
 )
 
 // Access is what a client of the console may do.
@@ -67,6 +68,9 @@ type Control interface {
 // a cancel request, context.DeadlineExceeded for a limit of the command's own, and any
 // other for a client that has gone.
 type Restrain interface {
+	// Unnamed is a notice about a database that only [databases."*"] stands for, and that
+	// nobody uses: a slip, perhaps. Nil for any other.
+	Unnamed(database string) *wire.Error
 	// Pause waits until the servers have no backend of the database any more. Meanwhile
 	// it tells who holds it up, on the caller's goroutine. A pause that is given up is
 	// undone, but for one whose client has gone, which goes on.

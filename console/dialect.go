@@ -34,11 +34,27 @@ func (s *session) plan(st statement) (plan, error) {
 			return p, err
 		}
 	}
-	if s.speaks == pgbouncers && p.there != nil {
-		p.table = p.there
+	if s.speaks == pgbouncers {
+		p.table = p.asTheirs()
 	}
 	return p, nil
 }
+
+// asTheirs is what a plan shows as PgBouncer has it, nil if it shows nothing.
+func (p *plan) asTheirs() table {
+	switch {
+	case p.there != nil:
+		return theirTable{p.there}
+	case p.table != nil:
+		return theirTable{p.table}
+	}
+	return nil
+}
+
+// theirTable is a table in which the console has one name, as in PgBouncer.
+type theirTable struct{ table }
+
+func (t theirTable) read(s *status.Snapshot) result { return t.table.read(s.AsTheirs()) }
 
 // told is an error as the client gets it. PgBouncer's console has one SQLSTATE for
 // all of them but that of a failed RELOAD, and pgcli takes no other for an answer.

@@ -73,6 +73,7 @@ func TestTheDatabaseChoosesTheDialect(t *testing.T) {
 		{Admin, "kill_client x", "08P01", "22023"},
 		{Stats, "reload", "08P01", "42501"},
 		{Stats, "show fds", "08P01", "42501"},
+		{Stats, "show state", "[active|yes];[paused|no];[suspended|no];SHOW", "[active|yes];[paused|no];[suspended|no];[ready|yes];SHOW"},
 		// Either has the tables of pgweir's own.
 		{Stats, "show pins", "SHOW", "SHOW"},
 	} {
@@ -84,6 +85,17 @@ func TestTheDatabaseChoosesTheDialect(t *testing.T) {
 			if got != want {
 				t.Errorf("%s on %s: %s, want %s", c.text, database, got, want)
 			}
+		}
+	}
+}
+
+func TestOnDatabasePgbouncerTheConsoleHasOnePool(t *testing.T) {
+	for _, table := range []string{"pools", "stats"} {
+		if got := ask(t, "pgweir", Admin, "show "+table); !strings.Contains(got, "pgweir|") {
+			t.Errorf("%s on pgweir: %s", table, got)
+		}
+		if got := ask(t, "pgbouncer", Admin, "show "+table); strings.Contains(got, "pgweir|") || !strings.Contains(got, "pgbouncer|") {
+			t.Errorf("%s on pgbouncer: %s", table, got)
 		}
 	}
 }

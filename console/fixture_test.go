@@ -118,6 +118,13 @@ func (c *fakeControl) ReconnectClients(database string, spread time.Duration) (i
 	return 7, c.firm("ReconnectClients", database)
 }
 
+func (c *fakeControl) Unnamed(database string) *wire.Error {
+	if database != "any" {
+		return nil
+	}
+	return &wire.Error{Severity: "NOTICE", Code: "00000", Message: "nobody uses any", Hint: "Perhaps you mean app."}
+}
+
 func (c *fakeControl) firm(what, database string) error {
 	c.note("%s %q", what, database)
 	if database == "none" {

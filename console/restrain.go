@@ -78,7 +78,7 @@ func (t target) issued(command, word string) string {
 func planPause(st statement) (plan, error) {
 	t, err := planTarget(st, "within")
 	return plan{
-		tag: "PAUSE", issued: t.issued("PAUSE", "WITHIN"), limit: t.time, code: wire.CodeProtocolViolation,
+		tag: "PAUSE", issued: t.issued("PAUSE", "WITHIN"), limit: t.time, target: t.database, code: wire.CodeProtocolViolation,
 		wait: func(ctx context.Context, c Control, tell func(string)) error { return c.Pause(ctx, t.database, tell) },
 	}, err
 }
@@ -86,7 +86,7 @@ func planPause(st statement) (plan, error) {
 func planWaitClose(st statement) (plan, error) {
 	t, err := planTarget(st, "")
 	return plan{
-		tag: "WAIT_CLOSE", issued: t.issued("WAIT_CLOSE", ""), code: wire.CodeProtocolViolation,
+		tag: "WAIT_CLOSE", issued: t.issued("WAIT_CLOSE", ""), target: t.database, code: wire.CodeProtocolViolation,
 		wait: func(ctx context.Context, c Control, _ func(string)) error { return c.WaitClose(ctx, t.database) },
 	}, err
 }
@@ -115,7 +115,7 @@ func planEnable(st statement) (plan, error) { return planOne(st, "ENABLE", Contr
 func planFirm(st statement, tag string, do func(Control, string) error) (plan, error) {
 	t, err := planTarget(st, "")
 	return plan{
-		tag: tag, issued: t.issued(tag, ""), code: wire.CodeProtocolViolation,
+		tag: tag, issued: t.issued(tag, ""), target: t.database, code: wire.CodeProtocolViolation,
 		run: func(c Control) error { return do(c, t.database) },
 	}, err
 }
@@ -131,7 +131,7 @@ func planOne(st statement, tag string, do func(Control, string) error) (plan, er
 func planReconnectClients(st statement) (plan, error) {
 	t, err := planTarget(st, "over")
 	return plan{
-		tag: "RECONNECT_CLIENTS", issued: t.issued("RECONNECT_CLIENTS", "OVER"), code: wire.CodeProtocolViolation,
+		tag: "RECONNECT_CLIENTS", issued: t.issued("RECONNECT_CLIENTS", "OVER"), target: t.database, code: wire.CodeProtocolViolation,
 		wait: func(_ context.Context, c Control, tell func(string)) error {
 			n, err := c.ReconnectClients(t.database, t.time)
 			if err == nil {

@@ -181,7 +181,7 @@ var tables = []struct {
 	{"config", configTable, pgbouncerConfig},
 	{"certificates", certificatesTable, nil},
 	{"version", ours.versionTable(), pgbouncers.versionTable()},
-	{"state", stateTable, nil},
+	{"state", stateTable, pgbouncerState},
 	{"mem", memTable, nil},
 	{"fds", fdsTable, nil},
 	{"dns_hosts", dnsHostsTable, nil},

@@ -155,12 +155,13 @@ var certificatesTable = view[certificateRow]{
 // pair is a row of SHOW STATE.
 type pair struct{ key, value string }
 
-// stateTable is SHOW STATE. As in PgBouncer, a database that is paused by its name does
-// not count.
+// stateTable is SHOW STATE: PgBouncer's rows, and whether clients can be served, as
+// /readyz says it.
 var stateTable = view[pair]{
-	rows: func(s *status.Snapshot) (rows []pair) {
-		for _, m := range []status.Mode{status.Active, status.Paused, status.Suspended} {
-			rows = append(rows, pair{string(m), yesOrNo(s.Mode == m)})
+	rows: func(s *status.Snapshot) []pair {
+		rows := append(modes(s), pair{"ready", yesOrNo(s.Ready)})
+		if !s.Ready {
+			rows = append(rows, pair{"not_ready_because", readable(s.NotReady)})
 		}
 		return rows
 	},
@@ -168,6 +169,17 @@ var stateTable = view[pair]{
 		text("key", func(p *pair) string { return p.key }),
 		text("value", func(p *pair) string { return p.value }),
 	},
+}
+
+var pgbouncerState = stateTable.of(modes)
+
+// modes are the rows of PgBouncer's. As there, a database that is paused by its name does
+// not count.
+func modes(s *status.Snapshot) (rows []pair) {
+	for _, m := range []status.Mode{status.Active, status.Paused, status.Suspended} {
+		rows = append(rows, pair{string(m), yesOrNo(s.Mode == m)})
+	}
+	return rows
 }
 
 func yesOrNo(b bool) string {

@@ -32,7 +32,7 @@ func healthy(at int) Evidence {
 	e := Evidence{
 		Census: &status.Census{
 			At:         second(at),
-			Server:     status.CensusServer{Version: "17.2", Host: "127.0.0.1:5432", Local: true},
+			Server:     status.CensusServer{Version: "17.2", Host: "127.0.0.1:5432", Where: status.Here},
 			Postmaster: status.Postmaster{PID: pmPID, Alive: true},
 			Limits:     &status.ServerLimits{MaxConnections: 100, SuperuserReserved: 3},
 		},
@@ -110,7 +110,7 @@ func (e *Evidence) down() {
 
 // remote takes away what only the process table tells.
 func (e *Evidence) remote() {
-	e.Census.Server.Local, e.Census.Postmaster.PID, e.OSStates = false, 0, nil
+	e.Census.Server.Where, e.Census.Postmaster.PID, e.OSStates = status.Elsewhere, 0, nil
 	if e.Census.Processes != nil {
 		e.remove(pmPID)
 	}

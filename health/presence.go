@@ -48,7 +48,7 @@ func (j *Judge) missing(r *reading) {
 	}
 	x := &j.expected
 	// pg_is_in_recovery only comes with an answer.
-	now := view{local: r.Census.Server.Local, standby: r.Census.Server.Standby || startup}
+	now := view{local: r.Census.Server.Local(), standby: r.Census.Server.Standby || startup}
 	if x.seen == nil || x.view != now {
 		*x = expected{view: now, seen: map[string]bool{}}
 	}

@@ -49,7 +49,7 @@ func arbitrary(next choices, at time.Time, before Evidence) Evidence {
 	if next(50) == 1 {
 		return e
 	}
-	e.Census = &status.Census{At: at, Server: status.CensusServer{Local: next(2) == 0, Standby: next(8) == 1}}
+	e.Census = &status.Census{At: at, Server: status.CensusServer{Where: status.Whereabouts(next(3)), Standby: next(8) == 1}}
 	if next(6) == 1 {
 		e.Code = someCodes[next(len(someCodes))]
 		e.Err = fmt.Errorf("FATAL: in recovery mode (SQLSTATE %s)", e.Code)

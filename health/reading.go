@@ -62,7 +62,7 @@ func (r *reading) ago(t time.Time) time.Duration { return max(0, r.at.Sub(t)) }
 // kindsKnown tells whether the census names the kinds of all background
 // processes, so that one that it does not name is not there.
 func (r *reading) kindsKnown() bool {
-	return len(r.Census.Processes) > 0 && (r.answered && r.Privileged || r.Census.Server.Local && !r.unnamed)
+	return len(r.Census.Processes) > 0 && (r.answered && r.Privileged || r.Census.Server.Local() && !r.unnamed)
 }
 
 // kinds are the pids of the server's processes by kind, in the census's order.

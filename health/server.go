@@ -34,7 +34,7 @@ func (j *Judge) identify(r *reading) {
 		started = r.Started
 	}
 	pid := 0
-	if m := r.Census.Postmaster; r.Census.Server.Local && m.Alive {
+	if m := r.Census.Postmaster; r.Census.Server.Local() && m.Alive {
 		pid = m.PID
 	}
 	r.identified = pid != 0 || !started.IsZero()
@@ -89,7 +89,7 @@ func (j *Judge) reach(r *reading) {
 	}
 	m := r.Census.Postmaster
 	switch {
-	case r.Census.Server.Local && !m.Alive && silent && !reaches && (m.PID != 0 || j.server.pid != 0):
+	case r.Census.Server.Local() && !m.Alive && silent && !reaches && (m.PID != 0 || j.server.pid != 0):
 		pid := m.PID
 		if pid == 0 {
 			pid = j.server.pid
@@ -145,7 +145,7 @@ func (r *reading) unreachable() string {
 }
 
 func (r *reading) unreachableAdvice() string {
-	if m := r.Census.Postmaster; r.Census.Server.Local && m.Alive {
+	if m := r.Census.Postmaster; r.Census.Server.Local() && m.Alive {
 		return fmt.Sprintf("Its postmaster (pid %d) lives: look at its state (ps -o stat,wchan -p %d) and into its log.", m.PID, m.PID)
 	}
 	return "Check that PostgreSQL runs there, that it listens on this address and port, and the network between."

@@ -89,6 +89,39 @@ func TestHealthKnowsAPgweirWithoutHTTPByItsPort(t *testing.T) {
 	healthIs(t, "listens nowhere", "-c", writeConfig(t, quiet+"unix_socket_dir = ''\nlisten_addr = ''\n[databases.a]\n"))
 }
 
+func TestHealthWithoutHTTPKnowsWhetherPostgreSQLIsThere(t *testing.T) {
+	t.Parallel()
+	pg := startCluster(t, cluster.Options{})
+	w := startWeir(t, weirOptions{Cluster: pg, Top: "http_listen = ''\n", Database: "host = '127.0.0.1'"})
+	eventually(t, "PostgreSQL has been reached", func() bool {
+		out, code := pgweir(t, "health", "-c", w.ConfigPath())
+		return code == 0 && strings.Contains(out, "ok: clients can be served")
+	})
+	if err := pg.Stop(cluster.Fast); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "PostgreSQL is missed", func() bool {
+		out, code := pgweir(t, "health", "-c", w.ConfigPath())
+		return code == 1 && strings.Contains(out, "not ready: ")
+	})
+	healthIs(t, "ok", "-c", w.ConfigPath(), "--live")
+	if log := w.Log(); strings.Contains(log, "client connected") || strings.Contains(log, "client disconnected") {
+		t.Errorf("the log tells of health: %s", log)
+	}
+}
+
+func TestHealthNamesWhatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	with, without := startWeir(t, weirOptions{}), startWeir(t, weirOptions{Top: "http_listen = ''\n"})
+	url := with.HTTP("")
+	for _, w := range []*weir{with, without} {
+		w.Signal(t, syscall.SIGSTOP)
+		defer w.Signal(t, syscall.SIGCONT)
+	}
+	healthIs(t, "no pgweir answers at "+url+" within 500ms", "--url", url, "--timeout", "500ms")
+	healthIs(t, "no pgweir answers at "+without.SocketPath()+" within 500ms", "-c", without.ConfigPath(), "--timeout", "500ms")
+}
+
 func TestSystemdsWatchdogHearsOfAProgramThatWorks(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -40,6 +40,31 @@ func TestWrongCommandsOfTheConsoleAreRefusedAsByPgBouncer(t *testing.T) {
 	servedWithin(t, connect(t, w.DSN()), patience)
 }
 
+// PgBouncer registers such a database in silence.
+func TestANoticeTellsThatACommandNamesADatabaseThatOnlyTheStarStandsFor(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Tables: "[databases.'*']\nhost = '127.0.0.1'\nport = 1\n"})
+	console := connectHearing(t, w.Console())
+	const told = `is configured, and nobody uses one: [databases."*"] stands for it`
+	for _, sql := range []string{"PAUSE a1", "KILL a2", "RECONNECT a3", "WAIT_CLOSE a4", "DISABLE a5", "ENABLE a6", "RECONNECT_CLIENTS a7"} {
+		must(t, console.Conn, sql)
+		_, database, _ := strings.Cut(sql, " ")
+		console.Said(t, "no database "+database+" "+told)
+	}
+	fails(t, console.Conn, "RESUME a8", "08P01", "database a8 is not paused")
+	console.Said(t, "no database a8 "+told)
+	for _, sql := range []string{"RESUME a1", "ENABLE a5", "RECONNECT " + w.DB} { // it is known of these
+		must(t, console.Conn, sql)
+	}
+	must(t, console.Conn, "PAUSE a9")
+	console.Said(t, "a9")
+	console.mu.Lock()
+	defer console.mu.Unlock()
+	if n := strings.Count(strings.Join(console.said, "\n"), told); n != 9 {
+		t.Errorf("%d times: %q", n, console.said)
+	}
+}
+
 func TestADisabledDatabaseRefusesNewClients(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{})

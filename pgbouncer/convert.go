@@ -48,6 +48,9 @@ func (t *translator) convertSeconds(s *setting, v float64) (any, string, error) 
 
 func (t *translator) convertNumber(s *setting, text string, n int64) (any, string, error) {
 	given, remark := n, ""
+	if s.name == "max_client_conn" && n < 1 {
+		return nil, "", fmt.Errorf("%d lets no client in, in PgBouncer neither; the least is 1", n)
+	}
 	switch {
 	case s.none != 0 && n <= 0:
 		n, remark = s.none, fmt.Sprintf("%d is no limit in PgBouncer", given)

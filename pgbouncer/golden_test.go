@@ -20,7 +20,7 @@ import (
 
 // fromTestdata reads files of testdata, as if it were the current folder.
 func fromTestdata(path string) ([]byte, error) {
-	return readFile(filepath.Join("testdata", filepath.Base(path)))
+	return config.ReadFile(filepath.Join("testdata", filepath.Base(path)), maxFileBytes)
 }
 
 // importTestdata makes a config.toml of a file of testdata. The current folder is /srv.

@@ -238,13 +238,21 @@ func (s *scanner) key() (string, bool) {
 	return key, true
 }
 
-// readFile reads a file of any kind, a pipe too, as PgBouncer does.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, config.Reason(err)
+// reading gives a function for readINI. The first file may be of any kind, a pipe too, as
+// in PgBouncer. What it includes must be regular files: others would stop a reload.
+func reading() func(path string) ([]byte, error) {
+	included := false
+	return func(path string) ([]byte, error) {
+		if included {
+			return config.ReadFile(path, maxFileBytes)
+		}
+		included = true
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, config.Reason(err)
+		}
+		defer f.Close()
+		data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+		return data, config.Reason(err)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	return data, config.Reason(err)
 }

@@ -3,7 +3,10 @@ package pgbouncer
 import (
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -87,6 +90,29 @@ func TestAnIncludedFileThatIsMissingIsNamed(t *testing.T) {
 	want := "b.ini: file does not exist\na.ini:3: %include: b.ini cannot be read\n"
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestAnIncludedFileMustBeRegular(t *testing.T) {
+	dir := t.TempDir()
+	pipe, path := filepath.Join(dir, "pipe"), filepath.Join(dir, "a.ini")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, included := range []string{pipe, dir, "/dev/zero"} {
+		if err := os.WriteFile(path, []byte("[pgbouncer]\n\n%include "+included+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := included + ": not a regular file\n" + path + ":3: %include: " + included + " cannot be read"
+		for name, load := range map[string]func() error{
+			"Load":   func() error { _, err := Load(path); return err },
+			"Import": func() error { _, err := Import(path); return err },
+		} {
+			err := load()
+			if err == nil || sortedLines(strings.Split(err.Error(), "\n")) != sortedLines(strings.Split(want, "\n")) {
+				t.Errorf("%s: got\n%v\nwant\n%s", name, err, want)
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"pgweir/config"
 )
@@ -28,27 +29,70 @@ var errNowhere = errors.New("there is nowhere to listen: it and unix_socket_dir 
 // Load reads the file at path and all that it names. As in PgBouncer, relative paths
 // start at the current folder. The error is config.Problems, unless that folder has gone.
 func Load(path string) (*Loaded, error) {
+	loaded, err := LoadDraft(path)
+	if err != nil {
+		return nil, err
+	}
+	return loaded, nil
+}
+
+// LoadDraft is to Load what config.LoadDraft is to config.Load. There is no configuration
+// if the file was not read to its end.
+func LoadDraft(path string) (*Loaded, error) {
 	folder, err := os.Getwd()
 	if err != nil {
 		return nil, fmt.Errorf("the current folder: %w", err)
 	}
 	var files []string
+	read := reading()
 	t := translate(path, folder, func(path string) ([]byte, error) {
 		files = append(files, path)
-		return readFile(path)
+		return read(path)
 	})
-	if problems := append(t.problems, t.refused...); len(problems) > 0 {
+	loaded := &Loaded{Process: t.process, Notes: t.notes, Files: files}
+	problems := append(t.problems, t.refused...)
+	if !t.unfinished {
+		loaded.Config, err = config.DraftFromTree(&t.tree)
+		problems = append(problems, t.besides(problems, loaded.Config, err)...)
+	}
+	if len(problems) > 0 {
 		problems.Sort()
-		return nil, problems
+		return loaded, problems
 	}
-	c, err := config.FromTree(&t.tree)
-	if err != nil {
-		return nil, err
+	return loaded, nil
+}
+
+// besides are the problems of what the file has come to, without those that are there only
+// because what has a known problem is not.
+func (t *translator) besides(known config.Problems, c *config.Config, err error) (more config.Problems) {
+	var found config.Problems
+	if !errors.As(err, &found) && len(c.ListenAddr) == 0 && c.UnixSocketDir == "" {
+		found = config.Problems{c.Fault(errNowhere, "listen_addr")}
 	}
-	if len(c.ListenAddr) == 0 && c.UnixSocketDir == "" {
-		return nil, config.Problems{c.Fault(errNowhere, "listen_addr")}
+	for _, p := range found {
+		if !slices.ContainsFunc(known, func(k config.Problem) bool { return explains(&k, &p) }) {
+			more = append(more, p)
+		}
 	}
-	return &Loaded{Config: c, Process: t.process, Notes: t.notes, Files: files}, nil
+	return more
+}
+
+// explains tells whether a problem may be why there is another one: that has the name of
+// its setting too, and of its database or user.
+func explains(known, other *config.Problem) bool {
+	name, _, _ := strings.Cut(known.Text, ":")
+	table, setting := "", name
+	if at := strings.LastIndexByte(name, '.'); at >= 0 {
+		table, setting = name[:at], name[at+1:]
+	}
+	if slices.Contains(sections, table) { // the whole entry is at fault
+		return strings.Contains(other.Text, name)
+	}
+	if s := find(general, setting); s != nil && table == "" {
+		setting = s.target()
+	}
+	words := strings.FieldsFunc(other.Text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.Contains(other.Text, table) && slices.Contains(words, setting)
 }
 
 // Imported is a pgbouncer.ini as a config.toml.
@@ -66,7 +110,7 @@ func Import(path string) (*Imported, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the current folder: %w", err)
 	}
-	t := translate(path, folder, readFile)
+	t := translate(path, folder, reading())
 	return t.imported()
 }
 
@@ -92,7 +136,7 @@ func Is(path string) bool {
 		return false
 	}
 	data, err := config.ReadFile(path, maxFileBytes)
-	return err == nil && sign.Match(bytes.ReplaceAll(data, []byte(""), nil))
+	return err == nil && sign.Match(bytes.ReplaceAll(data, []byte("\r"), nil))
 }
 
 // Explain has problems with names of PgBouncer's say what pgweir has in their place.

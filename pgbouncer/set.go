@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"pgweir/config"
 )
 
 // Setting is a general setting of PgBouncer's as pgweir has it, by name and by value, for
@@ -19,6 +21,8 @@ func Setting(name, value string) (ownName, ownValue string, err error) {
 	switch {
 	case s.fate >= process:
 		return "", "", errors.New("\"" + name + "\" cannot be set: " + counterpart("", name))
+	case err != nil && s.kind == kindFlag && !isBool(value):
+		return "", "", fmt.Errorf("%s: must be 1 or 0, not %s", name, config.Quote(value))
 	case err != nil:
 		return s.target(), value, nil // as pgweir writes it, or wrong in either way
 	case s.name == "auth_type" && parsed == "pam":
@@ -37,6 +41,12 @@ func Setting(name, value string) (ownName, ownValue string, err error) {
 		return "", "", fmt.Errorf("\"%s\": %w", name, err)
 	}
 	return s.target(), written(converted), nil
+}
+
+// isBool tells whether a text is a boolean as pgweir writes it.
+func isBool(text string) bool {
+	_, err := strconv.ParseBool(text)
+	return err == nil
 }
 
 // written is a value of convert's as one would write it, without quotes.

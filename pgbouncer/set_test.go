@@ -55,3 +55,13 @@ func TestEverySettingMayBeSetToItsDefault(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsNoBooleanIsRefusedInPgBouncersWords(t *testing.T) {
+	for value, good := range map[string]bool{"0": true, "1": true, "2": true, "true": true, "false": true, "on": false, "maybe": false} {
+		_, _, err := Setting("log_connections", value)
+		want := `log_connections: must be 1 or 0, not "` + value + `"`
+		if good && err != nil || !good && (err == nil || err.Error() != want) {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}

@@ -27,8 +27,10 @@ type translator struct {
 	notes    []Note
 	refused  config.Problems // lines without which clients would be served in another way
 	problems config.Problems
-	asks     bool // some auth_user asks servers
-	comments int  // lines of comments in the file
+	// unfinished tells that the file was not read to its end.
+	unfinished bool
+	asks       bool // some auth_user asks servers
+	comments   int  // lines of comments in the file
 
 	top, defaults block
 	tables        []*block
@@ -37,7 +39,7 @@ type translator struct {
 // translate reads the file at path.
 func translate(path, folder string, read func(string) ([]byte, error)) *translator {
 	r := readINI(path, read)
-	t := &translator{path: path, folder: folder, set: map[string]string{}, problems: r.problems, comments: r.comments}
+	t := &translator{path: path, folder: folder, set: map[string]string{}, problems: r.problems, comments: r.comments, unfinished: len(r.problems) > 0}
 	t.tree.Path = path
 	entries := judge(r.items)
 	for _, v := range entries {
@@ -180,7 +182,7 @@ func (t *translator) general(v *verdict) {
 	case err != nil:
 		t.problem(v.at, "%s: %v", s.name, err)
 	case s.name == "auth_type" && value == "pam":
-		t.refuse(&t.top, v.at, s, s.name, shown)
+		t.refuse(&t.top, v.at, s, s.name, shown, withoutPAM())
 	default:
 		t.put(&t.top, v.at, v.comments, s.target(), value, remark)
 	}
@@ -249,12 +251,20 @@ func (t *translator) without(b *block, at config.Place, s *setting, name, shown 
 			t.note(b, at, name, shown, Note{Text: sentence("Has no counterpart.", s.note), Moot: true})
 			return
 		}
-		t.refuse(b, at, s, name, shown)
+		t.refuse(b, at, s, name, shown, "")
 	}
 }
 
-func (t *translator) refuse(b *block, at config.Place, s *setting, name, shown string) {
-	text := sentence("Has no counterpart, and `pgweir serve pgbouncer.ini` refuses it.", s.note)
+// withoutPAM says what holds in a config.toml in which auth_type = pam has no place.
+func withoutPAM() string {
+	method, _ := config.DefaultOf("auth_type")
+	return "In the config.toml auth_type is " + method + ", its default: whose secret is in auth_file or in [users] logs in with the password, and nobody else."
+}
+
+// refuse takes a line without which clients would be served in another way; instead says
+// what holds in a config.toml.
+func (t *translator) refuse(b *block, at config.Place, s *setting, name, shown, instead string) {
+	text := sentence(sentence("Has no counterpart, and `pgweir serve pgbouncer.ini` refuses it.", s.note), instead)
 	t.note(b, at, name, shown, Note{Text: text})
 	t.refused = append(t.refused, config.Problem{File: at.File, Line: at.Line,
 		Text: name + ": " + sentence("pgweir has no counterpart, and does not start without it.", s.note)})

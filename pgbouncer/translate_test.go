@@ -5,8 +5,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"pgweir/config"
 )
 
 // of translates a text as a.ini. The current folder is /srv.
@@ -91,8 +94,10 @@ func TestWhatPgBouncerRefusesIsNamedWithItsLine(t *testing.T) {
 		{"[pgbouncer]\npool_mode = sessions", `a.ini:2: pool_mode: "sessions" is not known; it is one of session, transaction, statement`},
 		{"[pgbouncer]\nlog_connections = yes", `a.ini:2: log_connections: "yes" is not a whole number (what follows it on the line belongs to it, a comment too)`},
 		{"[pgbouncer]\nserver_lifetime = 1h", `a.ini:2: server_lifetime: "1h" is not a number of seconds (what follows it on the line belongs to it, a unit or a comment too)`},
+		{"[pgbouncer]\nmax_client_conn = -1", `a.ini:2: max_client_conn: -1 lets no client in, in PgBouncer neither; the least is 1`},
+		{"[pgbouncer]\nmax_client_conn = 0", `a.ini:2: max_client_conn: 0 lets no client in, in PgBouncer neither; the least is 1`},
 		{"[pgbouncer]\nunix_socket_mode = 777", `a.ini:2: unix_socket_mode: "777" is decimal, and so the mode 01411; octal digits begin with 0`},
-		{"[pgbouncer]\nauth_type = pam", `a.ini:2: auth_type: pgweir has no counterpart, and does not start without it. pam is refused, as it needs a C library.`},
+		{"[pgbouncer]\nauth_type = pam", `a.ini:2: auth_type: pgweir has no counterpart, and does not start without it. pam is refused, as it needs a C library; ldap asks an LDAP server, as its modules often do.`},
 		{"[pgbouncer]\ndisable_pqexec = 1", `a.ini:2: disable_pqexec: pgweir has no counterpart, and does not start without it. pgweir has no way to forbid the simple protocol.`},
 		{"[pgbouncer]\n[databases]\npgbouncer = host=x", `a.ini:3: databases.pgbouncer: this name is the admin console's; no database can bear it`},
 		{"[pgbouncer]\n[databases]\na = hots=x", `a.ini:3: unknown setting "hots" in databases.a; did you mean "host"?`},
@@ -183,5 +188,70 @@ func TestAFileMustSayWhereToListen(t *testing.T) {
 		if _, err := Load(path); (err == nil) != good || err != nil && !strings.Contains(err.Error(), "listen_addr: there is nowhere to listen") {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+func TestAllFaultsOfAFileAreToldAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "pgbouncer.ini")
+	for _, c := range []struct{ text, want string }{
+		{"[pgbouncer]\nlisten_addr = *\npool_mod = session\nauth_file = DIR/none\nauth_type = pam\nlisten_port = 99999\n",
+			`INI:3: unknown setting "pool_mod"; did you mean "pool_mode"?
+INI:4: auth_file: DIR/none: no such file or directory
+INI:5: auth_type: pgweir has no counterpart
+INI:6: listen_port: `},
+		{"[databases]\na = pool_mode=x host=' ' auth_dbname=none auth_user=u\n[pgbouncer]\nlisten_addr=*\n",
+			"INI:2: databases.a.auth_dbname: \nINI:2: databases.a.host: \nINI:2: databases.a.pool_mode: "},
+		// What follows from a fault is not told beside it.
+		{"[databases]\na = = \nb = auth_dbname=a auth_user=u\n[pgbouncer]\nlisten_addr=*\n", "INI:2: databases.a: "},
+		{"[pgbouncer]\nunix_socket_dir =\nmax_client_conn = x\n", `INI: listen_addr: there is nowhere to listen
+INI:3: max_client_conn: `},
+		// What was not read says nothing.
+		{"[pgbouncer]\nauth_file = DIR/none\nunix_socket_dir =\n%include DIR/none\n", "DIR/none: \nINI:4: %include: "},
+	} {
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(c.text, "DIR", dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(path)
+		want := strings.Split(strings.NewReplacer("INI", path, "DIR", dir).Replace(c.want), "\n")
+		if err == nil || !slices.EqualFunc(strings.Split(err.Error(), "\n"), want, strings.HasPrefix) {
+			t.Errorf("got\n%v\nwant\n%s", err, strings.Join(want, "\n"))
+		}
+	}
+}
+
+// A number below a setting's least is refused with the number that stands there, or taken
+// for the least, and never refused as another number.
+func TestANegativeNumberIsRefusedAsItStandsThereIfItIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pgbouncer.ini")
+	for i := range general {
+		s := &general[i]
+		if s.kind != kindNumber && s.kind != kindLoose {
+			continue
+		}
+		if err := os.WriteFile(path, []byte("[pgbouncer]\nlisten_addr = *\n"+s.name+" = -1\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); err != nil && !strings.Contains(err.Error(), "-1") {
+			t.Errorf("%s = -1: %v", s.name, err)
+		}
+	}
+}
+
+func TestImportSaysWhatHoldsInThePlaceOfPAM(t *testing.T) {
+	im, err := of("[pgbouncer]\nauth_type = pam\n").imported()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse("config.toml", im.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "In the config.toml auth_type is " + c.AuthType + ", its default: whose secret is in auth_file or in [users] logs in with the password, and nobody else."
+	if len(im.Notes) != 1 || !strings.HasSuffix(im.Notes[0].Text, want) {
+		t.Errorf("%+v, want %s", im.Notes, want)
+	}
+	if text := strings.ReplaceAll(string(im.Text), "\n#    ", " "); !strings.Contains(text, want) {
+		t.Errorf("it is not in\n%s", im.Text)
 	}
 }

@@ -46,6 +46,7 @@ type attendance struct {
 // servers knows the servers of all pools, which count time from the same epoch.
 type servers struct {
 	absent atomic.Int32 // how many are
+	untold atomic.Bool  // of one of them outages were not told
 
 	mu     sync.Mutex
 	all    map[serverKey]*attendance
@@ -241,7 +242,10 @@ func (g *servers) end(p *Pool, a *Address, err error, l admission, now time.Dura
 		}
 	case answered(err):
 		g.returns(s)
-		back = s.outage.ends()
+		back = s.outage.ends(now)
+		if s.outage.untold > 0 {
+			g.untold.Store(true)
+		}
 	}
 	s.rests()
 	wake = slices.Clone(s.waiting)
@@ -287,6 +291,23 @@ func (g *servers) returns(s *attendance) {
 		g.absent.Add(-1)
 		s.presence, s.failure = returning, failure{}
 	}
+}
+
+// sumUp is how many outages of a server have come and gone of which its Host was not told,
+// 0 if that is not due.
+func (g *servers) sumUp(a *Address, now time.Duration) (untold int) {
+	if !g.untold.Load() {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	untold = g.at(a).outage.sumUp(now)
+	left := false
+	for _, s := range g.all {
+		left = left || s.outage.untold > 0
+	}
+	g.untold.Store(left)
+	return untold
 }
 
 // anew has a server that is absent be tried without a pause, as it may be another one now:

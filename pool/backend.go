@@ -84,15 +84,19 @@ type Host interface {
 	Refused(p *Pool, e *wire.Error)
 	// Unreached is told that the pool gets no backends though the server is there, since
 	// it has no room for them or breaks their logins off. It is told once until Reached
-	// is, or until the SQLSTATE is another, and of outages that come and go once a minute.
+	// is, or until the SQLSTATE is another, and at most outageLines times in a minute.
 	Unreached(p *Pool, e *wire.Error)
 	// Reached is told that the pool gets backends again.
 	Reached(p *Pool)
 	// Away is told that a server lets nobody in, as it is not there, starts up or
-	// recovers: once until Back is, and of outages that come and go once a minute.
+	// recovers: once until Back is, and at most outageLines times in a minute.
 	Away(server *Address, e *wire.Error)
 	// Back is told that the server lets clients in again.
 	Back(server *Address)
+	// UnreachedAgain and AwayAgain are told how many outages have come and gone beside
+	// those that were told, once in a minute.
+	UnreachedAgain(p *Pool, outages int)
+	AwayAgain(server *Address, outages int)
 	// Sign is told each notification that a listening backend of this server has
 	// heard, before its subscribers are: a whole NotificationResponse, in which it
 	// may change the process ID of the sender's backend.

@@ -45,6 +45,7 @@ type host struct {
 	denied              atomic.Int32 // calls of Refused
 	outages, recoveries atomic.Int32 // calls of Unreached and Reached
 	aways, backs        atomic.Int32 // calls of Away and Back
+	unsaid              atomic.Int32 // outages that AwayAgain and UnreachedAgain have told of
 	sign                func(server *Address, message []byte)
 
 	mu    sync.Mutex
@@ -100,6 +101,9 @@ func (h *host) Unreached(*Pool, *wire.Error) { h.outages.Add(1) }
 func (h *host) Reached(*Pool) { h.recoveries.Add(1) }
 
 func (h *host) Away(*Address, *wire.Error) { h.aways.Add(1) }
+
+func (h *host) AwayAgain(_ *Address, n int)   { h.unsaid.Add(int32(n)) }
+func (h *host) UnreachedAgain(_ *Pool, n int) { h.unsaid.Add(int32(n)) }
 
 func (h *host) Back(*Address) { h.backs.Add(1) }
 

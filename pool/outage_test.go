@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -54,32 +55,110 @@ func TestAServerThatHasNoRoomIsToldOfThePool(t *testing.T) {
 	}
 }
 
-func TestOutagesThatComeAndGoAreToldOnceAMinute(t *testing.T) {
+func TestOfOutagesThatComeAndGoSomeAreToldAndTheOthersSummedUp(t *testing.T) {
 	var o outage
-	for _, c := range []struct {
-		code   string
-		at     time.Duration
-		begins bool
+	const away, starting = wire.CodeCannotConnect, "57P03"
+	now := time.Hour
+	for i, c := range []struct {
+		after time.Duration
+		code  string // "": it ends
+		told  bool
+		sum   int // right after it
 	}{
-		{wire.CodeCannotConnect, time.Second, true},
-		{wire.CodeCannotConnect, time.Hour, false}, // the same one
-		{"57P03", time.Hour, true},
-		{"", time.Hour, true},
-		{"", time.Hour, false},
-		{"57P03", time.Hour + time.Second, false},
-		{"", time.Hour + 2*time.Second, false},
-		{"57P03", time.Hour + quietOutage, true},
-		{"", time.Hour + quietOutage, true},
-		{wire.CodeCannotConnect, time.Hour + quietOutage, true},
+		{time.Second, "", false, 0}, // there is none
+		{time.Second, away, true, 0},
+		{time.Hour, away, false, 0}, // the same one
+		{time.Second, starting, true, 0},
+		{time.Second, "", true, 0},
+		{time.Second, starting, true, 0},
+		{time.Second, "", true, 0},
+		{time.Second, away, true, 0},
+		{time.Second, "", true, 0},
+		{0, away, false, 0}, // the fourth in a minute
+		{time.Second, starting, false, 0},
+		{time.Second, "", false, 0},
+		{time.Second, away, false, 0},
+		{time.Second, "", false, 0},
+		{time.Second, away, false, 0},
+		{55 * time.Second, away, true, 0}, // it lasts
+		{2 * time.Second, away, false, 2},
+		{time.Second, away, false, 0},
+		{time.Second, "", true, 0},
+		{time.Hour, away, true, 0},
+		{time.Second, "", true, 0},
 	} {
+		now += c.after
 		got := false
 		if c.code == "" {
-			got = o.ends()
+			got = o.ends(now)
 		} else {
-			got = o.begins(c.code, c.at)
+			got = o.begins(c.code, now)
 		}
-		if got != c.begins {
-			t.Errorf("%q after %v: told: %v", c.code, c.at, got)
+		if sum := o.sumUp(now); got != c.told || sum != c.sum {
+			t.Errorf("%d, %q: told: %v, summed up: %d", i, c.code, got, sum)
 		}
+	}
+}
+
+// Whatever comes and goes, each outage is told or counted, and no minute has many lines.
+func TestNoOutageIsLost(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	var o outage
+	var lines []time.Duration
+	begun, told, summed := 0, 0, 0
+	now := time.Hour
+	for range 10000 {
+		now += time.Duration(random.Int64N(int64(20 * time.Second)))
+		if random.IntN(10) == 0 {
+			now += time.Minute
+		}
+		if !o.on {
+			begun++
+		}
+		for range 1 + random.IntN(3) {
+			if o.begins("08006", now) {
+				told++
+				lines = append(lines, now)
+			}
+		}
+		now += time.Duration(random.Int64N(int64(time.Second)))
+		if o.ends(now) {
+			lines = append(lines, now)
+		}
+		summed += o.sumUp(now)
+	}
+	summed += o.sumUp(now + time.Hour)
+	if begun != told+summed {
+		t.Errorf("of %d outages %d were told and %d summed up (seed %d)", begun, told, summed, seed)
+	}
+	for i := range lines {
+		if last := i + 4*outageLines; last < len(lines) && lines[last]-lines[i] < time.Minute {
+			t.Fatalf("%d lines in a minute (seed %d)", 4*outageLines, seed)
+		}
+	}
+}
+
+// The server is away for a moment, again and again: what is not told is summed up.
+func TestAServerThatComesAndGoesIsSummedUp(t *testing.T) {
+	h, s := newHost(t), serve(t)
+	p := h.pool(s, func(s *Settings) { s.LoginRetry = time.Millisecond })
+	servers := &p.budget.servers
+	a, now := &p.settings.Address, time.Second
+	const outages = 7
+	for range outages {
+		number := servers.logsIn(servers.at(a))
+		servers.end(p, a, wire.Fatalf(wire.CodeCannotConnectNow, "starting up"), number, now)
+		number = servers.logsIn(servers.at(a))
+		servers.end(p, a, nil, number, now)
+	}
+	if n := h.aways.Load(); n != outageLines || h.backs.Load() != n {
+		t.Errorf("told %d times, and %d times of the end", n, h.backs.Load())
+	}
+	if n := servers.sumUp(a, now); n != 0 {
+		t.Errorf("summed up too early: %d", n)
+	}
+	if n := servers.sumUp(a, now+time.Minute); n != outages-outageLines || servers.untold.Load() {
+		t.Errorf("%d were summed up", n)
 	}
 }

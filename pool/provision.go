@@ -182,7 +182,7 @@ func (p *Pool) open(v *Variant, o *opening) {
 	v.idle++
 	v.moved = now
 	p.failure, p.kills = failure{}, 0
-	over := p.outage.ends()
+	over := p.outage.ends(now)
 	p.logins++
 	if w := o.w; w != nil {
 		// Whoever is first in the line gets it, be it w or not; then w counts

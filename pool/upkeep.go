@@ -37,8 +37,15 @@ func (p *Pool) Upkeep(clients int) {
 	patient := p.notTold(now)
 	waiting := p.line.head != nil || p.place.wanted
 	vacates := p.vacates(now)
+	again := p.outage.sumUp(now)
 	p.mu.Unlock()
 
+	if again > 0 {
+		p.host.UnreachedAgain(p, again)
+	}
+	if n := p.budget.servers.sumUp(&s.Address, now); n > 0 {
+		p.host.AwayAgain(&s.Address, n)
+	}
 	for _, t := range overdue {
 		t.Refuse(p.lateFor(&s, reason))
 	}

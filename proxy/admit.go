@@ -201,7 +201,7 @@ func (l *login) in() {
 	c.asked = 0
 	c.since = w.now()
 	c.pool.entered(w)
-	if l.rules.config.LogConnections {
+	if l.rules.config.LogConnections && !c.isUntold() {
 		w.proxy.log.Info("client connected", l.told([]any{"client", c.id, "addr", c.peer.addr(), "user", l.ask.user,
 			"database", l.ask.database, "application", l.ask.application, "tls", c.conn.TLS() != nil}, 0)...)
 	}

@@ -65,6 +65,7 @@ type extra struct {
 	pinSince time.Duration // it keeps its backend; 0 if it does not
 	pinTold  bool          // the log has a line about its pin
 	parting  bool          // RECONNECT_CLIENTS disconnects it when it is at rest
+	untold   bool          // the log has no lines about its coming and going
 	// cancels holds a cancel request, if it is a client of the console.
 	cancels chan struct{}
 	stalled time.Duration // when checkStall last saw it get on; 0 if it does not stand still
@@ -78,6 +79,8 @@ func (c *client) more() *extra {
 	}
 	return c.extra
 }
+
+func (c *client) isUntold() bool { return c.extra != nil && c.extra.untold }
 
 // userName is as whom it has logged in; "" if it has not.
 func (c *client) userName() string {
@@ -342,7 +345,7 @@ func (c *client) forget() {
 	if c.pool != nil && c.pool.pool != nil {
 		p.quitPool(c.pool)
 	}
-	if p.rules.Load().config.LogDisconnections && in {
+	if p.rules.Load().config.LogDisconnections && in && !c.isUntold() {
 		why := "client left"
 		if c.extra != nil && c.extra.why != "" {
 			why = c.extra.why

@@ -17,6 +17,10 @@ type Console interface {
 	Serve(conn net.Conn, c ConsoleClient) error
 }
 
+// HealthApplication is the application_name of a client of the console that comes so often
+// that its coming and going would fill the log, and that is one of ours; see isSelf.
+const HealthApplication = "pgweir health"
+
 // ConsoleClient is a client of the console that has logged in.
 type ConsoleClient struct {
 	User, Database string               // Database is the one that it asked for
@@ -55,6 +59,7 @@ func (l *login) enterConsole() bool {
 	out = wire.AppendReadyForQuery(out, 'I')
 	w.buf = out[:0]
 	c.more().cancels = make(chan struct{}, 1)
+	c.extra.untold = self && l.ask.application == HealthApplication
 	c.keyed.Store(true)
 	c.conn.Send(out)
 	l.in()

@@ -14,9 +14,16 @@ const (
 	memoryEvery = 10 * time.Second
 )
 
-// peaks are the highest counts seen; the keeper's own, but for reading.
+// peaks are the highest counts seen, by the keeper or in a snapshot. Proxy.mu guards them.
 type peaks struct {
 	clients, backends, saved int
+}
+
+// raise takes counts of now into account.
+func (p *peaks) raise(clients, backends int) {
+	p.clients = max(p.clients, clients)
+	p.backends = max(p.backends, backends)
+	p.saved = max(p.saved, clients-backends)
 }
 
 // keep does what time asks for: the pools' upkeep, peaks, averages, and the
@@ -108,15 +115,11 @@ func (p *Proxy) notePeaks() {
 		}
 		c := cp.pool.Counts()
 		n, k := int(cp.clients.Load()), c.Opening+c.Idle+c.Lent+c.Closing+c.Listening+c.Replicas
-		cp.peakClients = max(cp.peakClients, n)
-		cp.peakBackends = max(cp.peakBackends, k)
-		cp.peakSaved = max(cp.peakSaved, n-k)
+		cp.peak.raise(n, k)
 		clients += n
 		backends += k
 	}
-	p.peak.clients = max(p.peak.clients, clients)
-	p.peak.backends = max(p.peak.backends, backends)
-	p.peak.saved = max(p.peak.saved, clients-backends)
+	p.peak.raise(clients, backends)
 }
 
 // average works out the averages of the stats period that ends now.

@@ -80,7 +80,10 @@ func (c *client) take(w *worker, s *server) {
 	s.place = len(w.leased)
 	w.leased = append(w.leased, s)
 	c.begun = 0 // the wait is counted by itself
-	c.pool.stats[w.index].totals.ServerAssignments++
+	if c.login == nil || c.login.ownBackend() {
+		// As in PgBouncer, what a login needs one for is no assignment, unless it is kept.
+		c.pool.stats[w.index].totals.ServerAssignments++
+	}
 	now := w.now()
 	s.text = s.text[:0]
 	s.clocks = clocks{answered: now, ended: now, waited: c.waited(w, waitServed)}

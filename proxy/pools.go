@@ -41,11 +41,11 @@ type clientPool struct {
 	// estimated: memory comes from less than the kernel knows.
 	estimated atomic.Bool
 
+	peak    peaks
+	history history // guarded by Proxy.mu
 	// The keeper's own.
-	peakClients, peakBackends, peakSaved int
-	before                               status.Totals // at the start of the stats period
-	averages                             status.Totals
-	history                              history // guarded by Proxy.mu
+	before   status.Totals // at the start of the stats period
+	averages status.Totals
 }
 
 // poolStats are counted by one worker.

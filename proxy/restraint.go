@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -132,10 +133,31 @@ func (p *Proxy) mayName(verb, database string) error {
 		return nil // it is not configured any more
 	}
 	e := commandError("no such database: %s", database)
-	if near := config.Nearest(database, slices.Sorted(maps.Keys(c.Databases))); near != "" {
-		e.Hint = "Perhaps you mean " + near + "."
-	}
+	e.Hint = perhaps(c, database)
 	return e
+}
+
+// perhaps is the hint of a database that is not configured; "" if there is none near.
+func perhaps(c *config.Config, database string) string {
+	if near := config.Nearest(database, slices.Sorted(maps.Keys(c.Databases))); near != "" {
+		return "Perhaps you mean " + near + "."
+	}
+	return ""
+}
+
+// Unnamed is what a client of the console is told of a database that only
+// [databases."*"] stands for, and that nobody uses; nil of any other. As in PgBouncer, a
+// command takes it all the same: its clients may be still to come.
+func (p *Proxy) Unnamed(database string) *wire.Error {
+	c := p.Config()
+	if config.IsConsole(database) || c.Databases[database] != nil || c.Databases["*"] == nil {
+		return nil
+	}
+	if r := p.restraint.Load(); r.paused[database] || r.disabled[database] || len(p.poolsOf(database)) > 0 {
+		return nil
+	}
+	return &wire.Error{Severity: "NOTICE", Code: "00000", Hint: perhaps(c, database),
+		Message: fmt.Sprintf("no database %s is configured, and nobody uses one: [databases.\"*\"] stands for it", database)}
 }
 
 // poolsOf are the pools of a database, "" for all; the console's are none.

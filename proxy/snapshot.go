@@ -123,7 +123,6 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 		QueryTimes:       make([]uint64, numDurations),
 	}
 	p.mu.Lock()
-	out.ClientsPeak, out.BackendsPeak, out.SavedPeak = cp.peakClients, cp.peakBackends, cp.peakSaved
 	out.Averages = cp.averages
 	p.mu.Unlock()
 	out.ClientsActive = int(cp.clients.Load())
@@ -413,9 +412,22 @@ func (p *Proxy) fillSavings(s *status.Snapshot, pools []*clientPool) {
 			v.MemorySource = "estimated"
 		}
 	}
+	p.fillPeaks(s, pools)
+}
+
+// fillPeaks is about counts that are filled in: no peak is below what there is now, nor
+// below what an earlier snapshot has shown.
+func (p *Proxy) fillPeaks(s *status.Snapshot, pools []*clientPool) {
 	p.mu.Lock()
-	v.Peak.Clients = max(p.peak.clients, v.Clients)
-	v.Peak.Backends = max(p.peak.backends, v.Backends)
-	v.Peak.Saved = max(p.peak.saved, v.Saved)
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	for i, cp := range pools {
+		q := &s.Pools[i]
+		if cp.pool != nil {
+			cp.peak.raise(q.Clients(), q.Backends())
+		}
+		q.ClientsPeak, q.BackendsPeak, q.SavedPeak = cp.peak.clients, cp.peak.backends, cp.peak.saved
+	}
+	v := &s.Savings
+	p.peak.raise(v.Clients, v.Backends)
+	v.Peak.Clients, v.Peak.Backends, v.Peak.Saved = p.peak.clients, p.peak.backends, p.peak.saved
 }

@@ -23,6 +23,17 @@ func (p *Proxy) Away(server *pool.Address, e *wire.Error) {
 	p.log.Warn("PostgreSQL is away, clients that need a backend wait", "server", server.Addr, "err", e.Error())
 }
 
+// UnreachedAgain logs how often that was so beside the times that have lines of their own.
+func (p *Proxy) UnreachedAgain(of *pool.Pool, times int) {
+	s := of.Settings()
+	p.log.Warn("backends could not be opened, and then could again", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr, "times", times)
+}
+
+// AwayAgain is UnreachedAgain for a server.
+func (p *Proxy) AwayAgain(server *pool.Address, times int) {
+	p.log.Warn("PostgreSQL was away and came back", "server", server.Addr, "times", times)
+}
+
 // Back logs that it does again.
 func (p *Proxy) Back(server *pool.Address) {
 	p.log.Warn("PostgreSQL is back", "server", server.Addr)

@@ -212,6 +212,8 @@ func (s *sim) Unreached(*pool.Pool, *wire.Error) {}
 func (s *sim) Reached(*pool.Pool) {}
 
 func (s *sim) Away(*pool.Address, *wire.Error) {}
+func (s *sim) AwayAgain(*pool.Address, int)    {}
+func (s *sim) UnreachedAgain(*pool.Pool, int)  {}
 
 func (s *sim) Back(*pool.Address) {}
 

@@ -20,9 +20,22 @@ type Census struct {
 type CensusServer struct {
 	Version string // as server_version, "15.18"; "" if unknown
 	Host    string // address and port, "10.0.0.1:5432", or the socket's path
-	Local   bool   // its processes are this machine's, and were read from the process table
-	Standby bool   // it is in recovery
+	Where   Whereabouts
+	Standby bool // it is in recovery
 }
+
+// Local tells whether its processes are this machine's, and were read from the process
+// table.
+func (s *CensusServer) Local() bool { return s.Where == Here }
+
+// Whereabouts are where a server's processes are.
+type Whereabouts uint8
+
+const (
+	Unlocated Whereabouts = iota // nothing has shown it yet
+	Elsewhere                    // out of sight: on another machine, or in another container
+	Here                         // in this machine's process table
+)
 
 // Postmaster is the parent of all the server's processes.
 type Postmaster struct {

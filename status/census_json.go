@@ -19,7 +19,7 @@ type censusJSON struct {
 type serverJSON struct {
 	Version *string `json:"version"`
 	Host    string  `json:"host"`
-	Local   bool    `json:"local"`
+	Local   *bool   `json:"local"` // null: not known yet
 }
 
 type postmasterJSON struct {
@@ -63,7 +63,7 @@ type findingJSON struct {
 func (c *Census) MarshalJSON() ([]byte, error) {
 	out := censusJSON{
 		At:         c.At,
-		Server:     serverJSON{orNull(c.Server.Version), c.Server.Host, c.Server.Local},
+		Server:     serverJSON{orNull(c.Server.Version), c.Server.Host, c.Server.Where.local()},
 		Postmaster: postmasterJSON{orNull(c.Postmaster.PID), c.Postmaster.Alive},
 		Processes:  make([]processJSON, 0, len(c.Processes)),
 		Findings:   make([]findingJSON, 0, len(c.Findings)),
@@ -104,7 +104,7 @@ func (c *Census) UnmarshalJSON(data []byte) error {
 	}
 	*c = Census{
 		At:         in.At,
-		Server:     CensusServer{Version: orZero(in.Server.Version), Host: in.Server.Host, Local: in.Server.Local},
+		Server:     CensusServer{Version: orZero(in.Server.Version), Host: in.Server.Host, Where: whereabouts(in.Server.Local)},
 		Postmaster: Postmaster{PID: orZero(in.Postmaster.PID), Alive: in.Postmaster.Alive},
 	}
 	for _, row := range in.Processes {
@@ -146,4 +146,23 @@ func orZero[T any](v *T) T {
 		return zero
 	}
 	return *v
+}
+
+// local is for JSON, nil for what is not known yet.
+func (w Whereabouts) local() *bool {
+	if w == Unlocated {
+		return nil
+	}
+	local := w == Here
+	return &local
+}
+
+func whereabouts(local *bool) Whereabouts {
+	switch {
+	case local == nil:
+		return Unlocated
+	case *local:
+		return Here
+	}
+	return Elsewhere
 }

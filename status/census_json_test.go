@@ -3,6 +3,7 @@ package status
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -11,7 +12,7 @@ func TestACensusReadsBackFromItsJSON(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	want := &Census{
 		At:         at,
-		Server:     CensusServer{Version: "15.18", Host: "127.0.0.1:5432", Local: true},
+		Server:     CensusServer{Version: "15.18", Host: "127.0.0.1:5432", Where: Here},
 		Postmaster: Postmaster{PID: 10, Alive: true},
 		Processes: []Process{
 			{PID: 10, Kind: "postmaster", Role: "parent", CPU: 1500 * time.Millisecond, Memory: 1 << 20},
@@ -42,11 +43,21 @@ func TestTheShapeOfACensusIsFixed(t *testing.T) {
 		Processes: []Process{{PID: 1, CPU: -1, Memory: -1, Client: &Holder{ID: 2, Addr: "unix"}}},
 		Findings:  []Finding{{ID: "x", Severity: Info, Since: at}},
 	})
-	const want = `{"at":"2026-03-01T12:00:00Z","server":{"version":null,"host":"h:1","local":false},"postmaster":{"pid":null,"alive":false},` +
+	const want = `{"at":"2026-03-01T12:00:00Z","server":{"version":null,"host":"h:1","local":null},"postmaster":{"pid":null,"alive":false},` +
 		`"processes":[{"pid":1,"parent":null,"kind":null,"role":"","user":null,"database":null,"application":null,"state":null,"wait":null,` +
 		`"since":null,"cpu_seconds":null,"memory_bytes":null,"ours":false,"client":{"id":2,"addr":"unix","pin":null}}],` +
 		`"findings":[{"id":"x","severity":"info","text":"","advice":"","since":"2026-03-01T12:00:00Z"}]}`
 	if err != nil || string(data) != want {
 		t.Errorf("%s, %v\nwant %s", data, err, want)
+	}
+}
+
+func TestWhereAServerIsReadsBackFromJSON(t *testing.T) {
+	for where, want := range map[Whereabouts]string{Here: "true", Elsewhere: "false", Unlocated: "null"} {
+		data, err := json.Marshal(&Census{Server: CensusServer{Where: where}})
+		got := new(Census)
+		if err != nil || json.Unmarshal(data, got) != nil || got.Server.Where != where || !strings.Contains(string(data), `"local":`+want) {
+			t.Errorf("%d: %s, %v", where, data, err)
+		}
 	}
 }

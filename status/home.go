@@ -2,6 +2,7 @@ package status
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -10,6 +11,40 @@ import (
 // PgBouncer's console is a database and a user of its own, both of this name, and its
 // clients are counted with the others.
 const bouncerName = "pgbouncer"
+
+// ownName is what the console is called here besides.
+const ownName = "pgweir"
+
+// AsTheirs is the snapshot with one pool for the console, as PgBouncer has it, by whichever
+// name its clients have come.
+func (s *Snapshot) AsTheirs() *Snapshot {
+	if !slices.ContainsFunc(s.Pools, func(p Pool) bool { return p.Database == ownName }) {
+		return s
+	}
+	out := *s
+	out.Pools, out.Clients = nil, slices.Clone(s.Clients)
+	for i := range out.Clients {
+		if c := &out.Clients[i]; c.Database == ownName {
+			c.Database = bouncerName
+		}
+	}
+	home := -1
+	for _, p := range s.Pools {
+		switch {
+		case !p.IsConsole():
+			out.Pools = append(out.Pools, p)
+		case home < 0:
+			home = len(out.Pools)
+			p.Database, p.User, p.PinnedBy = bouncerName, bouncerName, maps.Clone(p.PinnedBy)
+			out.Pools = append(out.Pools, p)
+		default:
+			out.Pools[home].add(&p)
+		}
+	}
+	slices.SortFunc(out.Pools, func(a, b Pool) int { return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.User, b.User)) })
+	out.Lists.Pools -= len(s.Pools) - len(out.Pools)
+	return &out
+}
 
 // TheirDatabases are the databases as PgBouncer lists them, with its console among them.
 func (s *Snapshot) TheirDatabases() []Database {

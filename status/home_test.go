@@ -41,3 +41,33 @@ func TestPgBouncersConsoleIsADatabaseAndAUser(t *testing.T) {
 		t.Errorf("with a user of that name: %+v, %+v", l, u)
 	}
 }
+
+func TestPgBouncersConsoleHasOnePool(t *testing.T) {
+	s := &Snapshot{
+		Pools: []Pool{
+			{Database: "app", User: "ann", ClientsActive: 5},
+			{Database: "pgbouncer", User: "pgbouncer", Mode: "statement", ClientsActive: 2, Totals: Totals{Received: 3}},
+			{Database: "pgweir", User: "pgweir", Mode: "statement", ClientsActive: 1, Totals: Totals{Received: 4}},
+			{Database: "shop", User: "ann"},
+		},
+		Clients: []Client{{Conn: Conn{Database: "pgweir", User: "joe"}}, {Conn: Conn{Database: "app", User: "ann"}}},
+		Lists:   Lists{Pools: 4},
+	}
+	told := func(s *Snapshot) (out string) {
+		for _, p := range s.Pools {
+			out += fmt.Sprintf("%s|%s|%d|%d|%s ", p.Database, p.User, p.ClientsActive, p.Totals.Received, p.Mode)
+		}
+		return out + fmt.Sprint(s.Lists.Pools, " ", s.Clients[0].Database, " ", s.Clients[1].Database)
+	}
+	before := told(s)
+	if got, want := told(s.AsTheirs()), "app|ann|5|0| pgbouncer|pgbouncer|3|7|statement shop|ann|0|0| 3 pgbouncer app"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	s.Pools = append(s.Pools[:1], s.Pools[2]) // nobody has come by PgBouncer's name
+	if got, want := told(s.AsTheirs()), "app|ann|5|0| pgbouncer|pgbouncer|1|4|statement 4 pgbouncer app"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if before != "app|ann|5|0| pgbouncer|pgbouncer|2|3|statement pgweir|pgweir|1|4|statement shop|ann|0|0| 4 pgweir app" || s.Clients[0].Database != "pgweir" {
+		t.Errorf("the snapshot is another now: %s", told(s))
+	}
+}

@@ -4,7 +4,7 @@ package status
 // backend, so they save none.
 func (p *Pool) IsConsole() bool { return isConsole(p.Database) }
 
-func isConsole(database string) bool { return database == "pgweir" || database == bouncerName }
+func isConsole(database string) bool { return database == ownName || database == bouncerName }
 
 // PoolSavings is what one pool saves. How much memory one of its backends takes is
 // unknown as long as it has none.

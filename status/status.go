@@ -155,7 +155,7 @@ func (p *Pool) Backends() int {
 
 // Totals are the counters of SHOW STATS, and a few more.
 type Totals struct {
-	ServerAssignments int64 // times a client was lent a backend
+	ServerAssignments int64 // times a client was lent a backend, but for a login that gave it back
 	Transactions      int64
 	Queries           int64
 	Received          int64         // bytes from clients

@@ -53,7 +53,7 @@ func (f *fakeSource) Close() {}
 func usual() *Reading {
 	c := &status.Census{
 		At:         noon,
-		Server:     status.CensusServer{Version: "15.18", Host: "127.0.0.1:5432", Local: true},
+		Server:     status.CensusServer{Version: "15.18", Host: "127.0.0.1:5432", Where: status.Here},
 		Postmaster: status.Postmaster{PID: 100, Alive: true},
 		Processes: []status.Process{
 			{PID: 100, Kind: "postmaster", Role: "parent of all others", Since: noon.Add(-50 * time.Hour), CPU: 3 * time.Second, Memory: 2 << 20},

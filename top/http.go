@@ -58,15 +58,10 @@ func (h *httpReader) close() { h.client.CloseIdleConnections() }
 
 // read fills in what HTTP gives.
 func (h *httpReader) read(ctx context.Context, r *Reading) {
-	body, err := h.get(ctx, "savings")
+	// One answer has both, so that they are of one moment.
+	body, err := h.get(ctx, "pools")
 	if err == nil {
-		r.Savings, err = decodeSavings(body)
-	}
-	if err == nil {
-		body, err = h.get(ctx, "pools")
-	}
-	if err == nil {
-		r.Pools, err = decodePools(body)
+		r.Pools, r.Savings, err = decodePools(body)
 	}
 	if err != nil {
 		r.HTTPErr = fmt.Errorf("%s: %w", h.base.Redacted(), err)
@@ -223,23 +218,21 @@ func decodeServers(data []byte) ([]string, error) {
 	return names, nil
 }
 
-// decodeSavings reads /savings.
-func decodeSavings(data []byte) (*Savings, error) {
-	var in struct {
-		Clients, Backends, Saved *int
-		Ratio                    float64
-		Peak                     struct{ Saved int }
-		ClientLogins             int64  `json:"client_logins_total"`
-		ServerLogins             int64  `json:"server_logins_total"`
-		BackendMemory            *int64 `json:"backend_memory_bytes"`
-		MemorySaved              *int64 `json:"memory_saved_bytes"`
-		MemorySource             string `json:"memory_source"`
-	}
-	if err := json.Unmarshal(data, &in); err != nil {
-		return nil, fmt.Errorf("/savings is not what pgweir gives: %w", err)
-	}
+// savings are those in /pools.
+type savings struct {
+	Clients, Backends, Saved *int
+	Ratio                    float64
+	Peak                     struct{ Saved int }
+	ClientLogins             int64  `json:"client_logins_total"`
+	ServerLogins             int64  `json:"server_logins_total"`
+	BackendMemory            *int64 `json:"backend_memory_bytes"`
+	MemorySaved              *int64 `json:"memory_saved_bytes"`
+	MemorySource             string `json:"memory_source"`
+}
+
+func (in *savings) decoded() (*Savings, error) {
 	if in.Clients == nil || in.Backends == nil || in.Saved == nil {
-		return nil, errors.New("/savings is not what pgweir gives: clients, backends or saved is missing")
+		return nil, errors.New("/pools is not what pgweir gives: clients, backends or saved is missing in savings")
 	}
 	return &Savings{
 		Clients: *in.Clients, Backends: *in.Backends, Saved: *in.Saved, Ratio: in.Ratio, SavedPeak: in.Peak.Saved,

@@ -10,9 +10,10 @@ import (
 )
 
 // decodePools reads of /pools what is shown. The console's own pool is left out.
-func decodePools(data []byte) ([]status.Pool, error) {
+func decodePools(data []byte) ([]status.Pool, *Savings, error) {
 	var in struct {
-		Pools *[]struct {
+		Savings savings
+		Pools   *[]struct {
 			Database             string  `json:"database"`
 			User                 string  `json:"user"`
 			Mode                 string  `json:"mode"`
@@ -37,10 +38,10 @@ func decodePools(data []byte) ([]status.Pool, error) {
 		} `json:"pools"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
-		return nil, fmt.Errorf("/pools is not what pgweir gives: %w", err)
+		return nil, nil, fmt.Errorf("/pools is not what pgweir gives: %w", err)
 	}
 	if in.Pools == nil {
-		return nil, errors.New("/pools is not what pgweir gives: pools is missing")
+		return nil, nil, errors.New("/pools is not what pgweir gives: pools is missing")
 	}
 	out := make([]status.Pool, 0, len(*in.Pools))
 	for _, p := range *in.Pools {
@@ -56,5 +57,6 @@ func decodePools(data []byte) ([]status.Pool, error) {
 			out = append(out, pool)
 		}
 	}
-	return out, nil
+	saved, err := in.Savings.decoded()
+	return out, saved, err
 }

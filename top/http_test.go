@@ -17,7 +17,7 @@ import (
 const (
 	goodSavings = `{"clients":20,"backends":2,"saved":18,"ratio":10,"peak":{"clients":21,"backends":3,"saved":19},
 		"client_logins_total":400,"server_logins_total":2,"backend_memory_bytes":7340032,"memory_saved_bytes":null,"memory_source":"measured","pools":[]}`
-	goodPools = `{"pools":[{"database":"shop","user":"alice","mode":"transaction","size":5,"clients_active":12,"clients_waiting":1,
+	goodPools = `{"savings":` + goodSavings + `,"pools":[{"database":"shop","user":"alice","mode":"transaction","size":5,"clients_active":12,"clients_waiting":1,
 		"servers_active":1,"servers_idle":2,"max_wait":1.5,"paused":true,"pinned":1,"listening":1,"averages":{"transactions":70},"backend_memory":null},
 		{"database":"pgweir","user":"postgres","clients_active":1}]}`
 )
@@ -53,7 +53,7 @@ func census(t *testing.T, host string) string {
 
 func TestAReadingOverHTTP(t *testing.T) {
 	h := served(t, map[string]string{
-		"/savings": goodSavings, "/pools": goodPools, "/census": census(t, "a:1"),
+		"/pools": goodPools, "/census": census(t, "a:1"),
 		"/sizing": `{"servers":[{"server":"a:1"},{"server":"b:2"},{"server":"gone:3"}]}`, "/census?server=b%3A2": census(t, "b:2"),
 	})
 	r := &Reading{}
@@ -78,17 +78,17 @@ func TestAReadingOverHTTP(t *testing.T) {
 }
 
 func TestWhatIsNoPgweirIsSaid(t *testing.T) {
-	good := map[string]string{"/savings": goodSavings, "/pools": goodPools, "/census": census(t, "a:1"), "/sizing": `{"servers":[]}`}
+	good := map[string]string{"/pools": goodPools, "/census": census(t, "a:1"), "/sizing": `{"servers":[]}`}
 	for _, c := range []struct{ path, body, want string }{
-		{"/savings", "{}", "/savings is not what pgweir gives: clients, backends or saved is missing"},
-		{"/savings", "<html>", "/savings is not what pgweir gives"},
+		{"/pools", `{"pools":[]}`, "/pools is not what pgweir gives: clients, backends or saved is missing in savings"},
+		{"/pools", "<html>", "/pools is not what pgweir gives"},
 		{"/pools", "{}", "/pools is not what pgweir gives: pools is missing"},
 		{"/pools", `{"pools":1}`, "/pools is not what pgweir gives"},
 		{"/census", "{}", "/census is not what pgweir gives: at is missing"},
 		{"/census", "null", "/census is not what pgweir gives"},
 		{"/census", "[]", "/census is not what pgweir gives"},
 		{"/sizing", "[]", "/sizing is not what pgweir gives"},
-		{"/savings", strings.Repeat(" ", maxAnswer) + goodSavings, "/savings: the answer is larger than 16.0M"},
+		{"/pools", strings.Repeat(" ", maxAnswer) + goodPools, "/pools: the answer is larger than 16.0M"},
 	} {
 		answers := map[string]string{}
 		for path, body := range good {
@@ -118,7 +118,7 @@ func TestWhatIsNoPgweirIsSaid(t *testing.T) {
 }
 
 func TestNoMoreServersAreAskedThanThereIsRoomFor(t *testing.T) {
-	answers := map[string]string{"/savings": goodSavings, "/pools": goodPools, "/census": census(t, "s0")}
+	answers := map[string]string{"/pools": goodPools, "/census": census(t, "s0")}
 	var names []string
 	for i := range 2 * maxServers {
 		name := fmt.Sprintf("s%d", i)
@@ -163,7 +163,6 @@ func TestURLs(t *testing.T) {
 }
 
 func FuzzAnswers(f *testing.F) {
-	f.Add([]byte(goodSavings))
 	f.Add([]byte(goodPools))
 	f.Add([]byte(`{"servers":[{"server":"a:1"}]}`))
 	f.Add([]byte(`{"at":"2026-03-01T12:00:00Z","server":{"host":"h"},"processes":[{"pid":1,"cpu_seconds":1e300,"memory_bytes":-9,"since":"0001-01-01T00:00:00Z","client":{}}],"findings":[{}]}`))
@@ -172,11 +171,8 @@ func FuzzAnswers(f *testing.F) {
 		if c, err := decodeCensus(data); err == nil {
 			r.Censuses = append(r.Censuses, c, c)
 		}
-		if s, err := decodeSavings(data); err == nil {
-			r.Savings = s
-		}
-		if p, err := decodePools(data); err == nil {
-			r.Pools = p
+		if p, s, err := decodePools(data); err == nil {
+			r.Pools, r.Savings = p, s
 		}
 		_, _ = decodeServers(data)
 		everyScreen(t, r, "x")

@@ -38,7 +38,7 @@ type Reading struct {
 	ConsoleErr error // nil too if clients were not wanted
 }
 
-// Savings is /savings. What is unknown is below 0.
+// Savings are those of all pools in /pools. What is unknown is below 0.
 type Savings struct {
 	Clients, Backends, Saved int
 	Ratio                    float64

@@ -144,7 +144,7 @@ func (c *pgbouncerCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *pgbouncerCollector) Collect(ch chan<- prometheus.Metric) {
-	s := c.src.Snapshot(status.Full)
+	s := c.src.Snapshot(status.Full).AsTheirs()
 	send(ch, theirUp, prometheus.GaugeValue, 1)
 	send(ch, theirVersion, prometheus.GaugeValue, 1, "PgBouncer "+status.PgBouncerVersion)
 	lists := s.TheirLists()

@@ -125,7 +125,7 @@ func TestTheFiguresOfPgBouncersMetrics(t *testing.T) {
 		`pgbouncer_databases_disabled{database="shop",force_user="svc",host="10.0.0.5",name="app",pool_mode="transaction",port="5432"} 1`,
 		`pgbouncer_databases_pool_size{database="pgbouncer",force_user="pgbouncer",host="",name="pgbouncer",pool_mode="statement",port="6432"} 2`,
 		`pgbouncer_pools_client_active_connections{database="app",user="alice"} 140`,
-		`pgbouncer_pools_client_active_connections{database="pgweir",user="admin"} 1`,
+		`pgbouncer_pools_client_active_connections{database="pgbouncer",user="pgbouncer"} 1`,
 		`pgbouncer_pools_client_maxwait_seconds{database="app",user="alice"} 2.5`,
 		`pgbouncer_pools_server_testing_connections{database="app",user="alice"} 1`,
 		`pgbouncer_stats_totals_client_wait_seconds_total{database="app"} 1.5`,

@@ -71,7 +71,7 @@ func madeUp() scraped {
 	}
 	s.Censuses = []*status.Census{
 		{
-			At: at.Add(-1500 * time.Millisecond), Server: status.CensusServer{Host: "127.0.0.1:5432", Local: true},
+			At: at.Add(-1500 * time.Millisecond), Server: status.CensusServer{Host: "127.0.0.1:5432", Where: status.Here},
 			Processes: []status.Process{
 				{Kind: "postmaster", Memory: 3 << 20, CPU: 12500 * time.Millisecond},
 				{Kind: "checkpointer", Memory: 1 << 20, CPU: 2 * time.Second},

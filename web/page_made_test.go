@@ -29,7 +29,7 @@ func world(backends int) *made {
 	at := s.At
 	c := &status.Census{
 		At:         at.Add(-2 * time.Second),
-		Server:     status.CensusServer{Version: "17.6", Host: "127.0.0.1:5432", Local: true},
+		Server:     status.CensusServer{Version: "17.6", Host: "127.0.0.1:5432", Where: status.Here},
 		Postmaster: status.Postmaster{PID: 4100, Alive: true},
 		Findings: []status.Finding{
 			{ID: "process_stopped", Severity: status.Critical, Text: "The checkpointer (pid 4102) is stopped by a signal: no checkpoint ends.",

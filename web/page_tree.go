@@ -117,9 +117,12 @@ func aboutServer(s *status.CensusServer) string {
 	if s.Standby {
 		parts = append(parts, "a standby")
 	}
-	if s.Local {
+	switch s.Where {
+	case status.Here:
 		parts = append(parts, "on this machine")
-	} else {
+	case status.Unlocated:
+		parts = append(parts, "not found on this machine yet: CPU and memory are unknown")
+	default:
 		parts = append(parts, "on another machine: CPU and memory are unknown")
 	}
 	return strings.Join(parts, ", ")

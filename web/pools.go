@@ -15,7 +15,9 @@ type pools struct {
 	WaitBounds []float64 `json:"wait_bounds"`
 	// DurationBounds are the same for transaction_times and query_times.
 	DurationBounds []float64 `json:"duration_bounds"`
-	Pools          []pool    `json:"pools"`
+	// Savings are those of all pools, of the same moment.
+	Savings savings `json:"savings"`
+	Pools   []pool  `json:"pools"`
 }
 
 type pool struct {
@@ -98,7 +100,7 @@ type totals struct {
 }
 
 func poolsOf(s *status.Snapshot) pools {
-	out := pools{At: s.At, WaitBounds: status.WaitBounds, DurationBounds: status.DurationBounds, Pools: make([]pool, len(s.Pools))}
+	out := pools{At: s.At, WaitBounds: status.WaitBounds, DurationBounds: status.DurationBounds, Savings: renderSavings("", "", &s.Savings), Pools: make([]pool, len(s.Pools))}
 	for i := range s.Pools {
 		p := &s.Pools[i]
 		out.Pools[i] = pool{

@@ -377,3 +377,18 @@ func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
 		t.Error("it returned nil")
 	}
 }
+
+// A program that shows both takes them of one answer.
+func TestPoolsHaveTheSavingsOfTheSameMoment(t *testing.T) {
+	var all, pools map[string]any
+	for path, into := range map[string]*map[string]any{"/savings": &all, "/pools": &pools} {
+		_, body := ask(t, fixture(), http.MethodGet, path)
+		if err := json.Unmarshal([]byte(body), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	delete(all, "pools")
+	if got := pools["savings"]; !reflect.DeepEqual(got, any(all)) {
+		t.Errorf("got %v, want %v", got, all)
+	}
+}

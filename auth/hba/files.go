@@ -44,7 +44,7 @@ type loader struct {
 	count    int // files read so far
 	patterns int // what the regular expressions cost, see compile
 	problems Problems
-	seen     map[Problem]bool
+	seen     map[string]bool // by their texts
 }
 
 // open reads a file at some depth of includes.

@@ -63,7 +63,7 @@ func (l *loader) includeDir(ln *line, name string, depth int) (out []line, ok bo
 
 // load reads a file and hands each of its lines to parse.
 func (l *loader) load(file string, parse func(*line)) error {
-	l.seen = map[Problem]bool{}
+	l.seen = map[string]bool{}
 	data, err := l.open(file, 0)
 	if err != nil {
 		l.problem(file, 0, err.Error())

@@ -58,10 +58,11 @@ func headline(c *status.Census) string {
 	if c.Server.Version != "" {
 		name += " " + c.Server.Version
 	}
-	where := "not on this machine: only what it tells itself"
-	if c.Server.Local {
-		where = "on this machine"
-	}
+	where := map[status.Whereabouts]string{
+		status.Here:      "on this machine",
+		status.Elsewhere: "not on this machine: only what it tells itself",
+		status.Unlocated: "not found on this machine yet",
+	}[c.Server.Where]
 	if c.Server.Standby {
 		where += ", a standby"
 	}

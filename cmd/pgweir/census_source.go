@@ -43,6 +43,9 @@ func newDirectCensus(dsn string) (*directCensus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--dsn: %w", err)
 	}
+	if err := checkDSN("--dsn", dsn); err != nil {
+		return nil, err
+	}
 	host := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 	target := census.Target{Host: host, Network: "tcp", Addr: host, ConnString: dsn}
 	if strings.HasPrefix(c.Host, "/") || strings.HasPrefix(c.Host, "@") {
@@ -67,7 +70,7 @@ func (d *directCensus) take(ctx context.Context) (*status.Census, []byte, error)
 	e.Census.Findings = d.judge.Judge(e)
 	if e.Err != nil {
 		err := fmt.Errorf("the server %s could not be asked: %w", e.Census.Server.Host, e.Err)
-		if !e.Census.Server.Local {
+		if !e.Census.Server.Local() {
 			return nil, nil, err // nothing was seen
 		}
 		e.Err = err

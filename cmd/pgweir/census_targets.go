@@ -59,16 +59,23 @@ func censusTargets(c *config.Config, users map[string]string, backends func() []
 			return pids
 		}}
 		if c.CensusUser != "" {
-			login := serverLogin{
-				host: d.Host, port: d.Port, user: c.CensusUser, dbname: c.CensusDatabase,
-				tls: serverTLSOf(c), auth: serverAuthOf(c), application: "pgweir census",
-			}
-			if dir, ok := db.SocketDir(); ok {
-				login.host = dir
-			}
+			login := censusLogin(c, &d)
 			t.ConnString, t.Encryption, t.Passwords = login.connString(), login.tls, known
 		}
 		out = append(out, t)
 	}
 	return out
+}
+
+// censusLogin is how census_user logs in to a server, but for the password.
+func censusLogin(c *config.Config, d *config.Demand) serverLogin {
+	login := serverLogin{
+		host: d.Host, port: d.Port, user: c.CensusUser, dbname: c.CensusDatabase,
+		tls: serverTLSOf(c), auth: serverAuthOf(c), application: "pgweir census",
+	}
+	db := config.Database{Host: d.Host, Port: d.Port}
+	if dir, ok := db.SocketDir(); ok {
+		login.host = dir
+	}
+	return login
 }

@@ -18,7 +18,7 @@ func drawn() *status.Census {
 	ago := func(d time.Duration) time.Time { return drawnAt.Add(-d) }
 	return &status.Census{
 		At:         drawnAt,
-		Server:     status.CensusServer{Version: "15.18", Host: "127.0.0.1:5432", Local: true},
+		Server:     status.CensusServer{Version: "15.18", Host: "127.0.0.1:5432", Where: status.Here},
 		Postmaster: status.Postmaster{PID: 10, Alive: true},
 		Processes: []status.Process{
 			{PID: 10, Parent: 1, Kind: "postmaster", Since: ago(49 * time.Hour), CPU: 1500 * time.Millisecond, Memory: 2 << 20},
@@ -105,7 +105,7 @@ func TestAPostmasterThatCannotBeSeenKeepsItsPlace(t *testing.T) {
 	for want, c := range map[string]*status.Census{
 		"out of sight": {Server: status.CensusServer{Host: "10.0.0.1:5432"}, Postmaster: status.Postmaster{Alive: true},
 			Processes: []status.Process{{PID: 5, Kind: "checkpointer", CPU: -1, Memory: -1}}},
-		"gone":        {Server: status.CensusServer{Local: true}, Postmaster: status.Postmaster{PID: 10}},
+		"gone":        {Server: status.CensusServer{Where: status.Here}, Postmaster: status.Postmaster{PID: 10}},
 		"unreachable": {},
 	} {
 		text := drawCensus(c, shape{lines: true})
@@ -117,6 +117,18 @@ func TestAPostmasterThatCannotBeSeenKeepsItsPlace(t *testing.T) {
 		}
 		if !strings.Contains(line, want) || (want == "gone") != strings.HasPrefix(line, " 10") {
 			t.Errorf("%q: %q in\n%s", want, line, text)
+		}
+	}
+}
+
+func TestTheHeadSaysWhereTheServerIsAsFarAsThatIsKnown(t *testing.T) {
+	for where, want := range map[status.Whereabouts]string{
+		status.Here: ", on this machine, ", status.Elsewhere: ", not on this machine: ", status.Unlocated: ", not found on this machine yet, ",
+	} {
+		c := drawn()
+		c.Server.Where = where
+		if head, _, _ := strings.Cut(drawCensus(c, shape{}), "\n"); !strings.Contains(head, want) {
+			t.Errorf("%q is not in %q", want, head)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func drawTree(c *status.Census, s shape) []string {
 		switch {
 		case c.Postmaster.Alive:
 			root.State = "out of sight"
-		case c.Server.Local:
+		case c.Server.Local():
 			root.State = "gone"
 		default:
 			root.State = "unreachable"

@@ -88,33 +88,20 @@ type checker struct {
 // run reads the configuration and prints its problems (the error is then
 // errCheckFailed), or "ok" with a summary and the warnings.
 func (ck *checker) run(ctx context.Context, path string) error {
-	c, loaded, err := readConfig(path)
+	c, loaded, err := readDraft(path)
 	if err != nil {
-		fmt.Fprintln(ck.out, err)
-		return errCheckFailed
+		return ck.fails(append([]error{err}, faultsOfFiles(c)...))
 	}
 	c, failures := withSecrets(ctx, c)
 	if ctx.Err() != nil {
 		return errInterrupted
 	}
-	users, err := knownUsers(c)
-	var access *proxy.Access
-	if err == nil {
-		access, err = proxy.NewAccess(c)
-	}
-	if err != nil {
-		fmt.Fprintln(ck.out, err)
-		return errCheckFailed
-	}
+	users, userErr := knownUsers(c)
+	access, accessErr := proxy.NewAccess(c)
 	reach := findHTTPReach(ctx, c)
 	deaf, err := proxy.TryListen(c)
-	for _, err := range []error{reach.refused, err} {
-		if err != nil {
-			fmt.Fprintln(ck.out, err)
-		}
-	}
-	if reach.refused != nil || err != nil {
-		return errCheckFailed
+	if err := ck.fails([]error{userErr, accessErr, reach.refused, err}); err != nil {
+		return err
 	}
 	fmt.Fprintf(ck.out, "%s: ok\n", path)
 	writeSummary(ck.out, c, len(users))
@@ -142,6 +129,31 @@ func (ck *checker) run(ctx context.Context, path string) error {
 		fmt.Fprintf(ck.out, "warning: %s: nobody can log in by LDAP: %v\n", from, err)
 	})
 	return nil
+}
+
+// fails prints the errors that there are. It is errCheckFailed if there are any.
+func (ck *checker) fails(errs []error) (failed error) {
+	for _, err := range errs {
+		if err != nil {
+			fmt.Fprintln(ck.out, err)
+			failed = errCheckFailed
+		}
+	}
+	return failed
+}
+
+// faultsOfFiles are those of the files about users that a configuration names which has
+// faults of its own. It may be nil.
+func faultsOfFiles(c *config.Config) []error {
+	if c == nil {
+		return nil
+	}
+	_, userErr := knownUsers(c)
+	if c.AuthType == "hba" && c.AuthHBAFile == "" || c.AuthType == "ldap" && c.AuthLDAPOptions == "" {
+		return []error{userErr} // of which the configuration's own faults tell
+	}
+	_, accessErr := proxy.NewAccess(c)
+	return []error{userErr, accessErr}
 }
 
 // expiry warns of a file of certificates that will soon be no longer good.
@@ -258,7 +270,7 @@ func (ck *checker) server(ctx context.Context, c *config.Config, d *config.Deman
 	if d.Open {
 		fmt.Fprintln(ck.out, "  and more where a database or user that is not named here gets a pool of its own")
 	}
-	limits, err := ck.firstAnswer(ctx, serverLogins(c, d, users))
+	limits, err := ck.serverLimits(ctx, c, d, users)
 	if err != nil {
 		fmt.Fprintf(ck.out, "warning: server %s: not compared with its max_connections: %s\n", name, err)
 		return
@@ -266,25 +278,4 @@ func (ck *checker) server(ctx context.Context, c *config.Config, d *config.Deman
 	for _, warning := range sizing.Excess(d, &limits) {
 		fmt.Fprintf(ck.out, "warning: server %s: %s\n", name, warning)
 	}
-}
-
-// firstAnswer asks as each login in turn; the error is the first one's.
-func (ck *checker) firstAnswer(ctx context.Context, logins []serverLogin) (status.ServerLimits, error) {
-	var first error
-	for _, login := range logins {
-		limits, err := ck.ask(ctx, login)
-		if err == nil {
-			return limits, nil
-		}
-		if first == nil {
-			first = err
-		}
-		if unreachable(err) {
-			break
-		}
-	}
-	if first == nil {
-		first = errors.New("no user with a plain-text password is known")
-	}
-	return status.ServerLimits{}, first
 }

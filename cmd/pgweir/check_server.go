@@ -248,11 +248,14 @@ func shortened(login serverLogin, err error) error {
 	reason := err.Error()
 	var pgErr *pgconn.PgError
 	var opErr *net.OpError
+	var dnsErr *net.DNSError
 	switch {
 	case errors.As(err, &pgErr):
 		reason = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
 	case errors.Is(err, context.DeadlineExceeded):
 		reason = fmt.Sprintf("no answer within %s", askTimeout)
+	case errors.As(err, &dnsErr):
+		reason = dnsErr.Error()
 	case errors.As(err, &opErr):
 		reason = opErr.Err.Error()
 	default:

@@ -80,6 +80,11 @@ CONFIG:2: unknown setting "listen_prt"; did you mean "listen_port"?
 		{"auth_type = 'hba'\nauth_hba_file = 'none'\nauth_ident_file = 'none too'", "", `CONFIG:2: auth_hba_file: DIR/none: could not open file "DIR/none": no such file or directory
 CONFIG:3: auth_ident_file: DIR/none too: could not open file "DIR/none too": no such file or directory
 `},
+		{"pool_mod = 'x'\nauth_type = 'hba'\nauth_file = 'users.txt'\nauth_hba_file = 'users.txt'", "other", `CONFIG:1: unknown setting "pool_mod"; did you mean "pool_mode"?
+CONFIG:3: auth_file: DIR/users.txt:1: expected the user name in double quotes
+DIR/users.txt:1: invalid connection type "other"
+`},
+		{"auth_type = 'hba'\nlisten_port = 70000", "", `CONFIG:1: auth_type: `},
 	} {
 		path := writeConfig(t, tc.text, "users.txt", tc.authFile)
 		var out bytes.Buffer

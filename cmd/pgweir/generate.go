@@ -76,6 +76,9 @@ func (g *generation) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--dsn: %w", err)
 	}
+	if err := checkDSN("--dsn", g.dsn); err != nil {
+		return err
+	}
 	if err := g.refuse(c); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ type foundDatabase struct{ name, owner string }
 func readServer(ctx context.Context, c *pgx.ConnConfig, secrets bool) (*foundServer, error) {
 	c.RuntimeParams["application_name"] = "pgweir generate"
 	fail := func(err error) error {
-		return fmt.Errorf("--dsn: %w", shortened(serverLogin{user: c.User, dbname: c.Database}, err))
+		return fmt.Errorf("--dsn: %s: %w", dsnServer(&c.Config), shortened(dsnLogin(&c.Config), err))
 	}
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {

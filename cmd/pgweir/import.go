@@ -22,8 +22,10 @@ func newImportCmd() *cobra.Command {
 		Short: "Write a config.toml that does what a pgbouncer.ini does",
 		Long: `Write a config.toml that does what a pgbouncer.ini does, to stdout or to a file.
 
-Every line that has no counterpart becomes a comment that says why, and is told of on
-stderr. Relative paths start at the current folder, as in PgBouncer, and are written in
+Every line that has no counterpart becomes a comment that says why. Those that ask for
+something that they do not get are told of on stderr too; those that stand at a default,
+or that PgBouncer does not read either, are not. Comments right above a setting come
+along, and what is written says how many others there are. Relative paths start at the current folder, as in PgBouncer, and are written in
 full. The passwords of the pgbouncer.ini stand in the config.toml too.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

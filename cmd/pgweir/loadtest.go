@@ -76,6 +76,8 @@ func newLoadtestCmd() *cobra.Command {
 			for _, address := range []string{"direct", "pooled"} {
 				if f := cmd.Flags().Lookup(address); f.Changed && strings.TrimSpace(f.Value.String()) == "" {
 					return fmt.Errorf("--%s: the address is empty", address)
+				} else if err := checkDSN("--"+address, f.Value.String()); err != nil {
+					return err
 				}
 			}
 			if !cmd.Flags().Changed("seed") {

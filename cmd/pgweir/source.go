@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 
@@ -41,6 +42,12 @@ func newSource(path string) *source {
 func (s *source) load() (*config.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.mu.loads > 0 {
+		// What a pipe held has been read, and another reading would wait, or find nothing.
+		if info, err := os.Stat(s.mu.path); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: not a regular file: it cannot be read again", s.mu.path)
+		}
+	}
 	s.mu.loads++
 	s.mu.taken = fingerprintsOf(append(s.mu.files, s.mu.path))
 	c, loaded, err := readConfig(s.mu.path)
@@ -104,13 +111,22 @@ func (s *source) warn(log *slog.Logger) {
 // readConfig reads a config.toml, or a pgbouncer.ini; loaded is nil for the former. Of
 // names of PgBouncer's in a config.toml the error says what pgweir has in their place.
 func readConfig(path string) (c *config.Config, loaded *pgbouncer.Loaded, err error) {
+	if c, loaded, err = readDraft(path); err != nil {
+		return nil, nil, err
+	}
+	return c, loaded, nil
+}
+
+// readDraft is readConfig, and may have a configuration beside an error, as
+// config.LoadDraft has.
+func readDraft(path string) (c *config.Config, loaded *pgbouncer.Loaded, err error) {
 	if pgbouncer.Is(path) {
-		if loaded, err = pgbouncer.Load(path); err != nil {
+		if loaded, err = pgbouncer.LoadDraft(path); loaded == nil {
 			return nil, nil, err
 		}
-		return loaded.Config, loaded, nil
+		return loaded.Config, loaded, err
 	}
-	c, err = config.Load(path)
+	c, err = config.LoadDraft(path)
 	var problems config.Problems
 	if errors.As(err, &problems) {
 		pgbouncer.Explain(problems)

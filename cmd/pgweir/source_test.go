@@ -1,7 +1,11 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -30,5 +34,20 @@ func TestTheFileOfResolvConfIsWatched(t *testing.T) {
 	}
 	if got := namedFiles(c); !slices.Contains(got, path) {
 		t.Errorf("watched are %v", got)
+	}
+}
+
+func TestAPipeIsReadOnceAndNotWaitedForAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.toml")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go os.WriteFile(path, []byte("default_pool_size = 7\n"), 0)
+	s := newSource(path)
+	if c, err := s.load(); err != nil || c.DefaultPoolSize != 7 {
+		t.Fatalf("the first time: %v", err)
+	}
+	if _, err := s.load(); err == nil || !strings.Contains(err.Error(), "it cannot be read again") {
+		t.Errorf("the second time: %v", err)
 	}
 }

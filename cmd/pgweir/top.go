@@ -44,6 +44,9 @@ CPU% needs two readings, and is "-" in the first: pgweir top -b -n 2 -d 5`,
 				return fmt.Errorf("--interval: %w", err)
 			}
 			o.Batch = o.Batch || flags.Changed("iterations")
+			if err := checkDSN("--console", o.Console); err != nil {
+				return err
+			}
 			access.configGiven = flags.Changed("config")
 			if err := access.find(); err != nil {
 				return err

@@ -75,7 +75,9 @@ func (p *epoll) poll(evs []event) []event { return p.wait(evs, 0) }
 // napLength is how long a sleep is kept from the scheduler, in milliseconds.
 // Under load something is ready long before, and then the detour through the
 // scheduler (which takes the processor away, wakes another thread, and has to
-// give it back) would cost half as much again as the wait itself. A garbage
+// give it back) would cost half as much again as the wait itself. It is longer
+// than the kernel's tick (4 ms, mostly), or the hardware's timer would be set anew
+// for each wait, which costs a microsecond or more of a virtual machine. A garbage
 // collection that wants the thread meanwhile ends the nap by its signal; other
 // goroutines need a processor of their own. A loop that has slept for nothing
 // does without the nap: while it lasts, Go's scheduler watches it closely, which

@@ -120,6 +120,7 @@ type Variant struct {
 	idle     int
 	clients  int           // that use it; see Forget
 	waiting  int           // in the line
+	spare    int           // being opened, and nobody counts on it
 	moved    time.Duration // when a backend last came back, or was opened
 	welcomes map[string]*Welcome
 	carried  []wire.Param // see Pool.Carried

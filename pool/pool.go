@@ -73,8 +73,10 @@ type Pool struct {
 	cancelsWaiting, cancelsActive atomic.Int32
 
 	// queued is the server whose turn the pool waits for. It is written under mu and
-	// servers.mu both.
+	// servers.mu both. listens is the one that its listening backend waits for, under
+	// servers.mu alone.
 	queued  *attendance
+	listens *attendance
 	entered admission // its last there
 
 	lending atomic.Uint32 // a lending; written under mu

@@ -2,7 +2,7 @@ package wire
 
 import (
 	"bytes"
-	"net/url"
+	"encoding/hex"
 )
 
 const (
@@ -52,9 +52,28 @@ func tracestate(value []byte) string {
 	if len(value) > 3*maxTracestate {
 		return ""
 	}
-	decoded, err := url.PathUnescape(string(value))
-	if err != nil || len(decoded) > maxTracestate {
+	decoded, ok := percentDecoded(value)
+	if !ok || len(decoded) > maxTracestate {
 		return ""
 	}
-	return decoded
+	return string(decoded)
+}
+
+// percentDecoded replaces each % and its two digits; false if they are not there.
+func percentDecoded(value []byte) (decoded []byte, ok bool) {
+	for {
+		before, behind, found := bytes.Cut(value, []byte("%"))
+		decoded = append(decoded, before...)
+		if !found {
+			return decoded, true
+		}
+		var b [1]byte
+		if len(behind) < 2 {
+			return nil, false
+		}
+		if _, err := hex.Decode(b[:], behind[:2]); err != nil {
+			return nil, false
+		}
+		decoded, value = append(decoded, b[0]), behind[2:]
+	}
 }

@@ -33,7 +33,7 @@ var general = []setting{
 	{name: "auth_hba_file", kind: kindPath, note: "Read only with auth_type = hba, as there. A line that is wrong stops the start; in PgBouncer it is left out."},
 	{name: "auth_ident_file", kind: kindPath, note: "Read only with auth_type = hba, as there."},
 	{name: "auth_ldap_options", secret: true, note: "Read only with auth_type = ldap, as there."},
-	{name: "auth_query", note: "The default is the same, with all names in full. The connection is read only, and its search path has none of your schemas, not even public: functions and tables are named with theirs. A row of another name than the user's is nobody's. Answers serve for auth_query_ttl, and for auth_query_stale while PostgreSQL cannot be asked; they come over one connection besides the pools."},
+	{name: "auth_query", note: "The default is the same, with all names in full. The connection is read only, with auth_user's own search_path. A row of another name than the user's is nobody's. Answers serve for auth_query_ttl, and for auth_query_stale while PostgreSQL cannot be asked; they come over one connection besides the pools."},
 	{name: "auth_type", kind: kindChoice, def: "md5", choices: []string{"any", "trust", "plain", "md5", "cert", "hba", "ldap", "pam", "scram-sha-256"},
 		note: "pam is refused, as it needs a C library; ldap asks an LDAP server, as its modules often do. With trust the name need not be in the auth_file; with any, clients may read on the console, and only admin_users may do more."},
 	{name: "auth_user", note: "Its password must be in the auth_file in clear text, unless the server asks for none."},

@@ -138,10 +138,19 @@ type fresh struct {
 	welcome string // the key under which the answer is kept
 }
 
+// expect has w, who is in the line, count on an opening on which nobody does.
+func (l *line) expect(w *Waiter, o *opening) {
+	w.opening, o.w = o, w
+	o.variant.spare--
+	l.expecting++
+}
+
 // cut has w count on its opening no longer.
-func (w *Waiter) cut() {
-	if w.opening != nil {
-		w.opening.w, w.opening = nil, nil
+func (l *line) cut(w *Waiter) {
+	if o := w.opening; o != nil {
+		w.opening, o.w = nil, nil
+		o.variant.spare++
+		l.expecting--
 	}
 }
 
@@ -150,6 +159,7 @@ type line struct {
 	head, tail *Waiter
 	n          atomic.Int32 // may be read without the pool's lock
 	logins     int          // of these, with Waiter.Login
+	expecting  int          // of these, with Waiter.opening
 }
 
 // count counts w, or w no longer.
@@ -196,6 +206,6 @@ func (l *line) remove(w *Waiter) {
 	}
 	w.next, w.prev, w.number = nil, nil, 0
 	w.fresh = nil
-	w.cut()
+	l.cut(w)
 	l.count(w, -1)
 }

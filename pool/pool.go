@@ -73,8 +73,10 @@ type Pool struct {
 	cancelsWaiting, cancelsActive atomic.Int32
 
 	// queued is the server whose turn the pool waits for. It is written under mu and
-	// servers.mu both.
+	// servers.mu both. listens is the one that its listening backend waits for, under
+	// servers.mu alone.
 	queued  *attendance
+	listens *attendance
 	entered admission // its last there
 
 	lending atomic.Uint32 // a lending; written under mu
@@ -120,6 +122,7 @@ type Variant struct {
 	idle     int
 	clients  int           // that use it; see Forget
 	waiting  int           // in the line
+	spare    int           // being opened, and nobody counts on it
 	moved    time.Duration // when a backend last came back, or was opened
 	welcomes map[string]*Welcome
 	carried  []wire.Param // see Pool.Carried

@@ -84,12 +84,12 @@ func (p *Pool) openForLine(now time.Duration) (evict *Backend, starved, blocked 
 			return evict, starved, false
 		}
 		p.madeRoom = 0
-		o := &opening{params: w.Variant.params, welcome: plainKey, w: w}
+		o := &opening{params: w.Variant.params, welcome: plainKey}
 		if w.fresh != nil {
 			o.params, o.welcome = w.fresh.params, w.fresh.welcome
 		}
-		w.opening = o
 		p.begins(w.Variant, o)
+		p.line.expect(w, o)
 	}
 	return nil, false, false
 }
@@ -112,9 +112,10 @@ func (p *Pool) enter(now time.Duration, limit int) entry {
 
 // begins begins a login that has entered.
 func (p *Pool) begins(v *Variant, o *opening) {
-	o.admission = p.entered
+	o.admission, o.variant = p.entered, v
 	o.settings, o.stamp, o.candidates, o.vacations = p.settings, p.generation, p.candidates(), p.vacations
 	p.opening++
+	v.spare++
 	go p.open(v, o)
 }
 
@@ -146,6 +147,7 @@ func (p *Pool) oldestIdle(in func(*Variant) bool) *Backend {
 // opening is one backend that is being opened.
 type opening struct {
 	admission
+	variant *Variant
 	params  []wire.Param
 	welcome string // the key under which the server's answer is kept
 	// w counts on it, or nobody does; guarded by the pool's lock. Who counts
@@ -187,13 +189,14 @@ func (p *Pool) open(v *Variant, o *opening) {
 	if w := o.w; w != nil {
 		// Whoever is first in the line gets it, be it w or not; then w counts
 		// on what is being opened for them.
-		w.cut()
+		p.line.cut(w)
 		if first := p.firstFor(v); first != nil && first != w && first.opening != nil && w.Variant == v && w.fresh == nil {
 			theirs := first.opening
-			first.cut()
-			w.opening, theirs.w = theirs, w
+			p.line.cut(first)
+			p.line.expect(w, theirs)
 		}
 	}
+	v.spare--
 	evict := p.unfit(o.b, now) && p.takeOut(o.b)
 	// In the same breath as the count: who counted on it must not be seen
 	// waiting with nothing opened for them, or one too many is opened.
@@ -308,8 +311,9 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	begins := pause && kind == troublePasses && p.outage.begins(e.Code, now)
 	w := o.w
 	if w != nil {
-		w.cut()
+		p.line.cut(w)
 	}
+	o.variant.spare--
 	for q := p.line.head; q != nil && !again && kind == troubleLasts; {
 		next := q.next
 		if q == w && (q.fresh != nil || !all) || all && p.usable() == 0 {

@@ -64,6 +64,7 @@ type extra struct {
 	why      string        // it was closed, "" if it left of itself
 	pinSince time.Duration // it keeps its backend; 0 if it does not
 	pinTold  bool          // the log has a line about its pin
+	withheld *lent         // see client.lent
 	parting  bool          // RECONNECT_CLIENTS disconnects it when it is at rest
 	untold   bool          // the log has no lines about its coming and going
 	// cancels holds a cancel request, if it is a client of the console.
@@ -128,12 +129,13 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 			c.apply(o)
 			o.Reset()
 		}
-		if c.server != nil && c.sess.Phase() == session.Waiting {
+		begins := c.server != nil && c.sess.Phase() == session.Waiting
+		if begins {
 			c.sess.Lease(&c.server.link, o)
 		}
 		c.keepText(w, p[n:])
 		if w.proxy.traces != nil {
-			c.openTrace(w, p[n:])
+			c.openTrace(w, p[n:], begins)
 		}
 		n += c.sess.Client(p[n:], o)
 		need, own := o.WantsBackend(), o.Wants(session.EffectNeedOwnBackend)
@@ -331,6 +333,7 @@ func (c *client) forget() {
 		c.pool.pool.Listener().Leave(c)
 	}
 	c.uncount()
+	c.endWithheld(c.worker.Load(), c.worker.Load().now(), false)
 	c.sess.Forget()
 	if v := c.wait.Variant; v != nil {
 		c.pool.pool.Forget(v)

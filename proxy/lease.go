@@ -247,7 +247,9 @@ func (c *client) unlease(w *worker, s *server) {
 		c.post(x.later) // it will find nothing to cancel
 		x.later = nil
 	}
-	if s.trace != nil {
+	if c.sess.Withholds() && c.state == clientOpen {
+		c.withhold(s)
+	} else if s.trace != nil {
 		c.leaveTrace(w, s, c.sess.Phase() == session.Waiting)
 	}
 	s.uncancel()

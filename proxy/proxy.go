@@ -86,8 +86,7 @@ type Proxy struct {
 	// commanding lets one command change the restraint at a time; it is held for no wait.
 	commanding sync.Mutex
 	restraint  atomic.Pointer[restraint]
-	// consoleAdmins counts the console's clients that may do everything.
-	consoleAdmins atomic.Int32
+	consoles   consoles
 
 	// secrets are what the files and commands that passwords come from give.
 	secrets *secrets.Store

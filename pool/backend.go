@@ -34,6 +34,12 @@ type Backend struct {
 	Conn net.Conn
 	// Host is for the Host to hang its own side on.
 	Host any
+	// Worker is the number, from 0 on, of the Host's worker that has it. For Adopt it
+	// is that of the worker who waits for it, NoWorker if nobody does. The Host sets it
+	// in Adopt and before Return, and so it does with Settings.
+	Worker int
+	// Settings stand for what clients have set in its session: a hash, 0 for nothing.
+	Settings uint64
 
 	pool    *Pool
 	variant *Variant
@@ -50,7 +56,15 @@ type Backend struct {
 	used            bool // has been lent
 	leaving         bool // nobody's any more, and soon to be discarded
 	contended, dead bool // see Pool.Contended
+
+	// While it is idle, guarded in the same way.
+	stack        *stack
+	above, below *Backend
+	since        time.Duration
 }
+
+// NoWorker is the Backend.Worker of a backend that no worker waits for.
+const NoWorker = -1
 
 // Pool is the pool that the backend belongs to.
 func (b *Backend) Pool() *Pool { return b.pool }
@@ -117,18 +131,23 @@ type Taker interface {
 type Waiter struct {
 	Taker   Taker
 	Variant *Variant
-	// Likes, if it is not nil, tells which of several idle backends w would
-	// rather have. It is called with the pool's lock held.
-	Likes func(*Backend) bool
+	// Worker is the number of the Host's worker that w belongs to. It changes in no line.
+	Worker int
+	// Settings, as a Backend's, are those that w would rather find.
+	Settings uint64
 	// Login says that w waits to be let in. It changes in no line.
 	Login bool
 	told  bool // that it waits
 
 	next, prev *Waiter
-	since      time.Duration
-	number     uint64   // of this wait; 0 while it is in no line
-	fresh      *fresh   // no backend that is there will do; nil if any will
-	opening    *opening // a backend is being opened on its account
+	// Those of one variant that wait for a backend that is there are a line of their
+	// own, in the same order.
+	kinNext, kinPrev *Waiter
+
+	since   time.Duration
+	number  uint64   // of this wait; 0 while it is in no line
+	fresh   *fresh   // no backend that is there will do; nil if any will
+	opening *opening // a backend is being opened on its account
 }
 
 // fresh has a backend opened with just these parameters, because what the server
@@ -162,6 +181,9 @@ func (l *line) count(w *Waiter, n int) {
 }
 
 func (l *line) push(w *Waiter) {
+	if w.fresh == nil {
+		w.Variant.append(w)
+	}
 	w.next, w.prev = nil, l.tail
 	if l.tail == nil {
 		l.head = w
@@ -173,6 +195,9 @@ func (l *line) push(w *Waiter) {
 }
 
 func (l *line) pushFront(w *Waiter) {
+	if w.fresh == nil {
+		w.Variant.prepend(w)
+	}
 	w.prev, w.next = nil, l.head
 	if l.head == nil {
 		l.tail = w
@@ -184,6 +209,9 @@ func (l *line) pushFront(w *Waiter) {
 }
 
 func (l *line) remove(w *Waiter) {
+	if w.fresh == nil {
+		w.Variant.drop(w)
+	}
 	if w.prev == nil {
 		l.head = w.next
 	} else {
@@ -198,4 +226,39 @@ func (l *line) remove(w *Waiter) {
 	w.fresh = nil
 	w.cut()
 	l.count(w, -1)
+}
+
+// append puts w at the end of those who wait for a backend of the variant that is there.
+func (v *Variant) append(w *Waiter) {
+	w.kinNext, w.kinPrev = nil, v.last
+	if v.last == nil {
+		v.first = w
+	} else {
+		v.last.kinNext = w
+	}
+	v.last = w
+}
+
+func (v *Variant) prepend(w *Waiter) {
+	w.kinPrev, w.kinNext = nil, v.first
+	if v.first == nil {
+		v.last = w
+	} else {
+		v.first.kinPrev = w
+	}
+	v.first = w
+}
+
+func (v *Variant) drop(w *Waiter) {
+	if w.kinPrev == nil {
+		v.first = w.kinNext
+	} else {
+		w.kinPrev.kinNext = w.kinNext
+	}
+	if w.kinNext == nil {
+		v.last = w.kinPrev
+	} else {
+		w.kinNext.kinPrev = w.kinPrev
+	}
+	w.kinNext, w.kinPrev = nil, nil
 }

@@ -72,6 +72,7 @@ func (h *host) Adopt(b *Backend) error {
 	}
 	s := &side{conn: b.Conn}
 	b.Conn, b.Host = nil, s
+	b.Worker = max(b.Worker, 0)
 	h.mu.Lock()
 	h.sides[b] = s
 	h.mu.Unlock()

@@ -117,13 +117,17 @@ type Variant struct {
 	key      string
 	params   []wire.Param
 	puddle   *puddle.Pool[*Backend]
-	idle     int
-	clients  int           // that use it; see Forget
-	waiting  int           // in the line
-	moved    time.Duration // when a backend last came back, or was opened
-	welcomes map[string]*Welcome
-	carried  []wire.Param // see Pool.Carried
-	carries  bool
+	stacks   []*stack // of idle backends, by worker
+	idle     int      // on them
+	backends int      // open, opening and closing
+	clients  int      // that use it; see Forget
+	waiting  int      // in the line
+	// Of those, who wait for a backend that is there, in order; see Waiter.kinNext.
+	first, last *Waiter
+	moved       time.Duration // when a backend last came back, or was opened
+	welcomes    map[string]*Welcome
+	carried     []wire.Param // see Pool.Carried
+	carries     bool
 }
 
 // Welcome is what the server says to a client's startup parameters.
@@ -180,7 +184,7 @@ func (p *Pool) Set(s Settings) {
 func (p *Pool) outdate() (evict []*Backend) {
 	p.generation++
 	p.forgetAnswers()
-	return p.leaveIdle()
+	return p.leaveIdle(anyBackend)
 }
 
 // begin goes on after outdate, or after settings that leave the backends as they are.
@@ -220,11 +224,8 @@ func (p *Pool) Forget(v *Variant) {
 
 // sweep removes the variants that no client and no backend has.
 func (p *Pool) sweep() {
-	if p.opening > 0 {
-		return // for one of them
-	}
 	for key, v := range p.variants {
-		if v.clients == 0 && v.puddle.Stat().TotalResources() == 0 {
+		if v.clients == 0 && v.backends == 0 && v.waiting == 0 {
 			delete(p.variants, key)
 		}
 	}

@@ -37,7 +37,7 @@ type Backend struct {
 	// Worker is the number, from 0 on, of the Host's worker that has it. For Adopt it
 	// is that of the worker who waits for it, NoWorker if nobody does. The Host sets it
 	// in Adopt and before Return, and so it does with Settings.
-	Worker int
+	Worker int32
 	// Settings stand for what clients have set in its session: a hash, 0 for nothing.
 	Settings uint64
 
@@ -131,13 +131,14 @@ type Taker interface {
 type Waiter struct {
 	Taker   Taker
 	Variant *Variant
-	// Worker is the number of the Host's worker that w belongs to. It changes in no line.
-	Worker int
 	// Settings, as a Backend's, are those that w would rather find.
 	Settings uint64
+	// Worker is the number of the Host's worker that w belongs to. It changes in no line.
+	Worker int32
 	// Login says that w waits to be let in. It changes in no line.
-	Login bool
-	told  bool // that it waits
+	Login  bool
+	told   bool // that it waits
+	inLine bool
 
 	next, prev *Waiter
 	// Those of one variant that wait for a backend that is there are a line of their
@@ -145,7 +146,6 @@ type Waiter struct {
 	kinNext, kinPrev *Waiter
 
 	since   time.Duration
-	number  uint64   // of this wait; 0 while it is in no line
 	fresh   *fresh   // no backend that is there will do; nil if any will
 	opening *opening // a backend is being opened on its account
 }
@@ -180,7 +180,8 @@ func (l *line) count(w *Waiter, n int) {
 	}
 }
 
-func (l *line) push(w *Waiter) {
+func (l *line) push(w *Waiter, now time.Duration) {
+	w.inLine, w.since = true, now
 	if w.fresh == nil {
 		w.Variant.append(w)
 	}
@@ -194,7 +195,8 @@ func (l *line) push(w *Waiter) {
 	l.count(w, 1)
 }
 
-func (l *line) pushFront(w *Waiter) {
+func (l *line) pushFront(w *Waiter, now time.Duration) {
+	w.inLine, w.since = true, now
 	if w.fresh == nil {
 		w.Variant.prepend(w)
 	}
@@ -222,7 +224,7 @@ func (l *line) remove(w *Waiter) {
 	} else {
 		w.next.prev = w.prev
 	}
-	w.next, w.prev, w.number = nil, nil, 0
+	w.next, w.prev, w.inLine = nil, nil, false
 	w.fresh = nil
 	w.cut()
 	l.count(w, -1)

@@ -1,6 +1,6 @@
 package pool
 
-func onWorker(k *taker, worker int) { k.Worker = worker }
+func onWorker(k *taker, worker int) { k.Worker = int32(worker) }
 
 func wearSettings(all []*Backend) {
 	for i, b := range all {

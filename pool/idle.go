@@ -67,8 +67,8 @@ func (s *stack) choose(settings uint64) *Backend {
 }
 
 // stack is a worker's.
-func (v *Variant) stack(worker int) *stack {
-	for len(v.stacks) <= worker {
+func (v *Variant) stack(worker int32) *stack {
+	for len(v.stacks) <= int(worker) {
 		v.stacks = append(v.stacks, new(stack))
 	}
 	return v.stacks[worker]

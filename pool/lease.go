@@ -46,16 +46,14 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 		}
 		w.told = false
 	}
-	p.waits++
-	w.number, w.since = p.waits, now
 	if params != nil {
 		_, wish, _ := split(params)
 		w.fresh = &fresh{params, wishKey(wish)}
 	}
 	if first {
-		p.line.pushFront(w)
+		p.line.pushFront(w, now)
 	} else {
-		p.line.push(w)
+		p.line.push(w, now)
 	}
 	full := p.idle <= 0 && p.settings.Reserve == 0 && p.slots() >= p.settings.Size
 	p.mu.Unlock()
@@ -70,7 +68,7 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 func (p *Pool) Leave(w *Waiter) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.number == 0 {
+	if !w.inLine {
 		return false
 	}
 	p.line.remove(w)
@@ -178,9 +176,7 @@ func (p *Pool) Contended(w *Waiter, b *Backend, now time.Duration, claim func() 
 	if !closed && w.Variant.idle > 0 {
 		other = p.takeIdle(w)
 	} else if !closed {
-		p.waits++
-		w.number, w.since = p.waits, now
-		p.line.pushFront(w)
+		p.line.pushFront(w, now)
 	}
 	if dead {
 		p.leave(b)

@@ -92,7 +92,6 @@ type Pool struct {
 	factsAt    time.Duration      // when it was, and default_transaction_read_only
 	doubted    bool               // they may be others now
 	line       line
-	waits      uint64 // numbers the Waiters' waits
 
 	opening, closing, lent, idle int
 	replicas                     int     // outside of the pool, opening and closing ones too

@@ -221,7 +221,7 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 
 // waitsAt is the worker of who will probably get what is being opened: of the first in
 // the line who can do with it, or of who counts on it.
-func (p *Pool) waitsAt(v *Variant, o *opening) int {
+func (p *Pool) waitsAt(v *Variant, o *opening) int32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -305,7 +305,7 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 		q = next
 	}
 	var evict *Backend
-	if w != nil && w.number != 0 && e.Code == wire.CodeTooManyConnections {
+	if w != nil && w.inLine && e.Code == wire.CodeTooManyConnections {
 		// The room may be taken up by what is of no use to w.
 		evict = p.otherIdle(w)
 	}

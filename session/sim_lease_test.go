@@ -55,7 +55,7 @@ func (c *simClient) acquire(fresh []wire.Param) *wire.Error {
 	c.fresh = fresh != nil
 	own := c.ownIdle()
 	p, e := s.pool.Lease(c.seatsAt(), fresh, s.now())
-	if p != nil && own && p.Worker != c.loop-1 {
+	if p != nil && own && int(p.Worker) != c.loop-1 {
 		s.t.Fatalf("client %d on loop %d is lent backend %d of another, though its own has an idle one", c.id, c.loop, p.ID)
 	}
 	return c.leases(p, e)
@@ -72,7 +72,7 @@ func (c *simClient) ownIdle() bool {
 
 // seatsAt has the client's place in the line say where it is.
 func (c *simClient) seatsAt() *pool.Waiter {
-	c.wait.Worker, c.wait.Settings = c.loop-1, c.rig.s.Settings().Hash()
+	c.wait.Worker, c.wait.Settings = int32(c.loop-1), c.rig.s.Settings().Hash()
 	return &c.wait
 }
 
@@ -273,7 +273,7 @@ func (s *sim) discard(b *simBackend, busy bool) {
 
 // giveBack returns a backend to the pool, or hands it to who is next in the line.
 func (s *sim) giveBack(b *simBackend) {
-	b.pool.Worker, b.pool.Settings = b.at-1, b.link.Settings().Hash()
+	b.pool.Worker, b.pool.Settings = int32(b.at-1), b.link.Settings().Hash()
 	next := s.pool.Return(b.pool, s.now(), func() {
 		b.parks()
 		s.sets(&b.idle, true)
@@ -303,7 +303,7 @@ func (s *sim) giveBack(b *simBackend) {
 // takeBack returns a backend that came for somebody who has gone.
 func (s *sim) takeBack(loop int, b *simBackend) {
 	n := &absentee{seat: seat{sim: s}, loop: loop}
-	n.wait.Taker, n.wait.Variant, n.wait.Worker = n, b.pool.Variant(), loop-1
+	n.wait.Taker, n.wait.Variant, n.wait.Worker = n, b.pool.Variant(), int32(loop-1)
 	s.absentees = append(s.absentees, n)
 	if s.claim(loop, &n.seat, b) {
 		s.giveBack(b)

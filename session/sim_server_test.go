@@ -166,7 +166,7 @@ func (s *sim) Adopt(p *pool.Backend) error {
 	}
 	vars := startVars
 	p.Worker = max(p.Worker, 0)
-	loop := p.Worker + 1
+	loop := int(p.Worker) + 1
 	b := &simBackend{backend: newBackend(vars), id: int(p.ID), pool: p, conn: conn, home: loop, at: loop}
 	// Login is left open: RESET turns back to what all backends begin with, and the
 	// clients' connections of their own as well.

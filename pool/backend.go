@@ -131,7 +131,7 @@ type Taker interface {
 type Waiter struct {
 	Taker   Taker
 	Variant *Variant
-	// Settings, as a Backend's, are those that w would rather find.
+	// Settings, as a Backend's, are those that w would rather find; 0 if any will do.
 	Settings uint64
 	// Worker is the number of the Host's worker that w belongs to. It changes in no line.
 	Worker int32

@@ -47,21 +47,22 @@ func BenchmarkLeaseOfSeveral(b *testing.B) {
 	for _, goroutines := range []int{1, 2} {
 		b.Run(fmt.Sprint("loops=", goroutines), func(b *testing.B) {
 			h, p, _ := idleBench(b, 20)
-			leases(b, h, p, goroutines, func(i int, k *taker) { onWorker(k, i) })
+			leases(b, h, p, goroutines, func(i int, k *taker) { k.Worker = int32(i) })
 		})
 	}
 }
 
-// BenchmarkLeaseOfALikedOne is the same for clients with settings, of which one backend
+// BenchmarkLeaseOfOneWithSettings is the same for clients with settings, of which one backend
 // in four has them.
-func BenchmarkLeaseOfALikedOne(b *testing.B) {
+func BenchmarkLeaseOfOneWithSettings(b *testing.B) {
 	for _, goroutines := range []int{1, 2} {
 		b.Run(fmt.Sprint("loops=", goroutines), func(b *testing.B) {
 			h, p, all := idleBench(b, 20)
-			wearSettings(all)
+			for i := 0; i < len(all); i += 4 {
+				all[i].Settings = 1
+			}
 			leases(b, h, p, goroutines, func(i int, k *taker) {
-				onWorker(k, i)
-				likesSettings(k)
+				k.Worker, k.Settings = int32(i), 1
 			})
 		})
 	}
@@ -70,8 +71,8 @@ func BenchmarkLeaseOfALikedOne(b *testing.B) {
 // BenchmarkLeaseBesideALine is a lease and its return while 5000 wait for backends of
 // another variant.
 func BenchmarkLeaseBesideALine(b *testing.B) {
-	h, p, all := idleBench(b, 1)
-	other := h.lease(p, searchA)
+	h, p, _ := idleBench(b, 1)
+	h.lease(p, searchA)
 	p.mu.Lock()
 	p.madeRoom = h.now() + time.Hour // none has to make room
 	p.mu.Unlock()
@@ -84,5 +85,4 @@ func BenchmarkLeaseBesideALine(b *testing.B) {
 	}
 	leases(b, h, p, 1, func(int, *taker) {})
 	b.StopTimer()
-	_, _ = all, other
 }

@@ -51,8 +51,11 @@ func (s *stack) remove(b *Backend) {
 }
 
 // choose chooses a backend for a client with these settings: the first from the top
-// that has them, or the top; nil of an empty stack.
+// that has them, or the top; nil of an empty stack. Who has none takes the top.
 func (s *stack) choose(settings uint64) *Backend {
+	if settings == 0 {
+		return s.top
+	}
 	b := s.top
 	for range maxLook {
 		if b == nil {

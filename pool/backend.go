@@ -115,6 +115,12 @@ type Host interface {
 	// heard, before its subscribers are: a whole NotificationResponse, in which it
 	// may change the process ID of the sender's backend.
 	Sign(server *Address, message []byte)
+	// Notify tells subscribers of a notification: message is a whole
+	// NotificationResponse with its header ('A', length, process ID of the sender's
+	// backend, channel, payload), as Sign has left it. All get the same slice, and may
+	// keep it; nobody writes to it, nor to hearers. It is called for one notification
+	// after the other, on a goroutine of the Listener's, and must not block.
+	Notify(hearers []Subscriber, message []byte)
 }
 
 // Taker waits for a backend. Its methods are called on any goroutine, without

@@ -115,6 +115,12 @@ func (h *host) Sign(server *Address, message []byte) {
 	}
 }
 
+func (h *host) Notify(hearers []Subscriber, message []byte) {
+	for _, s := range hearers {
+		s.(interface{ Notify([]byte) }).Notify(message)
+	}
+}
+
 func (h *host) Evict(b *Backend) {
 	h.evicts.Add(1)
 	h.wg.Add(1)

@@ -221,3 +221,5 @@ func (s *sim) Back(*pool.Address) {}
 
 // Sign is for the listening backend, of which there is none.
 func (s *sim) Sign(*pool.Address, []byte) {}
+
+func (s *sim) Notify([]pool.Subscriber, []byte) {}

@@ -79,8 +79,9 @@ type Pool struct {
 
 	lending atomic.Uint32 // a lending; written under mu
 
-	// mu guards all below. It is held for short, on the path of every lease;
-	// no call out of the package is made under it, but for puddle's.
+	// mu guards all below. It is held for short, on the path of every lease; no call
+	// out of the package is made under it, but to park or claim a backend (Return,
+	// Contended).
 	mu         sync.Mutex
 	settings   Settings
 	learned    wire.Credentials // by clients' logins; serves where settings has none

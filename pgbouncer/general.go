@@ -96,7 +96,7 @@ var general = []setting{
 	{name: "server_login_retry", kind: kindSeconds, def: "15", most: maxDuration, note: "The longest pause: it begins with 100 ms and doubles, up to 1 s while the server is away or has no room. Meanwhile clients wait (query_wait_timeout), where PgBouncer refuses those that come; a refused user or database is told at once."},
 	{name: "server_reset_query", def: "DISCARD ALL", note: "In session mode, as there."},
 	{name: "server_reset_query_always", kind: kindFlag, def: "0", fate: ignored, note: "Session state follows its client in transaction mode, and none is left to the next (session_state)."},
-	{name: "server_round_robin", kind: kindFlag, def: "0", fate: ignored, note: "The backend that was used last is used next."},
+	{name: "server_round_robin", kind: kindFlag, def: "0", fate: ignored, note: "The backend that was used last is used next, of those that the client's event loop had last."},
 	{name: "server_tls13_ciphers", note: "Not read with server_tls_sslmode = disable, as there. Else as client_tls13_ciphers."},
 	{name: "server_tls_ca_file", kind: kindPath, note: "Not read with server_tls_sslmode = disable, as there."},
 	{name: "server_tls_cert_file", kind: kindPath, note: "Not read with server_tls_sslmode = disable, as there. A changed file is taken by itself."},

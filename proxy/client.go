@@ -33,20 +33,19 @@ type client struct {
 	since   time.Duration // connected; once closing is set: since then
 	asked   time.Duration // the query under way began
 	begun   time.Duration // the transaction under way began; if none, at most 0: the last answer's time, negated
-	hearing uint32        // numbers what the session waits for; see whenListened
-	slot    uint32        // in the registry
-	pid     uint32        // that stands for it
-	secret  uint32        // the first bytes of its cancel key
+	mail    mail
+	console atomic.Pointer[net.Conn] // its connection, if it is a client of the console
+	hearing uint32                   // numbers what the session waits for; see whenListened
+	pid     uint32                   // that stands for it
+	secret  uint32                   // the first bytes of its cancel key
+	keyed   atomic.Bool              // it was told its cancel key
 	peer    peer
 	state   clientState
 	seat    throttle.Seat // once it is in
-	mail    mail
 
-	console      atomic.Pointer[net.Conn] // its connection, if it is a client of the console
-	counted      bool                     // under the limits of clients
-	keyed        atomic.Bool              // it was told its cancel key
-	longKey      bool                     // it was told a long cancel key
-	ownBackend   bool                     // it was told its backend's process ID
+	counted      bool // under the limits of clients
+	longKey      bool // it was told a long cancel key
+	ownBackend   bool // it was told its backend's process ID
 	replication  replication
 	hears        bool // it has used the pool's listener
 	leavesSigned bool // it has closed its connection behind a NOTIFY that has to wait

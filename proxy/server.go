@@ -45,10 +45,7 @@ func (s *server) parks() {
 	if n := int32(s.link.Prepared()); n != s.parked.prepared.Load() {
 		s.parked.prepared.Store(n)
 	}
-	fingerprint := uint64(0)
-	if set := s.link.Settings(); set != nil {
-		fingerprint = set.Fingerprint
-	}
+	fingerprint := s.link.Settings().Hash()
 	if fingerprint != s.parked.settings.Load() {
 		s.parked.settings.Store(fingerprint)
 	}

@@ -74,7 +74,8 @@ func (g *servers) begin(epoch time.Time) {
 	}
 }
 
-// chance is from 0 to 1.
+// chance is from 0 to 1. It is drawn at the moment that it is for, and under the lock of
+// who draws: what begins side by side ends in any order.
 func (g *servers) chance() float64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -93,16 +94,15 @@ func (g *servers) at(a *Address) *attendance {
 
 // admission is what a login has been given that has begun at a server.
 type admission struct {
-	listens bool    // it is a listening backend's
-	number  int     // of the server's logins
-	chance  float64 // from 0 to 1; drawn as it begins, for those that run side by side end in any order
+	listens bool // it is a listening backend's
+	number  int  // of the server's logins
 }
 
 // logsIn begins a login.
 func (g *servers) logsIn(s *attendance) admission {
 	s.logins++
 	s.begun++
-	return admission{number: s.begun, chance: g.random.Float64()}
+	return admission{number: s.begun}
 }
 
 // entry is what becomes of a login that a pool would begin.
@@ -295,7 +295,7 @@ func (g *servers) end(p *Pool, a *Address, err error, l admission, now time.Dura
 	switch {
 	case err != nil && troubleOf(err) == troubleAway:
 		if l.number > s.since {
-			gone = g.misses(s, asError(err), l.chance, now, retry)
+			gone = g.misses(s, asError(err), now, retry)
 		}
 	case answered(err):
 		g.returns(s)
@@ -327,12 +327,12 @@ func answered(err error) bool {
 
 // misses notes that a login has found nobody, and returns the reason if the Host has
 // to be told of it.
-func (g *servers) misses(s *attendance, e *wire.Error, chance float64, now, retry time.Duration) *wire.Error {
+func (g *servers) misses(s *attendance, e *wire.Error, now, retry time.Duration) *wire.Error {
 	if s.presence != absent {
 		g.absent.Add(1)
 		s.presence = absent
 	}
-	if s.failure.note(e, troubleAway, now, retry, chance) {
+	if s.failure.note(e, troubleAway, now, retry, g.random.Float64()) {
 		time.AfterFunc(s.failure.until-now, func() { g.tryAgain(s) })
 	}
 	if s.outage.begins("away", now) { // be it down, starting or recovering

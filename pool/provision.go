@@ -209,7 +209,7 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	}
 	b.ID, b.pool, b.variant, b.stamp = p.ids(), p, v, o.stamp
 	b.Opened = time.Now()
-	b.opened, b.younger = time.Since(p.epoch), maxYounger*o.chance
+	b.opened, b.younger = time.Since(p.epoch), maxYounger*p.budget.servers.chance()
 	b.Worker = p.waitsAt(v, o)
 	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars, Begun: b.Begun} // from now on b.Params is the host's
 	if err := p.host.Adopt(b); err != nil {
@@ -289,7 +289,7 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	p.closing++ // until outlastFailed
 	again := p.Halted() || p.killed(e.Code) || p.outdated(e.Code, o, now)
 	all := concernsAll(e.Code, o.params)
-	pause := all && !again && kind != troubleAway && p.failure.note(e, kind, now, p.settings.LoginRetry, o.chance)
+	pause := all && !again && kind != troubleAway && p.failure.note(e, kind, now, p.settings.LoginRetry, p.budget.servers.chance())
 	if pause {
 		time.AfterFunc(p.failure.until-now, p.provision)
 	}

@@ -16,6 +16,10 @@ import (
 // time are still 160 in a second.
 const returnLogins = 16
 
+// returnListeners is how many of these are for listening backends, of which each pool has
+// one, as long as there are others that wait; and what they do not use is for the others.
+const returnListeners = returnLogins / 4
+
 // presence is whether a server takes logins: what one has found holds for all pools.
 //
 //	        finds nobody           is answered
@@ -29,7 +33,7 @@ type presence uint8
 const (
 	present   presence = iota // pools log in as they like
 	absent                    // one login at a time, and a pause after each
-	returning                 // returnLogins at a time, shared by the pools that wait
+	returning                 // returnLogins at a time, shared by the pools that wait, and their listening backends
 )
 
 // attendance is what is known of one server.
@@ -41,6 +45,9 @@ type attendance struct {
 	since   int     // those up to this one say nothing of it
 	logins  int     // under way
 	waiting []*Pool // that would log in; who has longest not is first
+
+	listening int     // of the logins, those of listening backends
+	listeners []*Pool // whose listening backend would log in, in order
 }
 
 // servers knows the servers of all pools, which count time from the same epoch.
@@ -67,7 +74,8 @@ func (g *servers) begin(epoch time.Time) {
 	}
 }
 
-// chance is from 0 to 1.
+// chance is from 0 to 1. It is drawn at the moment that it is for, and under the lock of
+// who draws: what begins side by side ends in any order.
 func (g *servers) chance() float64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -86,15 +94,15 @@ func (g *servers) at(a *Address) *attendance {
 
 // admission is what a login has been given that has begun at a server.
 type admission struct {
-	number int     // of the server's logins
-	chance float64 // from 0 to 1; drawn as it begins, for those that run side by side end in any order
+	listens bool // it is a listening backend's
+	number  int  // of the server's logins
 }
 
 // logsIn begins a login.
 func (g *servers) logsIn(s *attendance) admission {
 	s.logins++
 	s.begun++
-	return admission{s.begun, g.random.Float64()}
+	return admission{number: s.begun}
 }
 
 // entry is what becomes of a login that a pool would begin.
@@ -140,21 +148,61 @@ func (s *attendance) takes(p *Pool, now time.Duration) bool {
 		if p.queued != s {
 			pools++
 		}
-		return s.logins < returnLogins && p.opening < max(1, returnLogins/pools)
+		left := returnLogins - s.logins - min(max(returnListeners-s.listening, 0), len(s.listeners))
+		return left > 0 && p.opening < max(1, returnLogins/pools)
 	}
 	return true
 }
 
-// enterListener begins a login of a listening backend, of which a pool has one. The
-// error is why it cannot.
-func (g *servers) enterListener(a *Address, now time.Duration) (admission, *wire.Error) {
+// enterListener begins a login of the pool's listening backend, if it is its turn; else that
+// is signaled when it may be. The error is why it cannot.
+func (g *servers) enterListener(p *Pool, a *Address, now time.Duration) (l admission, ok bool, e *wire.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.at(a)
 	if e := s.refuses(now); e != nil {
-		return admission{}, e
+		return l, false, e
 	}
-	return g.logsIn(s), nil
+	if s.presence == returning && !s.takesListener() {
+		g.queueListener(p, s)
+		return l, false, nil
+	}
+	g.unqueueListener(p)
+	s.listening++
+	l = g.logsIn(s)
+	l.listens = true
+	return l, true, nil
+}
+
+// takesListener tells whether one more listening backend may log in to a server that has just
+// come back.
+func (s *attendance) takesListener() bool {
+	return s.logins < returnLogins && (s.listening < returnListeners || len(s.waiting) == 0)
+}
+
+// queueListener has p's listening backend signaled when s may take a login.
+func (g *servers) queueListener(p *Pool, s *attendance) {
+	if p.listens == s {
+		return
+	}
+	g.unqueueListener(p)
+	p.listens, s.listeners = s, append(s.listeners, p)
+}
+
+func (g *servers) unqueueListener(p *Pool) {
+	s := p.listens
+	if s == nil {
+		return
+	}
+	p.listens, s.listeners = nil, slices.DeleteFunc(s.listeners, p.is)
+	s.rests()
+}
+
+// listensNoMore notes that p's listening backend waits for no server.
+func (g *servers) listensNoMore(p *Pool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unqueueListener(p)
 }
 
 // refuses is the reason why no login of a listening backend is tried now, if there is one.
@@ -165,14 +213,20 @@ func (s *attendance) refuses(now time.Duration) *wire.Error {
 	return nil
 }
 
-// refuses is that of a server.
-func (g *servers) refuses(a *Address, now time.Duration) *wire.Error {
+// refusesListener is that of a server, for p's listening backend. If that waits for the end
+// of it, it is signaled then.
+func (g *servers) refusesListener(p *Pool, a *Address, now time.Duration, waits bool) *wire.Error {
 	if g.absent.Load() == 0 {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.at(a).refuses(now)
+	s := g.at(a)
+	e := s.refuses(now)
+	if e != nil && waits {
+		g.queueListener(p, s)
+	}
+	return e
 }
 
 // reason is why a server is taken for absent, nil if it is not.
@@ -212,7 +266,7 @@ func (g *servers) unqueue(p *Pool) {
 
 // rests ends a return that nobody waits for any more.
 func (s *attendance) rests() {
-	if s.presence == returning && len(s.waiting) == 0 {
+	if s.presence == returning && len(s.waiting)+len(s.listeners) == 0 {
 		s.presence = present
 	}
 }
@@ -235,10 +289,13 @@ func (g *servers) end(p *Pool, a *Address, err error, l admission, now time.Dura
 	g.mu.Lock()
 	s := g.at(a)
 	s.logins--
+	if l.listens {
+		s.listening--
+	}
 	switch {
 	case err != nil && troubleOf(err) == troubleAway:
 		if l.number > s.since {
-			gone = g.misses(s, asError(err), l.chance, now, retry)
+			gone = g.misses(s, asError(err), now, retry)
 		}
 	case answered(err):
 		g.returns(s)
@@ -248,7 +305,7 @@ func (g *servers) end(p *Pool, a *Address, err error, l admission, now time.Dura
 		}
 	}
 	s.rests()
-	wake = slices.Clone(s.waiting)
+	wake = s.all()
 	g.mu.Unlock()
 	if gone != nil {
 		p.host.Away(a, gone)
@@ -270,12 +327,12 @@ func answered(err error) bool {
 
 // misses notes that a login has found nobody, and returns the reason if the Host has
 // to be told of it.
-func (g *servers) misses(s *attendance, e *wire.Error, chance float64, now, retry time.Duration) *wire.Error {
+func (g *servers) misses(s *attendance, e *wire.Error, now, retry time.Duration) *wire.Error {
 	if s.presence != absent {
 		g.absent.Add(1)
 		s.presence = absent
 	}
-	if s.failure.note(e, troubleAway, now, retry, chance) {
+	if s.failure.note(e, troubleAway, now, retry, g.random.Float64()) {
 		time.AfterFunc(s.failure.until-now, func() { g.tryAgain(s) })
 	}
 	if s.outage.begins("away", now) { // be it down, starting or recovering
@@ -321,15 +378,18 @@ func (g *servers) anew(a *Address) {
 // tryAgain is called when a pause is over.
 func (g *servers) tryAgain(s *attendance) {
 	g.mu.Lock()
-	waiting := slices.Clone(s.waiting)
+	waiting := s.all()
 	g.mu.Unlock()
 	wake(waiting)
 }
 
+// all are the pools of which anything waits.
+func (s *attendance) all() []*Pool { return slices.Concat(s.listeners, s.waiting) }
+
 // wake has pools go on, in their order.
 func wake(pools []*Pool) {
 	for _, p := range pools {
-		p.provision()
 		p.listener.signal()
+		p.provision()
 	}
 }

@@ -20,6 +20,9 @@ func (l *Listener) run() {
 			continue
 		}
 		placed, e := l.getPlace()
+		if !placed {
+			l.pool.budget.servers.listensNoMore(l.pool) // it is not the server that it waits for
+		}
 		if e != nil {
 			l.failed(e, troubleLasts)
 			continue
@@ -44,6 +47,7 @@ func (l *Listener) goOn() bool {
 			return true
 		}
 		l.pool.quitPlace()
+		l.pool.budget.servers.listensNoMore(l.pool)
 		l.mu.Lock()
 		over := len(l.queue)+len(l.settled)+l.heard == 0
 		if over {
@@ -89,7 +93,7 @@ func (l *Listener) pause() (wait time.Duration, ok bool) {
 	e, wait := l.failure.refuses(now), l.failure.until-now
 	if e == nil {
 		s := l.pool.Settings()
-		e, wait = l.pool.budget.servers.refuses(&s.Address, now), restPause
+		e, wait = l.pool.budget.servers.refusesListener(l.pool, &s.Address, now, l.heard > 0), restPause
 	}
 	if e == nil {
 		return 0, true
@@ -144,6 +148,7 @@ func (l *Listener) getPlace() (bool, *wire.Error) {
 		select {
 		case <-timer.C:
 			if l.pool.Halted() { // until Resume, as a query waits
+				l.pool.budget.servers.listensNoMore(l.pool)
 				timer.Reset(l.pool.Settings().ConnectTimeout)
 				continue
 			}
@@ -186,17 +191,38 @@ func (l *Listener) connect() *Backend {
 	return nil
 }
 
-// logInListener logs in, if the server takes a login now.
+// logInListener logs in, when the server takes a login.
 func (p *Pool) logInListener(s Settings, candidates []wire.Credentials) (*Backend, net.Conn, error) {
-	servers := &p.budget.servers
-	a, e := servers.enterListener(&s.Address, time.Since(p.epoch))
-	if e != nil {
-		return nil, nil, unreachable{e}
+	a, err := p.listener.turn(&s)
+	if err != nil {
+		return nil, nil, err
 	}
+	servers := &p.budget.servers
 	b, conn, err := p.logIn(s, candidates, listenerParams)
 	wake(servers.end(p, &s.Address, err, a, time.Since(p.epoch)))
 	return b, conn, err
 }
+
+// turn waits for the login's turn.
+func (l *Listener) turn(s *Settings) (admission, error) {
+	servers := &l.pool.budget.servers
+	for begun := time.Since(l.pool.epoch); ; l.sleep(restPause) {
+		now := time.Since(l.pool.epoch)
+		a, ok, e := servers.enterListener(l.pool, &s.Address, now)
+		switch {
+		case e != nil:
+			return a, unreachable{e}
+		case ok:
+			return a, nil
+		case l.pool.drained():
+			return a, errDrained
+		case now-begun > s.ConnectTimeout:
+			return a, unreachable{errCrowd}
+		}
+	}
+}
+
+var errCrowd = wire.Errorf(wire.CodeConnectionFailure, "the server has just come back, and too many log in for the one that listens")
 
 // converse listens with a backend until that is lost or not needed any more.
 func (l *Listener) converse(b *Backend) {

@@ -73,14 +73,17 @@ type Pool struct {
 	cancelsWaiting, cancelsActive atomic.Int32
 
 	// queued is the server whose turn the pool waits for. It is written under mu and
-	// servers.mu both.
+	// servers.mu both. listens is the one that its listening backend waits for, under
+	// servers.mu alone.
 	queued  *attendance
+	listens *attendance
 	entered admission // its last there
 
 	lending atomic.Uint32 // a lending; written under mu
 
-	// mu guards all below. It is held for short, on the path of every lease;
-	// no call out of the package is made under it, but for puddle's.
+	// mu guards all below. It is held for short, on the path of every lease; no call
+	// out of the package is made under it, but to park or claim a backend (Return,
+	// Contended).
 	mu         sync.Mutex
 	settings   Settings
 	learned    wire.Credentials // by clients' logins; serves where settings has none
@@ -92,7 +95,6 @@ type Pool struct {
 	factsAt    time.Duration      // when it was, and default_transaction_read_only
 	doubted    bool               // they may be others now
 	line       line
-	waits      uint64 // numbers the Waiters' waits
 
 	opening, closing, lent, idle int
 	replicas                     int     // outside of the pool, opening and closing ones too
@@ -117,13 +119,18 @@ type Variant struct {
 	key      string
 	params   []wire.Param
 	puddle   *puddle.Pool[*Backend]
-	idle     int
-	clients  int           // that use it; see Forget
-	waiting  int           // in the line
-	moved    time.Duration // when a backend last came back, or was opened
-	welcomes map[string]*Welcome
-	carried  []wire.Param // see Pool.Carried
-	carries  bool
+	stacks   []*stack // of idle backends, by worker
+	idle     int      // on them
+	backends int      // open, opening and closing
+	clients  int      // that use it; see Forget
+	waiting  int      // in the line
+	spare    int      // being opened, and nobody counts on it
+	// Of those, who wait for a backend that is there, in order; see Waiter.kinNext.
+	first, last *Waiter
+	moved       time.Duration // when a backend last came back, or was opened
+	welcomes    map[string]*Welcome
+	carried     []wire.Param // see Pool.Carried
+	carries     bool
 }
 
 // Welcome is what the server says to a client's startup parameters.
@@ -180,7 +187,7 @@ func (p *Pool) Set(s Settings) {
 func (p *Pool) outdate() (evict []*Backend) {
 	p.generation++
 	p.forgetAnswers()
-	return p.leaveIdle()
+	return p.leaveIdle(anyBackend)
 }
 
 // begin goes on after outdate, or after settings that leave the backends as they are.
@@ -220,11 +227,8 @@ func (p *Pool) Forget(v *Variant) {
 
 // sweep removes the variants that no client and no backend has.
 func (p *Pool) sweep() {
-	if p.opening > 0 {
-		return // for one of them
-	}
 	for key, v := range p.variants {
-		if v.clients == 0 && v.puddle.Stat().TotalResources() == 0 {
+		if v.clients == 0 && v.backends == 0 && v.waiting == 0 {
 			delete(p.variants, key)
 		}
 	}

@@ -54,7 +54,7 @@ func (p *Proxy) Evict(b *pool.Backend) {
 	w := p.workerOf(&s.conn)
 	w.post(func() {
 		switch {
-		case s.gone:
+		case s.gone.Load():
 		case s.conn.Claim(w.loop):
 			s.discard(false)
 		default: // it is on its way to another loop

@@ -221,7 +221,7 @@ func (c *client) release() {
 // letGo gives a backend back that is quarantined, if nothing is on its way any
 // more.
 func (w *worker) letGo(s *server) {
-	if !s.quarantined || s.beingCanceled() || s.syncing || s.gone {
+	if !s.quarantined || s.beingCanceled() || s.syncing || s.gone.Load() {
 		return
 	}
 	s.quarantined = false

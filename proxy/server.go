@@ -30,7 +30,7 @@ type server struct {
 	spoiled     bool       // a cancel request may hit it at any time
 	syncing     bool       // what its client has notified may be on its way
 	quarantined bool       // released, but not given back before all that has arrived
-	gone        bool
+	gone        atomic.Bool
 }
 
 // parked is what is shown of a backend that nobody holds: its link may be
@@ -198,7 +198,7 @@ func (s *server) Ended(*loop.Conn, error) {
 
 // lost: an idle backend has gone.
 func (s *server) lost() {
-	if s.gone {
+	if s.gone.Load() {
 		return
 	}
 	s.dead.Store(true) // before the pool knows
@@ -216,10 +216,10 @@ const closingTimeout = 30 * time.Second
 
 // discard ends the backend.
 func (s *server) discard(busy bool) {
-	if s.gone {
+	if s.gone.Load() {
 		return
 	}
-	s.gone = true
+	s.gone.Store(true)
 	s.conn.Send(wire.AppendTerminate(nil))
 	s.proxy.servers.remove(s)
 	loop.GiveUpAfter(s.conn.FD(), closingTimeout)

@@ -415,6 +415,7 @@ func (c *Conn) arrived(p []byte, kept int, err error) {
 		case !l.Has(c): // closed or parked, and perhaps another loop's by now
 		case c.streaming && n >= gatherFrom:
 			l.gather(c)
+		case c.streaming: // a little of it
 		default:
 			c.streak = 0
 		}

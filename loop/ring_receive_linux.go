@@ -48,10 +48,11 @@ func (r *ring) provideBuffers() (err error) {
 	return err
 }
 
-// receive begins to receive for c, or to wait for somebody to accept.
+// receive begins to receive for c, or to wait until it can be done: who streams is read
+// from in large pieces, and a listener accepts. A completion without bytes then says so.
 func (r *ring) receive(c *Conn) {
 	c.put(reading, true)
-	if c.accepts {
+	if c.accepts || c.streak >= gatherAfter {
 		r.ring.WatchOnce(int(c.fd), opReceive.of(c), unix.POLLIN)
 	} else {
 		r.ring.Recv(int(c.fd), opReceive.of(c), 0)
@@ -65,12 +66,14 @@ func (r *ring) received(c *Conn, e *completion) {
 		return
 	}
 	r.goesOn(c, e)
-	if c.accepts {
+	switch p := e.piece.Bytes; {
+	case c.accepts:
 		c.handler.Received(c, nil)
 		return
-	}
-	if p := e.piece.Bytes; len(p) > 0 {
+	case len(p) > 0:
 		r.tellBytes(c, p)
+	case e.res > 0 && p == nil:
+		c.read()
 	}
 	r.giveBack(e)
 	if err := e.ending(); err != nil && r.loop.Has(c) {

@@ -56,6 +56,7 @@ const (
 var ourColumns = map[string]string{
 	"pools":   "i sv_closing pinned listening sv_replication",
 	"clients": "s settings pin", "servers": "s settings pin",
+	"mem": "N shortages, q late_bytes",
 }
 
 func columnsOf(spec string) (out []field) {

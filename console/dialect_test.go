@@ -73,7 +73,8 @@ func TestTheDatabaseChoosesTheDialect(t *testing.T) {
 		{Admin, "kill_client x", "08P01", "22023"},
 		{Stats, "reload", "08P01", "42501"},
 		{Stats, "show fds", "08P01", "42501"},
-		{Stats, "show state", "[active|yes];[paused|no];[suspended|no];SHOW", "[active|yes];[paused|no];[suspended|no];[ready|yes];SHOW"},
+		{Stats, "show state", "[active|yes];[paused|no];[suspended|no];SHOW", "[active|yes];[paused|no];[suspended|no];[ready|yes];[io_engine|io_uring];SHOW"},
+		{Stats, "show mem", "SHOW", "[io_uring_buffers|32768|3|61|2097152|17|4096];SHOW"},
 		// Either has the tables of pgweir's own.
 		{Stats, "show pins", "SHOW", "SHOW"},
 	} {

@@ -153,6 +153,7 @@ func fixture() *status.Snapshot {
 		Version: "0.1.0",
 		Ready:   true,
 		Mode:    status.Active,
+		Engine:  status.Engine{Name: "io_uring", Loops: 2, Buffers: 64, BuffersFree: 61, BufferSize: 32 << 10, Shortages: 17, LateBytes: 4096},
 		Databases: []status.Database{
 			{Name: "app", Host: "10.0.0.5", Port: 5432, Database: "app_prod", PoolSize: 20, MinPoolSize: 2,
 				ServerLifetime: time.Hour, PoolMode: "transaction", MaxConnections: 40, Connections: 7, Clients: 150},

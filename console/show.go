@@ -182,7 +182,7 @@ var tables = []struct {
 	{"certificates", certificatesTable, nil},
 	{"version", ours.versionTable(), pgbouncers.versionTable()},
 	{"state", stateTable, pgbouncerState},
-	{"mem", memTable, nil},
+	{"mem", memTable, pgbouncerMem},
 	{"fds", fdsTable, nil},
 	{"dns_hosts", dnsHostsTable, nil},
 	{"dns_zones", dnsZonesTable, nil},

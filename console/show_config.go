@@ -155,15 +155,15 @@ var certificatesTable = view[certificateRow]{
 // pair is a row of SHOW STATE.
 type pair struct{ key, value string }
 
-// stateTable is SHOW STATE: PgBouncer's rows, and whether clients can be served, as
-// /readyz says it.
+// stateTable is SHOW STATE: PgBouncer's rows, whether clients can be served, as /readyz
+// says it, and how the event loops receive and send.
 var stateTable = view[pair]{
 	rows: func(s *status.Snapshot) []pair {
 		rows := append(modes(s), pair{"ready", yesOrNo(s.Ready)})
 		if !s.Ready {
 			rows = append(rows, pair{"not_ready_because", readable(s.NotReady)})
 		}
-		return rows
+		return append(rows, engineRows(&s.Engine)...)
 	},
 	columns: []column[pair]{
 		text("key", func(p *pair) string { return p.key }),

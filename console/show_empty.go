@@ -1,12 +1,12 @@
 package console
 
 // These tables tell of things that pgweir does not have: PgBouncer's memory
-// caches, the descriptors that its online restart hands over, zones of its
+// caches (database pgweir has something else in their place), the descriptors that its online restart hands over, zones of its
 // resolver, and peers. Tools that ask for them find the columns, and no rows.
 
 type empty = view[struct{}]
 
-var memTable = empty{columns: []column[struct{}]{
+var pgbouncerMem = empty{columns: []column[struct{}]{
 	none("name", oidText), none("size", oidInt4), none("used", oidInt4),
 	none("free", oidInt4), none("memtotal", oidInt4),
 }}

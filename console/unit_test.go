@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -160,5 +161,24 @@ func TestWelcomeSaysWhatDriversLookFor(t *testing.T) {
 		"is_superuser": "on"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestTheEngineIsShownWithWhyItIsNotIOUring(t *testing.T) {
+	for _, c := range []struct {
+		engine status.Engine
+		want   string
+	}{
+		{status.Engine{Name: "io_uring", Loops: 4}, "[{io_engine io_uring}]"},
+		{status.Engine{Name: "epoll", Loops: 4, Reason: "it is forbidden"}, "[{io_engine epoll} {io_engine_reason it is forbidden}]"},
+		{status.Engine{Name: "io_uring", Loops: 4, Retreated: 1, Reason: "it has failed"},
+			"[{io_engine io_uring} {io_engine_reason it has failed} {io_engine_retreated 1 of 4 event loops}]"},
+	} {
+		if got := fmt.Sprint(engineRows(&c.engine)); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+	if r := memTable.read(&status.Snapshot{Engine: status.Engine{Name: "epoll", Loops: 4}}); r.rows != 0 {
+		t.Errorf("%d rows without a ring", r.rows)
 	}
 }

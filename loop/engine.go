@@ -57,4 +57,7 @@ type engine interface {
 	dispatch()
 	// wake ends a wait from another goroutine.
 	wake()
+
+	// stats is what it holds and has counted.
+	stats() EngineStats
 }

@@ -193,6 +193,14 @@ func (l *Loop) Stop() {
 	l.Post(func() { l.stopped = true })
 }
 
+// Discard gives back what a loop has taken that will never Run.
+func (l *Loop) Discard() {
+	l.mail.Lock()
+	defer l.mail.Unlock()
+	l.mail.closed = true
+	l.engine.end()
+}
+
 // Done is closed when Run has returned.
 func (l *Loop) Done() <-chan struct{} { return l.done }
 

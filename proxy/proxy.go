@@ -46,12 +46,12 @@ type Options struct {
 
 // Proxy accepts clients and joins them with backends.
 type Proxy struct {
-	engine  loop.Engine // of the workers' loops
 	opts    Options
 	log     *slog.Logger
 	started time.Time
 	secret  [32]byte // makes the long cancel keys
 	workers []*worker
+	engine  engineChoice // of their loops
 	// handshakes bounds clients' TLS handshakes.
 	handshakes handshakes
 	used       atomic.Int32 // how many of the workers take new clients
@@ -175,15 +175,8 @@ func New(c *config.Config, opts Options) (*Proxy, error) {
 	p.directories = newGate(maxDirectory)
 	p.resolving = newResolver(namesOf)
 	p.handshakes = newHandshakes(n)
-	if p.engine, err = p.chooseEngine(c.IOEngine); err != nil {
+	if err := p.makeWorkers(c, n, loop.IOUring.Usable, p.newWorker); err != nil {
 		return nil, err
-	}
-	for i := range n {
-		w, err := p.newWorker(i)
-		if err != nil {
-			return nil, err
-		}
-		p.workers = append(p.workers, w)
 	}
 	p.used.Store(int32(used))
 	return p, nil

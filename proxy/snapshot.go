@@ -32,6 +32,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	}
 	for _, w := range p.workers {
 		w.do(func() {
+			w.addEngine(&s.Engine)
 			w.addStats(pools, s)
 			w.countServers(s, at)
 			w.countPins(s, at)
@@ -41,6 +42,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 			}
 		})
 	}
+	p.finishEngine(&s.Engine)
 	for i := range s.Pools {
 		accumulate(&s.Pools[i])
 	}

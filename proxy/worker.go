@@ -37,14 +37,15 @@ type worker struct {
 	excused time.Duration
 
 	skew time.Duration // from the loop's time to the proxy's
+	ring ringRecord
 }
 
-func (p *Proxy) newWorker(i int) (*worker, error) {
+func (p *Proxy) newWorker(i int, engine loop.Engine) (*worker, error) {
 	w := &worker{
 		proxy: p, index: i,
 		logins: map[*client]struct{}{}, closing: map[*client]struct{}{}, idlers: map[*client]*idler{},
 	}
-	l, err := loop.New(loop.Options{Engine: p.engine, Tick: w.tick})
+	l, err := loop.New(loop.Options{Engine: engine, Tick: w.tick, Retreated: w.retreated})
 	if err != nil {
 		return nil, err
 	}

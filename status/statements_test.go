@@ -16,7 +16,7 @@ var statements = []string{"Pins.Statement", "Leaks.Statement", "Shapes.Statement
 // PostgreSQL's. A new text belongs to one of the two lists.
 var harmless = []string{
 	"Pools.Refusal",
-	"Version", "Mode", "NotReady",
+	"Version", "Mode", "NotReady", "Engine.Name", "Engine.Reason",
 	"Databases.Name", "Databases.Host", "Databases.Database", "Databases.ForceUser", "Databases.PoolMode",
 	"Users.Name", "Users.PoolMode",
 	"DNSHosts.Name", "DNSHosts.Addrs",

@@ -37,6 +37,7 @@ type Snapshot struct {
 	Started   time.Time // when this process began to serve
 	Version   string    // pgweir's own version, "0.1.0"
 	Mode      Mode
+	Engine    Engine
 	Databases []Database
 	Users     []User
 	Pools     []Pool     // in order of database, then user; the console's own pool is among them

@@ -172,6 +172,9 @@ func (b *BufferRing) Give(id uint16) {
 // Completions that have not been taken are not known yet.
 func (b *BufferRing) Free() int { return b.free }
 
+// Shape is how many buffers there are, and the size of each in bytes.
+func (b *BufferRing) Shape() (count, size int) { return len(b.slots), b.size }
+
 // Close unregisters the ring and frees the memory. No receive of its group may be
 // under way.
 func (b *BufferRing) Close() error {

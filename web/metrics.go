@@ -156,10 +156,11 @@ func poolCount(name, help string, value func(*status.Totals) float64) metric[*st
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{buildInfo, memoryInfo, certExpiry, httpRefused, poolClients, poolBackend, poolCancels, poolPinned,
-		poolShapes, poolChecks, poolWait, poolWaitsFailed, poolTransaction, poolQuery, authQueryUsers} {
+		poolShapes, poolChecks, poolWait, poolWaitsFailed, poolTransaction, poolQuery, authQueryUsers, engineInfo} {
 		ch <- d
 	}
 	describeAll(ch, totalMetrics)
+	describeAll(ch, engineMetrics)
 	describeAll(ch, authQueryMetrics)
 	describeAll(ch, loginMetrics)
 	describeAll(ch, traceMetrics)
@@ -187,6 +188,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		m.send(ch, &s.Savings)
 	}
 	send(ch, memoryInfo, prometheus.GaugeValue, 1, memorySource(&s.Savings))
+	sendEngine(ch, &s.Engine)
 	sendAuthQuery(ch, &s.AuthQuery)
 	for _, m := range loginMetrics {
 		m.send(ch, &s.Logins)

@@ -28,6 +28,7 @@ var released = []string{
 	"pgweir_backend_memory_bytes", "pgweir_backend_memory_info", "pgweir_backends", "pgweir_binds_total",
 	"pgweir_build_info", "pgweir_census_age_seconds", "pgweir_client_logins_total", "pgweir_client_parses_total",
 	"pgweir_clients", "pgweir_errors_total", "pgweir_findings", "pgweir_forks_avoided", "pgweir_http_refused_total", "pgweir_login_addresses", "pgweir_login_clients",
+	"pgweir_io_engine_buffer_bytes", "pgweir_io_engine_info", "pgweir_io_engine_late_bytes", "pgweir_io_engine_retreats_total", "pgweir_io_engine_shortages_total",
 	"pgweir_logins_delayed", "pgweir_logins_delayed_total", "pgweir_logins_failed_total", "pgweir_logins_garbled_total", "pgweir_logins_refused_total",
 	"pgweir_logins_served", "pgweir_logins_timed_out_total", "pgweir_logins_waiting",
 	"pgweir_memory_saved_bytes", "pgweir_peak_backends", "pgweir_peak_clients", "pgweir_peak_saved_backends",

@@ -37,6 +37,8 @@ func madeUp() scraped {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s := &status.Snapshot{
 		At: at, Started: at.Add(-90 * time.Minute), Version: "0.1.0", Ready: true,
+		Engine: status.Engine{Name: "io_uring", Reason: "io_uring: io_uring_enter: bad address", Loops: 4, Retreated: 1,
+			Buffers: 96, BuffersFree: 90, BufferSize: 32 << 10, Shortages: 8, LateBytes: 4096},
 		Pools: []status.Pool{
 			{Database: "app", User: "alice", Mode: "transaction", Size: 20, ClientsActive: 140, ClientsWaiting: 10,
 				ClientsActiveCancel: 1, ClientsWaitingCancel: 2, ServersActive: 5, ServersActiveCancel: 1,

@@ -18,6 +18,7 @@ import (
 
 	"pgweir/authquery"
 	"pgweir/config"
+	"pgweir/loop"
 	"pgweir/passwords"
 	"pgweir/proxy"
 	"pgweir/sizing"
@@ -39,7 +40,7 @@ func newCheckCmd() *cobra.Command {
 				fmt.Fprintln(cmd.OutOrStdout(), err)
 				return errCheckFailed
 			}
-			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try, askRoles: authquery.Roles, taken: portTaken}
+			ck := checker{out: cmd.OutOrStdout(), ask: askServer, tryQuery: authquery.Try, askRoles: authquery.Roles, taken: portTaken, ioUring: loop.IOUring.Usable}
 			// A command that a password comes from ends with us, which Ctrl-C does not reach.
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
@@ -83,6 +84,8 @@ type checker struct {
 	askRoles func(context.Context, authquery.Source, passwords.List, string) (map[string]bool, error)
 	// taken tells whether somebody listens on an address; nil: that is not looked at.
 	taken func(netip.AddrPort) bool
+	// ioUring tells why io_uring cannot be used, nil if it can; nil: that is not looked at.
+	ioUring func() error
 }
 
 // run reads the configuration and prints its problems (the error is then
@@ -100,10 +103,11 @@ func (ck *checker) run(ctx context.Context, path string) error {
 	access, accessErr := proxy.NewAccess(c)
 	reach := findHTTPReach(ctx, c)
 	deaf, err := proxy.TryListen(c)
-	if err := ck.fails([]error{userErr, accessErr, reach.refused, err}); err != nil {
+	engine, engineErr := ck.engineLine(c)
+	if err := ck.fails([]error{userErr, accessErr, reach.refused, err, engineErr}); err != nil {
 		return err
 	}
-	fmt.Fprintf(ck.out, "%s: ok\n", path)
+	fmt.Fprintf(ck.out, "%s: ok\n%s", path, engine)
 	writeSummary(ck.out, c, len(users))
 	ck.ofPgBouncer(loaded)
 	for _, p := range c.Strays() {

@@ -163,7 +163,7 @@ func (o *serveOptions) run(logs io.Writer, file *logFile) error {
 	}
 	go front.reload()
 	go front.watch(ctx) // not waited for at the end: its disk may not answer
-	log.Info("pgweir is ready", "version", version, "pid", os.Getpid())
+	log.Info("pgweir is ready", "version", version, "pid", os.Getpid(), "io_engine", p.Engine())
 	tellParent(nil)
 	front.tellManager(front.manager.ready())
 	helpers.Go(func() { front.manager.keepAlive(ctx, p.LoopsAnswer, front.tellManager) })

@@ -12,5 +12,6 @@
 // postgres are enough; psql and pgbench are taken from PATH).
 // PGWEIR_TEST_RACE=1 builds the program with the race detector, and then its
 // clients move from loop to loop all the time. PGWEIR_TEST_WORKERS is how many
-// loops a pgweir has whose test does not say so itself.
+// loops a pgweir has whose test does not say so itself, and PGWEIR_TEST_IO_ENGINE is
+// their io_engine.
 package integration

@@ -44,6 +44,8 @@ type weirOptions struct {
 	Files map[string]string
 	// Env are further variables, "NAME=value".
 	Env []string
+	// Through is a program that is started, and becomes pgweir; "": none.
+	Through string
 	// Role is whose the test's connections are, which may make what it likes in
 	// the test's database; "": the superuser, postgres.
 	Role string
@@ -132,9 +134,8 @@ func (w *weir) launch(t *testing.T) error {
 	}
 	w.WriteConfig(t, w.Config())
 	w.log = new(logBuffer)
-	cmd := exec.Command(program, "serve", "-c", w.ConfigPath())
+	cmd := w.command("serve")
 	cmd.Stdout, cmd.Stderr = w.log, w.log
-	cmd.Env = append(os.Environ(), w.opts.Env...)
 	if w.process, err = child.Start(cmd, syscall.SIGKILL); err != nil {
 		return err
 	}
@@ -153,6 +154,16 @@ func (w *weir) launch(t *testing.T) error {
 		}
 	}
 	return nil
+}
+
+// command is the program with a subcommand, as w's options have it.
+func (w *weir) command(name string) *exec.Cmd {
+	cmd := exec.Command(program, name, "-c", w.ConfigPath())
+	if w.opts.Through != "" {
+		cmd = exec.Command(w.opts.Through, cmd.Args...)
+	}
+	cmd.Env = append(os.Environ(), w.opts.Env...)
+	return cmd
 }
 
 // finish stops the program and looks for what it may have left.
@@ -204,6 +215,9 @@ func (w *weir) own() [][2]string {
 	}
 	if n := os.Getenv("PGWEIR_TEST_WORKERS"); n != "" {
 		settings = append(settings, [2]string{"workers", n})
+	}
+	if name := os.Getenv("PGWEIR_TEST_IO_ENGINE"); name != "" {
+		settings = append(settings, [2]string{"io_engine", strconv.Quote(name)})
 	}
 	return settings
 }
@@ -470,38 +484,4 @@ func eventuallyWithin(t *testing.T, limit time.Duration, what string, condition 
 			t.Fatalf("not within %v: %s", limit, what)
 		}
 	}
-}
-
-// logBuffer collects what the program writes.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func (l *logBuffer) tail(n int) string {
-	s := l.String()
-	return s[max(0, len(s)-n):]
-}
-
-// leakLines are the lines of the log about what checks have found.
-func leakLines(log string) string {
-	var found []string
-	for line := range strings.Lines(log) {
-		if strings.Contains(line, "left something behind") {
-			found = append(found, line)
-		}
-	}
-	return strings.Join(found, "")
 }

@@ -179,9 +179,7 @@ func dumpOf(t *testing.T, w *weir, opts weirOptions, db string, login []string) 
 // check runs `pgweir check` in the environment of w's.
 func check(t *testing.T, w *weir) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, "check", "-c", w.ConfigPath())
-	cmd.Env = append(os.Environ(), w.opts.Env...)
-	out, err := cmd.CombinedOutput()
+	out, err := w.command("check").CombinedOutput()
 	return string(out), err
 }
 

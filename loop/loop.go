@@ -87,9 +87,9 @@ func New(opts Options) (*Loop, error) {
 	return l, nil
 }
 
-// Run serves until Stop. It is not locked to its thread: the Go scheduler
-// interrupts a goroutine that has run for 10 ms, and gives one that is locked
-// back to its thread only by way of another one.
+// Run serves until Stop. Unless its engine needs that (ring), it is not locked to
+// its thread: the Go scheduler interrupts a goroutine that has run for 10 ms, and
+// gives one that is locked back to its thread only by way of another one.
 func (l *Loop) Run() {
 	defer close(l.done)
 	if err := l.engine.run(); err != nil {

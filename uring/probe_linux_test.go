@@ -9,9 +9,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"pgweir/cluster/child"
 )
 
 func TestProbeTellsWhatTheKernelCanDo(t *testing.T) {
@@ -109,12 +110,12 @@ var confinements = map[string]struct {
 	errno   syscall.Errno
 	says    string
 }{
-	"setup-eperm":    {func() error { return forbid(unix.SYS_IO_URING_SETUP, unix.EPERM) }, unix.EPERM, "io_uring_setup is refused (EPERM): a seccomp profile"},
-	"setup-enosys":   {func() error { return forbid(unix.SYS_IO_URING_SETUP, unix.ENOSYS) }, unix.ENOSYS, "io_uring_setup is refused (ENOSYS): the kernel"},
-	"enter-eperm":    {func() error { return forbid(unix.SYS_IO_URING_ENTER, unix.EPERM) }, unix.EPERM, "io_uring_enter is refused (EPERM): a seccomp profile"},
-	"register-eperm": {func() error { return forbid(unix.SYS_IO_URING_REGISTER, unix.EPERM) }, unix.EPERM, "io_uring_register is refused (EPERM): a seccomp profile"},
+	"setup-eperm":    {func() error { return child.Forbid(unix.SYS_IO_URING_SETUP, unix.EPERM) }, unix.EPERM, "io_uring_setup is refused (EPERM): a seccomp profile"},
+	"setup-enosys":   {func() error { return child.Forbid(unix.SYS_IO_URING_SETUP, unix.ENOSYS) }, unix.ENOSYS, "io_uring_setup is refused (ENOSYS): the kernel"},
+	"enter-eperm":    {func() error { return child.Forbid(unix.SYS_IO_URING_ENTER, unix.EPERM) }, unix.EPERM, "io_uring_enter is refused (EPERM): a seccomp profile"},
+	"register-eperm": {func() error { return child.Forbid(unix.SYS_IO_URING_REGISTER, unix.EPERM) }, unix.EPERM, "io_uring_register is refused (EPERM): a seccomp profile"},
 	"descriptors":    {fewDescriptors, unix.EMFILE, "io_uring_setup is refused (EMFILE): there are too many open files"},
-	"old":            {func() error { return forbid(unix.SYS_IO_URING_SETUP, unix.EINVAL) }, unix.EINVAL, "io_uring with DEFER_TASKRUN needs"},
+	"old":            {func() error { return child.Forbid(unix.SYS_IO_URING_SETUP, unix.EINVAL) }, unix.EINVAL, "io_uring with DEFER_TASKRUN needs"},
 }
 
 func TestProbeSaysWhatForbidsIt(t *testing.T) {
@@ -180,21 +181,6 @@ func probeConfined(how string) {
 	default:
 		fmt.Println(int(refusal.Errno), refusal)
 	}
-}
-
-// forbid has the calling thread's system call answered by an error.
-func forbid(call uint32, errno syscall.Errno) error {
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the call's number
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
 }
 
 func fewDescriptors() error {

@@ -19,6 +19,23 @@ func TestAPodMayDoNothingThatItNeedNot(t *testing.T) {
 	}
 }
 
+func TestAPodHasTheSeccompProfileOfItsValues(t *testing.T) {
+	for values, want := range map[string]string{
+		"": "RuntimeDefault ",
+		"seccompProfile: {type: Localhost, localhostProfile: with-io-uring.json}": "Localhost with-io-uring.json",
+		"seccompProfile: {type: Unconfined}":                                      "Unconfined ",
+	} {
+		p := must(t, values, "1.30").deployment.Spec.Template.Spec.SecurityContext.SeccompProfile
+		file := ""
+		if p.LocalhostProfile != nil {
+			file = *p.LocalhostProfile
+		}
+		if got := string(p.Type) + " " + file; got != want {
+			t.Errorf("%q: %s, want %s", values, got, want)
+		}
+	}
+}
+
 func TestAPodHasTheTimeToDrain(t *testing.T) {
 	for kubernetes, sleeps := range map[string]bool{"v1.29.4": false, "v1.30.0": true} {
 		o := must(t, "shutdownTimeoutSeconds: 60\npreStopSeconds: 10", kubernetes)
@@ -98,6 +115,9 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"serverTLS: {sslmode: maybe}":                   "sslmode",
 		"shutdownTimeoutSeconds: -1":                    "shutdownTimeoutSeconds",
 		"readiness: perhaps":                            "readiness",
+		"seccompProfile: {type: Localhost}":             "localhostProfile",
+		"seccompProfile: {type: Docker}":                "/seccompProfile/type",
+		"seccompProfile: {localhostProfile: x.json}":    "localhostProfile",
 		"serviceMonitor: {enabled: true}":               "http.expose",
 		"http: {expose: true}":                          "http.token.existingSecret",
 		"authFile: {existingSecret: Not A Secret}":      "existingSecret",

@@ -86,15 +86,16 @@ func (g *servers) at(a *Address) *attendance {
 
 // admission is what a login has been given that has begun at a server.
 type admission struct {
-	number int     // of the server's logins
-	chance float64 // from 0 to 1; drawn as it begins, for those that run side by side end in any order
+	host   *hostEntry // the pool's
+	number int        // of the server's logins
+	chance float64    // from 0 to 1; drawn as it begins, for those that run side by side end in any order
 }
 
 // logsIn begins a login.
 func (g *servers) logsIn(s *attendance) admission {
 	s.logins++
 	s.begun++
-	return admission{s.begun, g.random.Float64()}
+	return admission{number: s.begun, chance: g.random.Float64()}
 }
 
 // entry is what becomes of a login that a pool would begin.
@@ -112,22 +113,46 @@ const (
 func (g *servers) enter(p *Pool, now time.Duration, take func() entry) entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.at(&p.settings.Address)
-	if !s.takes(p, now) {
-		g.queue(p, s)
+	i := g.choose(p, now)
+	if i < 0 {
+		g.queue(p)
 		return entryBlocked
 	}
 	e := take()
-	switch {
-	case e == entryMade:
+	if e == entryMade {
+		h := p.hosts.all[i]
+		p.hosts.turnTo(i, p.settings.Balancing)
+		s := g.at(&h.Address)
 		p.entered = g.logsIn(s)
-		if p.queued == s {
+		p.entered.host = h
+		h.opening++
+		if slices.Contains(p.queued, s) {
 			s.waiting = append(slices.DeleteFunc(s.waiting, p.is), p)
 		}
-	case e == entryBlocked && s.presence != present:
-		g.queue(p, s)
 	}
 	return e
+}
+
+// choose is the index of the host for p's next login, below 0 if none takes one. After a
+// login of the pool's own that has failed there, one has to succeed before several are
+// tried at a time.
+func (g *servers) choose(p *Pool, now time.Duration) int {
+	n := len(p.hosts.all)
+	for i := range n {
+		i = (p.hosts.turn + i) % n
+		h := p.hosts.all[i]
+		s := g.at(&h.Address)
+		switch {
+		case n > 1 && s.presence == absent:
+			g.knock(p, h, s, now)
+		case h.failure.refuses(now) != nil:
+		case s.takes(p, now) && (h.failure.err == nil || h.opening == 0):
+			return i
+		case p.settings.Balancing == Staying:
+			return -1 // it has not failed
+		}
+	}
+	return -1
 }
 
 // takes tells whether p may begin a login.
@@ -137,7 +162,7 @@ func (s *attendance) takes(p *Pool, now time.Duration) bool {
 		return s.logins == 0 && s.failure.refuses(now) == nil
 	case returning:
 		pools := len(s.waiting)
-		if p.queued != s {
+		if !slices.Contains(p.queued, s) {
 			pools++
 		}
 		return s.logins < returnLogins && p.opening < max(1, returnLogins/pools)
@@ -145,16 +170,31 @@ func (s *attendance) takes(p *Pool, now time.Duration) bool {
 	return true
 }
 
-// enterListener begins a login of a listening backend, of which a pool has one. The
-// error is why it cannot.
-func (g *servers) enterListener(a *Address, now time.Duration) (admission, *wire.Error) {
+// enterListener begins a login of a listening backend, of which a pool has one: at the first
+// of some hosts that is there, else at the first that may be. The error is why it cannot.
+func (g *servers) enterListener(hosts []*hostEntry, now time.Duration) (a admission, e *wire.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.at(a)
-	if e := s.refuses(now); e != nil {
+	var chosen *hostEntry
+	for _, h := range hosts {
+		s := g.at(&h.Address)
+		if no := s.refuses(now); no != nil {
+			e = no
+			continue
+		}
+		if chosen == nil || s.presence != absent {
+			chosen = h
+		}
+		if s.presence != absent {
+			break
+		}
+	}
+	if chosen == nil {
 		return admission{}, e
 	}
-	return g.logsIn(s), nil
+	a = g.logsIn(g.at(&chosen.Address))
+	a.host = chosen
+	return a, nil
 }
 
 // refuses is the reason why no login of a listening backend is tried now, if there is one.
@@ -165,14 +205,19 @@ func (s *attendance) refuses(now time.Duration) *wire.Error {
 	return nil
 }
 
-// refuses is that of a server.
-func (g *servers) refuses(a *Address, now time.Duration) *wire.Error {
+// refuses is that of some hosts, nil if one of them does not.
+func (g *servers) refuses(hosts []*hostEntry, now time.Duration) (e *wire.Error) {
 	if g.absent.Load() == 0 {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.at(a).refuses(now)
+	for _, h := range hosts {
+		if e = g.at(&h.Address).refuses(now); e == nil {
+			return nil
+		}
+	}
+	return e
 }
 
 // reason is why a server is taken for absent, nil if it is not.
@@ -185,28 +230,46 @@ func (g *servers) reason(a *Address) *wire.Error {
 	return g.at(a).failure.err
 }
 
-// Away tells whether the pool's server is taken for absent.
+// Away tells whether all hosts of the pool are taken for absent.
 func (p *Pool) Away() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.budget.servers.reason(&p.settings.Address) != nil
+	return p.away() != nil
 }
 
-// queue has p provisioned when s may take a login.
-func (g *servers) queue(p *Pool, s *attendance) {
-	if p.queued == s {
-		return
+// queue has p provisioned when one of its servers may take a login.
+func (g *servers) queue(p *Pool) {
+	var wanted []*attendance
+	for _, h := range p.hosts.all {
+		if s := g.at(&h.Address); s.presence != present {
+			wanted = append(wanted, s)
+		}
 	}
-	g.unqueue(p)
-	p.queued, s.waiting = s, append(s.waiting, p)
+	before := p.queued
+	p.queued = wanted
+	for _, s := range wanted {
+		if !slices.Contains(before, s) {
+			s.waiting = append(s.waiting, p)
+		}
+	}
+	for _, s := range before {
+		if !slices.Contains(wanted, s) {
+			s.leaves(p)
+		}
+	}
 }
 
 func (g *servers) unqueue(p *Pool) {
-	s := p.queued
-	if s == nil {
-		return
+	before := p.queued
+	p.queued = nil
+	for _, s := range before {
+		s.leaves(p)
 	}
-	p.queued, s.waiting = nil, slices.DeleteFunc(s.waiting, p.is)
+}
+
+// leaves takes p out of those that wait.
+func (s *attendance) leaves(p *Pool) {
+	s.waiting = slices.DeleteFunc(s.waiting, p.is)
 	s.rests()
 }
 

@@ -88,8 +88,7 @@ func (l *Listener) pause() (wait time.Duration, ok bool) {
 	now := time.Since(l.pool.epoch)
 	e, wait := l.failure.refuses(now), l.failure.until-now
 	if e == nil {
-		s := l.pool.Settings()
-		e, wait = l.pool.budget.servers.refuses(&s.Address, now), restPause
+		e, wait = l.pool.budget.servers.refuses(l.hosts(), now), restPause
 	}
 	if e == nil {
 		return 0, true
@@ -165,7 +164,7 @@ func (l *Listener) connect() *Backend {
 	s, stamp := p.settings, p.generation
 	candidates := p.candidates()
 	p.mu.Unlock()
-	b, conn, err := p.logInListener(s, candidates)
+	b, conn, err := p.logInListener(s, candidates, l.hosts())
 	if err == nil {
 		b.ID, b.pool, b.stamp = p.ids(), p, stamp
 		b.Opened = time.Now()
@@ -182,17 +181,29 @@ func (l *Listener) connect() *Backend {
 		}
 		p.freePlace()
 	}()
+	l.turn++
 	l.failed(asError(err), troubleOf(err))
 	return nil
 }
 
-// logInListener logs in, if the server takes a login now.
-func (p *Pool) logInListener(s Settings, candidates []wire.Credentials) (*Backend, net.Conn, error) {
+// hosts are the pool's, that first which is to be tried first.
+func (l *Listener) hosts() []*hostEntry {
+	p := l.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.hosts.all
+	first := l.turn % len(all)
+	return append(all[first:len(all):len(all)], all[:first]...)
+}
+
+// logInListener logs in, if one of the hosts takes a login now.
+func (p *Pool) logInListener(s Settings, candidates []wire.Credentials, hosts []*hostEntry) (*Backend, net.Conn, error) {
 	servers := &p.budget.servers
-	a, e := servers.enterListener(&s.Address, time.Since(p.epoch))
+	a, e := servers.enterListener(hosts, time.Since(p.epoch))
 	if e != nil {
 		return nil, nil, unreachable{e}
 	}
+	s.Address = a.host.Address
 	b, conn, err := p.logIn(s, candidates, listenerParams)
 	wake(servers.end(p, &s.Address, err, a, time.Since(p.epoch)))
 	return b, conn, err

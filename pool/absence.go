@@ -241,7 +241,7 @@ func (p *Pool) Away() bool {
 func (g *servers) queue(p *Pool) {
 	var wanted []*attendance
 	for _, h := range p.hosts.all {
-		if s := g.at(&h.Address); s.presence != present {
+		if s := g.at(&h.Address); s.presence != present && !slices.Contains(wanted, s) {
 			wanted = append(wanted, s)
 		}
 	}

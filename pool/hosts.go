@@ -2,6 +2,7 @@ package pool
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"pgweir/wire"
@@ -25,6 +26,14 @@ const (
 	Staying                     // that of the login before: it is left only when it fails
 )
 
+// String is load_balance_hosts.
+func (b Balancing) String() string {
+	if b == Staying {
+		return "disable"
+	}
+	return "round-robin"
+}
+
 // hostEntry is one of a pool's, with what the pool's logins there have come to.
 type hostEntry struct {
 	Address
@@ -33,7 +42,8 @@ type hostEntry struct {
 	standby string  // in_hot_standby, as it has said last; "" if not since the answers were forgotten
 }
 
-// hostList are those of a pool; there is one at least.
+// hostList are those of a pool; there is one at least. One that stands there several times
+// has as many turns.
 type hostList struct {
 	all  []*hostEntry
 	turn int // of which a login tries first
@@ -46,16 +56,30 @@ func (s *Settings) Addresses() []Address {
 	return append([]Address{s.Address}, s.Others...)
 }
 
+// At names where the database is: the addresses of its hosts, with commas between.
+func (s *Settings) At() string {
+	if len(s.Others) == 0 {
+		return s.Address.Addr
+	}
+	all := []string{s.Address.Addr}
+	for _, a := range s.Others {
+		all = append(all, a.Addr)
+	}
+	return strings.Join(all, ",")
+}
+
 // follow makes the hosts those of new settings. What is known of one that stays is kept. It
 // is false if none does.
 func (h *hostList) follow(s *Settings) (stays bool) {
 	var next []*hostEntry
 	for _, a := range s.Addresses() {
 		q := h.at(&a)
-		if q == nil {
-			q = &hostEntry{Address: a}
-		} else {
+		if q != nil {
 			stays = true
+		} else if i := slices.IndexFunc(next, func(q *hostEntry) bool { return q.Address == a }); i >= 0 {
+			q = next[i]
+		} else {
+			q = &hostEntry{Address: a}
 		}
 		next = append(next, q)
 	}
@@ -136,6 +160,22 @@ func (p *Pool) away() (e *wire.Error) {
 		}
 	}
 	return e
+}
+
+// HostStatus is one of a pool's hosts.
+type HostStatus struct {
+	Address Address
+	Away    *wire.Error // why it is taken for absent, nil if it is not
+}
+
+// Hosts are the pool's, in their order.
+func (p *Pool) Hosts() (out []HostStatus) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, q := range p.hosts.all {
+		out = append(out, HostStatus{q.Address, p.budget.servers.reason(&q.Address)})
+	}
+	return out
 }
 
 // mayLogIn tells whether some host would take a login now, as far as is known.

@@ -9,13 +9,13 @@ import (
 func (p *Proxy) Unreached(of *pool.Pool, e *wire.Error) {
 	p.expireName(of)
 	s := of.Settings()
-	p.log.Warn("a backend cannot be opened", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr, "err", e.Error())
+	p.log.Warn("a backend cannot be opened", "user", s.Credentials.User, "database", of.Database, "server", s.At(), "err", e.Error())
 }
 
 // Reached logs that the pool gets backends again.
 func (p *Proxy) Reached(of *pool.Pool) {
 	s := of.Settings()
-	p.log.Warn("backends can be opened again", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr)
+	p.log.Warn("backends can be opened again", "user", s.Credentials.User, "database", of.Database, "server", s.At())
 }
 
 // Away logs that a server lets nobody in. The clients of all its pools wait.

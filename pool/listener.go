@@ -41,8 +41,8 @@ type Listener struct {
 	// a place for the backend, or new settings of the pool.
 	wake chan struct{}
 
-	// turn is of the pool's host that is tried first; the goroutine's own.
-	turn int
+	// failures are logins that have failed in a row; the goroutine's own.
+	failures int
 
 	// mu guards all below. No other lock is taken under it, and nobody is
 	// called.

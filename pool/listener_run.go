@@ -169,6 +169,7 @@ func (l *Listener) connect() *Backend {
 		b.ID, b.pool, b.stamp = p.ids(), p, stamp
 		b.Opened = time.Now()
 		b.opened = time.Since(p.epoch)
+		l.failures = 0
 		p.mu.Lock()
 		p.logins++
 		p.mu.Unlock()
@@ -181,18 +182,23 @@ func (l *Listener) connect() *Backend {
 		}
 		p.freePlace()
 	}()
-	l.turn++
+	l.failures++
 	l.failed(asError(err), troubleOf(err))
 	return nil
 }
 
-// hosts are the pool's, that first which is to be tried first.
+// hosts are the pool's, that first which is to be tried first: the one that backends are at,
+// if they are at one.
 func (l *Listener) hosts() []*hostEntry {
 	p := l.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := p.hosts.all
-	first := l.turn % len(all)
+	first := l.failures
+	if p.settings.Balancing == Staying {
+		first += p.hosts.turn
+	}
+	first %= len(all)
 	return append(all[first:len(all):len(all)], all[:first]...)
 }
 

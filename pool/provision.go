@@ -308,7 +308,8 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	}
 	nowhere := p.hosts.refuses(now) != nil
 	begins := pause && nowhere && kind == troublePasses && p.outage.begins(e.Code, now)
-	elsewhere := all && len(p.hosts.all) > 1 && p.hosts.dooms(now) == nil
+	several := len(p.hosts.all) > 1
+	elsewhere := all && several && p.hosts.dooms(now) == nil
 	w := o.w
 	if w != nil {
 		w.cut()
@@ -340,6 +341,9 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	}
 	for _, t := range refused {
 		t.Refuse(e)
+	}
+	if several {
+		p.provision() // another host has nothing to do with how this one closes the connection
 	}
 }
 

@@ -77,10 +77,10 @@ func (p *Pool) openReplica(t Taker, params []wire.Param, s Settings, candidates 
 // logInReplica logs in at the first of the hosts that lets anybody in, in the order of the
 // configuration: what is replicated, such as a slot, is one server's.
 func (p *Pool) logInReplica(s Settings, candidates []wire.Credentials, params []wire.Param) (b *Backend, failed net.Conn, err error) {
-	all := s.Addresses()
+	all, away := s.Addresses(), p.Away()
 	for i, a := range all {
 		last := i == len(all)-1
-		if !last && err == nil && p.budget.servers.reason(&a) != nil {
+		if !last && !away && p.budget.servers.reason(&a) != nil {
 			continue
 		}
 		s.Address = a

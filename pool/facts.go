@@ -65,10 +65,16 @@ func (p *Pool) Check(v *Variant, w *Welcome) (Check, *Probe) {
 }
 
 // Doubt says that a backend has been lost: its server may be another one when it is back.
-func (p *Pool) Doubt() {
+// One of several hosts is knocked at: no login may come there for long, and what it has said
+// of itself counts until it is found away.
+func (p *Pool) Doubt(b *Backend) {
+	now := time.Since(p.epoch)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.doubted = true
-	p.mu.Unlock()
+	if h := p.hosts.at(&b.Address); h != nil && len(p.hosts.all) > 1 && !p.closed && !p.Halted() {
+		p.budget.servers.lost(p, h, now)
+	}
 }
 
 // Heard is told all parameters that a backend has reported when one has changed that no

@@ -84,7 +84,7 @@ func TestWhatHoldsAsLongAsABackendIsNotAskedFor(t *testing.T) {
 	h.giveBack(b)
 	p.ages()
 	checks(t, p, CheckNone, "off", "off")
-	p.Doubt()
+	p.Doubt(b)
 	checks(t, p, CheckOwn, "off", "off")
 	b = h.lease(p)
 	checks(t, p, CheckNone, "off", "off") // nobody is there to ask

@@ -98,6 +98,21 @@ func TestAStandbyThatIsAwayDoesNotCount(t *testing.T) {
 	})
 }
 
+// TestAHostWhoseBackendIsLostIsKnockedAt, though nobody needs a login there.
+func TestAHostWhoseBackendIsLostIsKnockedAt(t *testing.T) {
+	h, servers, p, says := factualHosts(t)
+	says(servers[0], "off", "off")
+	says(servers[1], "on", "off")
+	all := h.leases(p, 2)
+	servers[1].stop()
+	p.Doubt(all[1])
+	eventually(t, "it is found away", func() bool { return p.Hosts()[1].Away != nil })
+	if n := h.aways.Load(); n != 1 || p.Hosts()[0].Away != nil {
+		t.Errorf("%d away", n)
+	}
+	h.endAll(all)
+}
+
 // TestWhichTransactionsReadIsTheLastHostsWord, and no reason to ask all anew.
 func TestWhichTransactionsReadIsTheLastHostsWord(t *testing.T) {
 	h, servers, p, says := factualHosts(t)

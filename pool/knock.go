@@ -27,6 +27,13 @@ func (g *servers) knock(p *Pool, h *hostEntry, s *attendance, now time.Duration)
 	}()
 }
 
+// lost has the server at a host be knocked at, of which a backend has been lost.
+func (g *servers) lost(p *Pool, h *hostEntry, now time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.knock(p, h, g.at(&h.Address), now)
+}
+
 // knock finds out whether a server lets anybody in, as far as it says before it asks for a
 // password. The error is that of a login that finds it away.
 func knock(s *Settings, t *transport) error {

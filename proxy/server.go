@@ -176,7 +176,7 @@ func (s *server) Drained(*loop.Conn) {
 
 // Ended: PostgreSQL has closed the connection.
 func (s *server) Ended(*loop.Conn, error) {
-	s.b.Pool().Doubt()
+	s.b.Pool().Doubt(s.b)
 	c := s.client.Load()
 	if c == nil {
 		s.lost()
@@ -209,7 +209,7 @@ func (s *server) lost() {
 		return
 	}
 	s.dead.Store(true) // before the pool knows
-	s.b.Pool().Doubt()
+	s.b.Pool().Doubt(s.b)
 	if s.quarantined || s.b.Pool().Lost(s.b) {
 		s.discard(false)
 	}

@@ -16,15 +16,15 @@ DIST_URL ?=
 DIST_MAINTAINER ?= pgweir <root@localhost>
 
 # The packages in which goroutines share memory; they are tested with -race.
-RACE := pool|loop|dns|throttle|proof|proxy|console|auth|child|census|web|loadtest|top|secrets
+RACE := pool|loop|dns|throttle|proof|proxy|console|auth|child|census|web|loadtest|top|secrets|authquery|passwords|telemetry
 
 # The files of integration tests that are run with the race detector in the
 # program, on four loops: all their tests, but for those that measure memory.
-RACED := $(addprefix integration/,cancel_storm_test.go cancel_test.go client_limits_test.go crowd_test.go fair_test.go leaving_test.go listen_order_test.go \
+RACED := $(addprefix integration/,auth_query_places_test.go cancel_storm_test.go cancel_test.go client_limits_test.go crowd_test.go fair_test.go leaving_test.go listen_order_test.go \
 	listen_scenes_test.go listen_share_test.go login_delay_linux_test.go login_flood_linux_test.go \
 	loops_test.go reload_test.go replication_limits_test.go secrets_test.go secrets_rotation_test.go signal_test.go \
 	state_backend_test.go state_leak_test.go state_meaning_test.go state_settings_test.go \
-	state_startup_test.go stop_test.go waiting_test.go)
+	state_startup_test.go stop_test.go suspend_rights_test.go traces_test.go waiting_test.go withheld_test.go)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-race test-versions regress conformance pgbouncer-suite bench fuzz simulate fmt lint dist test-dist clean install-postgres need-go

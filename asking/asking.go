@@ -25,13 +25,12 @@ const (
 )
 
 // SetParameters has a connection begin with settings of pgweir's own, whatever the role,
-// the database and the environment ask for. Texts are taken as the bytes that they are, as
-// PostgreSQL does at a login: databases may have any encoding.
+// the database and the environment ask for, but for search_path. Texts are taken as the
+// bytes that they are, as PostgreSQL does at a login: databases may have any encoding.
 func SetParameters(c *pgconn.Config, applicationName string) {
 	for name, value := range map[string]string{
 		"application_name":                    applicationName,
 		"client_encoding":                     "SQL_ASCII",
-		"search_path":                         "pg_catalog, pg_temp",
 		"statement_timeout":                   strconv.FormatInt(StatementTimeout.Milliseconds(), 10),
 		"idle_session_timeout":                "0",
 		"idle_in_transaction_session_timeout": "0",
@@ -41,6 +40,9 @@ func SetParameters(c *pgconn.Config, applicationName string) {
 		c.RuntimeParams[name] = value
 	}
 }
+
+// SetSearchPath has names be looked for among the server's own alone.
+func SetSearchPath(c *pgconn.Config) { c.RuntimeParams["search_path"] = "pg_catalog, pg_temp" }
 
 // Dial opens a connection as net.Dialer.DialContext does.
 type Dial func(ctx context.Context, network, addr string) (net.Conn, error)

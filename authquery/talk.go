@@ -17,7 +17,9 @@ import (
 // maxSecret bounds a secret, in bytes: PostgreSQL takes no longer password.
 const maxSecret = 65535
 
-// talk is a conn to PostgreSQL.
+// talk is a conn to PostgreSQL. auth_query is the operator's, and its names are looked for
+// as auth_user has them (search_path of the role or its database), as with PgBouncer;
+// pgweir's own questions name everything in full.
 type talk struct {
 	conn  *pgconn.PgConn
 	name  string // the system identifier, which a primary and its replicas have in common, as they have their users

@@ -69,6 +69,7 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 	ReachAbstract(&c.Config)
 	c.ConnectTimeout = asking.ConnectTimeout
 	asking.SetParameters(&c.Config, "pgweir census")
+	asking.SetSearchPath(&c.Config)
 	ctx, cancel := context.WithTimeout(ctx, asking.ConnectTimeout)
 	defer cancel()
 	err = l.login.Try(ctx, list, func(password string) (err error) {

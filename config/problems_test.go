@@ -121,6 +121,7 @@ func TestEachProblemIsNamedWithItsLine(t *testing.T) {
 		{"HTTP with a large port", "http_listen = ':99999'", `config.toml:1: http_listen: ":99999" is not an address and a port such as "127.0.0.1:9127"`},
 		{"an empty host among several", "[databases.app]\nhost = 'a,,b'", `config.toml:2: databases.app.host: "a,,b" has an empty entry; hosts stand with one comma between two`},
 		{"a comma behind the last host", "[databases.app]\nhost = 'a,'", `config.toml:2: databases.app.host: "a," has an empty entry; hosts stand with one comma between two`},
+		{"a host of blanks", "[databases.app]\nhost = ' '", `config.toml:2: databases.app.host: " " names no host`},
 		{"one of several hosts", "[databases.app]\nhost = 'a,b:5432'", `config.toml:2: databases.app.host: "b:5432" is not a name, an address or a folder beginning with "/"`},
 		{"a balancing that there is not", "[databases.app]\nload_balance_hosts = 'round_robin'", `config.toml:2: databases.app.load_balance_hosts: "round_robin" is not known; it is one of round-robin, disable`},
 		{"a password without a user", "[databases.app]\npassword = 'x'", `config.toml:2: databases.app.password: set without user, whose password it is`},

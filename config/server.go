@@ -81,6 +81,8 @@ func (p *parser) servers(path []string, db *Database) {
 		switch host := s.Host; {
 		case host == "" && len(all) > 1:
 			p.problem(path, "%s: %s has an empty entry; hosts stand with one comma between two", dotted(path), quote(db.Host))
+		case host == "" && db.Host != "":
+			p.problem(path, "%s: %s names no host", dotted(path), quote(db.Host))
 		case host == "" || strings.HasPrefix(host, "/") || isHost(host):
 		case !isAbstract(host):
 			p.problem(path, `%s: %s is not a name, an address or a folder beginning with "/"`, dotted(path), quote(host))

@@ -33,7 +33,9 @@ func turnedAway(t *testing.T, dsn, setting string) {
 func TestClientsOfADatabaseAUserAndAnAddressAreLimited(t *testing.T) {
 	t.Parallel()
 	w := startWeir(t, weirOptions{
-		Top: `max_db_client_connections = 1
+		Top: `admin_users = ["postgres"]
+			stats_users = ["cl_two"]
+			max_db_client_connections = 1
 			max_user_client_connections = 2
 			max_client_conn_per_address = 6`,
 		Database: "max_db_client_connections = 5",
@@ -51,6 +53,7 @@ func TestClientsOfADatabaseAUserAndAnAddressAreLimited(t *testing.T) {
 	connect(t, w.DSN("user=cl_two"))
 	gone := connect(t, w.DSN("user=cl_two"))
 	turnedAway(t, w.DSN("user=cl_two"), "max_user_client_connections")
+	connect(t, w.Console("user=cl_two")) // who reads there is bound as all others are, but for the console
 	connect(t, dsn(w.Port, "narrow"))
 	turnedAway(t, dsn(w.Port, "narrow"), "max_db_client_connections")
 	for range 3 {

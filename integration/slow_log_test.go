@@ -165,3 +165,23 @@ func TestWhatIsPutAheadOfAQueryIsItsPreparation(t *testing.T) {
 	hasParts(t, logLine(t, w, "slow query", "prepares"), map[string]float64{"preparing_ms": 350})
 	must(t, second, "commit")
 }
+
+// TestTheTextOfAMessageThatComesInPartsIsItsBeginning: its rest is not taken for messages.
+func TestTheTextOfAMessageThatComesInPartsIsItsBeginning(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: slowTop + "log_query_text = 18"})
+	for name, statement := range map[string]string{"named": "mine", "unnamed": ""} {
+		client := loginWire(t, w, "application_name", name)
+		// Behind every part that may have been read stands what looks like a Query.
+		sql := "select pg_sleep(0.4) /*" + strings.Repeat("Q", 300_000) + "*/"
+		said := frame('P', statement+"\x00"+sql+"\x00\x00\x00")
+		said = append(said, frame('B', "\x00"+statement+"\x00\x00\x00\x00\x00\x00\x00")...)
+		client.send(append(append(said, frame('E', "\x00\x00\x00\x00\x00")...), frame('S', "")...))
+		if code, err := client.answer(); code != "" || err != nil {
+			t.Fatalf("%s: %q, %v", name, code, err)
+		}
+		if line := logLine(t, w, "slow query", name); line["query"] != sql[:18] {
+			t.Errorf("%s: the line is %v", name, line)
+		}
+	}
+}

@@ -216,3 +216,25 @@ func pins(t *testing.T, r *receiver, w *weir, client *wireClient, trace byte, sq
 		t.Errorf("%s: the events are %v, want a pin for %s", sql, s.Events, reasons)
 	}
 }
+
+// TestATracestateIsThatOfTheSpans, if it is one.
+func TestATracestateIsThatOfTheSpans(t *testing.T) {
+	t.Parallel()
+	r := startReceiver(t)
+	w := startWeir(t, weirOptions{Env: tracing(r)})
+	client := loginWire(t, w)
+	for trace, c := range map[byte]struct{ said, want string }{
+		1: {"congo%3Dt61%2Crojo%3D00f067aa0ba902b7", "congo=t61,rojo=00f067aa0ba902b7"}, 2: {"congo=t61", "congo=t61"},
+		3: {"congo", ""}, 4: {"a%3D1,a%3D2", ""}, 5: {"a%3D" + strings.Repeat("x", 300), ""},
+	} {
+		said := "select 1 " + strings.Replace(traceComment(trace, 1), "*/", ",tracestate='"+c.said+"'*/", 1)
+		if code, err := client.roundTrip(said); code != "" || err != nil {
+			t.Fatal(code, err)
+		}
+		for _, span := range []*tracepb.Span{r.query(t, w, trace), r.one(t, trace, "pgweir.server")} {
+			if span.TraceState != c.want {
+				t.Errorf("%s: the tracestate of %s is %q, want %q", c.said, span.Name, span.TraceState, c.want)
+			}
+		}
+	}
+}

@@ -16,6 +16,10 @@ import (
 // time are still 160 in a second.
 const returnLogins = 16
 
+// returnListeners is how many of these are for listening backends, of which each pool has
+// one, as long as there are others that wait; and what they do not use is for the others.
+const returnListeners = returnLogins / 4
+
 // presence is whether a server takes logins: what one has found holds for all pools.
 //
 //	        finds nobody           is answered
@@ -29,7 +33,7 @@ type presence uint8
 const (
 	present   presence = iota // pools log in as they like
 	absent                    // one login at a time, and a pause after each
-	returning                 // returnLogins at a time, shared by the pools that wait
+	returning                 // returnLogins at a time, shared by the pools that wait, and their listening backends
 )
 
 // attendance is what is known of one server.
@@ -41,6 +45,9 @@ type attendance struct {
 	since   int     // those up to this one say nothing of it
 	logins  int     // under way
 	waiting []*Pool // that would log in; who has longest not is first
+
+	listening int     // of the logins, those of listening backends
+	listeners []*Pool // whose listening backend would log in, in order
 }
 
 // servers knows the servers of all pools, which count time from the same epoch.
@@ -67,7 +74,8 @@ func (g *servers) begin(epoch time.Time) {
 	}
 }
 
-// chance is from 0 to 1.
+// chance is from 0 to 1. It is drawn at the moment that it is for, and under the lock of
+// who draws: what begins side by side ends in any order.
 func (g *servers) chance() float64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -86,16 +94,16 @@ func (g *servers) at(a *Address) *attendance {
 
 // admission is what a login has been given that has begun at a server.
 type admission struct {
-	host   *hostEntry // the pool's
-	number int        // of the server's logins
-	chance float64    // from 0 to 1; drawn as it begins, for those that run side by side end in any order
+	host    *hostEntry // the pool's; nil of a knock
+	listens bool       // it is a listening backend's
+	number  int        // of the server's logins
 }
 
 // logsIn begins a login.
 func (g *servers) logsIn(s *attendance) admission {
 	s.logins++
 	s.begun++
-	return admission{number: s.begun, chance: g.random.Float64()}
+	return admission{number: s.begun}
 }
 
 // entry is what becomes of a login that a pool would begin.
@@ -165,36 +173,101 @@ func (s *attendance) takes(p *Pool, now time.Duration) bool {
 		if !slices.Contains(p.queued, s) {
 			pools++
 		}
-		return s.logins < returnLogins && p.opening < max(1, returnLogins/pools)
+		left := returnLogins - s.logins - min(max(returnListeners-s.listening, 0), len(s.listeners))
+		return left > 0 && p.opening < max(1, returnLogins/pools)
 	}
 	return true
 }
 
-// enterListener begins a login of a listening backend, of which a pool has one: at the first
-// of some hosts that is there, else at the first that may be. The error is why it cannot.
-func (g *servers) enterListener(hosts []*hostEntry, now time.Duration) (a admission, e *wire.Error) {
+// enterListener begins a login of the pool's listening backend at one of some hosts, if it is
+// its turn there; else that is signaled when it may be. The error is why it cannot.
+func (g *servers) enterListener(p *Pool, hosts []*hostEntry, now time.Duration) (l admission, ok bool, e *wire.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var chosen *hostEntry
+	h, e := g.chooseForListener(hosts, now)
+	switch {
+	case e != nil:
+		return l, false, e
+	case h == nil:
+		g.queueListener(p, hosts)
+		return l, false, nil
+	}
+	g.unqueueListener(p)
+	s := g.at(&h.Address)
+	s.listening++
+	l = g.logsIn(s)
+	l.host, l.listens = h, true
+	return l, true, nil
+}
+
+// chooseForListener is the first of some hosts that is there and takes a listening backend's
+// login. It is nil if the turn at one that has just come back has to be waited for. If none is
+// there, it is the first at which one may be tried; the error is why there is none.
+func (g *servers) chooseForListener(hosts []*hostEntry, now time.Duration) (may *hostEntry, e *wire.Error) {
+	back := false
 	for _, h := range hosts {
 		s := g.at(&h.Address)
-		if no := s.refuses(now); no != nil {
+		no := s.refuses(now)
+		switch {
+		case s.presence != absent && s.takesListener():
+			return h, nil
+		case s.presence != absent:
+			back = true
+		case no != nil:
 			e = no
-			continue
-		}
-		if chosen == nil || s.presence != absent {
-			chosen = h
-		}
-		if s.presence != absent {
-			break
+		case may == nil:
+			may = h
 		}
 	}
-	if chosen == nil {
-		return admission{}, e
+	if back {
+		return nil, nil
 	}
-	a = g.logsIn(g.at(&chosen.Address))
-	a.host = chosen
-	return a, nil
+	if may != nil {
+		return may, nil
+	}
+	return nil, e
+}
+
+// takesListener tells whether one more listening backend may log in to a server that is there.
+func (s *attendance) takesListener() bool {
+	return s.presence == present || s.logins < returnLogins && (s.listening < returnListeners || len(s.waiting) == 0)
+}
+
+// queueListener has p's listening backend signaled when one of some hosts may take a login.
+func (g *servers) queueListener(p *Pool, hosts []*hostEntry) {
+	before := p.listens
+	p.listens = g.notPresent(hosts)
+	for _, s := range p.listens {
+		if !slices.Contains(before, s) {
+			s.listeners = append(s.listeners, p)
+		}
+	}
+	for _, s := range before {
+		if !slices.Contains(p.listens, s) {
+			s.listensNot(p)
+		}
+	}
+}
+
+func (g *servers) unqueueListener(p *Pool) {
+	before := p.listens
+	p.listens = nil
+	for _, s := range before {
+		s.listensNot(p)
+	}
+}
+
+// listensNot takes p out of those whose listening backend waits.
+func (s *attendance) listensNot(p *Pool) {
+	s.listeners = slices.DeleteFunc(s.listeners, p.is)
+	s.rests()
+}
+
+// listensNoMore notes that p's listening backend waits for no server.
+func (g *servers) listensNoMore(p *Pool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unqueueListener(p)
 }
 
 // refuses is the reason why no login of a listening backend is tried now, if there is one.
@@ -205,8 +278,9 @@ func (s *attendance) refuses(now time.Duration) *wire.Error {
 	return nil
 }
 
-// refuses is that of some hosts, nil if one of them does not.
-func (g *servers) refuses(hosts []*hostEntry, now time.Duration) (e *wire.Error) {
+// refusesListener is that of some hosts, for p's listening backend; nil if one of them does
+// not. If that waits for the end of it, it is signaled then.
+func (g *servers) refusesListener(p *Pool, hosts []*hostEntry, now time.Duration, waits bool) (e *wire.Error) {
 	if g.absent.Load() == 0 {
 		return nil
 	}
@@ -216,6 +290,9 @@ func (g *servers) refuses(hosts []*hostEntry, now time.Duration) (e *wire.Error)
 		if e = g.at(&h.Address).refuses(now); e == nil {
 			return nil
 		}
+	}
+	if e != nil && waits {
+		g.queueListener(p, hosts)
 	}
 	return e
 }
@@ -239,24 +316,28 @@ func (p *Pool) Away() bool {
 
 // queue has p provisioned when one of its servers may take a login.
 func (g *servers) queue(p *Pool) {
-	var wanted []*attendance
-	for _, h := range p.hosts.all {
-		if s := g.at(&h.Address); s.presence != present && !slices.Contains(wanted, s) {
-			wanted = append(wanted, s)
-		}
-	}
 	before := p.queued
-	p.queued = wanted
-	for _, s := range wanted {
+	p.queued = g.notPresent(p.hosts.all)
+	for _, s := range p.queued {
 		if !slices.Contains(before, s) {
 			s.waiting = append(s.waiting, p)
 		}
 	}
 	for _, s := range before {
-		if !slices.Contains(wanted, s) {
+		if !slices.Contains(p.queued, s) {
 			s.leaves(p)
 		}
 	}
+}
+
+// notPresent are the servers of some hosts whose turn can be waited for, each once.
+func (g *servers) notPresent(hosts []*hostEntry) (out []*attendance) {
+	for _, h := range hosts {
+		if s := g.at(&h.Address); s.presence != present && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func (g *servers) unqueue(p *Pool) {
@@ -275,7 +356,7 @@ func (s *attendance) leaves(p *Pool) {
 
 // rests ends a return that nobody waits for any more.
 func (s *attendance) rests() {
-	if s.presence == returning && len(s.waiting) == 0 {
+	if s.presence == returning && len(s.waiting)+len(s.listeners) == 0 {
 		s.presence = present
 	}
 }
@@ -298,10 +379,13 @@ func (g *servers) end(p *Pool, a *Address, err error, l admission, now time.Dura
 	g.mu.Lock()
 	s := g.at(a)
 	s.logins--
+	if l.listens {
+		s.listening--
+	}
 	switch {
 	case err != nil && troubleOf(err) == troubleAway:
 		if l.number > s.since {
-			gone = g.misses(s, asError(err), l.chance, now, retry)
+			gone = g.misses(s, asError(err), now, retry)
 		}
 	case answered(err):
 		g.returns(s)
@@ -311,7 +395,7 @@ func (g *servers) end(p *Pool, a *Address, err error, l admission, now time.Dura
 		}
 	}
 	s.rests()
-	wake = slices.Clone(s.waiting)
+	wake = s.all()
 	g.mu.Unlock()
 	if gone != nil {
 		p.host.Away(a, gone)
@@ -333,12 +417,12 @@ func answered(err error) bool {
 
 // misses notes that a login has found nobody, and returns the reason if the Host has
 // to be told of it.
-func (g *servers) misses(s *attendance, e *wire.Error, chance float64, now, retry time.Duration) *wire.Error {
+func (g *servers) misses(s *attendance, e *wire.Error, now, retry time.Duration) *wire.Error {
 	if s.presence != absent {
 		g.absent.Add(1)
 		s.presence = absent
 	}
-	if s.failure.note(e, troubleAway, now, retry, chance) {
+	if s.failure.note(e, troubleAway, now, retry, g.random.Float64()) {
 		time.AfterFunc(s.failure.until-now, func() { g.tryAgain(s) })
 	}
 	if s.outage.begins("away", now) { // be it down, starting or recovering
@@ -359,9 +443,6 @@ func (g *servers) returns(s *attendance) {
 // sumUp is how many outages of a server have come and gone of which its Host was not told,
 // 0 if that is not due.
 func (g *servers) sumUp(a *Address, now time.Duration) (untold int) {
-	if !g.untold.Load() {
-		return 0
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	untold = g.at(a).outage.sumUp(now)
@@ -384,15 +465,18 @@ func (g *servers) anew(a *Address) {
 // tryAgain is called when a pause is over.
 func (g *servers) tryAgain(s *attendance) {
 	g.mu.Lock()
-	waiting := slices.Clone(s.waiting)
+	waiting := s.all()
 	g.mu.Unlock()
 	wake(waiting)
 }
 
+// all are the pools of which anything waits.
+func (s *attendance) all() []*Pool { return slices.Concat(s.listeners, s.waiting) }
+
 // wake has pools go on, in their order.
 func wake(pools []*Pool) {
 	for _, p := range pools {
-		p.provision()
 		p.listener.signal()
+		p.provision()
 	}
 }

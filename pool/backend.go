@@ -34,6 +34,12 @@ type Backend struct {
 	Conn net.Conn
 	// Host is for the Host to hang its own side on.
 	Host any
+	// Worker is the number, from 0 on, of the Host's worker that has it. For Adopt it
+	// is that of the worker who waits for it, NoWorker if nobody does. The Host sets it
+	// in Adopt and before Return, and so it does with Settings.
+	Worker int32
+	// Settings stand for what clients have set in its session: a hash, 0 for nothing.
+	Settings uint64
 
 	pool    *Pool
 	variant *Variant
@@ -50,7 +56,15 @@ type Backend struct {
 	used            bool // has been lent
 	leaving         bool // nobody's any more, and soon to be discarded
 	contended, dead bool // see Pool.Contended
+
+	// While it is idle, guarded in the same way.
+	stack        *stack
+	above, below *Backend
+	since        time.Duration
 }
+
+// NoWorker is the Backend.Worker of a backend that no worker waits for.
+const NoWorker = -1
 
 // Pool is the pool that the backend belongs to.
 func (b *Backend) Pool() *Pool { return b.pool }
@@ -101,6 +115,12 @@ type Host interface {
 	// heard, before its subscribers are: a whole NotificationResponse, in which it
 	// may change the process ID of the sender's backend.
 	Sign(server *Address, message []byte)
+	// Notify tells subscribers of a notification: message is a whole
+	// NotificationResponse with its header ('A', length, process ID of the sender's
+	// backend, channel, payload), as Sign has left it. All get the same slice, and may
+	// keep it; nobody writes to it, nor to hearers. It is called for one notification
+	// after the other, on a goroutine of the Listener's, and must not block.
+	Notify(hearers []Subscriber, message []byte)
 }
 
 // Taker waits for a backend. Its methods are called on any goroutine, without
@@ -117,18 +137,23 @@ type Taker interface {
 type Waiter struct {
 	Taker   Taker
 	Variant *Variant
-	// Likes, if it is not nil, tells which of several idle backends w would
-	// rather have. It is called with the pool's lock held.
-	Likes func(*Backend) bool
+	// Settings, as a Backend's, are those that w would rather find; 0 if any will do.
+	Settings uint64
+	// Worker is the number of the Host's worker that w belongs to. It changes in no line.
+	Worker int32
 	// Login says that w waits to be let in. It changes in no line.
-	Login bool
-	told  bool // that it waits
+	Login  bool
+	told   bool // that it waits
+	inLine bool
 
 	next, prev *Waiter
-	since      time.Duration
-	number     uint64   // of this wait; 0 while it is in no line
-	fresh      *fresh   // no backend that is there will do; nil if any will
-	opening    *opening // a backend is being opened on its account
+	// Those of one variant that wait for a backend that is there are a line of their
+	// own, in the same order.
+	kinNext, kinPrev *Waiter
+
+	since   time.Duration
+	fresh   *fresh   // no backend that is there will do; nil if any will
+	opening *opening // a backend is being opened on its account
 }
 
 // fresh has a backend opened with just these parameters, because what the server
@@ -138,10 +163,19 @@ type fresh struct {
 	welcome string // the key under which the answer is kept
 }
 
+// expect has w, who is in the line, count on an opening on which nobody does.
+func (l *line) expect(w *Waiter, o *opening) {
+	w.opening, o.w = o, w
+	o.variant.spare--
+	l.expecting++
+}
+
 // cut has w count on its opening no longer.
-func (w *Waiter) cut() {
-	if w.opening != nil {
-		w.opening.w, w.opening = nil, nil
+func (l *line) cut(w *Waiter) {
+	if o := w.opening; o != nil {
+		w.opening, o.w = nil, nil
+		o.variant.spare++
+		l.expecting--
 	}
 }
 
@@ -150,6 +184,7 @@ type line struct {
 	head, tail *Waiter
 	n          atomic.Int32 // may be read without the pool's lock
 	logins     int          // of these, with Waiter.Login
+	expecting  int          // of these, with Waiter.opening
 }
 
 // count counts w, or w no longer.
@@ -161,7 +196,11 @@ func (l *line) count(w *Waiter, n int) {
 	}
 }
 
-func (l *line) push(w *Waiter) {
+func (l *line) push(w *Waiter, now time.Duration) {
+	w.inLine, w.since = true, now
+	if w.fresh == nil {
+		w.Variant.append(w)
+	}
 	w.next, w.prev = nil, l.tail
 	if l.tail == nil {
 		l.head = w
@@ -172,7 +211,11 @@ func (l *line) push(w *Waiter) {
 	l.count(w, 1)
 }
 
-func (l *line) pushFront(w *Waiter) {
+func (l *line) pushFront(w *Waiter, now time.Duration) {
+	w.inLine, w.since = true, now
+	if w.fresh == nil {
+		w.Variant.prepend(w)
+	}
 	w.prev, w.next = nil, l.head
 	if l.head == nil {
 		l.tail = w
@@ -184,6 +227,9 @@ func (l *line) pushFront(w *Waiter) {
 }
 
 func (l *line) remove(w *Waiter) {
+	if w.fresh == nil {
+		w.Variant.drop(w)
+	}
 	if w.prev == nil {
 		l.head = w.next
 	} else {
@@ -194,8 +240,43 @@ func (l *line) remove(w *Waiter) {
 	} else {
 		w.next.prev = w.prev
 	}
-	w.next, w.prev, w.number = nil, nil, 0
+	w.next, w.prev, w.inLine = nil, nil, false
 	w.fresh = nil
-	w.cut()
+	l.cut(w)
 	l.count(w, -1)
+}
+
+// append puts w at the end of those who wait for a backend of the variant that is there.
+func (v *Variant) append(w *Waiter) {
+	w.kinNext, w.kinPrev = nil, v.last
+	if v.last == nil {
+		v.first = w
+	} else {
+		v.last.kinNext = w
+	}
+	v.last = w
+}
+
+func (v *Variant) prepend(w *Waiter) {
+	w.kinPrev, w.kinNext = nil, v.first
+	if v.first == nil {
+		v.last = w
+	} else {
+		v.first.kinPrev = w
+	}
+	v.first = w
+}
+
+func (v *Variant) drop(w *Waiter) {
+	if w.kinPrev == nil {
+		v.first = w.kinNext
+	} else {
+		w.kinPrev.kinNext = w.kinNext
+	}
+	if w.kinNext == nil {
+		v.last = w.kinPrev
+	} else {
+		w.kinNext.kinPrev = w.kinPrev
+	}
+	w.kinNext, w.kinPrev = nil, nil
 }

@@ -101,11 +101,10 @@ func (p *Pool) claim(now time.Duration) *claim {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := &p.settings
-	c := &claim{pool: p, weight: float64(max(s.Weight, 1)), has: p.usable() + p.listening(), idle: max(p.idle, 0)}
+	c := &claim{pool: p, weight: float64(max(s.Weight, 1)), has: p.usable() + p.listening(), idle: p.idle}
 	if c.idle > 0 {
-		b := p.oldestIdle(anyVariant)
-		c.idleAt, c.idleFor = b.res.LastUsedNanotime(), b.res.IdleDuration()
-		p.putBack(b)
+		c.idleAt = p.oldest(anyVariant).since
+		c.idleFor = now - c.idleAt
 	}
 	c.wants = p.lent - p.leaving + p.opening + p.listening()
 	if !p.mayOpen(now) {
@@ -230,11 +229,10 @@ func (p *Pool) giveUp(n int, now time.Duration) {
 	var evict []*Backend
 	p.mu.Lock()
 	for len(evict) < n {
-		b := p.oldestIdle(anyVariant)
+		b := p.leaveOldest(anyVariant)
 		if b == nil {
 			break
 		}
-		p.leave(b)
 		evict = append(evict, b)
 	}
 	p.owes, p.owesUntil = n-len(evict), now+dueFor

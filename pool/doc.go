@@ -2,9 +2,10 @@
 // waiting line for each database and user, a budget across all pools, the
 // login to PostgreSQL, and the upkeep of backends that nobody uses.
 //
-// It must not know what the clients say, nor which loop anything runs on: a
-// backend that has logged in is handed to a Host, which gives it to an event
-// loop. Of ours it imports wire only.
+// It must not know what the clients say, nor what a loop is: a backend that has
+// logged in is handed to a Host, which gives it to an event loop. The pool knows
+// those as numbers of workers, so that a backend stays with the one that had it
+// last (idle.go). Of ours it imports wire only.
 //
 // # A backend's life
 //
@@ -26,7 +27,7 @@
 // opened for. Those in wire.Vars are set anew for each client; all others stay
 // what they are, and make the backend fit for clients with equal ones only.
 // So a Pool has a puddle for each such set of parameters, its variants, and
-// all of them share the pool's size.
+// stacks of the idle ones; all of them share the pool's size.
 //
 // # Listening
 //

@@ -2,15 +2,18 @@ package pool
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgweir/wire"
 )
 
-// factual is a pool of a server that says of itself what it is told to.
+// factual is a pool of a server that says of itself what it is told to. Time stands still
+// but where a test has it pass: what has just been said is not old on a busy machine.
 func factual(t *testing.T) (h *host, s *server, p *Pool, says func(standby, readOnly string)) {
 	t.Helper()
-	h, s = newHost(t), serve(t)
+	s = &server{t: t, network: "simulated", auth: "trust", sessions: map[uint32]*serverSession{}}
+	h = newHost(t)
 	says = func(standby, only string) {
 		s.set(func(s *server) {
 			s.answers = func(*startup) []wire.Param {
@@ -19,7 +22,7 @@ func factual(t *testing.T) (h *host, s *server, p *Pool, says func(standby, read
 		})
 	}
 	says("off", "off")
-	return h, s, h.pool(s, func(s *Settings) { s.Size = 2 }), says
+	return h, s, h.dialing(s.pipe, "db", "user", s, func(s *Settings) { s.Size = 2 }), says
 }
 
 // checks compares how a Welcome that a client would get is checked, and what it says.
@@ -53,75 +56,81 @@ func dataRow(values ...string) (body []byte) {
 }
 
 func TestWhatAPromotionEndsIsAskedForAgain(t *testing.T) {
-	h, _, p, says := factual(t)
-	says("on", "off")
-	h.giveBack(h.lease(p))
-	checks(t, p, CheckNone, "on", "off") // it has just been said
-	p.ages()
-	q := checks(t, p, CheckOwn, "on", "off")
-	if q.Query(&Backend{Address: p.Settings().Address}) == "" {
-		t.Error("no question")
-	}
-	q.Row(dataRow("reported", hotStandby, "off", ""))
-	if q.Settle() {
-		t.Error("half an answer serves")
-	}
-	q.Row(dataRow("reported", readOnly, "on", ""))
-	if !q.Settle() {
-		t.Error("the answer does not serve")
-	}
-	p.ages()
-	checks(t, p, CheckOwn, "off", "on")
-	q.Fail()
-	if q.Settle() {
-		t.Error("an error is an answer")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h, _, p, says := factual(t)
+		says("on", "off")
+		h.giveBack(h.lease(p))
+		checks(t, p, CheckNone, "on", "off") // it has just been said
+		p.ages()
+		q := checks(t, p, CheckOwn, "on", "off")
+		if q.Query(&Backend{Address: p.Settings().Address}) == "" {
+			t.Error("no question")
+		}
+		q.Row(dataRow("reported", hotStandby, "off", ""))
+		if q.Settle() {
+			t.Error("half an answer serves")
+		}
+		q.Row(dataRow("reported", readOnly, "on", ""))
+		if !q.Settle() {
+			t.Error("the answer does not serve")
+		}
+		p.ages()
+		checks(t, p, CheckOwn, "off", "on")
+		q.Fail()
+		if q.Settle() {
+			t.Error("an error is an answer")
+		}
+	})
 }
 
 func TestWhatHoldsAsLongAsABackendIsNotAskedFor(t *testing.T) {
-	h, _, p, says := factual(t)
-	b := h.lease(p)
-	h.giveBack(b)
-	p.ages()
-	checks(t, p, CheckNone, "off", "off")
-	p.Doubt(b)
-	checks(t, p, CheckOwn, "off", "off")
-	b = h.lease(p)
-	checks(t, p, CheckNone, "off", "off") // nobody is there to ask
-	h.discard(b, false)
-	isLeft(t, p, 0)
-	checks(t, p, CheckLogin, "off", "off")
-	p.Pause()
-	checks(t, p, CheckNone, "off", "off")
-	p.Resume()
-	says("on", "off")
-	h.giveBack(h.lease(p))
-	checks(t, p, CheckNone, "on", "off")
+	synctest.Test(t, func(t *testing.T) {
+		h, _, p, says := factual(t)
+		b := h.lease(p)
+		h.giveBack(b)
+		p.ages()
+		checks(t, p, CheckNone, "off", "off")
+		p.Doubt(b)
+		checks(t, p, CheckOwn, "off", "off")
+		b = h.lease(p)
+		checks(t, p, CheckNone, "off", "off") // nobody is there to ask
+		h.discard(b, false)
+		isLeft(t, p, 0)
+		checks(t, p, CheckLogin, "off", "off")
+		p.Pause()
+		checks(t, p, CheckNone, "off", "off")
+		p.Resume()
+		says("on", "off")
+		h.giveBack(h.lease(p))
+		checks(t, p, CheckNone, "on", "off")
+	})
 }
 
 func TestWhatABackendReportsHoldsForAllAnswers(t *testing.T) {
-	h, _, p, says := factual(t)
-	says("on", "off")
-	own := []wire.Param{param("options", "-cdefault_transaction_read_only=off")}
-	k := h.taker(p, own...)
-	k.ask(p, own)
-	h.giveBack(k.wait())
-	b := h.lease(p)
-	p.Heard(b, []wire.Param{{Name: hotStandby, Value: "off"}, {Name: readOnly, Value: "on"}})
-	checks(t, p, CheckNone, "off", "off") // the other fact may be the client's own
-	h.giveBack(b)
-	q := checks(t, p, CheckOwn, "off", "off")
-	q.Row(dataRow("reported", hotStandby, "off", ""))
-	q.Row(dataRow("reported", readOnly, "on", ""))
-	q.Query(&Backend{Address: p.Settings().Address})
-	if !q.Settle() {
-		t.Error("the answer does not serve")
-	}
-	checks(t, p, CheckNone, "off", "on")
-	checks(t, p, CheckNone, "off", "off", own...) // who chooses keeps the choice
-	p.Retire([]*Backend{b}, nil)
-	p.Heard(b, []wire.Param{{Name: hotStandby, Value: "on"}})
-	says("off", "off")
-	h.giveBack(h.lease(p))
-	checks(t, p, CheckNone, "off", "off") // one that is retired has no say
+	synctest.Test(t, func(t *testing.T) {
+		h, _, p, says := factual(t)
+		says("on", "off")
+		own := []wire.Param{param("options", "-cdefault_transaction_read_only=off")}
+		k := h.taker(p, own...)
+		k.ask(p, own)
+		h.giveBack(k.wait())
+		b := h.lease(p)
+		p.Heard(b, []wire.Param{{Name: hotStandby, Value: "off"}, {Name: readOnly, Value: "on"}})
+		checks(t, p, CheckNone, "off", "off") // the other fact may be the client's own
+		h.giveBack(b)
+		q := checks(t, p, CheckOwn, "off", "off")
+		q.Row(dataRow("reported", hotStandby, "off", ""))
+		q.Row(dataRow("reported", readOnly, "on", ""))
+		q.Query(&Backend{Address: p.Settings().Address})
+		if !q.Settle() {
+			t.Error("the answer does not serve")
+		}
+		checks(t, p, CheckNone, "off", "on")
+		checks(t, p, CheckNone, "off", "off", own...) // who chooses keeps the choice
+		p.Retire([]*Backend{b}, nil)
+		p.Heard(b, []wire.Param{{Name: hotStandby, Value: "on"}})
+		says("off", "off")
+		h.giveBack(h.lease(p))
+		checks(t, p, CheckNone, "off", "off") // one that is retired has no say
+	})
 }

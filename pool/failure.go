@@ -140,7 +140,7 @@ func (p *Pool) GiveUp(w *Waiter, setting string, timeout time.Duration) *wire.Er
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	reason := p.lastFailure()
-	if w.number == 0 || reason == nil {
+	if !w.inLine || reason == nil {
 		return nil
 	}
 	p.line.remove(w)

@@ -48,8 +48,9 @@ type host struct {
 	unsaid              atomic.Int32 // outages that AwayAgain and UnreachedAgain have told of
 	sign                func(server *Address, message []byte)
 
-	mu    sync.Mutex
-	sides map[*Backend]*side
+	mu        sync.Mutex
+	sides     map[*Backend]*side
+	adoptedAt map[*Backend]int32 // Backend.Worker then
 }
 
 // side is the host's side of a backend.
@@ -60,7 +61,7 @@ type side struct {
 }
 
 func newHost(t testing.TB) *host {
-	h := &host{t: t, epoch: time.Now().Add(-time.Hour), budget: NewBudget(), sides: map[*Backend]*side{}}
+	h := &host{t: t, epoch: time.Now().Add(-time.Hour), budget: NewBudget(), sides: map[*Backend]*side{}, adoptedAt: map[*Backend]int32{}}
 	return h
 }
 
@@ -73,7 +74,8 @@ func (h *host) Adopt(b *Backend) error {
 	s := &side{conn: b.Conn}
 	b.Conn, b.Host = nil, s
 	h.mu.Lock()
-	h.sides[b] = s
+	h.sides[b], h.adoptedAt[b] = s, b.Worker
+	b.Worker = max(b.Worker, 0)
 	h.mu.Unlock()
 	return nil
 }
@@ -110,6 +112,12 @@ func (h *host) Back(*Address) { h.backs.Add(1) }
 func (h *host) Sign(server *Address, message []byte) {
 	if h.sign != nil {
 		h.sign(server, message)
+	}
+}
+
+func (h *host) Notify(hearers []Subscriber, message []byte) {
+	for _, s := range hearers {
+		s.(interface{ Notify([]byte) }).Notify(message)
 	}
 }
 

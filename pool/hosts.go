@@ -210,22 +210,3 @@ func (p *Pool) anew() {
 		p.budget.servers.anew(&q.Address)
 	}
 }
-
-// leaveStrays takes the idle backends out that are at no host of the pool's any more, for
-// the caller to evict.
-func (p *Pool) leaveStrays() (evict []*Backend) {
-	for _, v := range p.variants {
-		if v.idle == 0 {
-			continue
-		}
-		for _, b := range p.takeAllIdle(v) {
-			if !p.hosts.strays(b) {
-				p.putBack(b)
-				continue
-			}
-			p.leave(b)
-			evict = append(evict, b)
-		}
-	}
-	return evict
-}

@@ -383,3 +383,18 @@ func TestAReplicationConnectionGoesToTheFirstHostThatIsThere(t *testing.T) {
 	servers[0].stop()
 	replicas(0, 2)
 }
+
+func TestOutagesOfEveryHostAreSummedUp(t *testing.T) {
+	h := newHost(t)
+	a := serve(t)
+	p := h.pool(a, on(a, serve(t)))
+	g, s := &p.budget.servers, p.Settings()
+	for _, a := range s.Addresses() {
+		g.at(&a).outage.untold = 1
+	}
+	g.untold.Store(true)
+	p.sumUpAway(&s, time.Minute)
+	if n := h.unsaid.Load(); n != 2 || g.untold.Load() {
+		t.Errorf("%d were told of", n)
+	}
+}

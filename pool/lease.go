@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"time"
 
 	"pgweir/wire"
@@ -31,8 +30,8 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 		p.mu.Unlock()
 		return nil, errDrained
 	}
-	if params == nil && v.idle > 0 && (first || !p.ahead(v)) {
-		b := p.takeLiked(v, w)
+	if params == nil && v.idle > 0 && (first || v.first == nil) {
+		b := p.takeIdle(w)
 		p.mu.Unlock()
 		return b, nil
 	}
@@ -47,16 +46,14 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 		}
 		w.told = false
 	}
-	p.waits++
-	w.number, w.since = p.waits, now
 	if params != nil {
 		_, wish, _ := split(params)
 		w.fresh = &fresh{params, wishKey(wish)}
 	}
 	if first {
-		p.line.pushFront(w)
+		p.line.pushFront(w, now)
 	} else {
-		p.line.push(w)
+		p.line.push(w, now)
 	}
 	full := p.idle <= 0 && p.settings.Reserve == 0 && p.slots() >= p.settings.Size
 	p.mu.Unlock()
@@ -66,59 +63,12 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 	return nil, nil
 }
 
-// ahead tells whether somebody waits for an idle backend of this variant.
-func (p *Pool) ahead(v *Variant) bool {
-	for w := p.line.head; w != nil; w = w.next {
-		if w.Variant == v && w.fresh == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// takeIdle lends one of a variant's idle backends. There is one.
-func (p *Pool) takeIdle(v *Variant) *Backend {
-	res, err := v.puddle.TryAcquire(context.Background())
-	if err != nil {
-		panic("bug: an idle backend is not in its puddle: " + err.Error())
-	}
-	b := res.Value()
-	b.res = res
-	b.used = true
-	v.idle--
-	p.idle--
-	p.lent++
-	return b
-}
-
-// takeLiked is takeIdle for w, who may like one better than others.
-func (p *Pool) takeLiked(v *Variant, w *Waiter) *Backend {
-	if w.Likes == nil || v.idle == 1 {
-		return p.takeIdle(v)
-	}
-	all := p.takeAllIdle(v)
-	best := len(all) - 1 // the one used last
-	for i := best; i >= 0; i-- {
-		if w.Likes(all[i]) {
-			best = i
-			break
-		}
-	}
-	for i, b := range all {
-		if i != best {
-			p.putBack(b)
-		}
-	}
-	all[best].used = true
-	return all[best]
-}
-
 // Leave takes w out of the waiting line; it is false if w is in none, because
 // a backend or a refusal is on its way to it.
 func (p *Pool) Leave(w *Waiter) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.number == 0 {
+	if !w.inLine {
 		return false
 	}
 	p.line.remove(w)
@@ -143,7 +93,7 @@ func (p *Pool) Return(b *Backend, now time.Duration, park func()) *Waiter {
 		return w
 	}
 	park()
-	p.release(b)
+	p.release(b, now)
 	p.mu.Unlock()
 	return nil
 }
@@ -176,14 +126,6 @@ func (p *Pool) leave(b *Backend) {
 	}
 }
 
-// leaveAll is leave for some, which it returns.
-func (p *Pool) leaveAll(bs []*Backend) []*Backend {
-	for _, b := range bs {
-		p.leave(b)
-	}
-	return bs
-}
-
 // needsPlace tells whether a backend has to be closed for w to get one. While
 // one is being closed, or if the server would not have w now, it is no use.
 func (p *Pool) needsPlace(w *Waiter, now time.Duration) bool {
@@ -196,17 +138,12 @@ func (p *Pool) mayMakeRoom(now time.Duration) bool {
 	return p.madeRoom == 0 || now-p.madeRoom > overtake
 }
 
-// release makes b idle.
-func (p *Pool) release(b *Backend) {
-	b.res.Release()
-	b.variant.idle++
-	p.idle++
-	p.lent--
-}
-
 // unfit tells whether a backend should not be lent again.
-func (p *Pool) unfit(b *Backend, now time.Duration) bool {
-	return p.closed || p.Halted() || b.stamp != p.generation || p.hosts.strays(b) || p.vacates(now) || b.outlived(p.settings.Lifetime, now) || p.crowded(now)
+func (p *Pool) unfit(b *Backend, now time.Duration) bool { return p.over(b, now) || p.crowded(now) }
+
+// over tells whether it is just this one that should not.
+func (p *Pool) over(b *Backend, now time.Duration) bool {
+	return p.closed || p.Halted() || b.stamp != p.generation || p.hosts.strays(b) || p.vacates(now) || b.outlived(p.settings.Lifetime, now)
 }
 
 // nextFor is who gets a backend of this variant that has come back. If nobody
@@ -219,12 +156,7 @@ func (p *Pool) nextFor(v *Variant, now time.Duration) *Waiter {
 	if p.needsPlace(head, now) && !p.mayOvertake(head, v, now) {
 		return nil
 	}
-	for w := head.next; w != nil; w = w.next {
-		if w.Variant == v && w.fresh == nil {
-			return w
-		}
-	}
-	return nil
+	return v.first
 }
 
 // Contended puts w back into the line, in front, because claim, which makes
@@ -242,11 +174,9 @@ func (p *Pool) Contended(w *Waiter, b *Backend, now time.Duration, claim func() 
 	closed := p.closed
 	var other *Backend
 	if !closed && w.Variant.idle > 0 {
-		other = p.takeLiked(w.Variant, w)
+		other = p.takeIdle(w)
 	} else if !closed {
-		p.waits++
-		w.number, w.since = p.waits, now
-		p.line.pushFront(w)
+		p.line.pushFront(w, now)
 	}
 	if dead {
 		p.leave(b)
@@ -285,7 +215,7 @@ func (p *Pool) Checked(b *Backend, now time.Duration) {
 		p.mu.Unlock()
 		w.Taker.Grant(b)
 	default:
-		p.release(b)
+		p.release(b, now)
 		p.mu.Unlock()
 	}
 }
@@ -306,44 +236,6 @@ func (p *Pool) Lost(b *Backend) bool {
 	}
 	b.dead = true
 	return false
-}
-
-// takeOut takes one backend out for good; false if it is not idle.
-func (p *Pool) takeOut(b *Backend) (found bool) {
-	for _, q := range p.takeAllIdle(b.variant) {
-		if q == b {
-			found = true
-			p.leave(b)
-		} else {
-			p.putBack(q)
-		}
-	}
-	return found
-}
-
-// takeAllIdle lends all idle backends of a variant, the one that has been
-// idle longest first.
-func (p *Pool) takeAllIdle(v *Variant) []*Backend {
-	all := v.puddle.AcquireAllIdle()
-	out := make([]*Backend, 0, len(all))
-	for i := len(all) - 1; i >= 0; i-- {
-		b := all[i].Value()
-		b.res = all[i]
-		out = append(out, b)
-	}
-	n := len(out)
-	v.idle -= n
-	p.idle -= n
-	p.lent += n
-	return out
-}
-
-// putBack makes a backend idle again as if it had not been taken.
-func (p *Pool) putBack(b *Backend) {
-	b.res.ReleaseUnused()
-	b.variant.idle++
-	p.idle++
-	p.lent--
 }
 
 // Discard ends a lease, and the backend. b.Conn is the connection again, on

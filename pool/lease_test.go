@@ -347,9 +347,9 @@ func TestManyWhoComeAtOnceOpenNoMoreThanTheyNeed(t *testing.T) {
 	}
 }
 
-// TestAnIdleBackendThatIsLikedIsLentBeforeTheOneUsedLast, and without any that
-// is liked the one used last; the others stay in their order.
-func TestAnIdleBackendThatIsLikedIsLentBeforeTheOneUsedLast(t *testing.T) {
+// TestAnIdleBackendWithTheClientsSettingsIsLentBeforeTheOneUsedLast, and without any
+// the one used last; the others stay in their order.
+func TestAnIdleBackendWithTheClientsSettingsIsLentBeforeTheOneUsedLast(t *testing.T) {
 	h, s := newHost(t), serve(t)
 	p := h.pool(s, func(s *Settings) { s.Size = 3 })
 	all := []*Backend{h.lease(p), h.lease(p), h.lease(p)}
@@ -357,19 +357,22 @@ func TestAnIdleBackendThatIsLikedIsLentBeforeTheOneUsedLast(t *testing.T) {
 		h.giveBack(b)
 	}
 	for _, tc := range []struct {
-		name  string
-		likes func(*Backend) bool
-		want  []int // of all, one lease after the other
+		name     string
+		settings [3]uint64 // of all
+		want     []int     // of all, one lease after the other, by clients with settings 7
 	}{
-		{"nobody likes any", nil, []int{2, 1, 0}},
-		{"the oldest", func(b *Backend) bool { return b == all[0] }, []int{0, 2, 1}},
-		{"all but the last", func(b *Backend) bool { return b != all[2] }, []int{1, 0, 2}},
-		{"none", func(*Backend) bool { return false }, []int{2, 1, 0}},
+		{"all have them", [3]uint64{7, 7, 7}, []int{2, 1, 0}},
+		{"the oldest", [3]uint64{7, 0, 8}, []int{0, 2, 1}},
+		{"all but the last", [3]uint64{7, 7, 0}, []int{1, 0, 2}},
+		{"none", [3]uint64{}, []int{2, 1, 0}},
 	} {
+		for i, b := range all { // all are idle, the last one on top
+			b.Settings = tc.settings[i]
+		}
 		var lent []*Backend
 		for i, want := range tc.want {
 			k := h.taker(p)
-			k.Likes = tc.likes
+			k.Settings = 7
 			k.ask(p, nil)
 			b := k.wait()
 			if b != all[want] {

@@ -16,15 +16,9 @@ const linger = 10 * time.Second
 // maxChannelName is PostgreSQL's NAMEDATALEN less the NUL.
 const maxChannelName = 63
 
-// Subscriber hears notifications. It is a key of maps, so it has to be a
-// pointer, say. Its methods are called one at a time, on a goroutine of the
-// Listener's and without any lock held; they must not block.
+// Subscriber hears notifications, by way of Host.Notify. It is a key of maps, so it has
+// to be a pointer, say. Its method is called as Host.Notify is.
 type Subscriber interface {
-	// Notify tells of a notification: message is a whole NotificationResponse
-	// with its header ('A', length, process ID of the sender's backend,
-	// channel, payload), as the Host has signed it. All subscribers get the same
-	// slice, and may keep it; nobody writes to it.
-	Notify(message []byte)
 	// Missed says that the listening backend was lost, and that all channels
 	// are listened to again: what was sent in between has not been heard.
 	Missed()

@@ -98,7 +98,7 @@ func (p *Pool) takePlace(now time.Duration) (evict *Backend, starved bool) {
 	if onItsWay {
 		return nil, false
 	}
-	evict = p.oldestIdle(anyVariant)
+	evict = p.leaveOldest(anyVariant)
 	return evict, evict == nil && p.place.starved
 }
 

@@ -20,6 +20,9 @@ func (l *Listener) run() {
 			continue
 		}
 		placed, e := l.getPlace()
+		if !placed {
+			l.pool.budget.servers.listensNoMore(l.pool) // it is not the server that it waits for
+		}
 		if e != nil {
 			l.failed(e, troubleLasts)
 			continue
@@ -44,6 +47,7 @@ func (l *Listener) goOn() bool {
 			return true
 		}
 		l.pool.quitPlace()
+		l.pool.budget.servers.listensNoMore(l.pool)
 		l.mu.Lock()
 		over := len(l.queue)+len(l.settled)+l.heard == 0
 		if over {
@@ -88,7 +92,7 @@ func (l *Listener) pause() (wait time.Duration, ok bool) {
 	now := time.Since(l.pool.epoch)
 	e, wait := l.failure.refuses(now), l.failure.until-now
 	if e == nil {
-		e, wait = l.pool.budget.servers.refuses(l.hosts(), now), restPause
+		e, wait = l.pool.budget.servers.refusesListener(l.pool, l.hosts(), now, l.heard > 0), restPause
 	}
 	if e == nil {
 		return 0, true
@@ -143,6 +147,7 @@ func (l *Listener) getPlace() (bool, *wire.Error) {
 		select {
 		case <-timer.C:
 			if l.pool.Halted() { // until Resume, as a query waits
+				l.pool.budget.servers.listensNoMore(l.pool)
 				timer.Reset(l.pool.Settings().ConnectTimeout)
 				continue
 			}
@@ -202,18 +207,39 @@ func (l *Listener) hosts() []*hostEntry {
 	return append(all[first:len(all):len(all)], all[:first]...)
 }
 
-// logInListener logs in, if one of the hosts takes a login now.
+// logInListener logs in, when one of the hosts takes a login.
 func (p *Pool) logInListener(s Settings, candidates []wire.Credentials, hosts []*hostEntry) (*Backend, net.Conn, error) {
-	servers := &p.budget.servers
-	a, e := servers.enterListener(hosts, time.Since(p.epoch))
-	if e != nil {
-		return nil, nil, unreachable{e}
+	a, err := p.listener.turn(hosts, s.ConnectTimeout)
+	if err != nil {
+		return nil, nil, err
 	}
+	servers := &p.budget.servers
 	s.Address = a.host.Address
 	b, conn, err := p.logIn(s, candidates, listenerParams)
 	wake(servers.end(p, &s.Address, err, a, time.Since(p.epoch)))
 	return b, conn, err
 }
+
+// turn waits for the login's turn at one of some hosts.
+func (l *Listener) turn(hosts []*hostEntry, timeout time.Duration) (admission, error) {
+	servers := &l.pool.budget.servers
+	for begun := time.Since(l.pool.epoch); ; l.sleep(restPause) {
+		now := time.Since(l.pool.epoch)
+		a, ok, e := servers.enterListener(l.pool, hosts, now)
+		switch {
+		case e != nil:
+			return a, unreachable{e}
+		case ok:
+			return a, nil
+		case l.pool.drained():
+			return a, errDrained
+		case now-begun > timeout:
+			return a, unreachable{errCrowd}
+		}
+	}
+}
+
+var errCrowd = wire.Errorf(wire.CodeConnectionFailure, "the server has just come back, and too many log in for the one that listens")
 
 // converse listens with a backend until that is lost or not needed any more.
 func (l *Listener) converse(b *Backend) {

@@ -212,8 +212,8 @@ func (c *conversation) notification(m []byte) *wire.Error {
 	if len(hearers) > 0 || c.batch != nil {
 		c.l.pool.host.Sign(&c.b.Address, m)
 	}
-	for _, s := range hearers {
-		s.Notify(m)
+	if len(hearers) > 0 {
+		c.l.pool.host.Notify(hearers, m)
 	}
 	if c.batch != nil && c.batch.fresh[string(channel)] {
 		// Sent after the LISTEN has been committed, and before we know that.
@@ -259,8 +259,8 @@ func (c *conversation) complete(b *batch) *wire.Error {
 	l.tell()
 	for _, m := range b.early {
 		channel, _ := notifiedChannel(m)
-		for _, s := range l.hearersOf(channel) {
-			s.Notify(m)
+		if hearers := l.hearersOf(channel); len(hearers) > 0 {
+			l.pool.host.Notify(hearers, m)
 		}
 	}
 	for _, s := range missed {

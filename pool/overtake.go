@@ -24,7 +24,7 @@ func (p *Pool) mayOvertake(first *Waiter, v *Variant, now time.Duration) bool {
 	switch {
 	case now-first.since <= overtake:
 		return true
-	case first.fresh != nil || theirs.backends() == 0:
+	case first.fresh != nil || theirs.backends == 0:
 		return false
 	case now-max(first.since, theirs.moved) > stuck:
 		return false
@@ -32,13 +32,10 @@ func (p *Pool) mayOvertake(first *Waiter, v *Variant, now time.Duration) bool {
 	// A variant's share is as large as its part of those who have a backend or
 	// wait for one. One that has less gets more from one that has too many.
 	size, all := max(p.settings.Size, p.usable()), p.usable()+int(p.line.n.Load())
-	under := (theirs.backends()+1)*all <= size*theirs.demand()
-	over := v.backends()*all > size*v.demand()
+	under := (theirs.backends+1)*all <= size*theirs.demand()
+	over := v.backends*all > size*v.demand()
 	return !under || !over
 }
 
-// backends is how many a variant has, those that are being opened among them.
-func (v *Variant) backends() int { return int(v.puddle.Stat().TotalResources()) }
-
 // demand is how many could be of use to it.
-func (v *Variant) demand() int { return v.backends() - v.idle + v.waiting }
+func (v *Variant) demand() int { return v.backends - v.idle + v.waiting }

@@ -32,7 +32,7 @@ func (p *Pool) Pause() {
 	if len(p.queued) > 0 {
 		p.budget.servers.content(p)
 	}
-	evict := p.leaveIdle()
+	evict := p.leaveIdle(anyBackend)
 	p.mu.Unlock()
 	for _, b := range evict {
 		p.host.Evict(b)
@@ -87,16 +87,6 @@ func (p *Pool) ListensOutdated() bool {
 // those that are being opened and closed among them.
 func (c *Counts) Left() int {
 	return c.Opening + c.Idle + c.Lent + c.Closing + c.Listening + c.Replicas
-}
-
-// leaveIdle takes all idle backends out, under the lock, for the caller to evict.
-func (p *Pool) leaveIdle() (evict []*Backend) {
-	for _, v := range p.variants {
-		if v.idle > 0 {
-			evict = append(evict, p.leaveAll(p.takeAllIdle(v))...)
-		}
-	}
-	return evict
 }
 
 // lateFor is why somebody who has waited for query_wait_timeout got no backend; logins

@@ -77,14 +77,17 @@ type Pool struct {
 	cancelsWaiting, cancelsActive atomic.Int32
 
 	// queued are the servers whose turn the pool waits for: any of them will do. It is
-	// written under mu and servers.mu both.
+	// written under mu and servers.mu both. listens are those that its listening backend
+	// waits for, under servers.mu alone.
 	queued  []*attendance
+	listens []*attendance
 	entered admission // its last at a server
 
 	lending atomic.Uint32 // a lending; written under mu
 
-	// mu guards all below. It is held for short, on the path of every lease;
-	// no call out of the package is made under it, but for puddle's.
+	// mu guards all below. It is held for short, on the path of every lease; no call
+	// out of the package is made under it, but to park or claim a backend (Return,
+	// Contended).
 	mu         sync.Mutex
 	settings   Settings
 	learned    wire.Credentials // by clients' logins; serves where settings has none
@@ -96,7 +99,6 @@ type Pool struct {
 	factsAt    time.Duration      // when it was, and default_transaction_read_only
 	doubted    bool               // they may be others now
 	line       line
-	waits      uint64 // numbers the Waiters' waits
 
 	opening, closing, lent, idle int
 	replicas                     int   // outside of the pool, opening and closing ones too
@@ -121,13 +123,18 @@ type Variant struct {
 	key      string
 	params   []wire.Param
 	puddle   *puddle.Pool[*Backend]
-	idle     int
-	clients  int           // that use it; see Forget
-	waiting  int           // in the line
-	moved    time.Duration // when a backend last came back, or was opened
-	welcomes map[string]*Welcome
-	carried  []wire.Param // see Pool.Carried
-	carries  bool
+	stacks   []*stack // of idle backends, by worker
+	idle     int      // on them
+	backends int      // open, opening and closing
+	clients  int      // that use it; see Forget
+	waiting  int      // in the line
+	spare    int      // being opened, and nobody counts on it
+	// Of those, who wait for a backend that is there, in order; see Waiter.kinNext.
+	first, last *Waiter
+	moved       time.Duration // when a backend last came back, or was opened
+	welcomes    map[string]*Welcome
+	carried     []wire.Param // see Pool.Carried
+	carries     bool
 }
 
 // Welcome is what the server says to a client's startup parameters.
@@ -176,7 +183,7 @@ func (p *Pool) Set(s Settings) {
 		s.Sharing != p.settings.Sharing || s.AuthMethods != p.settings.AuthMethods || s.ChannelBinding != p.settings.ChannelBinding:
 		evict = p.outdate()
 	case p.hosts.left:
-		evict = p.leaveStrays()
+		evict = p.leaveIdle(p.hosts.strays)
 	}
 	if before := &p.settings; s.MaxDatabase != before.MaxDatabase || s.MaxUser != before.MaxUser || s.MaxServer != before.MaxServer {
 		p.budget.balance.beyond.Store(true) // perhaps: Upkeep has it found out
@@ -194,7 +201,7 @@ func (p *Pool) outdate() (evict []*Backend) {
 	p.generation++
 	p.hosts.left = false
 	p.forgetAnswers()
-	return p.leaveIdle()
+	return p.leaveIdle(anyBackend)
 }
 
 // begin goes on after outdate, or after settings that leave the backends as they are.
@@ -234,11 +241,8 @@ func (p *Pool) Forget(v *Variant) {
 
 // sweep removes the variants that no client and no backend has.
 func (p *Pool) sweep() {
-	if p.opening > 0 {
-		return // for one of them
-	}
 	for key, v := range p.variants {
-		if v.clients == 0 && v.puddle.Stat().TotalResources() == 0 {
+		if v.clients == 0 && v.backends == 0 && v.waiting == 0 {
 			delete(p.variants, key)
 		}
 	}

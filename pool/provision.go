@@ -46,9 +46,6 @@ func (p *Pool) provision() {
 	if !blocked && len(p.queued) > 0 {
 		p.budget.servers.content(p)
 	}
-	if evict != nil {
-		p.leave(evict)
-	}
 	if evict != nil || starved {
 		p.madeRoom = now
 	}
@@ -84,12 +81,12 @@ func (p *Pool) openForLine(now time.Duration) (evict *Backend, starved, blocked 
 			return evict, starved, false
 		}
 		p.madeRoom = 0
-		o := &opening{params: w.Variant.params, welcome: plainKey, w: w}
+		o := &opening{params: w.Variant.params, welcome: plainKey}
 		if w.fresh != nil {
 			o.params, o.welcome = w.fresh.params, w.fresh.welcome
 		}
-		w.opening = o
 		p.begins(w.Variant, o)
+		p.line.expect(w, o)
 	}
 	return nil, false, false
 }
@@ -109,41 +106,25 @@ func (p *Pool) enter(now time.Duration, limit int) entry {
 
 // begins begins a login that has entered.
 func (p *Pool) begins(v *Variant, o *opening) {
-	o.admission = p.entered
+	o.admission, o.variant = p.entered, v
 	o.settings, o.settings.Address = p.settings, o.host.Address
 	o.stamp, o.candidates, o.vacations = p.generation, p.candidates(), p.vacations
 	p.opening++
+	v.spare++
+	v.backends++
 	go p.open(v, o)
 }
 
 // otherIdle takes out the backend that has been idle longest among those that
 // are of no use to w.
 func (p *Pool) otherIdle(w *Waiter) *Backend {
-	return p.oldestIdle(func(v *Variant) bool { return v != w.Variant || w.fresh != nil })
-}
-
-// oldestIdle takes out the backend that has been idle longest in some variants.
-func (p *Pool) oldestIdle(in func(*Variant) bool) *Backend {
-	var oldest *Backend
-	for _, v := range p.variants {
-		if v.idle == 0 || !in(v) {
-			continue
-		}
-		for _, b := range p.takeAllIdle(v) {
-			if oldest == nil || b.res.LastUsedNanotime() < oldest.res.LastUsedNanotime() {
-				oldest, b = b, oldest
-			}
-			if b != nil {
-				p.putBack(b)
-			}
-		}
-	}
-	return oldest
+	return p.leaveOldest(func(v *Variant) bool { return v != w.Variant || w.fresh != nil })
 }
 
 // opening is one backend that is being opened.
 type opening struct {
 	admission
+	variant *Variant
 	params  []wire.Param
 	welcome string // the key under which the server's answer is kept
 	// w counts on it, or nobody does; guarded by the pool's lock. Who counts
@@ -164,7 +145,7 @@ type openingKey struct{}
 
 // open opens one backend; a slot and its budget are taken.
 func (p *Pool) open(v *Variant, o *opening) {
-	err := v.puddle.CreateResource(context.WithValue(context.Background(), openingKey{}, o))
+	res, err := v.puddle.Acquire(context.WithValue(context.Background(), openingKey{}, o))
 	now := time.Since(p.epoch)
 	others := p.budget.servers.end(p, &o.settings.Address, err, o.admission, now)
 	if err != nil {
@@ -174,11 +155,11 @@ func (p *Pool) open(v *Variant, o *opening) {
 		p.slotFreed()
 		return
 	}
+	o.b.res = res
 	p.mu.Lock()
 	p.opening--
 	o.host.opening--
-	p.idle++
-	v.idle++
+	p.lent++ // to nobody yet
 	v.moved = now
 	o.host.failure = failure{}
 	p.kills = 0
@@ -187,14 +168,20 @@ func (p *Pool) open(v *Variant, o *opening) {
 	if w := o.w; w != nil {
 		// Whoever is first in the line gets it, be it w or not; then w counts
 		// on what is being opened for them.
-		w.cut()
-		if first := p.firstFor(v); first != nil && first != w && first.opening != nil && w.Variant == v && w.fresh == nil {
+		p.line.cut(w)
+		if first := v.first; first != nil && first != w && first.opening != nil && w.Variant == v && w.fresh == nil {
 			theirs := first.opening
-			first.cut()
-			w.opening, theirs.w = theirs, w
+			p.line.cut(first)
+			p.line.expect(w, theirs)
 		}
 	}
-	evict := p.unfit(o.b, now) && p.takeOut(o.b)
+	v.spare--
+	evict := o.b.dead || p.unfit(o.b, now)
+	if evict {
+		p.leave(o.b)
+	} else {
+		p.release(o.b, now)
+	}
 	// In the same breath as the count: who counted on it must not be seen
 	// waiting with nothing opened for them, or one too many is opened.
 	granted := p.dispatch(v)
@@ -212,16 +199,6 @@ func (p *Pool) open(v *Variant, o *opening) {
 	wake(others)
 }
 
-// firstFor is who gets the next idle backend of a variant.
-func (p *Pool) firstFor(v *Variant) *Waiter {
-	for w := p.line.head; w != nil; w = w.next {
-		if w.Variant == v && w.fresh == nil {
-			return w
-		}
-	}
-	return nil
-}
-
 // construct is the puddle's constructor.
 func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	o := ctx.Value(openingKey{}).(*opening)
@@ -232,7 +209,8 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	}
 	b.ID, b.pool, b.variant, b.stamp = p.ids(), p, v, o.stamp
 	b.Opened = time.Now()
-	b.opened, b.younger = time.Since(p.epoch), maxYounger*o.chance
+	b.opened, b.younger = time.Since(p.epoch), maxYounger*p.budget.servers.chance()
+	b.Worker = p.waitsAt(v, o)
 	w := &Welcome{Params: slices.Clone(b.Params), Vars: b.Vars, Begun: b.Begun} // from now on b.Params is the host's
 	if err := p.host.Adopt(b); err != nil {
 		o.failed = b.Conn
@@ -243,6 +221,20 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 	return b, nil
 }
 
+// waitsAt is the worker of who will probably get what is being opened: of the first in
+// the line who can do with it, or of who counts on it.
+func (p *Pool) waitsAt(v *Variant, o *opening) int32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case v.first != nil:
+		return v.first.Worker
+	case o.w != nil:
+		return o.w.Worker
+	}
+	return NoWorker
+}
+
 // grant is a backend that has just been lent to somebody in the line.
 type grant struct {
 	w *Waiter
@@ -250,16 +242,11 @@ type grant struct {
 }
 
 // dispatch lends idle backends to those who wait for them, and takes those out
-// of the line; they have still to be told. A variant's count is below zero for
-// the moment in which a backend is in the puddle, and taken out again, before
-// open has counted it.
+// of the line; they have still to be told.
 func (p *Pool) dispatch(v *Variant) (granted []grant) {
-	for v.idle > 0 {
-		w := p.firstFor(v)
-		if w == nil {
-			break
-		}
-		b := p.takeIdle(v)
+	for v.idle > 0 && v.first != nil {
+		w := v.first
+		b := p.takeIdle(w)
 		p.line.remove(w)
 		granted = append(granted, grant{w, b})
 	}
@@ -299,10 +286,11 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	p.mu.Lock()
 	p.opening--
 	o.host.opening--
+	o.variant.backends--
 	p.closing++ // until outlastFailed
 	again := p.Halted() || p.killed(e.Code) || p.outdated(e.Code, o, now)
 	all := concernsAll(e.Code, o.params)
-	pause := all && !again && kind != troubleAway && o.host.failure.note(e, kind, now, p.settings.LoginRetry, o.chance)
+	pause := all && !again && kind != troubleAway && o.host.failure.note(e, kind, now, p.settings.LoginRetry, p.budget.servers.chance())
 	if pause {
 		time.AfterFunc(o.host.failure.until-now, p.provision)
 	}
@@ -312,8 +300,9 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	elsewhere := all && several && p.hosts.dooms(now) == nil
 	w := o.w
 	if w != nil {
-		w.cut()
+		p.line.cut(w)
 	}
+	o.variant.spare--
 	for q := p.line.head; q != nil && !again && !elsewhere && kind == troubleLasts; {
 		next := q.next
 		if q == w && (q.fresh != nil || !all) || all && p.usable() == 0 {
@@ -323,11 +312,9 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 		q = next
 	}
 	var evict *Backend
-	if w != nil && w.number != 0 && e.Code == wire.CodeTooManyConnections {
+	if w != nil && w.inLine && e.Code == wire.CodeTooManyConnections {
 		// The room may be taken up by what is of no use to w.
-		if evict = p.otherIdle(w); evict != nil {
-			p.leave(evict)
-		}
+		evict = p.otherIdle(w)
 	}
 	p.mu.Unlock()
 	if evict != nil {
@@ -384,6 +371,7 @@ func (p *Pool) destruct(b *Backend) {
 	}
 	p.mu.Lock()
 	p.closing--
+	b.variant.backends--
 	p.mu.Unlock()
 	p.slotFreed()
 }

@@ -40,6 +40,7 @@ func randomRun(t *testing.T, seed uint64) {
 		for _, p := range pools {
 			p.Upkeep(1)
 			c := p.Counts()
+			agree(t, p)
 			if n := c.Opening + c.Idle + c.Lent + c.Closing; n > size || n < 0 {
 				t.Errorf("%d backends in a pool of %d: %+v", n, size, c)
 			}
@@ -128,6 +129,7 @@ func (c *randomClients) lease(p *Pool, rng *rand.Rand) bool {
 	k.Taker = k
 	var w *Welcome
 	k.Variant, w = p.Variant(params)
+	k.Worker, k.Settings = int32(rng.IntN(3)), uint64(rng.IntN(3))
 	var fresh []wire.Param
 	if w == nil {
 		fresh = append([]wire.Param{}, params...)
@@ -146,6 +148,7 @@ func (c *randomClients) lease(p *Pool, rng *rand.Rand) bool {
 		if b.variant != k.Variant || b.pool != p {
 			c.t.Error("of another pool, or with other parameters")
 		}
+		b.Worker, b.Settings = k.Worker, k.Settings
 		switch rng.IntN(10) {
 		case 0:
 			c.h.end(b, false)

@@ -17,9 +17,8 @@ type claim struct {
 	weight float64
 	has    int // backends, without those on their way out
 	idle   int // of these
-	// Of the one that has been idle longest: when it was last used, by puddle's clock,
-	// and how long ago.
-	idleAt  int64
+	// Of the one that has been idle longest: since when, and for how long.
+	idleAt  time.Duration
 	idleFor time.Duration
 	asks    int // backends that it would use now
 	wants   int // the same, or what it has used of late

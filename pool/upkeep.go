@@ -26,9 +26,7 @@ func (p *Pool) Upkeep(clients int) {
 			w = next
 		}
 	}
-	for _, v := range p.variants {
-		evict = p.expired(v, evict, now)
-	}
+	evict = p.expired(now)
 	if clients > 0 || s.Kept || p.opening+p.idle+p.lent > 0 {
 		p.fillToMin(now)
 	}
@@ -43,9 +41,7 @@ func (p *Pool) Upkeep(clients int) {
 	if again > 0 {
 		p.host.UnreachedAgain(p, again)
 	}
-	if n := p.budget.servers.sumUp(&s.Address, now); n > 0 {
-		p.host.AwayAgain(&s.Address, n)
-	}
+	p.sumUpAway(&s, now)
 	for _, t := range overdue {
 		t.Refuse(p.lateFor(&s, reason))
 	}
@@ -66,30 +62,38 @@ func (p *Pool) Upkeep(clients int) {
 	}
 }
 
+// sumUpAway tells the Host of outages of the pool's servers that it was not told of.
+func (p *Pool) sumUpAway(s *Settings, now time.Duration) {
+	servers := &p.budget.servers
+	if !servers.untold.Load() {
+		return
+	}
+	for _, a := range s.Addresses() {
+		if n := servers.sumUp(&a, now); n > 0 {
+			p.host.AwayAgain(&a, n)
+		}
+	}
+}
+
 const timedOut = "no backend became free within query_wait_timeout"
 
 // TimedOut tells whether an error is that of a wait which query_wait_timeout has ended.
 func TimedOut(e *wire.Error) bool { return strings.HasPrefix(e.Message, timedOut) }
 
-// expired takes out of a variant what should be closed, and appends it to what
-// others have lost.
-func (p *Pool) expired(v *Variant, out []*Backend, now time.Duration) []*Backend {
-	if v.idle == 0 {
-		return out
-	}
-	s := &p.settings
-	for _, b := range p.takeAllIdle(v) {
-		switch {
-		case p.unfit(b, now):
-		case s.IdleTimeout > 0 && b.res.IdleDuration() > s.IdleTimeout && p.usable() > s.MinSize:
-		default:
-			p.putBack(b)
-			continue
-		}
-		p.leave(b)
-		out = append(out, b)
+// expired takes out the idle backends that should be closed.
+func (p *Pool) expired(now time.Duration) []*Backend {
+	out := p.leaveIdle(func(b *Backend) bool { return p.over(b, now) })
+	for p.idle > 0 && (p.crowded(now) || p.idlesTooLong(now)) {
+		out = append(out, p.leaveOldest(anyVariant))
 	}
 	return out
+}
+
+// idlesTooLong tells whether the backend that has been idle longest is to be closed for
+// that.
+func (p *Pool) idlesTooLong(now time.Duration) bool {
+	s := &p.settings
+	return s.IdleTimeout > 0 && p.usable() > s.MinSize && now-p.oldest(anyVariant).since > s.IdleTimeout
 }
 
 // usable is how many backends there are, or will be soon.
@@ -118,8 +122,6 @@ func (p *Pool) fillToMin(now time.Duration) (blocked bool) {
 	return false
 }
 
-func anyVariant(*Variant) bool { return true }
-
 var errDrained = wire.Fatalf(wire.CodeAdminShutdown, "terminating connection due to administrator command")
 
 // Drain closes all idle backends, and all others when they come back. Nobody
@@ -132,7 +134,7 @@ func (p *Pool) Drain() {
 		p.line.remove(w)
 		refused = append(refused, w.Taker)
 	}
-	evict := p.leaveIdle()
+	evict := p.leaveIdle(anyBackend)
 	p.mu.Unlock()
 	for _, t := range refused {
 		t.Refuse(errDrained)

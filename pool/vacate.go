@@ -14,14 +14,13 @@ const vacancy = 5 * time.Second
 // may go meanwhile.
 func (p *Pool) Vacate() {
 	now := time.Since(p.epoch)
-	var evict []*Backend
 	p.mu.Lock()
 	p.vacated = now + vacancy
 	p.vacations++
 	for _, v := range p.variants {
 		clear(v.welcomes) // whether the database lets anybody in is asked anew
-		evict = p.expired(v, evict, now)
 	}
+	evict := p.expired(now)
 	p.mu.Unlock()
 	for _, b := range evict {
 		p.host.Evict(b)

@@ -15,13 +15,29 @@ type Patient interface{ Waits() }
 // backend is being opened do not count: they are served by nobody else's going.
 func (p *Pool) sheds() *wire.Error {
 	most := p.settings.MaxWaiting
-	if most == 0 || int(p.line.n.Load())-p.opening < most {
+	if most == 0 || int(p.line.n.Load())-p.line.expecting < most || p.unserved() < most {
 		return nil
 	}
 	p.shed++
 	e := wire.Errorf(wire.CodeTooManyConnections, "too many clients wait for a backend of this pool already (max_waiting = %d)", most)
 	e.Hint = "Try again later."
 	return e
+}
+
+// unserved are those in the line for whom nothing is being opened: neither on their
+// account, nor so that nobody counts on it, as for min_pool_size, and it would do for them.
+func (p *Pool) unserved() int {
+	n := int(p.line.n.Load()) - p.line.expecting
+	for _, v := range p.variants {
+		left := v.spare
+		for w := p.line.head; w != nil && left > 0; w = w.next {
+			if w.Variant == v && w.opening == nil && w.fresh == nil {
+				left--
+				n--
+			}
+		}
+	}
+	return n
 }
 
 // notTold are those who wait for longer than query_wait_notify and have not been

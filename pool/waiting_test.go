@@ -40,6 +40,40 @@ func TestAFullWaitingLineRefusesAtOnce(t *testing.T) {
 	h.giveBack(late.wait())
 }
 
+// TestWhatIsOpenedForTheMinimumCountsForThoseWhomItServes: backends without startup
+// parameters make no room in the line for those who have some.
+func TestWhatIsOpenedForTheMinimumCountsForThoseWhomItServes(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		h, s := newHost(t), serve(t)
+		hold := make(chan struct{})
+		s.hold = hold
+		p := h.pool(s, func(s *Settings) { s.Size, s.MinSize, s.Kept, s.MaxWaiting = 4, 2, true, 3 })
+		p.Upkeep(1)
+		var params []wire.Param
+		in := 7 // four are served by what is being opened
+		if own {
+			params = []wire.Param{{Name: "options", Value: "-c work_mem=1MB"}}
+			in = 5 // two are
+		}
+		var all []*taker
+		for range in {
+			k := h.taker(p, params...)
+			k.ask(p, nil)
+			k.waits()
+			all = append(all, k)
+		}
+		late := h.taker(p, params...)
+		late.ask(p, nil)
+		if e := late.refusal(); e.Code != wire.CodeTooManyConnections {
+			t.Errorf("own parameters %v: %+v", own, e)
+		}
+		close(hold)
+		for _, k := range all {
+			h.giveBack(k.wait())
+		}
+	}
+}
+
 // patientTaker counts how often it is told that it waits.
 type patientTaker struct {
 	*taker

@@ -41,7 +41,7 @@ func (l *login) hopes(e *wire.Error) bool {
 func (l *login) askAnew(e *wire.Error) bool {
 	l.anew.failed = e
 	in, _ := l.rules.inquiry(&l.ask) // there was one
-	return l.askServer(l.rules.question(in.query, l.ask.user), l.judgeAnew)
+	return l.askServer(in.query, secretOf, l.judgeAnew)
 }
 
 // judgeAnew judges the password by what the server has said now.

@@ -33,20 +33,19 @@ type client struct {
 	since   time.Duration // connected; once closing is set: since then
 	asked   time.Duration // the query under way began
 	begun   time.Duration // the transaction under way began; if none, at most 0: the last answer's time, negated
-	hearing uint32        // numbers what the session waits for; see whenListened
-	slot    uint32        // in the registry
-	pid     uint32        // that stands for it
-	secret  uint32        // the first bytes of its cancel key
+	mail    mail
+	console atomic.Pointer[net.Conn] // its connection, if it is a client of the console
+	hearing uint32                   // numbers what the session waits for; see whenListened
+	pid     uint32                   // that stands for it
+	secret  uint32                   // the first bytes of its cancel key
+	keyed   atomic.Bool              // it was told its cancel key
 	peer    peer
 	state   clientState
 	seat    throttle.Seat // once it is in
-	mail    mail
 
-	console      atomic.Pointer[net.Conn] // its connection, if it is a client of the console
-	counted      bool                     // under the limits of clients
-	keyed        atomic.Bool              // it was told its cancel key
-	longKey      bool                     // it was told a long cancel key
-	ownBackend   bool                     // it was told its backend's process ID
+	counted      bool // under the limits of clients
+	longKey      bool // it was told a long cancel key
+	ownBackend   bool // it was told its backend's process ID
 	replication  replication
 	hears        bool // it has used the pool's listener
 	leavesSigned bool // it has closed its connection behind a NOTIFY that has to wait
@@ -64,6 +63,7 @@ type extra struct {
 	why      string        // it was closed, "" if it left of itself
 	pinSince time.Duration // it keeps its backend; 0 if it does not
 	pinTold  bool          // the log has a line about its pin
+	withheld *lent         // see client.lent
 	parting  bool          // RECONNECT_CLIENTS disconnects it when it is at rest
 	untold   bool          // the log has no lines about its coming and going
 	// cancels holds a cancel request, if it is a client of the console.
@@ -128,12 +128,13 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 			c.apply(o)
 			o.Reset()
 		}
-		if c.server != nil && c.sess.Phase() == session.Waiting {
+		begins := c.server != nil && c.sess.Phase() == session.Waiting
+		if begins {
 			c.sess.Lease(&c.server.link, o)
 		}
 		c.keepText(w, p[n:])
 		if w.proxy.traces != nil {
-			c.openTrace(w, p[n:])
+			c.openTrace(w, p[n:], begins)
 		}
 		n += c.sess.Client(p[n:], o)
 		need, own := o.WantsBackend(), o.Wants(session.EffectNeedOwnBackend)
@@ -331,6 +332,7 @@ func (c *client) forget() {
 		c.pool.pool.Listener().Leave(c)
 	}
 	c.uncount()
+	c.endWithheld(c.worker.Load(), c.worker.Load().now(), false)
 	c.sess.Forget()
 	if v := c.wait.Variant; v != nil {
 		c.pool.pool.Forget(v)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net"
 	"os"
+	"sync"
 	"unique"
 
 	"pgweir/session"
@@ -89,21 +90,49 @@ func (c *client) serveConsole(self bool) {
 		}
 		return p.rules.Load().consoleRights(user)
 	}
-	admins := int32(0)
-	if client.Rights().Admin {
-		admins = 1
-	}
-	p.consoleAdmins.Add(admins)
+	p.consoles.add(c, client.Rights)
 	go func() {
 		if err := p.opts.Console.Serve(conn, client); err != nil {
 			p.log.Info("a client of the console was closed", "client", c.id, "err", err)
 		}
 		conn.Close()
-		if p.consoleAdmins.Add(-admins) == 0 {
-			p.endSuspension()
-		}
+		p.consoles.remove(c)
+		p.endUnattended()
 		c.post(c.finish)
 	}()
+}
+
+// consoles are the console's clients, and what each may do now.
+type consoles struct {
+	mu     sync.Mutex
+	rights map[*client]func() ConsoleRights
+}
+
+func (s *consoles) add(c *client, rights func() ConsoleRights) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rights == nil {
+		s.rights = map[*client]func() ConsoleRights{}
+	}
+	s.rights[c] = rights
+}
+
+func (s *consoles) remove(c *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rights, c)
+}
+
+// haveAdmin tells whether one of them may do everything.
+func (s *consoles) haveAdmin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, rights := range s.rights {
+		if rights().Admin {
+			return true
+		}
+	}
+	return false
 }
 
 // isSelf tells whether the client is on a Unix socket, asks for the user

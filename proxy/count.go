@@ -38,6 +38,7 @@ func (c *client) count(w *worker, o *session.Out) {
 			c.countTimes(w, st, o)
 		}
 		c.rest(w.now(), o)
+		c.endWithheld(w, w.now(), true)
 		if w.proxy.draining.Load() {
 			c.post(c.endAtRest) // not in the middle of this
 		}

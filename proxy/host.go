@@ -9,8 +9,8 @@ import (
 	"pgweir/session/follow"
 )
 
-// Adopt puts a backend that has logged in on a loop, parked for whoever is
-// lent it first.
+// Adopt puts a backend that has logged in on the loop of who waits for it, or the one
+// with the fewest connections, parked for whoever is lent it first.
 func (p *Proxy) Adopt(b *pool.Backend) error {
 	s, err := p.newServer(b)
 	if err != nil {
@@ -22,7 +22,8 @@ func (p *Proxy) Adopt(b *pool.Backend) error {
 	}
 	s.link.Begin(follow.NewSettings(b.Carried), follow.NewSettings(b.Begun.Over(b.Carried)), b.Begun.Role, unlike)
 	s.park = s.parks
-	w := p.workers[0]
+	w := p.home(b)
+	b.Worker, b.Settings = w.number(), s.link.Settings().Hash()
 	w.do(func() {
 		if err = w.loop.Add(&s.conn); err == nil {
 			s.parks()
@@ -37,6 +38,14 @@ func (p *Proxy) Adopt(b *pool.Backend) error {
 		b.Pool().Retire([]*pool.Backend{b}, nil)
 	}
 	return nil
+}
+
+// home is where a new backend is put.
+func (p *Proxy) home(b *pool.Backend) *worker {
+	if b.Worker == pool.NoWorker {
+		return p.place()
+	}
+	return p.workers[b.Worker]
 }
 
 // Evict closes a backend that the pool has taken out.

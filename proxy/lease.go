@@ -16,7 +16,7 @@ func (c *client) acquire(w *worker) *wire.Error {
 // startup parameters, if they are not nil.
 func (c *client) acquireFresh(w *worker, fresh []wire.Param) *wire.Error {
 	c.wait.Login = c.login != nil
-	b, e := c.pool.pool.Lease(&c.wait, fresh, w.now())
+	b, e := c.pool.pool.Lease(c.place(w), fresh, w.now())
 	if b == nil {
 		return e
 	}
@@ -31,10 +31,11 @@ func (c *client) choose(own bool) {
 	}
 }
 
-// likes tells whether a backend that nobody holds has the client's settings.
-func (c *client) likes(b *pool.Backend) bool {
-	mine, there := c.sess.Settings(), b.Host.(*server).link.Settings()
-	return mine == there || mine != nil && there != nil && mine.Fingerprint == there.Fingerprint
+// place has the client's place in the waiting line say what is best for it: a backend of
+// its own loop, with its settings.
+func (c *client) place(w *worker) *pool.Waiter {
+	c.wait.Worker, c.wait.Settings = w.number(), c.sess.Settings().Hash()
+	return &c.wait
 }
 
 // claim makes a backend that the pool has lent to the client its loop's, and
@@ -68,7 +69,7 @@ var errDeaf = wire.Errorf(wire.CodeInsufficientResources, "the connection to the
 
 // takeBack returns a backend that came for somebody who has gone.
 func (w *worker) takeBack(b *pool.Backend) {
-	if s, _ := w.claim(&pool.Waiter{Taker: &nobody{w}, Variant: b.Variant()}, b); s != nil {
+	if s, _ := w.claim(&pool.Waiter{Taker: &nobody{w}, Variant: b.Variant(), Worker: w.number()}, b); s != nil {
 		w.giveBack(s)
 	}
 }
@@ -168,7 +169,7 @@ func (c *client) relet() {
 		c.refuse(errReplicaLost)
 		return
 	}
-	b, e := c.pool.pool.Relet(&c.wait, nil, w.now())
+	b, e := c.pool.pool.Relet(c.place(w), nil, w.now())
 	if b != nil {
 		e = c.claim(w, b)
 	}
@@ -196,9 +197,6 @@ func (c *client) move(said []byte) {
 // release ends the lease of a backend that is clean.
 func (c *client) release() {
 	w, s := c.worker.Load(), c.server
-	if c.wait.Likes == nil && c.sess.Settings() != nil {
-		c.wait.Likes = c.likes
-	}
 	c.unlease(w, s)
 	switch {
 	case c.replication != replicationNone, s.conn.Congested():
@@ -247,7 +245,9 @@ func (c *client) unlease(w *worker, s *server) {
 		c.post(x.later) // it will find nothing to cancel
 		x.later = nil
 	}
-	if s.trace != nil {
+	if c.sess.Withholds() && c.state == clientOpen {
+		c.withhold(s)
+	} else if s.trace != nil {
 		c.leaveTrace(w, s, c.sess.Phase() == session.Waiting)
 	}
 	s.uncancel()
@@ -267,6 +267,7 @@ func (c *client) unlease(w *worker, s *server) {
 // giveBack returns a backend of this loop to its pool, or hands it to who is
 // next in the line.
 func (w *worker) giveBack(s *server) {
+	s.b.Worker, s.b.Settings = w.number(), s.link.Settings().Hash()
 	next := s.b.Pool().Return(s.b, w.now(), s.park)
 	if next == nil {
 		return

@@ -13,6 +13,7 @@ import (
 
 	"pgweir/config"
 	"pgweir/loop"
+	"pgweir/pool"
 	"pgweir/session/follow"
 	"pgweir/status"
 	"pgweir/wire"
@@ -227,4 +228,21 @@ func TestABackendThatIsParkedIsShownAsItWasLeft(t *testing.T) {
 			s.conn.Close()
 		}
 	})
+}
+
+func TestANewBackendIsPutOnTheLoopThatWaitsForIt(t *testing.T) {
+	p := serving(t)
+	if w := p.home(&pool.Backend{Worker: p.workers[2].number()}); w != p.workers[2] {
+		t.Errorf("on loop %d", w.index)
+	}
+	for range 3 { // of four loops, these have more clients than the last
+		for _, w := range p.workers[:3] {
+			c, _ := accepted(t, p)
+			c.worker.Store(w)
+			w.do(c.begin)
+		}
+	}
+	if w := p.home(&pool.Backend{Worker: pool.NoWorker}); w != p.workers[3] {
+		t.Errorf("on loop %d, though another has fewer connections", w.index)
+	}
 }

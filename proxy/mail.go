@@ -1,33 +1,41 @@
 package proxy
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"pgweir/pool"
+)
 
 // mail is what others want done with a client, the last one first. It follows
 // the client from loop to loop: what is posted to a loop is but a call to read
 // it.
 type mail struct{ last atomic.Pointer[letter] }
 
-// letter is one wish. It is never changed once it is posted.
+// letter is one wish: to have something done, or to be told a notification. Once it is
+// posted, only who has taken it changes it.
 type letter struct {
-	do   func()
-	next *letter
+	do    func() // or nil
+	hears []byte // a whole NotificationResponse, which is not changed
+	next  *letter
 }
 
 // add adds a wish, and tells whether it is the first one.
-func (m *mail) add(f func()) (first bool) {
-	l := &letter{do: f}
+func (m *mail) add(l *letter) (first bool) {
 	for {
-		l.next = m.last.Load()
-		if m.last.CompareAndSwap(l.next, l) {
-			return l.next == nil
+		before := m.last.Load()
+		l.next = before
+		if m.last.CompareAndSwap(before, l) {
+			return before == nil
 		}
 	}
 }
 
 // take takes all wishes, the first one first.
 func (m *mail) take() (first *letter) {
-	for l := m.last.Swap(nil); l != nil; l = l.next {
-		first = &letter{l.do, first}
+	for l := m.last.Swap(nil); l != nil; {
+		before := l.next
+		l.next, first = first, l
+		l = before
 	}
 	return first
 }
@@ -36,14 +44,55 @@ func (m *mail) take() (first *letter) {
 // all that was posted before. Any goroutine may post; f has to see for itself
 // how far the client is from its end.
 func (c *client) post(f func()) {
-	if !c.mail.add(f) {
+	if !c.mail.add(&letter{do: f}) {
 		return // it is to be read already
 	}
 	w := c.worker.Load()
+	w.post(func() { w.readMailOf(c) })
+}
+
+// readMailOf has a client read its mail that was on this loop when it came.
+func (w *worker) readMailOf(c *client) {
+	if c.worker.Load() == w && c.state != clientAway {
+		c.readMail()
+	} // else arrive does
+}
+
+// bundle is mail for clients of one loop, which is told of it once.
+type bundle []*client
+
+// maxBundle bounds for how long the first of many has to wait.
+const maxBundle = 256
+
+// Notify tells clients of a notification: it is in the mail of each, in its order, but
+// each loop is told of them together.
+func (p *Proxy) Notify(hearers []pool.Subscriber, message []byte) {
+	bundles := make([]bundle, len(p.workers))
+	for _, h := range hearers {
+		c := h.(*client)
+		if !c.mail.add(&letter{hears: message}) {
+			continue
+		}
+		w := c.worker.Load()
+		b := &bundles[w.index]
+		if *b = append(*b, c); len(*b) == maxBundle {
+			w.deliver(*b)
+			*b = nil
+		}
+	}
+	for i, b := range bundles {
+		if len(b) > 0 {
+			p.workers[i].deliver(b)
+		}
+	}
+}
+
+// deliver has clients read their mail.
+func (w *worker) deliver(b bundle) {
 	w.post(func() {
-		if c.worker.Load() == w && c.state != clientAway {
-			c.readMail()
-		} // else arrive does
+		for _, c := range b {
+			w.readMailOf(c)
+		}
 	})
 }
 
@@ -60,6 +109,10 @@ func (c *client) do(f func()) {
 // readMail does what was posted.
 func (c *client) readMail() {
 	for l := c.mail.take(); l != nil; l = l.next {
-		l.do()
+		if l.do != nil {
+			l.do()
+		} else {
+			c.tell(l.hears)
+		}
 	}
 }

@@ -13,7 +13,7 @@ func TestANotificationIsOfTheServerThatItsListenerIsConnectedTo(t *testing.T) {
 	addresses := []pool.Address{{Network: "tcp", Addr: "h1:5432"}, {Network: "tcp", Addr: "h2:5432"}, {Network: "unix", Addr: "h1:5432"}}
 	all := make([]*server, len(addresses))
 	for i := range addresses {
-		all[i] = &server{b: &pool.Backend{PID: 7, Address: addresses[i]}, proxy: p}
+		all[i] = &server{lent: lent{b: &pool.Backend{PID: 7, Address: addresses[i]}}, proxy: p}
 		all[i].link.Notifier.Store(1000 + uint32(i))
 		p.servers.add(all[i])
 	}

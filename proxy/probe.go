@@ -123,7 +123,6 @@ func (l *login) probed(p []byte) int {
 		return len(p)
 	case o.Wants(session.EffectRelease):
 		c.release()
-		c.wait.Likes = nil
 	default:
 		return n
 	}

@@ -86,8 +86,7 @@ type Proxy struct {
 	// commanding lets one command change the restraint at a time; it is held for no wait.
 	commanding sync.Mutex
 	restraint  atomic.Pointer[restraint]
-	// consoleAdmins counts the console's clients that may do everything.
-	consoleAdmins atomic.Int32
+	consoles   consoles
 
 	// secrets are what the files and commands that passwords come from give.
 	secrets *secrets.Store
@@ -249,15 +248,16 @@ type registry struct {
 func (r *registry) add(c *client) {
 	r.Lock()
 	defer r.Unlock()
+	var slot uint32
 	if k := len(r.free); k > 0 {
-		c.slot = r.free[k-1]
+		slot = r.free[k-1]
 		r.free = r.free[:k-1]
-		r.slots[c.slot] = c
+		r.slots[slot] = c
 	} else {
-		c.slot = uint32(len(r.slots))
+		slot = uint32(len(r.slots))
 		r.slots = append(r.slots, c)
 	}
-	c.pid = r.nextPID(c.slot)
+	c.pid = r.nextPID(slot)
 	r.n++
 	r.count.Store(int64(r.n))
 }
@@ -280,8 +280,9 @@ const slotBits = 21
 func (r *registry) remove(c *client) {
 	r.Lock()
 	defer r.Unlock()
-	r.slots[c.slot] = nil
-	r.free = append(r.free, c.slot)
+	slot := c.pid&(1<<slotBits-1) - 1
+	r.slots[slot] = nil
+	r.free = append(r.free, slot)
 	r.n--
 	r.count.Store(int64(r.n))
 }

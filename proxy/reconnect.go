@@ -86,25 +86,55 @@ func (p *Proxy) ReconnectClients(database string, spread time.Duration) (int, er
 			return 0, err
 		}
 	}
-	all := p.clients.all()
-	chosen := make(chan *client, len(all))
-	p.each(all, func(c *client) {
-		if c.state == clientOpen && c.login == nil && c.isOf(database) && c.replication == replicationNone {
-			chosen <- c
-		}
+	due := p.choose(p.clients.all(), func(c *client) bool {
+		return c.state == clientOpen && c.login == nil && c.isOf(database) && c.replication == replicationNone
 	})
-	due := taken(chosen)
 	rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
 	go p.partWith(due, database, spread)
 	return len(due), nil
 }
 
+// called is by what a client is found again, if it is still there: one that has left is not
+// kept for its turn.
+type called struct {
+	pid uint32 // where to look
+	id  uint64
+}
+
+// choose gives those of some clients of which f says so, each on its loop.
+func (p *Proxy) choose(clients []*client, f func(*client) bool) (chosen []called) {
+	found := make(chan called, len(clients))
+	p.each(clients, func(c *client) {
+		if f(c) {
+			found <- called{c.pid, c.id}
+		}
+	})
+	for {
+		select {
+		case c := <-found:
+			chosen = append(chosen, c)
+		default:
+			return chosen
+		}
+	}
+}
+
+// stillHere gives those of the clients that are still there.
+func (p *Proxy) stillHere(all []called) (clients []*client) {
+	for _, who := range all {
+		if c := p.clients.at(who.pid); c != nil && c.id == who.id {
+			clients = append(clients, c)
+		}
+	}
+	return clients
+}
+
 // partWith disconnects clients, each in its turn.
-func (p *Proxy) partWith(clients []*client, database string, spread time.Duration) {
+func (p *Proxy) partWith(clients []called, database string, spread time.Duration) {
 	tick := time.NewTicker(partEvery)
 	defer tick.Stop()
 	begun := time.Now()
-	turn, busy := 0, []*client(nil)
+	turn, busy := 0, []called(nil)
 	for {
 		passed := time.Since(begun)
 		for turn < len(clients) && spread.Seconds()*float64(turn) <= passed.Seconds()*float64(len(clients)) {
@@ -113,7 +143,7 @@ func (p *Proxy) partWith(clients []*client, database string, spread time.Duratio
 		}
 		busy = p.part(busy)
 		if over := turn == len(clients); over && len(busy) == 0 || passed > spread+partGrace {
-			p.each(busy, func(c *client) { c.more().parting = false })
+			p.each(p.stillHere(busy), func(c *client) { c.more().parting = false })
 			p.log.Info("clients were asked to connect anew", "database", database, "clients", len(clients)-len(busy), "never at rest", len(busy))
 			return
 		}
@@ -126,35 +156,22 @@ func (p *Proxy) partWith(clients []*client, database string, spread time.Duratio
 }
 
 // part disconnects those who are at rest, and gives the others.
-func (p *Proxy) part(clients []*client) (busy []*client) {
-	stay := make(chan *client, len(clients))
-	p.each(clients, func(c *client) {
+func (p *Proxy) part(clients []called) (busy []called) {
+	return p.choose(p.stillHere(clients), func(c *client) bool {
 		switch {
 		case c.state != clientOpen:
+			return false
 		case c.parts():
 			c.kill(errReconnect)
-		default:
-			c.more().parting = true
-			stay <- c
+			return false
 		}
+		c.more().parting = true
+		return true
 	})
-	return taken(stay)
 }
 
 // parts tells whether a client may be disconnected: it is at rest and, but in session mode,
 // has no backend. One that has may keep state there, or is just being asked about it.
 func (c *client) parts() bool {
 	return c.atRest() && c.conn.Kept() == 0 && (c.server == nil || c.ownBackend)
-}
-
-// taken are the clients that a channel holds.
-func taken(from <-chan *client) (all []*client) {
-	for {
-		select {
-		case c := <-from:
-			all = append(all, c)
-		default:
-			return all
-		}
-	}
 }

@@ -111,6 +111,7 @@ func (p *Proxy) Apply(c *config.Config) (*status.Reload, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer p.endUnattended() // with no lock held
 	p.applying.Lock()
 	defer p.applying.Unlock()
 	r, err := p.newRules(c, set)

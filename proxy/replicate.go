@@ -81,7 +81,7 @@ func (r replicant) granted(b *pool.Backend) {
 // newServer makes a backend that has logged in one that a loop can watch; b.Conn is its
 // own then.
 func (p *Proxy) newServer(b *pool.Backend) (*server, error) {
-	s := &server{b: b, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params, PID: b.PID, User: b.User}}
+	s := &server{lent: lent{b: b}, proxy: p, link: session.Link{Vars: b.Vars, Login: b.Vars, Params: b.Params, PID: b.PID, User: b.User}}
 	encrypted, isTLS := b.Conn.(*loop.TLS)
 	var fd int
 	var err error

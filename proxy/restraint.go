@@ -206,6 +206,18 @@ func (r *restraint) admits(database string) *wire.Error {
 	return nil
 }
 
+// admitsQuestions is the error for a client about whom a database would be asked that is
+// disabled (auth_query).
+func (r *restraint) admitsQuestions(in, database string) *wire.Error {
+	if in == database {
+		return r.admits(database)
+	}
+	if r.disabled[in] {
+		return wire.Fatalf(wire.CodeProtocolViolation, "authentication database \"%s\" is disabled", in)
+	}
+	return nil
+}
+
 // pausedByName words which databases only their names resume; "" if none.
 func (r *restraint) pausedByName() string {
 	return strings.Join(slices.Sorted(maps.Keys(r.paused)), ", ")

@@ -28,16 +28,13 @@ func (l *login) askRoles(then func() bool) bool {
 	if !ok {
 		return l.rolesUnknown("this one is not configured, or has no auth_user (or auth_dbname, for the console)")
 	}
-	q := l.rules.question(in, l.ask.user)
-	q.Roles = true
-	return l.askServer(q, func(a authquery.Answer, err error) bool {
+	return l.askServer(in, rolesOf, func(a authquery.Answer, err error) bool {
 		switch {
 		case err != nil:
 			l.why = "which roles the user is a member of: " + err.Error()
 			e := wire.Fatalf(wire.CodeConnectionFailure, "the server could not be asked which roles user \"%s\" is a member of", l.ask.user)
 			e.Hint = "Try again later; pgweir's log has the reason."
-			l.fail(e)
-			return false
+			return l.unanswered(err, e)
 		case a.Roles == nil:
 			return l.rolesUnknown("the server has no such database")
 		}

@@ -85,15 +85,28 @@ func (l *login) prove(method auth.Method) bool {
 	if l.why == "" {
 		l.why = in.why
 	}
-	return l.askServer(l.rules.question(in.query, l.ask.user), func(a authquery.Answer, err error) bool {
+	return l.askServer(in.query, secretOf, func(a authquery.Answer, err error) bool {
 		return l.answered(method, a, err)
 	})
 }
 
-// askServer has a question answered, and goes on with then, which is true if the client
-// may say more.
-func (l *login) askServer(q authquery.Question, then func(authquery.Answer, error) bool) bool {
+// what a server is asked about a user.
+type what uint8
+
+const (
+	secretOf what = iota
+	rolesOf
+)
+
+// askServer has a server asked, unless that is disabled, and goes on with then, which is
+// true if the client may say more.
+func (l *login) askServer(in config.AuthQuery, what what, then func(authquery.Answer, error) bool) bool {
 	w := l.c.worker.Load()
+	if e := w.proxy.restraint.Load().admitsQuestions(in.Database.Name, l.ask.database); e != nil {
+		return then(authquery.Answer{}, e)
+	}
+	q := l.rules.question(in, l.ask.user)
+	q.Roles = what == rolesOf
 	a, wait, err := w.proxy.asker.Ask(q, func(a authquery.Answer, err error) {
 		w.post(func() { l.resume(func() bool { return then(a, err) }) })
 	})
@@ -102,6 +115,18 @@ func (l *login) askServer(q authquery.Question, then func(authquery.Answer, erro
 		return false
 	}
 	return then(a, err)
+}
+
+// unanswered refuses a client about whom no server could be asked, with e unless the
+// database to ask in is disabled. A client whose own database is not here must not learn
+// which other one that is.
+func (l *login) unanswered(err error, e *wire.Error) bool {
+	disabled, _ := err.(*wire.Error)
+	if _, ok := l.rules.config.Database(l.ask.database); disabled != nil && (ok || l.ask.console) {
+		e = disabled
+	}
+	l.fail(e)
+	return false
 }
 
 // noDatabase is why a client will not be let in that has made up a database.
@@ -113,8 +138,7 @@ func (l *login) answered(method auth.Method, a authquery.Answer, err error) bool
 		l.why = strings.TrimPrefix(l.why+"; auth_query: "+err.Error(), "; ")
 		e := wire.Fatalf(wire.CodeConnectionFailure, "the server could not be asked how user \"%s\" logs in", l.ask.user)
 		e.Hint = "The password may be right. Try again later; pgweir's log has the reason."
-		l.fail(e)
-		return false
+		return l.unanswered(err, e)
 	}
 	if a.NoDatabase && l.why == "" {
 		l.why = noDatabase

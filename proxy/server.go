@@ -5,25 +5,21 @@ import (
 	"time"
 
 	"pgweir/loop"
-	"pgweir/pool"
 	"pgweir/session"
 	"pgweir/wire"
 )
 
 // server is a backend on a loop.
 type server struct {
-	conn   loop.Conn
-	link   session.Link
-	b      *pool.Backend
+	conn loop.Conn
+	link session.Link
+	lent
 	proxy  *Proxy
 	client atomic.Pointer[client] // who holds it
 	park   func()                 // parks, made once
 	parked parked
 	dead   atomic.Bool // PostgreSQL has closed it while nobody held it
 	silent silence     // the server's
-	clocks clocks      // of the lease
-	text   []byte      // the beginning of its client's query, with log_query_text
-	trace  *trace      // of its client's query, or the last one; nil if it has none
 	holder struct {    // its client's; see checkSilence
 		client uint64
 		silent silence
@@ -49,10 +45,7 @@ func (s *server) parks() {
 	if n := int32(s.link.Prepared()); n != s.parked.prepared.Load() {
 		s.parked.prepared.Store(n)
 	}
-	fingerprint := uint64(0)
-	if set := s.link.Settings(); set != nil {
-		fingerprint = set.Fingerprint
-	}
+	fingerprint := s.link.Settings().Hash()
 	if fingerprint != s.parked.settings.Load() {
 		s.parked.settings.Store(fingerprint)
 	}
@@ -77,7 +70,7 @@ func (s *server) Received(_ *loop.Conn, p []byte) int {
 	}
 	o := &c.worker.Load().out
 	o.Reset()
-	s.clocks.preparing = c.sess.Prepares()
+	s.clocks.preparing = c.sess.Prepares() && !c.sess.Withholds()
 	n := c.sess.Server(p, o)
 	if s.clocks.preparing {
 		s.clocks.prepared = c.worker.Load().now()

@@ -30,7 +30,7 @@ func slowOf(c *config.Config) slow {
 
 // logQuery says where the time of an answer went.
 func (c *client) logQuery(w *worker, slow *slow, took time.Duration) {
-	s := c.server
+	s := c.lent()
 	if s == nil || c.replication != replicationNone {
 		return
 	}
@@ -61,6 +61,9 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 func (c *client) keepText(w *worker, in []byte) {
 	most := w.proxy.rules.Load().slow.text
 	if most == 0 || c.server == nil || c.sess.Owes() {
+		return
+	}
+	if in = c.sess.Begins(in); len(in) == 0 {
 		return
 	}
 	s := c.server

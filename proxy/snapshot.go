@@ -23,13 +23,18 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 		s.Pools = append(s.Pools, p.poolStatus(cp))
 		at[cp] = i
 	}
-	clients := p.clients.all()
-	servers := p.servers.list()
+	var clients []*client
+	var servers []*server
+	connected := int(p.clients.count.Load())
+	if d == status.Full {
+		clients, servers = p.clients.all(), p.servers.list()
+		connected = len(clients)
+	}
 	for _, w := range p.workers {
 		w.do(func() {
 			w.addStats(pools, s)
-			w.countServers(servers, s, at)
-			w.countPins(servers, s, at)
+			w.countServers(s, at)
+			w.countPins(s, at)
 			if d == status.Full {
 				w.listClients(clients, s)
 				w.listServers(servers, s)
@@ -65,7 +70,7 @@ func (p *Proxy) Snapshot(d status.Detail) *status.Snapshot {
 	s.Logins = p.loginStatus(d == status.Full)
 	s.Traces = p.traces.status()
 	p.fillDNSHosts(s)
-	s.Lists = p.countLists(s, r, len(clients))
+	s.Lists = p.countLists(s, r, connected)
 	sortLists(s)
 	s.Censuses = p.Censuses()
 	p.fillCertificates(s)
@@ -174,8 +179,8 @@ func (w *worker) addStats(pools []*clientPool, s *status.Snapshot) {
 }
 
 // countServers tells leased backends apart by what they are doing.
-func (w *worker) countServers(servers []*server, s *status.Snapshot, at map[*clientPool]int) {
-	for _, b := range servers {
+func (w *worker) countServers(s *status.Snapshot, at map[*clientPool]int) {
+	for _, b := range w.leased {
 		c := w.holder(b)
 		if c == nil || c.pool == nil || c.sess.Phase() != session.Resetting {
 			continue
@@ -192,8 +197,8 @@ func (w *worker) countServers(servers []*server, s *status.Snapshot, at map[*cli
 
 // countPins counts why clients keep their backends, and for how long they have waited for
 // an answer.
-func (w *worker) countPins(servers []*server, s *status.Snapshot, at map[*clientPool]int) {
-	for _, b := range servers {
+func (w *worker) countPins(s *status.Snapshot, at map[*clientPool]int) {
+	for _, b := range w.leased {
 		if c := w.holder(b); c != nil && c.pool != nil && c.login == nil { // at the login there is no session yet
 			r, _ := c.sess.Pins()
 			i, ok := at[c.pool]

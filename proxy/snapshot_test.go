@@ -15,7 +15,8 @@ func TestPinsAreCountedWhileAClientLogsInWithABackend(t *testing.T) {
 	s := new(server)
 	s.client.Store(c)
 	snapshot := &status.Snapshot{Pools: make([]status.Pool, 1)}
-	w.countPins([]*server{s}, snapshot, map[*clientPool]int{cp: 0})
+	w.leased = append(w.leased, s)
+	w.countPins(snapshot, map[*clientPool]int{cp: 0})
 	if q := snapshot.Pools[0]; q.OldestQuery != 0 || q.OldestPin != 0 {
 		t.Error(q)
 	}

@@ -162,11 +162,6 @@ func (c *client) catalogKnown() {
 	})
 }
 
-// Notify is called on the listener's goroutine.
-func (c *client) Notify(message []byte) {
-	c.post(func() { c.tell(message) })
-}
-
 // Missed is called on the listener's goroutine.
 func (c *client) Missed() {
 	e := wire.Errorf("01000", "the connection that listens for notifications was lost; some may have been missed")

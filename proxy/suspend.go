@@ -102,6 +102,14 @@ func (l *login) excuse(d time.Duration) {
 	}
 }
 
+// endUnattended ends a suspension if nobody is connected any more who may say RESUME: the
+// last one has left, or a reload has taken the right away.
+func (p *Proxy) endUnattended() {
+	if p.restraint.Load().mode == modeSuspended && !p.consoles.haveAdmin() {
+		p.endSuspension()
+	}
+}
+
 // endSuspension ends a suspension that nobody is there to end.
 func (p *Proxy) endSuspension() {
 	ended := false

@@ -21,7 +21,7 @@ const comment = "/*traceparent='00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920
 
 // tracedClient is one that has a backend and says something.
 func tracedClient() (*client, *worker) {
-	c := &client{pool: &clientPool{key: poolKey{"db", "user"}}, server: &server{b: new(pool.Backend)}}
+	c := &client{pool: &clientPool{key: poolKey{"db", "user"}}, server: &server{lent: lent{b: new(pool.Backend)}}}
 	c.sess.Init(&session.Config{}, new(wire.Vars))
 	return c, &worker{proxy: &Proxy{traces: newTraces(tracerFunc(nil))}}
 }
@@ -40,7 +40,7 @@ func TestAQueryWithoutATraceparentAllocatesNothingMore(t *testing.T) {
 		message('Q', "select 1 "+comment[:len(comment)-5]+"0'*/\x00"), // not sampled
 	} {
 		in := []byte(said)
-		if n := testing.AllocsPerRun(100, func() { c.openTrace(w, in) }); n != 0 || c.server.trace != nil {
+		if n := testing.AllocsPerRun(100, func() { c.openTrace(w, in, false) }); n != 0 || c.server.trace != nil {
 			t.Errorf("%q: %v allocations, %v", said, n, c.server.trace)
 		}
 	}
@@ -62,7 +62,7 @@ func TestATraceparentIsLookedForInTheFirstMessages(t *testing.T) {
 		{pipelinedSyncs(maxTraceLook) + message('Q', comment+"\x00"), false},
 	} {
 		c, w := tracedClient()
-		if c.openTrace(w, []byte(l.said)); (c.server.trace != nil) != l.want {
+		if c.openTrace(w, []byte(l.said), false); (c.server.trace != nil) != l.want {
 			t.Errorf("%.200q: %v, want %v", l.said, c.server.trace, l.want)
 		}
 	}

@@ -26,7 +26,7 @@ func (p *Proxy) Away(server *pool.Address, e *wire.Error) {
 // UnreachedAgain logs how often that was so beside the times that have lines of their own.
 func (p *Proxy) UnreachedAgain(of *pool.Pool, times int) {
 	s := of.Settings()
-	p.log.Warn("backends could not be opened, and then could again", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr, "times", times)
+	p.log.Warn("backends could not be opened, and then could again", "user", s.Credentials.User, "database", of.Database, "server", s.At(), "times", times)
 }
 
 // AwayAgain is UnreachedAgain for a server.

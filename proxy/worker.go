@@ -53,6 +53,9 @@ func (p *Proxy) newWorker(i int) (*worker, error) {
 	return w, nil
 }
 
+// number is how the pools know it.
+func (w *worker) number() int32 { return int32(w.index) }
+
 // now is the time of the present batch of events, since the proxy was made.
 func (w *worker) now() time.Duration { return w.loop.Now() + w.skew }
 

@@ -75,6 +75,10 @@ const (
 // channels.
 func (s *Session) hearsLater() bool { return s.extra != nil && (s.extra.waiting || s.extra.withheld) }
 
+// Withholds tells whether the client's query is over, but for its being told so: that hangs
+// on what the backend is asked then, or on the listening backend. The lease may end before.
+func (s *Session) Withholds() bool { return s.extra != nil && s.extra.withheld }
+
 // chains takes a command tag, and notices a transaction that goes on, as a new one,
 // behind a COMMIT that has made a LISTEN hold: with AND CHAIN, or in the same
 // text. The client has been told of that LISTEN, and may not miss what is notified
@@ -241,18 +245,17 @@ func (s *Session) beginCatchUp(o *Out) {
 	o.once(EffectCatchUp)
 }
 
-// lags tells whether the end of a transaction has to wait until the listening
-// backend has caught up.
-func (s *Session) lags(o *Out) bool {
+// lags has the end of a transaction wait until the listening backend has caught up, if
+// it has not.
+func (s *Session) lags(o *Out) {
 	x := s.extra
 	if len(x.channels) == 0 || x.caught >= x.needs {
-		return false
+		return
 	}
 	if x.begun < x.needs {
 		s.beginCatchUp(o)
 	}
 	x.waiting, x.withheld, x.catching = true, true, true
-	return true
 }
 
 // CaughtUp says that a catch-up is over, or is not to be waited for any longer:
@@ -267,7 +270,6 @@ func (s *Session) CaughtUp(number uint64, o *Out) {
 	if s.phase != Active {
 		return
 	}
-	o.Queries, o.Transactions = 1, 1
 	s.tellReady(o)
 	s.settle(o)
 }
@@ -333,6 +335,7 @@ func (s *Session) Listened(e *wire.Error, o *Out) {
 			failed := *e
 			failed.Severity, failed.Localized = "ERROR", ""
 			o.ToClient.addError(&failed)
+			o.refuse(&failed)
 		}
 		s.tellReady(o)
 		return
@@ -409,13 +412,16 @@ func (s *Session) yield(o *Out) {
 	s.unlistenThere(o)
 }
 
-// tellReady tells the client ReadyForQuery, if that has been withheld.
+// tellReady tells the client ReadyForQuery, if that has been withheld: now its query and
+// its transaction are over.
 func (s *Session) tellReady(o *Out) {
 	if s.extra != nil && s.extra.withheld && !s.extra.waiting && !s.MidAnswer() {
 		s.extra.withheld = false
 		s.applyUnlisten(o)
 		s.tellNotes(o)
 		o.ToClient.addReady('I')
+		o.Queries++
+		o.Transactions++
 		o.Answered = true
 	}
 }

@@ -95,15 +95,16 @@ func (s *Session) withholds(o *Out) bool {
 			// It hears what was sent before, also by itself, and then of the end.
 			x.withheld = true
 			s.sync(o)
-			return true
 		case s.asksFirst():
 			x.withheld = true
-			return true
-		case s.lags(o):
-			o.Queries--
-			o.Transactions-- // they count when it is told
-			return true
+		default:
+			s.lags(o)
 		}
+	}
+	if x.withheld {
+		o.Queries--
+		o.Transactions-- // they count when it is told
+		return true
 	}
 	s.tellNotes(o)
 	return false

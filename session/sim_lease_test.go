@@ -53,8 +53,27 @@ func (c *simClient) acquire(fresh []wire.Param) *wire.Error {
 	s := c.sim
 	c.sets(true)
 	c.fresh = fresh != nil
-	p, e := s.pool.Lease(&c.wait, fresh, s.now())
+	own := c.ownIdle()
+	p, e := s.pool.Lease(c.seatsAt(), fresh, s.now())
+	if p != nil && own && int(p.Worker) != c.loop-1 {
+		s.t.Fatalf("client %d on loop %d is lent backend %d of another, though its own has an idle one", c.id, c.loop, p.ID)
+	}
 	return c.leases(p, e)
+}
+
+// ownIdle tells whether a backend is idle on the client's own loop.
+func (c *simClient) ownIdle() bool {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	return slices.ContainsFunc(c.sim.backends, func(b *simBackend) bool {
+		return b.idle && b.home == c.loop && b.pool.Variant() == c.wait.Variant
+	})
+}
+
+// seatsAt has the client's place in the line say where it is.
+func (c *simClient) seatsAt() *pool.Waiter {
+	c.wait.Worker, c.wait.Settings = int32(c.loop-1), c.rig.s.Settings().Hash()
+	return &c.wait
 }
 
 // leases goes on with what Lease has said.
@@ -191,19 +210,13 @@ func (c *simClient) relet() {
 	s.discard(b, false)
 	c.sets(true)
 	c.fresh = false
-	p, e := s.pool.Relet(&c.wait, nil, s.now())
+	p, e := s.pool.Relet(c.seatsAt(), nil, s.now())
 	c.proceed(c.leases(p, e))
 }
 
 // release ends the lease of a backend that is clean.
 func (c *simClient) release() {
 	s, b := c.sim, c.lease
-	if c.wait.Likes == nil && c.rig.s.Settings() != nil {
-		c.wait.Likes = func(p *pool.Backend) bool {
-			mine, there := c.rig.s.Settings(), p.Host.(*simBackend).link.Settings()
-			return mine == there || mine != nil && there != nil && mine.Fingerprint == there.Fingerprint
-		}
-	}
 	c.unlease()
 	if !s.calm && s.rng.IntN(60) == 0 {
 		s.happens("backend %d has not taken all that it was sent", b.id)
@@ -260,6 +273,7 @@ func (s *sim) discard(b *simBackend, busy bool) {
 
 // giveBack returns a backend to the pool, or hands it to who is next in the line.
 func (s *sim) giveBack(b *simBackend) {
+	b.pool.Worker, b.pool.Settings = int32(b.at-1), b.link.Settings().Hash()
 	next := s.pool.Return(b.pool, s.now(), func() {
 		b.parks()
 		s.sets(&b.idle, true)
@@ -289,7 +303,7 @@ func (s *sim) giveBack(b *simBackend) {
 // takeBack returns a backend that came for somebody who has gone.
 func (s *sim) takeBack(loop int, b *simBackend) {
 	n := &absentee{seat: seat{sim: s}, loop: loop}
-	n.wait.Taker, n.wait.Variant = n, b.pool.Variant()
+	n.wait.Taker, n.wait.Variant, n.wait.Worker = n, b.pool.Variant(), int32(loop-1)
 	s.absentees = append(s.absentees, n)
 	if s.claim(loop, &n.seat, b) {
 		s.giveBack(b)

@@ -165,7 +165,9 @@ func (s *sim) Adopt(p *pool.Backend) error {
 		return errors.New("it cannot be watched")
 	}
 	vars := startVars
-	b := &simBackend{backend: newBackend(vars), id: int(p.ID), pool: p, conn: conn, home: 1, at: 1}
+	p.Worker = max(p.Worker, 0)
+	loop := int(p.Worker) + 1
+	b := &simBackend{backend: newBackend(vars), id: int(p.ID), pool: p, conn: conn, home: loop, at: loop}
 	// Login is left open: RESET turns back to what all backends begin with, and the
 	// clients' connections of their own as well.
 	b.link = &Link{Vars: p.Vars, Params: p.Params, PID: p.PID}
@@ -176,7 +178,7 @@ func (s *sim) Adopt(p *pool.Backend) error {
 	b.world, b.pooled = s.world, true
 	p.Conn, p.Host = nil, b
 	adopted := make(chan struct{})
-	s.post(1, b.key(), func() {
+	s.post(loop, b.key(), func() {
 		s.happens("backend %d is there: process %d", b.id, conn.pid)
 		conn.backend = b
 		s.backends = append(s.backends, b)
@@ -219,3 +221,5 @@ func (s *sim) Back(*pool.Address) {}
 
 // Sign is for the listening backend, of which there is none.
 func (s *sim) Sign(*pool.Address, []byte) {}
+
+func (s *sim) Notify([]pool.Subscriber, []byte) {}

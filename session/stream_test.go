@@ -112,6 +112,22 @@ func TestCountsOfWhatHappened(t *testing.T) {
 	}
 }
 
+func TestAQueryWhoseEndIsWithheldCountsWhenItIsTold(t *testing.T) {
+	r := newRig(t, &transactionMode)
+	r.client(query("listen a"))
+	r.lease()
+	r.server(complete("LISTEN") + ready('I'))
+	r.server(says(left("c", "a")))
+	if !r.s.Withholds() || r.total.Queries != 0 || r.total.Transactions != 0 || r.answered != 0 {
+		t.Errorf("withheld: %v, and %d queries, %d transactions, %d answers", r.s.Withholds(), r.total.Queries, r.total.Transactions, r.answered)
+	}
+	r.s.Listened(nil, &r.o)
+	r.took()
+	if r.s.Withholds() || r.total.Queries != 1 || r.total.Transactions != 1 || r.answered != 1 {
+		t.Errorf("told: %v, and %d queries, %d transactions, %d answers", !r.s.Withholds(), r.total.Queries, r.total.Transactions, r.answered)
+	}
+}
+
 func TestAnswersToPgweirsOwnQuestionsAreNotTheClients(t *testing.T) {
 	r := newRig(t, &unwatched)
 	r.s.vars = r.s.vars.With(0, "mine")

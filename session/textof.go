@@ -28,6 +28,16 @@ func (s *Session) TextOf(message []byte) []byte {
 	return nil
 }
 
+// Begins is what of in, which comes next from the client, begins with a message: all behind
+// the rest of one that has come in part. It is empty as long as a message is gathered, which
+// stays the one that is to be run.
+func (s *Session) Begins(in []byte) []byte {
+	if s.rest == restGathered {
+		return nil
+	}
+	return in[min(int(s.clientLeft), len(in)):]
+}
+
 func untilNUL(b []byte) []byte {
 	if text, _, ok := wire.CString(b); ok {
 		return text

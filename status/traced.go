@@ -10,6 +10,7 @@ type TracedQuery struct {
 	Trace   [16]byte
 	Span    [8]byte // of the caller's
 	Sampled bool
+	State   string // the caller's tracestate, "" if it has named none; it may be none
 
 	Database, User  string // the client's
 	DBName          string // the database's name on the server

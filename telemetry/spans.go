@@ -41,7 +41,11 @@ func (t *Telemetry) Follows(sampled bool) bool {
 // Query makes spans of a query: one of it as a whole, whose parent the query has named,
 // and below it one of each part that took any time, and of the server's.
 func (t *Telemetry) Query(q *status.TracedQuery) {
-	parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: q.Trace, SpanID: q.Span, TraceFlags: flags(q.Sampled), Remote: true})
+	state, err := trace.ParseTraceState(q.State)
+	if err != nil {
+		state = trace.TraceState{} // as the specification has it, the trace goes on without
+	}
+	parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: q.Trace, SpanID: q.Span, TraceFlags: flags(q.Sampled), TraceState: state, Remote: true})
 	ctx := trace.ContextWithRemoteSpanContext(context.Background(), parent)
 	begun := q.End.Add(-q.Waited - q.Preparing - q.Working - q.Sending)
 	common := attributes(q)

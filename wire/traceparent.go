@@ -14,35 +14,57 @@ type Traceparent struct {
 	Sampled bool
 }
 
-// traceparentWithin is how far from its beginning and its end a text is searched, in
-// bytes.
-const traceparentWithin = 512
-
 const (
+	// traceparentWithin is how far from its beginning and its end a text is searched, in
+	// bytes, and commentWithin where it begins or ends with a comment: in front of the
+	// traceparent or behind it there may be a tracestate.
+	traceparentWithin = 512
+	commentWithin     = 2048
+
 	traceparentKey = "traceparent"
 	// traceparentLen is how long version 00 is: 2, 32, 16 and 2 digits, and the dashes.
 	traceparentLen = 2 + 1 + 32 + 1 + 16 + 1 + 2
 )
 
 // FindTraceparent is what the last comment of a text says, or else the first, as far as
-// these lie within its last or first 512 bytes.
+// these lie within its last or first 512 bytes, or 2048 if the text ends or begins with it.
 func FindTraceparent(text []byte) (tp Traceparent, ok bool) {
-	head, tail := text[:min(len(text), traceparentWithin)], text[max(0, len(text)-traceparentWithin):]
+	tp, _, _, ok = findTraceparent(text)
+	return tp, ok
+}
+
+// findTraceparent is FindTraceparent that says where in which part of the text its key is.
+func findTraceparent(text []byte) (tp Traceparent, part []byte, at int, ok bool) {
+	head, tail := text[:min(len(text), headWithin(text))], text[max(0, len(text)-tailWithin(text)):]
 	first := bytes.Index(head, []byte(traceparentKey))
 	if first < 0 && len(head) == len(text) {
-		return tp, false
+		return tp, nil, 0, false
 	}
 	// Contains is much faster than LastIndex, and mostly there is nothing.
 	if bytes.Contains(tail, []byte(traceparentKey)) {
 		at := bytes.LastIndex(tail, []byte(traceparentKey))
 		if tp, ok = traceparentAt(tail, at, len(tail) < len(text)); ok {
-			return tp, true
+			return tp, tail, at, true
 		}
 	}
 	if first >= 0 {
-		return traceparentAt(head, first, false)
+		tp, ok = traceparentAt(head, first, false)
 	}
-	return tp, false
+	return tp, head, first, ok
+}
+
+func headWithin(text []byte) int {
+	if bytes.HasPrefix(text, []byte("/*")) {
+		return commentWithin
+	}
+	return traceparentWithin
+}
+
+func tailWithin(text []byte) int {
+	if bytes.HasSuffix(bytes.TrimRight(text, " ;\r\n\t"), []byte("*/")) {
+		return commentWithin
+	}
+	return traceparentWithin
 }
 
 // traceparentAt reads the key at a place of a part of a text, and its value. cut says

@@ -40,7 +40,7 @@ func TestATraceparentIsFound(t *testing.T) {
 }
 
 func TestWhatIsNoTraceparentIsNotFound(t *testing.T) {
-	middle := strings.Repeat("x", 2*traceparentWithin)
+	middle := strings.Repeat("x", 2*commentWithin)
 	for _, text := range []string{
 		"", "select 1", "traceparent", "select traceparent from t", "/*traceparent", "/*traceparent=", "/*traceparent='",
 		"select 'traceparent=" + sampledOne + "' /* a */",

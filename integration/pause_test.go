@@ -175,7 +175,8 @@ func TestAPauseSaysWhoHoldsItUp(t *testing.T) {
 	must(t, open, "begin; select 1")
 	must(t, pinned, "select pg_advisory_lock(7)")
 	openID, pinnedID := idOf(t, w, open), idOf(t, w, pinned)
-	console, other := connectHearing(t, w.Console()), connect(t, w.Console())
+	console, other := connectHearing(t, w.Console()), connect(t, w.Console(simpleProtocol))
+	eventually(t, "the lock is a pin", func() bool { return len(show(t, other, "show pins")) == 1 })
 	texts := []string{
 		"client " + openID + " (user postgres, database " + w.DB + ", application long), in a transaction for ",
 		"client " + pinnedID + " (user postgres, database " + w.DB + ", application locker), which keeps its backend for: advisory lock",

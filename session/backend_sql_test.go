@@ -341,6 +341,11 @@ func (b *backend) run(p *portal, max int, simple, several bool) string {
 	return e
 }
 
+// isIdentity tells whether a setting is who the session acts as: its RESET needs no right.
+func isIdentity(name string) bool {
+	return strings.EqualFold(name, "role") || strings.EqualFold(name, "session authorization")
+}
+
 // command carries out what has no rows.
 func (b *backend) command(s *stmt, several bool) (tag, e string) {
 	switch s.kind {
@@ -374,7 +379,7 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 			b.guarded = false
 			return "RESET", ""
 		}
-		if b.guarded && b.refuses() {
+		if b.guarded && !isIdentity(s.name) && b.refuses() {
 			b.refused = true
 			return "", fatal("42501", "permission denied to set parameter")
 		}

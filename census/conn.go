@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,19 +90,37 @@ func (l *line) open(ctx context.Context) (reused bool, err error) {
 	return false, nil
 }
 
-// ReachAbstract has pgx connect to an abstract Unix socket where the host begins
+// ReachAbstract has pgx connect to an abstract Unix socket where a host begins
 // with "@", as libpq does: it would take that for the name of a machine.
 func ReachAbstract(c *pgconn.Config) {
-	if !strings.HasPrefix(c.Host, "@") {
-		return
+	known := map[string]bool{c.Host: true}
+	c.Fallbacks = slices.DeleteFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool {
+		if !isAbstract(f.Host) {
+			return false
+		}
+		again := known[f.Host] // pgx would try it with TLS and without
+		known[f.Host], f.TLSConfig = true, nil
+		return again
+	})
+	if isAbstract(c.Host) {
+		c.TLSConfig = nil
 	}
-	socket := fmt.Sprintf("%s/.s.PGSQL.%d", c.Host, c.Port)
-	c.TLSConfig, c.Fallbacks = nil, nil
-	c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
-	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	lookup, dial := c.LookupFunc, c.DialFunc
+	c.LookupFunc = func(ctx context.Context, host string) ([]string, error) {
+		if isAbstract(host) {
+			return []string{host}, nil
+		}
+		return lookup(ctx, host)
+	}
+	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if host, port, err := net.SplitHostPort(addr); err == nil && isAbstract(host) {
+			return new(net.Dialer).DialContext(ctx, "unix", fmt.Sprintf("%s/.s.PGSQL.%s", host, port))
+		}
+		return dial(ctx, network, addr)
 	}
 }
+
+func isAbstract(host string) bool { return strings.HasPrefix(host, "@") }
 
 // close says goodbye, if there is a connection.
 func (l *line) close() {

@@ -7,7 +7,7 @@ func TestAnAbstractSocketIsNoPath(t *testing.T) {
 	if err != nil || c.UnixSocketDir != "@weir" || SocketPath(c.UnixSocketDir, 6432) != "@weir/.s.PGSQL.6432" {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	if network, address := c.Databases["app"].Address(); network != "unix" || address != "@pg/.s.PGSQL.5432" {
+	if network, address := c.Databases["app"].Servers()[0].Address(); network != "unix" || address != "@pg/.s.PGSQL.5432" {
 		t.Error(network, address)
 	}
 	c, err = Parse("config.toml", []byte("unix_socket_dir = './@weir'"))

@@ -208,14 +208,7 @@ func (p *parser) census() {
 }
 
 func (p *parser) database(path []string, db *Database) {
-	hostPath := append(path[:len(path):len(path)], "host")
-	switch host := db.Host; {
-	case host == "" || strings.HasPrefix(host, "/") || isHost(host):
-	case !isAbstract(host):
-		p.problem(hostPath, `%s: %s is not a name, an address or a folder beginning with "/"`, dotted(hostPath), quote(host))
-	case !abstractSockets:
-		p.problem(hostPath, "%s: %s is an abstract socket, which only Linux has", dotted(hostPath), quote(host))
-	}
+	p.servers(path, db)
 	p.authQuery(path, db.AuthQuery, db.AuthDBName, db.AuthUser != "" || p.config.AuthUser != "")
 	if db.User != "" {
 		return

@@ -202,10 +202,12 @@ type Config struct {
 // the general setting holds.
 type Database struct {
 	Name   string // as clients ask for it
-	Host   string // name, address, socket folder beginning with "/", or "@name"; "": PostgreSQL's usual socket folder
+	Host   string // as it is written, perhaps several with commas between; Servers are what it means
 	Port   int
 	DBName string // on the server; in the entry "*" it is empty until Config.Database fills it in
 	User   string // the user that all backends log in as; "": the client's own
+	// LoadBalanceHosts is "round-robin" or "disable".
+	LoadBalanceHosts string
 	// Passwords are for User.
 	Passwords
 

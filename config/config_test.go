@@ -149,7 +149,8 @@ func TestValuesCanBeWrittenInEachOfTheirForms(t *testing.T) {
 func TestADatabaseHasWhatItsTableSays(t *testing.T) {
 	c := mustParse(t, `
 [databases.app]
-host = "10.0.0.5"
+host = "10.0.0.5,10.0.0.6"
+load_balance_hosts = "disable"
 port = 5433
 dbname = "production"
 user = "owner"
@@ -178,10 +179,10 @@ max_pinned = 0
 `)
 	seven, zero, two, three, never, half := 7, 0, 2, 3, time.Duration(0), 0.5
 	wantDatabases := map[string]*Database{
-		"app": {Name: "app", Host: "10.0.0.5", Port: 5433, DBName: "production", User: "owner", Passwords: Passwords{Password: "it's"},
+		"app": {Name: "app", Host: "10.0.0.5,10.0.0.6", Port: 5433, LoadBalanceHosts: "disable", DBName: "production", User: "owner", Passwords: Passwords{Password: "it's"},
 			PoolSize: &seven, MinPoolSize: &zero, ReservePoolSize: &two, PoolMode: "statement", MaxDBConnections: &zero, ServerLifetime: &never,
 			SessionState: "pin", Listen: "reject", MaxPreparedStatements: &zero, MaxPinned: &two, LeakCheck: &half},
-		"inline": {Name: "inline", Host: "/run/pg", Port: 5432, DBName: "inline"},
+		"inline": {Name: "inline", Host: "/run/pg", Port: 5432, LoadBalanceHosts: "round-robin", DBName: "inline"},
 	}
 	if !reflect.DeepEqual(c.Databases, wantDatabases) {
 		t.Errorf("databases %+v", c.Databases)

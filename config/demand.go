@@ -46,7 +46,7 @@ type PoolDemand struct {
 }
 
 // Demand reckons, for each server (host and port), how many backends the
-// pools can have. users are those who can log in besides [users.NAME]: the
+// pools can have; of a database on several hosts, each may come to have all. users are those who can log in besides [users.NAME]: the
 // auth_file's. A database without a user of its own has a pool for each user.
 func (c *Config) Demand(users []string) []Demand {
 	users = slices.Clone(users)
@@ -56,26 +56,24 @@ func (c *Config) Demand(users []string) []Demand {
 	slices.Sort(users)
 	users = slices.Compact(users)
 
-	type server struct {
-		host string
-		port int
-	}
-	byServer := map[server]*Demand{}
+	byServer := map[Server]*Demand{}
 	for _, name := range sortedKeys(c.Databases) {
 		db := c.Databases[name]
-		key := server{db.Host, db.Port}
-		if dir, ok := db.SocketDir(); ok {
-			key.host = dir // "" and its meaning are one server
-		}
-		d := byServer[key]
-		if d == nil {
-			d = &Demand{Host: db.Host, Port: db.Port}
-			byServer[key] = d
-		}
 		part := c.databaseDemand(db, users)
-		d.Databases = append(d.Databases, part)
-		d.Total += part.Total
-		d.Open = d.Open || name == "*" || (db.User == "" && len(users) == 0)
+		for _, s := range db.EachServer() { // any may have to serve alone
+			key := s
+			if dir, ok := s.SocketDir(); ok {
+				key.Host = dir // "" and its meaning are one server
+			}
+			d := byServer[key]
+			if d == nil {
+				d = &Demand{Host: s.Host, Port: s.Port}
+				byServer[key] = d
+			}
+			d.Databases = append(d.Databases, part)
+			d.Total += part.Total
+			d.Open = d.Open || name == "*" || (db.User == "" && len(users) == 0)
+		}
 	}
 
 	demands := make([]Demand, 0, len(byServer))
@@ -253,10 +251,12 @@ func (p *PoolDemand) term(n int) string {
 	return p.User + " " + size
 }
 
+// Server is the server.
+func (d *Demand) Server() Server { return Server{d.Host, d.Port} }
+
 // String is the server and the total: "10.0.0.5:5432 45", or "… 45 and more".
 func (d *Demand) String() string {
-	db := Database{Host: d.Host, Port: d.Port}
-	_, address := db.Address()
+	_, address := d.Server().Address()
 	if d.Open {
 		return fmt.Sprintf("%s %d and more", address, d.Total)
 	}

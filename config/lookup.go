@@ -2,9 +2,7 @@ package config
 
 import (
 	"cmp"
-	"net"
 	"os"
-	"strconv"
 	"time"
 )
 
@@ -37,27 +35,6 @@ func (d *Database) PoolUser(client string) string {
 		return d.User
 	}
 	return client
-}
-
-// SocketDir is the folder of the server's Unix socket, or "@name" for an
-// abstract one, and whether it is reached through one.
-func (d *Database) SocketDir() (string, bool) {
-	switch {
-	case d.Host == "":
-		return defaultSocketDir(), true
-	case d.Host[0] == '/' || isAbstract(d.Host):
-		return d.Host, true
-	}
-	return "", false
-}
-
-// Address is where the server listens, for net.Dial: "tcp" with host:port, or
-// "unix" with the socket's path.
-func (d *Database) Address() (network, address string) {
-	if dir, ok := d.SocketDir(); ok {
-		return "unix", SocketPath(dir, d.Port)
-	}
-	return "tcp", net.JoinHostPort(d.Host, strconv.Itoa(d.Port))
 }
 
 // defaultSocketDir is where PostgreSQL listens if nobody says otherwise: the

@@ -17,7 +17,7 @@ host = "db"
 		t.Errorf("app: %+v, %v", db, ok)
 	}
 	db, ok := c.Database("other")
-	if want := (&Database{Name: "other", Host: "db", Port: 5432, DBName: "other"}); !ok || !reflect.DeepEqual(db, want) {
+	if want := (&Database{Name: "other", Host: "db", Port: 5432, LoadBalanceHosts: "round-robin", DBName: "other"}); !ok || !reflect.DeepEqual(db, want) {
 		t.Errorf("other: %+v, %v", db, ok)
 	}
 	if fallback := c.Databases["*"]; fallback.Name != "*" || fallback.DBName != "" {
@@ -50,7 +50,7 @@ func TestAddressIsForDial(t *testing.T) {
 		{Database{Host: "@pg//x/", Port: 5433}, "unix", "@pg//x//.s.PGSQL.5433"},
 		{Database{Port: 5432}, "unix", defaultSocketDir() + "/.s.PGSQL.5432"},
 	} {
-		if network, address := tc.db.Address(); network != tc.network || address != tc.address {
+		if network, address := tc.db.Servers()[0].Address(); network != tc.network || address != tc.address {
 			t.Errorf("%+v: %s %s", tc.db, network, address)
 		}
 	}

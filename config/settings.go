@@ -43,6 +43,7 @@ var (
 	serverMethods  = []string{"trust", "password", "md5", "scram-sha-256", "scram-sha-256-plus"}
 	serverBindings = []string{"disable", "prefer", "require"}
 	negotiations   = []string{"postgres", "direct"}
+	balancings     = []string{"round-robin", "disable"}
 	protocols      = []string{"3.0", "3.2", "latest"}
 )
 

@@ -121,11 +121,6 @@ func numeric[R any](name string, get func(*R) int64) column[R] {
 	return column[R]{field{name, oidNumeric}, func(r *R) value { return value{number: get(r)} }}
 }
 
-// nulls is a column that has its place in the table and never a value.
-func nulls[R any](name string) column[R] {
-	return column[R]{field{name, oidText}, func(*R) value { return value{null: true} }}
-}
-
 // none is a column of a table that has no rows here.
 func none(name string, oid uint32) column[struct{}] {
 	return column[struct{}]{field{name, oid}, func(*struct{}) value { return value{null: true} }}

@@ -21,7 +21,7 @@ var databasesTable = view[status.Database]{
 		int4("reserve_pool_size", func(d *status.Database) int { return d.ReservePool }),
 		int4("server_lifetime", func(d *status.Database) int { return wholeSeconds(d.ServerLifetime) }),
 		textOrNull("pool_mode", func(d *status.Database) string { return d.PoolMode }),
-		nulls[status.Database]("load_balance_hosts"),
+		textOrNull("load_balance_hosts", func(d *status.Database) string { return d.LoadBalanceHosts }),
 		int4("max_connections", func(d *status.Database) int { return d.MaxConnections }),
 		int4("current_connections", func(d *status.Database) int { return d.Connections }),
 		int4("max_client_connections", func(d *status.Database) int { return d.MaxClients }),

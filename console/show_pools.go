@@ -26,7 +26,7 @@ var poolsTable = view[status.Pool]{
 		int4("maxwait", func(p *status.Pool) int { return wholeSeconds(p.MaxWait) }),
 		int4("maxwait_us", func(p *status.Pool) int { return restMicros(p.MaxWait) }),
 		text("pool_mode", func(p *status.Pool) string { return p.Mode }),
-		nulls[status.Pool]("load_balance_hosts"),
+		textOrNull("load_balance_hosts", func(p *status.Pool) string { return p.LoadBalanceHosts }),
 		int4("sv_closing", func(p *status.Pool) int { return p.ServersClosing }),
 		int4("pinned", func(p *status.Pool) int { return p.Pinned }),
 		int4("listening", func(p *status.Pool) int { return p.Listening }),

@@ -150,7 +150,7 @@ func TestAGeneratedConfigurationServesAtOnce(t *testing.T) {
 			"takes a superuser": {"--dsn", app, "--auth-file", secrets},
 			"has no password":   {"--dsn", dsn(pg.Port, "postgres", "user=boss"), "--with-password"},
 			"SQLSTATE 28P01":    {"--dsn", dsn(pg.Port, "postgres", "user=boss", "password=wrong")},
-			"several servers":   {"--dsn", "host=127.0.0.1,127.0.0.2 user=boss"},
+			"several ports":     {"--dsn", "host=127.0.0.1,127.0.0.2 port=5432,5433 user=boss"},
 			"required flag":     {},
 			"are the same file": {"--dsn", boss, "--auth-file", secrets, "-o", secrets},
 			"cannot parse":      {"--dsn", "port=none"},

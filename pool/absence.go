@@ -94,8 +94,9 @@ func (g *servers) at(a *Address) *attendance {
 
 // admission is what a login has been given that has begun at a server.
 type admission struct {
-	listens bool // it is a listening backend's
-	number  int  // of the server's logins
+	host    *hostEntry // the pool's; nil of a knock
+	listens bool       // it is a listening backend's
+	number  int        // of the server's logins
 }
 
 // logsIn begins a login.
@@ -120,22 +121,46 @@ const (
 func (g *servers) enter(p *Pool, now time.Duration, take func() entry) entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.at(&p.settings.Address)
-	if !s.takes(p, now) {
-		g.queue(p, s)
+	i := g.choose(p, now)
+	if i < 0 {
+		g.queue(p)
 		return entryBlocked
 	}
 	e := take()
-	switch {
-	case e == entryMade:
+	if e == entryMade {
+		h := p.hosts.all[i]
+		p.hosts.turnTo(i, p.settings.Balancing)
+		s := g.at(&h.Address)
 		p.entered = g.logsIn(s)
-		if p.queued == s {
+		p.entered.host = h
+		h.opening++
+		if slices.Contains(p.queued, s) {
 			s.waiting = append(slices.DeleteFunc(s.waiting, p.is), p)
 		}
-	case e == entryBlocked && s.presence != present:
-		g.queue(p, s)
 	}
 	return e
+}
+
+// choose is the index of the host for p's next login, below 0 if none takes one. After a
+// login of the pool's own that has failed there, one has to succeed before several are
+// tried at a time.
+func (g *servers) choose(p *Pool, now time.Duration) int {
+	n := len(p.hosts.all)
+	for i := range n {
+		i = (p.hosts.turn + i) % n
+		h := p.hosts.all[i]
+		s := g.at(&h.Address)
+		switch {
+		case n > 1 && s.presence == absent:
+			g.knock(p, h, s, now)
+		case h.failure.refuses(now) != nil:
+		case s.takes(p, now) && (h.failure.err == nil || h.opening == 0):
+			return i
+		case p.settings.Balancing == Staying:
+			return -1 // it has not failed
+		}
+	}
+	return -1
 }
 
 // takes tells whether p may begin a login.
@@ -145,7 +170,7 @@ func (s *attendance) takes(p *Pool, now time.Duration) bool {
 		return s.logins == 0 && s.failure.refuses(now) == nil
 	case returning:
 		pools := len(s.waiting)
-		if p.queued != s {
+		if !slices.Contains(p.queued, s) {
 			pools++
 		}
 		left := returnLogins - s.logins - min(max(returnListeners-s.listening, 0), len(s.listeners))
@@ -154,47 +179,87 @@ func (s *attendance) takes(p *Pool, now time.Duration) bool {
 	return true
 }
 
-// enterListener begins a login of the pool's listening backend, if it is its turn; else that
-// is signaled when it may be. The error is why it cannot.
-func (g *servers) enterListener(p *Pool, a *Address, now time.Duration) (l admission, ok bool, e *wire.Error) {
+// enterListener begins a login of the pool's listening backend at one of some hosts, if it is
+// its turn there; else that is signaled when it may be. The error is why it cannot.
+func (g *servers) enterListener(p *Pool, hosts []*hostEntry, now time.Duration) (l admission, ok bool, e *wire.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.at(a)
-	if e := s.refuses(now); e != nil {
+	h, e := g.chooseForListener(hosts, now)
+	switch {
+	case e != nil:
 		return l, false, e
-	}
-	if s.presence == returning && !s.takesListener() {
-		g.queueListener(p, s)
+	case h == nil:
+		g.queueListener(p, hosts)
 		return l, false, nil
 	}
 	g.unqueueListener(p)
+	s := g.at(&h.Address)
 	s.listening++
 	l = g.logsIn(s)
-	l.listens = true
+	l.host, l.listens = h, true
 	return l, true, nil
 }
 
-// takesListener tells whether one more listening backend may log in to a server that has just
-// come back.
-func (s *attendance) takesListener() bool {
-	return s.logins < returnLogins && (s.listening < returnListeners || len(s.waiting) == 0)
+// chooseForListener is the first of some hosts that is there and takes a listening backend's
+// login. It is nil if the turn at one that has just come back has to be waited for. If none is
+// there, it is the first at which one may be tried; the error is why there is none.
+func (g *servers) chooseForListener(hosts []*hostEntry, now time.Duration) (may *hostEntry, e *wire.Error) {
+	back := false
+	for _, h := range hosts {
+		s := g.at(&h.Address)
+		no := s.refuses(now)
+		switch {
+		case s.presence != absent && s.takesListener():
+			return h, nil
+		case s.presence != absent:
+			back = true
+		case no != nil:
+			e = no
+		case may == nil:
+			may = h
+		}
+	}
+	if back {
+		return nil, nil
+	}
+	if may != nil {
+		return may, nil
+	}
+	return nil, e
 }
 
-// queueListener has p's listening backend signaled when s may take a login.
-func (g *servers) queueListener(p *Pool, s *attendance) {
-	if p.listens == s {
-		return
+// takesListener tells whether one more listening backend may log in to a server that is there.
+func (s *attendance) takesListener() bool {
+	return s.presence == present || s.logins < returnLogins && (s.listening < returnListeners || len(s.waiting) == 0)
+}
+
+// queueListener has p's listening backend signaled when one of some hosts may take a login.
+func (g *servers) queueListener(p *Pool, hosts []*hostEntry) {
+	before := p.listens
+	p.listens = g.notPresent(hosts)
+	for _, s := range p.listens {
+		if !slices.Contains(before, s) {
+			s.listeners = append(s.listeners, p)
+		}
 	}
-	g.unqueueListener(p)
-	p.listens, s.listeners = s, append(s.listeners, p)
+	for _, s := range before {
+		if !slices.Contains(p.listens, s) {
+			s.listensNot(p)
+		}
+	}
 }
 
 func (g *servers) unqueueListener(p *Pool) {
-	s := p.listens
-	if s == nil {
-		return
+	before := p.listens
+	p.listens = nil
+	for _, s := range before {
+		s.listensNot(p)
 	}
-	p.listens, s.listeners = nil, slices.DeleteFunc(s.listeners, p.is)
+}
+
+// listensNot takes p out of those whose listening backend waits.
+func (s *attendance) listensNot(p *Pool) {
+	s.listeners = slices.DeleteFunc(s.listeners, p.is)
 	s.rests()
 }
 
@@ -213,18 +278,21 @@ func (s *attendance) refuses(now time.Duration) *wire.Error {
 	return nil
 }
 
-// refusesListener is that of a server, for p's listening backend. If that waits for the end
-// of it, it is signaled then.
-func (g *servers) refusesListener(p *Pool, a *Address, now time.Duration, waits bool) *wire.Error {
+// refusesListener is that of some hosts, for p's listening backend; nil if one of them does
+// not. If that waits for the end of it, it is signaled then.
+func (g *servers) refusesListener(p *Pool, hosts []*hostEntry, now time.Duration, waits bool) (e *wire.Error) {
 	if g.absent.Load() == 0 {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.at(a)
-	e := s.refuses(now)
+	for _, h := range hosts {
+		if e = g.at(&h.Address).refuses(now); e == nil {
+			return nil
+		}
+	}
 	if e != nil && waits {
-		g.queueListener(p, s)
+		g.queueListener(p, hosts)
 	}
 	return e
 }
@@ -239,28 +307,50 @@ func (g *servers) reason(a *Address) *wire.Error {
 	return g.at(a).failure.err
 }
 
-// Away tells whether the pool's server is taken for absent.
+// Away tells whether all hosts of the pool are taken for absent.
 func (p *Pool) Away() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.budget.servers.reason(&p.settings.Address) != nil
+	return p.away() != nil
 }
 
-// queue has p provisioned when s may take a login.
-func (g *servers) queue(p *Pool, s *attendance) {
-	if p.queued == s {
-		return
+// queue has p provisioned when one of its servers may take a login.
+func (g *servers) queue(p *Pool) {
+	before := p.queued
+	p.queued = g.notPresent(p.hosts.all)
+	for _, s := range p.queued {
+		if !slices.Contains(before, s) {
+			s.waiting = append(s.waiting, p)
+		}
 	}
-	g.unqueue(p)
-	p.queued, s.waiting = s, append(s.waiting, p)
+	for _, s := range before {
+		if !slices.Contains(p.queued, s) {
+			s.leaves(p)
+		}
+	}
+}
+
+// notPresent are the servers of some hosts whose turn can be waited for, each once.
+func (g *servers) notPresent(hosts []*hostEntry) (out []*attendance) {
+	for _, h := range hosts {
+		if s := g.at(&h.Address); s.presence != present && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func (g *servers) unqueue(p *Pool) {
-	s := p.queued
-	if s == nil {
-		return
+	before := p.queued
+	p.queued = nil
+	for _, s := range before {
+		s.leaves(p)
 	}
-	p.queued, s.waiting = nil, slices.DeleteFunc(s.waiting, p.is)
+}
+
+// leaves takes p out of those that wait.
+func (s *attendance) leaves(p *Pool) {
+	s.waiting = slices.DeleteFunc(s.waiting, p.is)
 	s.rests()
 }
 
@@ -353,9 +443,6 @@ func (g *servers) returns(s *attendance) {
 // sumUp is how many outages of a server have come and gone of which its Host was not told,
 // 0 if that is not due.
 func (g *servers) sumUp(a *Address, now time.Duration) (untold int) {
-	if !g.untold.Load() {
-		return 0
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	untold = g.at(a).outage.sumUp(now)

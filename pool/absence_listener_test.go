@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestListeningBackendsShareTheLoginsOfAServerThatIsBack(t *testing.T) {
 	var under []admission
 	listen := func() (n int) {
 		for _, p := range pools {
-			a, ok, e := g.enterListener(p, address, 0)
+			a, ok, e := g.enterListener(p, p.hosts.all, 0)
 			if e != nil {
 				t.Fatal(e)
 			}
@@ -68,6 +69,57 @@ func TestListeningBackendsShareTheLoginsOfAServerThatIsBack(t *testing.T) {
 	}
 	if a := at(); a.presence != present || a.logins != 0 || a.listening != 0 || len(a.listeners)+len(a.waiting) != 0 {
 		t.Errorf("at the end %+v", a)
+	}
+}
+
+// TestAListeningBackendWaitsForWhicheverHostTakesIt: for one that is there and full it leaves
+// one alone that is away, and it waits for none when it has entered.
+func TestAListeningBackendWaitsForWhicheverHostTakesIt(t *testing.T) {
+	h, a, b := newHost(t), serve(t), serve(t)
+	p := h.pool(a, on(a, b))
+	g := &h.budget.servers
+	at := []*attendance{g.at(&p.hosts.all[0].Address), g.at(&p.hosts.all[1].Address)}
+	waits := func(want ...bool) {
+		t.Helper()
+		for i, s := range at {
+			if slices.Contains(s.listeners, p) != want[i] || len(s.listeners) > 1 {
+				t.Fatalf("%d wait for host %d", len(s.listeners), i)
+			}
+		}
+	}
+	enters := func(want int) (l admission) {
+		t.Helper()
+		l, ok, e := g.enterListener(p, p.hosts.all, 0)
+		if e != nil || ok != (want >= 0) || ok && l.host != p.hosts.all[want] {
+			t.Fatalf("%+v, %t, %v", l, ok, e)
+		}
+		return l
+	}
+	at[0].presence, at[0].logins = returning, returnLogins
+	g.misses(at[1], errCrowd, 0, time.Hour)
+	enters(-1)
+	waits(true, true)
+	at[1].failure.until = 0
+	enters(-1)
+	waits(true, true)
+	g.returns(at[1])
+	l := enters(1)
+	waits(false, false)
+	if at[0].listening != 0 || at[1].listening != 1 || at[0].presence != present {
+		t.Errorf("%+v, %+v", at[0], at[1])
+	}
+	g.end(p, &l.host.Address, unreachable{errCrowd}, l, 0)
+	g.misses(at[0], errCrowd, 0, time.Hour)
+	if e := g.refusesListener(p, p.hosts.all, 0, true); e == nil {
+		t.Error("both are away, and neither refuses")
+	}
+	waits(true, true)
+	at[1].failure.until = 0
+	l = enters(1)
+	waits(false, false)
+	g.end(p, &l.host.Address, nil, l, 0)
+	if at[1].listening != 0 || at[1].logins != 0 || at[1].presence != present {
+		t.Errorf("at the end %+v", at[1])
 	}
 }
 

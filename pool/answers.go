@@ -38,6 +38,9 @@ func (p *Pool) remember(v *Variant) {
 func (p *Pool) forgetAnswers() {
 	clear(p.answers)
 	p.standby = ""
+	for _, h := range p.hosts.all {
+		h.standby = ""
+	}
 	for _, v := range p.variants {
 		clear(v.welcomes)
 		v.carried, v.carries = nil, false
@@ -135,10 +138,10 @@ func (w *Welcome) with(vars *wire.Vars) *Welcome {
 }
 
 // agrees tells whether a server said the same both times, but for the
-// application_name.
+// application_name, and for what is the pool's word: whether there is a standby.
 func (w *Welcome) agrees(o *Welcome) bool {
 	same := func(a, b wire.Param) bool {
-		return a.Name == b.Name && (a.Value == b.Value || a.Name == wire.VarNames[wire.VarApplicationName])
+		return a.Name == b.Name && (a.Value == b.Value || a.Name == wire.VarNames[wire.VarApplicationName] || a.Name == hotStandby)
 	}
 	return slices.EqualFunc(w.Params, o.Params, same) && w.Begun.Role == o.Begun.Role &&
 		w.Begun.IdleTimeout == o.Begun.IdleTimeout && slices.Equal(w.Begun.Session, o.Begun.Session)
@@ -150,15 +153,17 @@ func (w *Welcome) agrees(o *Welcome) bool {
 func (p *Pool) learn(v *Variant, key string, b *Backend, w *Welcome, vacations uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b.stamp == p.generation && vacations == p.vacations && !p.vacates(time.Since(p.epoch)) {
-		p.told(v, key, w, b.Carried, b.carries)
+	at := p.hosts.at(&b.Address)
+	if at != nil && b.stamp == p.generation && vacations == p.vacations && !p.vacates(time.Since(p.epoch)) {
+		p.told(v, key, w, at, b.Carried, b.carries)
 	}
 }
 
-// told remembers what the server has said.
-func (p *Pool) told(v *Variant, key string, w *Welcome, carried []wire.Param, carries bool) {
-	p.factsTold(w)
-	if old := v.welcomes[key]; old != nil && !old.agrees(w) {
+// told remembers what the server at a host has said.
+func (p *Pool) told(v *Variant, key string, w *Welcome, at *hostEntry, carried []wire.Param, carries bool) {
+	w = p.factsTold(w, at)
+	w.at = at
+	if old := v.welcomes[key]; old != nil && (old.at == at || old.at == nil) && !old.agrees(w) {
 		p.forgetAnswers() // it is another one now, of a newer version, say; or the role's settings are others
 	}
 	v.keep(key, w)

@@ -121,7 +121,7 @@ func (p *Pool) claim(now time.Duration) *claim {
 
 // mayOpen tells whether the pool could do anything with a backend's worth of a cap.
 func (p *Pool) mayOpen(now time.Duration) bool {
-	return !p.closed && !p.Halted() && p.failure.refuses(now) == nil && p.budget.servers.reason(&p.settings.Address) == nil
+	return !p.closed && !p.Halted() && p.mayLogIn(now)
 }
 
 // form puts the claims into the groups of their caps, and has them want for a

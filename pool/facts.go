@@ -17,6 +17,8 @@ import (
 //  2. a login asks an idle backend if a fact is one that a promotion ends, or in doubt
 //  3. a login opens a backend if the last one was lost: the server may be another one
 //     now; it goes on with what was known if the server turns out to be away
+//  4. of several hosts, each has its own word on whether it is a standby; the answers say
+//     that there is one if any is that is not away, for a client may come to be there
 
 const (
 	hotStandby = "in_hot_standby"
@@ -56,17 +58,23 @@ func (p *Pool) Check(v *Variant, w *Welcome) (Check, *Probe) {
 		return CheckOwn, q
 	case plain != nil && plain.idle > 0:
 		return CheckPlain, q
-	case p.idle+p.lent-p.leaving == 0 && p.failure.refuses(now) == nil && p.budget.servers.reason(&p.settings.Address) == nil:
+	case p.idle+p.lent-p.leaving == 0 && p.mayLogIn(now):
 		return CheckLogin, nil
 	}
 	return CheckNone, nil
 }
 
 // Doubt says that a backend has been lost: its server may be another one when it is back.
-func (p *Pool) Doubt() {
+// One of several hosts is knocked at: no login may come there for long, and what it has said
+// of itself counts until it is found away.
+func (p *Pool) Doubt(b *Backend) {
+	now := time.Since(p.epoch)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.doubted = true
-	p.mu.Unlock()
+	if h := p.hosts.at(&b.Address); h != nil && len(p.hosts.all) > 1 && !p.closed && !p.Halted() {
+		p.budget.servers.lost(p, h, now)
+	}
 }
 
 // Heard is told all parameters that a backend has reported when one has changed that no
@@ -74,12 +82,13 @@ func (p *Pool) Doubt() {
 func (p *Pool) Heard(b *Backend, params []wire.Param) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b.stamp != p.generation {
+	at := p.hosts.at(&b.Address)
+	if b.stamp != p.generation || at == nil {
 		return
 	}
-	if now := reported(params, hotStandby); now != "" && now != p.standby {
-		p.standby = now
-		p.amend([]wire.Param{{Name: hotStandby, Value: now}})
+	if now := reported(params, hotStandby); now != "" {
+		at.standby = now
+		p.amendStandby()
 	}
 	if plain := p.variants[""]; plain != nil {
 		w := plain.welcomes[plainKey]
@@ -88,12 +97,12 @@ func (p *Pool) Heard(b *Backend, params []wire.Param) {
 }
 
 // amend has all answers say what the server says now. A variant that has a fact of its own
-// keeps it.
-func (p *Pool) amend(facts []wire.Param) {
+// keeps it, and of several hosts, what one says of readOnly is not said of another's answer.
+func (p *Pool) amend(facts []wire.Param, at *hostEntry) {
 	amend := func(key string, welcomes map[string]*Welcome) {
 		own := strings.Contains(strings.ToLower(key), readOnly)
 		for wish, w := range welcomes {
-			welcomes[wish] = w.amended(facts, own)
+			welcomes[wish] = w.amended(facts, own || at != nil && w.at != nil && w.at != at)
 		}
 	}
 	for key, a := range p.answers {
@@ -113,7 +122,7 @@ func (w *Welcome) amended(facts []wire.Param, own bool) *Welcome {
 				continue
 			}
 			if out == w {
-				out = &Welcome{Params: slices.Clone(w.Params), Vars: w.Vars, Begun: w.Begun}
+				out = &Welcome{Params: slices.Clone(w.Params), Vars: w.Vars, Begun: w.Begun, at: w.at}
 			}
 			out.Params[i].Value = f.Value
 		}
@@ -121,15 +130,42 @@ func (w *Welcome) amended(facts []wire.Param, own bool) *Welcome {
 	return out
 }
 
-// factsTold notes what a login was told, before it is remembered. Where it is another fact
-// than the answers have, the server has been promoted or is another one.
-func (p *Pool) factsTold(w *Welcome) {
+// factsTold notes what a login at a host was told, before it is remembered as it is
+// returned. Where that is another fact than before, the server has been promoted or is
+// another one.
+func (p *Pool) factsTold(w *Welcome, at *hostEntry) *Welcome {
 	now := reported(w.Params, hotStandby)
-	if p.standby != "" && now != p.standby {
+	if at.standby != "" && now != at.standby {
 		p.forgetAnswers()
 	}
-	p.standby = now
+	at.standby = now
 	p.factsAt, p.doubted = time.Since(p.epoch), false
+	p.amendStandby()
+	if len(p.hosts.all) > 1 {
+		w = w.amended([]wire.Param{{Name: hotStandby, Value: p.standby}}, true)
+	}
+	return w
+}
+
+// amendStandby has all answers say whether there is a standby.
+func (p *Pool) amendStandby() {
+	if now := p.hasStandby(); now != "" && now != p.standby {
+		p.standby = now
+		p.amend([]wire.Param{{Name: hotStandby, Value: now}}, nil)
+	}
+}
+
+// hasStandby is in_hot_standby for all hosts that are not away; "" if none has said it.
+func (p *Pool) hasStandby() (said string) {
+	for _, h := range p.hosts.all {
+		if h.standby == "" || len(p.hosts.all) > 1 && p.budget.servers.reason(&h.Address) != nil {
+			continue
+		}
+		if said = h.standby; said == "on" {
+			break
+		}
+	}
+	return said
 }
 
 // factsQuestion asks a backend, be it with the settings of whoever had it last.
@@ -139,11 +175,12 @@ const factsQuestion = ";SELECT 'reported','" + hotStandby + "',CASE WHEN pg_cata
 // settleFacts keeps the answer, under the pool's lock.
 func (q *Probe) settleFacts() bool {
 	p := q.pool
-	if len(q.reported) != 2 {
+	if len(q.reported) != 2 || q.at == nil {
 		return false
 	}
-	p.standby = reported(q.reported, hotStandby)
+	q.at.standby = reported(q.reported, hotStandby)
 	p.factsAt, p.doubted = time.Since(p.epoch), false
-	p.amend(q.reported)
+	p.amendStandby()
+	p.amend([]wire.Param{{Name: readOnly, Value: reported(q.reported, readOnly)}}, q.at)
 	return true
 }

@@ -63,7 +63,7 @@ func TestWhatAPromotionEndsIsAskedForAgain(t *testing.T) {
 		checks(t, p, CheckNone, "on", "off") // it has just been said
 		p.ages()
 		q := checks(t, p, CheckOwn, "on", "off")
-		if q.Query() == "" {
+		if q.Query(&Backend{Address: p.Settings().Address}) == "" {
 			t.Error("no question")
 		}
 		q.Row(dataRow("reported", hotStandby, "off", ""))
@@ -90,7 +90,7 @@ func TestWhatHoldsAsLongAsABackendIsNotAskedFor(t *testing.T) {
 		h.giveBack(b)
 		p.ages()
 		checks(t, p, CheckNone, "off", "off")
-		p.Doubt()
+		p.Doubt(b)
 		checks(t, p, CheckOwn, "off", "off")
 		b = h.lease(p)
 		checks(t, p, CheckNone, "off", "off") // nobody is there to ask
@@ -121,7 +121,7 @@ func TestWhatABackendReportsHoldsForAllAnswers(t *testing.T) {
 		q := checks(t, p, CheckOwn, "off", "off")
 		q.Row(dataRow("reported", hotStandby, "off", ""))
 		q.Row(dataRow("reported", readOnly, "on", ""))
-		q.Query()
+		q.Query(&Backend{Address: p.Settings().Address})
 		if !q.Settle() {
 			t.Error("the answer does not serve")
 		}

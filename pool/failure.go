@@ -121,10 +121,7 @@ func concernsAll(code string, params []wire.Param) bool {
 // lastFailure is why the pool has no logins now, as far as is known; nil if nothing
 // is in the way.
 func (p *Pool) lastFailure() *wire.Error {
-	if e := p.budget.servers.reason(&p.settings.Address); e != nil {
-		return e
-	}
-	return p.failure.err
+	return p.inTheWay(func(f *failure) *wire.Error { return f.err })
 }
 
 // late is the error for who has waited too long for a backend. If logins fail, that is

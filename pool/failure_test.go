@@ -300,7 +300,7 @@ func TestAFailedLoginHoldsItsSlotUntilTheServerHasClosed(t *testing.T) {
 func (p *Pool) failureIsOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.failure.refuses(time.Since(p.epoch)) == nil
+	return p.hosts.refuses(time.Since(p.epoch)) == nil
 }
 
 func TestAHostThatRefusesABackendGetsItClosed(t *testing.T) {

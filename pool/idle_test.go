@@ -103,7 +103,7 @@ func TestWhoWaitsForOneVariantStandsInLine(t *testing.T) {
 	}
 	p.mu.Lock()
 	v := all[0].Variant
-	p.told(v, all[1].fresh.welcome, v.welcomes[plainKey], nil, true)
+	p.told(v, all[1].fresh.welcome, v.welcomes[plainKey], p.hosts.all[0], nil, true)
 	p.mu.Unlock()
 	agree(t, p)
 	for _, i := range []int{3, 0, 5} { // from amid, in front, at the end

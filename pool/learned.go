@@ -31,8 +31,10 @@ func (p *Pool) Learn(l Learned) {
 	if l.MD5 != "" && l.MD5 != p.learned.MD5 {
 		p.learned.MD5, news = l.MD5, true
 	}
-	if news && p.failure.kind == troubleLasts {
-		p.failure = failure{}
+	for _, h := range p.hosts.all {
+		if news && h.failure.kind == troubleLasts {
+			h.failure = failure{}
+		}
 	}
 }
 
@@ -43,7 +45,7 @@ func (p *Pool) Relearn(l Learned) {
 	p.mu.Lock()
 	evict := p.outdate()
 	p.learned = wire.Credentials{Password: l.Password, MD5: l.MD5, ClientKey: l.ClientKey, ServerKey: l.ServerKey}
-	p.failure = failure{}
+	p.hosts.forgive()
 	p.mu.Unlock()
 	p.begin(evict)
 }

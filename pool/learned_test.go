@@ -13,13 +13,13 @@ func TestWhatIsLearnedEndsThePauseForARefusal(t *testing.T) {
 	p := h.pool(s, nil)
 	refuse := func(kind trouble) {
 		p.mu.Lock()
-		p.failure = failure{err: wire.Fatalf(wire.CodeInvalidPassword, "no"), kind: kind, until: time.Hour}
+		p.hosts.all[0].failure = failure{err: wire.Fatalf(wire.CodeInvalidPassword, "no"), kind: kind, until: time.Hour}
 		p.mu.Unlock()
 	}
 	refused := func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.failure.err != nil
+		return p.hosts.all[0].failure.err != nil
 	}
 	refuse(troubleLasts)
 	if p.Learn(Learned{Password: "a"}); refused() {

@@ -35,7 +35,7 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 		p.mu.Unlock()
 		return b, nil
 	}
-	if e := p.failure.dooms(now); e != nil && p.usable() == 0 {
+	if e := p.hosts.dooms(now); e != nil && p.usable() == 0 {
 		p.mu.Unlock()
 		return nil, e
 	}
@@ -129,7 +129,7 @@ func (p *Pool) leave(b *Backend) {
 // needsPlace tells whether a backend has to be closed for w to get one. While
 // one is being closed, or if the server would not have w now, it is no use.
 func (p *Pool) needsPlace(w *Waiter, now time.Duration) bool {
-	return w.opening == nil && p.closing == 0 && p.mayMakeRoom(now) && p.failure.refuses(now) == nil && p.budget.servers.reason(&p.settings.Address) == nil
+	return w.opening == nil && p.closing == 0 && p.mayMakeRoom(now) && p.mayLogIn(now)
 }
 
 // mayMakeRoom tells whether no backend is on its way out already to make room.
@@ -143,7 +143,7 @@ func (p *Pool) unfit(b *Backend, now time.Duration) bool { return p.over(b, now)
 
 // over tells whether it is just this one that should not.
 func (p *Pool) over(b *Backend, now time.Duration) bool {
-	return p.closed || p.Halted() || b.stamp != p.generation || p.vacates(now) || b.outlived(p.settings.Lifetime, now)
+	return p.closed || p.Halted() || b.stamp != p.generation || p.hosts.strays(b) || p.vacates(now) || b.outlived(p.settings.Lifetime, now)
 }
 
 // nextFor is who gets a backend of this variant that has come back. If nobody

@@ -35,6 +35,9 @@ type Listener struct {
 	// a place for the backend, or new settings of the pool.
 	wake chan struct{}
 
+	// failures are logins that have failed in a row; the goroutine's own.
+	failures int
+
 	// mu guards all below. No other lock is taken under it, and nobody is
 	// called.
 	mu       sync.Mutex

@@ -78,7 +78,7 @@ func (p *Pool) noPlace() *wire.Error {
 func (p *Pool) mayListen(b *Backend) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return b.stamp == p.generation && !p.Halted() && p.noPlace() == nil
+	return b.stamp == p.generation && !p.hosts.strays(b) && !p.Halted() && p.noPlace() == nil
 }
 
 // takePlace takes the place that is wanted, if there is a slot and the budget

@@ -92,8 +92,7 @@ func (l *Listener) pause() (wait time.Duration, ok bool) {
 	now := time.Since(l.pool.epoch)
 	e, wait := l.failure.refuses(now), l.failure.until-now
 	if e == nil {
-		s := l.pool.Settings()
-		e, wait = l.pool.budget.servers.refusesListener(l.pool, &s.Address, now, l.heard > 0), restPause
+		e, wait = l.pool.budget.servers.refusesListener(l.pool, l.hosts(), now, l.heard > 0), restPause
 	}
 	if e == nil {
 		return 0, true
@@ -170,11 +169,12 @@ func (l *Listener) connect() *Backend {
 	s, stamp := p.settings, p.generation
 	candidates := p.candidates()
 	p.mu.Unlock()
-	b, conn, err := p.logInListener(s, candidates)
+	b, conn, err := p.logInListener(s, candidates, l.hosts())
 	if err == nil {
 		b.ID, b.pool, b.stamp = p.ids(), p, stamp
 		b.Opened = time.Now()
 		b.opened = time.Since(p.epoch)
+		l.failures = 0
 		p.mu.Lock()
 		p.logins++
 		p.mu.Unlock()
@@ -187,28 +187,45 @@ func (l *Listener) connect() *Backend {
 		}
 		p.freePlace()
 	}()
+	l.failures++
 	l.failed(asError(err), troubleOf(err))
 	return nil
 }
 
-// logInListener logs in, when the server takes a login.
-func (p *Pool) logInListener(s Settings, candidates []wire.Credentials) (*Backend, net.Conn, error) {
-	a, err := p.listener.turn(&s)
+// hosts are the pool's, that first which is to be tried first: the one that backends are at,
+// if they are at one.
+func (l *Listener) hosts() []*hostEntry {
+	p := l.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.hosts.all
+	first := l.failures
+	if p.settings.Balancing == Staying {
+		first += p.hosts.turn
+	}
+	first %= len(all)
+	return append(all[first:len(all):len(all)], all[:first]...)
+}
+
+// logInListener logs in, when one of the hosts takes a login.
+func (p *Pool) logInListener(s Settings, candidates []wire.Credentials, hosts []*hostEntry) (*Backend, net.Conn, error) {
+	a, err := p.listener.turn(hosts, s.ConnectTimeout)
 	if err != nil {
 		return nil, nil, err
 	}
 	servers := &p.budget.servers
+	s.Address = a.host.Address
 	b, conn, err := p.logIn(s, candidates, listenerParams)
 	wake(servers.end(p, &s.Address, err, a, time.Since(p.epoch)))
 	return b, conn, err
 }
 
-// turn waits for the login's turn.
-func (l *Listener) turn(s *Settings) (admission, error) {
+// turn waits for the login's turn at one of some hosts.
+func (l *Listener) turn(hosts []*hostEntry, timeout time.Duration) (admission, error) {
 	servers := &l.pool.budget.servers
 	for begun := time.Since(l.pool.epoch); ; l.sleep(restPause) {
 		now := time.Since(l.pool.epoch)
-		a, ok, e := servers.enterListener(l.pool, &s.Address, now)
+		a, ok, e := servers.enterListener(l.pool, hosts, now)
 		switch {
 		case e != nil:
 			return a, unreachable{e}
@@ -216,7 +233,7 @@ func (l *Listener) turn(s *Settings) (admission, error) {
 			return a, nil
 		case l.pool.drained():
 			return a, errDrained
-		case now-begun > s.ConnectTimeout:
+		case now-begun > timeout:
 			return a, unreachable{errCrowd}
 		}
 	}

@@ -27,8 +27,9 @@ const (
 func (p *Pool) Pause() {
 	p.mu.Lock()
 	p.lending.Store(uint32(halted))
-	p.failure, p.kills = failure{}, 0 // who waits, waits for Resume
-	if p.queued != nil {
+	p.hosts.forgive() // who waits, waits for Resume
+	p.kills = 0
+	if len(p.queued) > 0 {
 		p.budget.servers.content(p)
 	}
 	evict := p.leaveIdle(anyBackend)
@@ -44,8 +45,7 @@ func (p *Pool) Pause() {
 func (p *Pool) Resume() {
 	p.mu.Lock()
 	p.lending.Store(uint32(lends))
-	p.failure, p.olderUntil = failure{}, 0
-	p.budget.servers.anew(&p.settings.Address)
+	p.anew()
 	p.forgetAnswers()
 	p.mu.Unlock()
 	p.dials.end()
@@ -59,9 +59,8 @@ func (p *Pool) Halted() bool { return lending(p.lending.Load()) == halted }
 // ones are closed now, the others when they come back.
 func (p *Pool) Reconnect() {
 	p.mu.Lock()
-	p.failure, p.olderUntil = failure{}, 0
 	evict := p.outdate()
-	p.budget.servers.anew(&p.settings.Address)
+	p.anew()
 	p.mu.Unlock()
 	p.dials.end()
 	p.begin(evict)
@@ -73,7 +72,7 @@ func (b *Backend) Outdated() bool {
 	p := b.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return b.stamp != p.generation
+	return b.stamp != p.generation || p.hosts.strays(b)
 }
 
 // ListensOutdated tells the same of the listening backend.

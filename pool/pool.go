@@ -39,10 +39,14 @@ type Settings struct {
 	MaxReplicas    int           // max_replication_connections, of all pools; 0 for no cap
 	// MaxDatabaseReplicas is the same of the database.
 	MaxDatabaseReplicas int
-	Address             Address
-	DBName              string // the database's name on the server
-	Sharing             Sharing
-	Credentials         wire.Credentials
+	// Address is where the server listens: of several hosts the first, and in a login's
+	// copy the one that it has chosen. Others are the other hosts, in their order.
+	Address     Address
+	Others      []Address
+	Balancing   Balancing // load_balance_hosts
+	DBName      string    // the database's name on the server
+	Sharing     Sharing
+	Credentials wire.Credentials
 	// Next serve when the server refuses Credentials: for the time in which a
 	// password is changed.
 	Next []wire.Credentials
@@ -72,12 +76,12 @@ type Pool struct {
 
 	cancelsWaiting, cancelsActive atomic.Int32
 
-	// queued is the server whose turn the pool waits for. It is written under mu and
-	// servers.mu both. listens is the one that its listening backend waits for, under
-	// servers.mu alone.
-	queued  *attendance
-	listens *attendance
-	entered admission // its last there
+	// queued are the servers whose turn the pool waits for: any of them will do. It is
+	// written under mu and servers.mu both. listens are those that its listening backend
+	// waits for, under servers.mu alone.
+	queued  []*attendance
+	listens []*attendance
+	entered admission // its last at a server
 
 	lending atomic.Uint32 // a lending; written under mu
 
@@ -91,16 +95,16 @@ type Pool struct {
 	generation int              // of the settings that make older backends unfit
 	variants   map[string]*Variant
 	answers    map[string]answers // by Variant.key
-	standby    string             // in_hot_standby, as the server has said last; "" if not since the answers were forgotten
+	standby    string             // in_hot_standby, as the answers say it; "" if it has not been heard since they were forgotten
 	factsAt    time.Duration      // when it was, and default_transaction_read_only
 	doubted    bool               // they may be others now
 	line       line
 
 	opening, closing, lent, idle int
-	replicas                     int     // outside of the pool, opening and closing ones too
-	leaving                      int     // among the lent
-	place                        place   // the listening backend's
-	failure                      failure // of a login that the server was there for
+	replicas                     int   // outside of the pool, opening and closing ones too
+	leaving                      int   // among the lent
+	place                        place // the listening backend's
+	hosts                        hostList
 	outage                       outage
 	kills                        int           // logins in a row that were killed
 	olderUntil                   time.Duration // until then the server is asked for protocol 3.0; see loginAsSpoken
@@ -139,7 +143,8 @@ type Welcome struct {
 	Vars   *wire.Vars
 	Begun  Begun
 
-	last *Welcome // what named made of it the last time; most clients share their name
+	at   *hostEntry // that has said it; nil if it is made of others
+	last *Welcome   // what named made of it the last time; most clients share their name
 }
 
 // New makes a pool. It opens nothing before somebody waits. Times are counted
@@ -149,6 +154,8 @@ func New(database, user string, host Host, dial Dial, secure Secure, budget *Bud
 		Database: database, User: user, host: host,
 		budget: budget, epoch: epoch, ids: ids, settings: s, variants: map[string]*Variant{}, answers: map[string]answers{},
 	}
+	p.hosts.follow(&s)
+	p.hosts.left = false
 	p.transport = transport{p.dials.of(dial), secure}
 	p.listener = newListener(p)
 	budget.servers.begin(epoch)
@@ -161,7 +168,8 @@ func New(database, user string, host Host, dial Dial, secure Secure, budget *Bud
 // Set puts new settings in force. Backends that are connected to another
 // server, or as another user, or with a password that may be good no longer, or by
 // a login that other rules hold for, or for clients that share them in another way,
-// are closed: the idle ones now, the others when they come back.
+// are closed: the idle ones now, the others when they come back. Of several hosts, those
+// that stay keep theirs.
 func (p *Pool) Set(s Settings) {
 	p.mu.Lock()
 	var evict []*Backend
@@ -169,15 +177,20 @@ func (p *Pool) Set(s Settings) {
 	if revoked {
 		p.learned = wire.Credentials{}
 	}
-	if revoked || s.Address != p.settings.Address || s.DBName != p.settings.DBName ||
-		s.Sharing != p.settings.Sharing || s.AuthMethods != p.settings.AuthMethods || s.ChannelBinding != p.settings.ChannelBinding {
+	stays := p.hosts.follow(&s)
+	switch {
+	case revoked || !stays || s.DBName != p.settings.DBName ||
+		s.Sharing != p.settings.Sharing || s.AuthMethods != p.settings.AuthMethods || s.ChannelBinding != p.settings.ChannelBinding:
 		evict = p.outdate()
+	case p.hosts.left:
+		evict = p.leaveIdle(p.hosts.strays)
 	}
 	if before := &p.settings; s.MaxDatabase != before.MaxDatabase || s.MaxUser != before.MaxUser || s.MaxServer != before.MaxServer {
 		p.budget.balance.beyond.Store(true) // perhaps: Upkeep has it found out
 	}
 	p.settings = s
-	p.failure, p.olderUntil = failure{}, 0
+	p.hosts.forgive()
+	p.olderUntil = 0
 	p.mu.Unlock()
 	p.begin(evict)
 }
@@ -186,6 +199,7 @@ func (p *Pool) Set(s Settings) {
 // for begin.
 func (p *Pool) outdate() (evict []*Backend) {
 	p.generation++
+	p.hosts.left = false
 	p.forgetAnswers()
 	return p.leaveIdle(anyBackend)
 }

@@ -13,9 +13,10 @@ import (
 // the server refuses, or one cannot be asked in this way, only a login tells.
 type Probe struct {
 	pool    *Pool
-	variant *Variant // that the answer is about
-	key     string   // under which it is kept
-	stamp   int      // Pool.generation at the question
+	variant *Variant   // that the answer is about
+	key     string     // under which it is kept
+	stamp   int        // Pool.generation at the question
+	at      *hostEntry // where it was asked; nil if that is none of the pool's any more
 
 	pairs   []wire.Param
 	carries bool
@@ -75,10 +76,10 @@ func mayProbe(s wire.Param) bool {
 	return isASCII(s.Value) && (!strings.HasPrefix(s.Name, "transaction_") || s.Name == "transaction_timeout")
 }
 
-// Query is the question, "" if it cannot be asked now.
-func (q *Probe) Query() string {
+// Query is the question to a backend, "" if it cannot be asked now.
+func (q *Probe) Query(b *Backend) string {
 	q.pool.mu.Lock()
-	q.stamp = q.pool.generation
+	q.stamp, q.at = q.pool.generation, q.pool.hosts.at(&b.Address)
 	if plain := q.pool.variants[""]; plain != nil {
 		q.base = plain.welcomes[plainKey]
 	}
@@ -181,9 +182,9 @@ func (q *Probe) Settle() bool {
 	p := q.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if q.stamp != p.generation {
+	if q.stamp != p.generation || q.at == nil {
 		return false
 	}
-	p.told(q.variant, q.key, w, carried, q.carries)
+	p.told(q.variant, q.key, w, q.at, carried, q.carries)
 	return true
 }

@@ -37,13 +37,13 @@ func (p *Pool) provision() {
 		evict, starved = p.takePlace(now)
 	}
 	blocked := false
-	if p.failure.refuses(now) == nil && evict == nil && !starved {
+	if p.hosts.refuses(now) == nil && evict == nil && !starved {
 		evict, starved, blocked = p.openForLine(now)
 	}
 	if p.unfilled {
 		blocked = p.fillToMin(now) || blocked
 	}
-	if !blocked && p.queued != nil {
+	if !blocked && len(p.queued) > 0 {
 		p.budget.servers.content(p)
 	}
 	if evict != nil || starved {
@@ -91,13 +91,10 @@ func (p *Pool) openForLine(now time.Duration) (evict *Backend, starved, blocked 
 	return nil, false, false
 }
 
-// enter takes what a login needs if limit leaves a slot. After a login of the pool's
-// own that has failed, one has to succeed before several are tried at a time.
+// enter takes what a login needs if limit leaves a slot.
 func (p *Pool) enter(now time.Duration, limit int) entry {
 	return p.budget.servers.enter(p, now, func() entry {
 		switch {
-		case p.failure.err != nil && p.opening > 0:
-			return entryBlocked
 		case p.slots()+p.promised() >= limit:
 			return entryFull
 		case !p.budget.take(p, &p.settings, now):
@@ -110,7 +107,8 @@ func (p *Pool) enter(now time.Duration, limit int) entry {
 // begins begins a login that has entered.
 func (p *Pool) begins(v *Variant, o *opening) {
 	o.admission, o.variant = p.entered, v
-	o.settings, o.stamp, o.candidates, o.vacations = p.settings, p.generation, p.candidates(), p.vacations
+	o.settings, o.settings.Address = p.settings, o.host.Address
+	o.stamp, o.candidates, o.vacations = p.generation, p.candidates(), p.vacations
 	p.opening++
 	v.spare++
 	v.backends++
@@ -160,9 +158,11 @@ func (p *Pool) open(v *Variant, o *opening) {
 	o.b.res = res
 	p.mu.Lock()
 	p.opening--
+	o.host.opening--
 	p.lent++ // to nobody yet
 	v.moved = now
-	p.failure, p.kills = failure{}, 0
+	o.host.failure = failure{}
+	p.kills = 0
 	over := p.outage.ends(now)
 	p.logins++
 	if w := o.w; w != nil {
@@ -279,27 +279,31 @@ func (p *Pool) outdated(code string, o *opening, now time.Duration) bool {
 // one for whom it was to be, if it could not do with any other, and to all if
 // there is no backend left that they could wait for. All wait for another login
 // after one that was killed, that went to a database which is being left, or that
-// has failed for what may pass by itself.
+// has failed for what may pass by itself or may be otherwise at another host.
 func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	var refused []Taker
 	e, kind := asError(err), troubleOf(err)
 	p.mu.Lock()
 	p.opening--
+	o.host.opening--
 	o.variant.backends--
 	p.closing++ // until outlastFailed
 	again := p.Halted() || p.killed(e.Code) || p.outdated(e.Code, o, now)
 	all := concernsAll(e.Code, o.params)
-	pause := all && !again && kind != troubleAway && p.failure.note(e, kind, now, p.settings.LoginRetry, p.budget.servers.chance())
+	pause := all && !again && kind != troubleAway && o.host.failure.note(e, kind, now, p.settings.LoginRetry, p.budget.servers.chance())
 	if pause {
-		time.AfterFunc(p.failure.until-now, p.provision)
+		time.AfterFunc(o.host.failure.until-now, p.provision)
 	}
-	begins := pause && kind == troublePasses && p.outage.begins(e.Code, now)
+	nowhere := p.hosts.refuses(now) != nil
+	begins := pause && nowhere && kind == troublePasses && p.outage.begins(e.Code, now)
+	several := len(p.hosts.all) > 1
+	elsewhere := all && several && p.hosts.dooms(now) == nil
 	w := o.w
 	if w != nil {
 		p.line.cut(w)
 	}
 	o.variant.spare--
-	for q := p.line.head; q != nil && !again && kind == troubleLasts; {
+	for q := p.line.head; q != nil && !again && !elsewhere && kind == troubleLasts; {
 		next := q.next
 		if q == w && (q.fresh != nil || !all) || all && p.usable() == 0 {
 			p.line.remove(q)
@@ -324,6 +328,9 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	}
 	for _, t := range refused {
 		t.Refuse(e)
+	}
+	if several {
+		p.provision() // another host has nothing to do with how this one closes the connection
 	}
 }
 

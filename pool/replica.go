@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"net"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ func (p *Pool) openReplica(t Taker, params []wire.Param, s Settings, candidates 
 		p.replicaGone()
 		return
 	}
-	b, failed, err := p.logIn(s, candidates, params)
+	b, failed, err := p.logInReplica(s, candidates, params)
 	if err != nil {
 		e := asError(err)
 		replicas.dismiss(p.Database)
@@ -71,6 +72,27 @@ func (p *Pool) openReplica(t Taker, params []wire.Param, s Settings, candidates 
 	p.logins++
 	p.mu.Unlock()
 	t.Grant(b)
+}
+
+// logInReplica logs in at the first of the hosts that lets anybody in, in the order of the
+// configuration: what is replicated, such as a slot, is one server's.
+func (p *Pool) logInReplica(s Settings, candidates []wire.Credentials, params []wire.Param) (b *Backend, failed net.Conn, err error) {
+	all, away := s.Addresses(), p.Away()
+	for i, a := range all {
+		last := i == len(all)-1
+		if !last && !away && p.budget.servers.reason(&a) != nil {
+			continue
+		}
+		s.Address = a
+		b, failed, err = p.logIn(s, candidates, params)
+		if err == nil || last || troubleOf(err) != troubleAway {
+			break
+		}
+		if failed != nil { // its process counts until it has gone
+			outlast(failed, time.Now().Add(s.ConnectTimeout))
+		}
+	}
+	return b, failed, err
 }
 
 // Replica tells whether the backend is one that Replicate has opened.

@@ -40,7 +40,6 @@ func (p *Pool) Retire(backends []*Backend, gone func(*Backend) bool) {
 	}
 	var evict []*Backend
 	p.mu.Lock()
-	p.failure, p.olderUntil = failure{}, 0
 	p.forgetAnswers()
 	if listens != nil {
 		listens.stamp = retired
@@ -54,7 +53,7 @@ func (p *Pool) Retire(backends []*Backend, gone func(*Backend) bool) {
 			evict = append(evict, b)
 		}
 	}
-	p.budget.servers.anew(&p.settings.Address)
+	p.anew()
 	p.mu.Unlock()
 	p.dials.end()
 	p.begin(evict)

@@ -41,9 +41,7 @@ func (p *Pool) Upkeep(clients int) {
 	if again > 0 {
 		p.host.UnreachedAgain(p, again)
 	}
-	if n := p.budget.servers.sumUp(&s.Address, now); n > 0 {
-		p.host.AwayAgain(&s.Address, n)
-	}
+	p.sumUpAway(&s, now)
 	for _, t := range overdue {
 		t.Refuse(p.lateFor(&s, reason))
 	}
@@ -61,6 +59,19 @@ func (p *Pool) Upkeep(clients int) {
 	}
 	if p.budget.balance.beyond.Load() {
 		p.budget.divide(now, p.epoch)
+	}
+}
+
+// sumUpAway tells the Host of outages of the pool's servers that it was not told of.
+func (p *Pool) sumUpAway(s *Settings, now time.Duration) {
+	servers := &p.budget.servers
+	if !servers.untold.Load() {
+		return
+	}
+	for _, a := range s.Addresses() {
+		if n := servers.sumUp(&a, now); n > 0 {
+			p.host.AwayAgain(&a, n)
+		}
 	}
 }
 
@@ -93,7 +104,7 @@ func (p *Pool) usable() int { return p.opening + p.idle + p.lent - p.leaving }
 func (p *Pool) fillToMin(now time.Duration) (blocked bool) {
 	s := &p.settings
 	p.unfilled = false
-	if s.MinSize == 0 || p.closed || p.Halted() || p.vacates(now) || p.failure.refuses(now) != nil {
+	if s.MinSize == 0 || p.closed || p.Halted() || p.vacates(now) || p.hosts.refuses(now) != nil {
 		return false
 	}
 	v := p.variant("", nil)
@@ -163,7 +174,7 @@ func (p *Pool) quiet() bool {
 func (p *Pool) Unopened() (ok bool, why *wire.Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.logins == 0 && p.quiet() && time.Since(p.epoch) >= p.failure.until+p.failure.delay, p.lastFailure()
+	return p.logins == 0 && p.quiet() && p.hosts.rested(time.Since(p.epoch)), p.lastFailure()
 }
 
 // Waiting tells whether anybody waits for a backend. It takes no lock.
@@ -188,13 +199,12 @@ type Counts struct {
 // refusing is why logins fail, until the time is over in which the next one would be
 // tried.
 func (p *Pool) refusing(now time.Duration) *wire.Error {
-	if e := p.budget.servers.reason(&p.settings.Address); e != nil {
-		return e
-	}
-	if f := &p.failure; f.err != nil && (p.line.head != nil || now < f.until+restPause) {
-		return f.err
-	}
-	return nil
+	return p.inTheWay(func(f *failure) *wire.Error {
+		if p.line.head != nil || now < f.until+restPause {
+			return f.err
+		}
+		return nil
+	})
 }
 
 // Counts reads all at once.

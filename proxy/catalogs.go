@@ -5,11 +5,11 @@ import (
 	"pgweir/session"
 )
 
-// catalogKey names a database of a server.
+// catalogKey names a database of a server, or of the servers that hold the same.
 type catalogKey struct{ network, addr, dbname string }
 
 func catalogKeyOf(s *pool.Settings) catalogKey {
-	return catalogKey{s.Address.Network, s.Address.Addr, s.DBName}
+	return catalogKey{s.Address.Network, s.At(), s.DBName}
 }
 
 // catalogs has the session.Catalog of each database that a pool is for.

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"pgweir/config"
 	"pgweir/sizing"
 	"pgweir/status"
 )
@@ -42,8 +41,8 @@ func (p *Proxy) Backends() []status.Backend {
 		if cp.pool == nil {
 			continue
 		}
-		if pid := cp.pool.Listener().Status().PID; pid != 0 {
-			out = append(out, status.Backend{Host: cp.pool.Settings().Address.Addr, PID: int(pid)})
+		if l := cp.pool.Listener().Status(); l.PID != 0 {
+			out = append(out, status.Backend{Host: l.Address.Addr, PID: int(l.PID)})
 		}
 	}
 	slices.SortFunc(out, func(a, b status.Backend) int { return a.PID - b.PID })
@@ -70,8 +69,7 @@ func (p *Proxy) sums() (out []status.SizingSum) {
 		limits[c.Server.Host] = c.Limits
 	}
 	for _, d := range r.config.Demand(r.users.Names()) {
-		db := config.Database{Host: d.Host, Port: d.Port}
-		_, addr := db.Address()
+		_, addr := d.Server().Address()
 		out = append(out, sizing.Sum(addr, &d, limits[addr]))
 	}
 	return out

@@ -61,15 +61,15 @@ func (p *Proxy) foundName(name string, before, now []netip.Addr) {
 			continue
 		}
 		settings := cp.pool.Settings()
-		host, _, ok := nameIn(settings.Address.Network, settings.Address.Addr)
+		named := slices.Contains(hostNames(&settings), name)
 		gone := func(b *pool.Backend) bool { return isAt(b, name) && missing(b.Remote().Addr()) }
 		// A listening backend may have been logging in when the name moved.
-		if !(ok && host == name && moved) && leaving[cp.pool] == nil && !cp.pool.ListensAt(gone) {
+		if !(named && moved) && leaving[cp.pool] == nil && !cp.pool.ListensAt(gone) {
 			continue
 		}
 		cp.pool.Retire(leaving[cp.pool], gone)
 		cp.conf.Load().Catalog.Changed() // the server may be another one
-		p.asker.Vacate(settings.Address.Addr, []string{settings.DBName})
+		p.asker.Vacate(settings.At(), []string{settings.DBName})
 	}
 }
 
@@ -97,16 +97,15 @@ func (p *Proxy) watchNames() {
 		if cp.pool == nil {
 			continue
 		}
-		a := cp.pool.Settings().Address
-		name, _, ok := nameIn(a.Network, a.Addr)
-		if !ok {
-			continue
-		}
-		if _, has := used[name]; has {
+		settings := cp.pool.Settings()
+		names := slices.DeleteFunc(hostNames(&settings), func(name string) bool { _, has := used[name]; return has })
+		if len(names) == 0 {
 			continue
 		}
 		if c := cp.pool.Counts(); cp.clients.Load() > 0 || c.Left() > 0 {
-			used[name] = struct{}{}
+			for _, name := range names {
+				used[name] = struct{}{}
+			}
 		}
 	}
 	p.names.Watch(used)
@@ -114,10 +113,31 @@ func (p *Proxy) watchNames() {
 
 // expireName has the next backend of a pool wait for a new answer.
 func (p *Proxy) expireName(of *pool.Pool) {
-	a := of.Settings().Address
-	if name, _, ok := nameIn(a.Network, a.Addr); ok {
+	settings := of.Settings()
+	for _, name := range hostNames(&settings) {
 		p.names.Expire(name)
 	}
+}
+
+// hostNames are the names by which a pool's servers are found.
+func hostNames(s *pool.Settings) (names []string) {
+	for _, a := range s.Addresses() {
+		if name, _, ok := nameIn(a.Network, a.Addr); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func hostsStatus(p *pool.Pool) (out []status.PoolHost) {
+	for _, h := range p.Hosts() {
+		row := status.PoolHost{Addr: h.Address.Addr}
+		if h.Away != nil {
+			row.Away = h.Away.Message
+		}
+		out = append(out, row)
+	}
+	return out
 }
 
 func (p *Proxy) fillDNSHosts(s *status.Snapshot) {

@@ -191,8 +191,6 @@ func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, user s
 
 func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 	c := r.config
-	network, addr := db.Address()
-	host, _, _ := net.SplitHostPort(addr)
 	s := pool.Settings{
 		Size: c.PoolSizeFor(db, user), MinSize: c.MinPoolSizeFor(db, user), Reserve: c.ReservePoolSizeFor(db, user), Kept: db.User == user,
 		ReserveTimeout: c.ReservePoolTimeout, QueryWait: c.QueryWaitTimeoutFor(db, user), CancelWait: c.CancelWaitTimeout,
@@ -202,13 +200,33 @@ func poolSettings(r *rules, db *config.Database, user string) pool.Settings {
 		MaxServer: c.MaxServerConn, Weight: c.PoolWeightFor(db, user), MaxWaiting: c.MaxWaitingFor(db, user), QueryNotify: c.QueryWaitNotify,
 		MaxReplicas: c.MaxReplicationConnections, MaxDatabaseReplicas: c.MaxReplicationConnectionsFor(db),
 		DBName: db.DBName, Sharing: sharing(c.PoolModeFor(db, user), c.SessionStateFor(db, user)),
-		Address:        pool.Address{Network: network, Addr: addr, Host: host, TLS: ServerTLS(c)},
 		AuthMethods:    pool.AuthMethodsOf(c.ServerAuthMethods),
 		ChannelBinding: pool.ChannelBinding(c.ServerChannelBinding),
 		Protocol:       c.ServerMaxProtocolVersionFor(db),
 	}
+	s.Address, s.Others = poolAddresses(db.Servers(), ServerTLS(c))
+	if db.LoadBalanceHosts == "disable" {
+		s.Balancing = pool.Staying
+	}
 	r.setCredentials(&s, db, user)
 	return s
+}
+
+// poolAddresses are where servers are reached: the first one, and the others.
+func poolAddresses(servers []config.Server, tls pool.TLS) (first pool.Address, others []pool.Address) {
+	var all []pool.Address
+	for _, s := range servers {
+		network, addr := s.Address()
+		host, _, _ := net.SplitHostPort(addr)
+		all = append(all, pool.Address{Network: network, Addr: addr, Host: host, TLS: tls})
+	}
+	return all[0], all[1:]
+}
+
+// addressesOf are those of all hosts of a pool.
+func addressesOf(p *pool.Pool) []pool.Address {
+	s := p.Settings()
+	return s.Addresses()
 }
 
 // setCredentials says how a pool logs in as user: with the database's own password,
@@ -295,7 +313,8 @@ func (c *client) vacate(w *worker, databases []string) {
 			cp.conf.Load().Catalog.Changed() // another may come to bear its name
 		}
 	}
-	w.proxy.asker.Vacate(c.pool.pool.Settings().Address.Addr, databases)
+	s := c.pool.pool.Settings()
+	w.proxy.asker.Vacate(s.At(), databases)
 }
 
 // isLocal tells whether a server's processes are this machine's.

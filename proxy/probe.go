@@ -86,7 +86,7 @@ func (l *login) takesAny(any bool) {
 // probe asks the backend that has come. It is false if nothing can be asked.
 func (l *login) probe() bool {
 	c, w, s := l.c, l.c.worker.Load(), l.c.server
-	sql := l.probing.question.Query()
+	sql := l.probing.question.Query(s.b)
 	if sql == "" {
 		return false
 	}

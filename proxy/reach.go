@@ -56,13 +56,16 @@ func (p *Proxy) probe(now time.Time) {
 func (p *Proxy) addresses() map[string]string {
 	out := map[string]string{}
 	for _, db := range p.Config().Databases {
-		network, addr := db.Address()
-		out[addr] = network
+		for _, s := range db.Servers() {
+			network, addr := s.Address()
+			out[addr] = network
+		}
 	}
 	for _, cp := range p.pools() {
 		if cp.pool != nil {
-			a := cp.pool.Settings().Address
-			out[a.Addr] = a.Network
+			for _, a := range addressesOf(cp.pool) {
+				out[a.Addr] = a.Network
+			}
 		}
 	}
 	return out

@@ -24,7 +24,7 @@ func (p *Proxy) Reconnect(database string) error {
 		p.expireName(cp.pool)
 		cp.pool.Reconnect()
 		s := cp.pool.Settings()
-		p.asker.Vacate(s.Address.Addr, []string{s.DBName})
+		p.asker.Vacate(s.At(), []string{s.DBName})
 	}
 	p.each(p.clients.all(), func(c *client) {
 		if c.isOf(database) && c.login == nil && c.replication != replicationNone {

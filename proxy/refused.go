@@ -13,13 +13,13 @@ import (
 // PostgreSQL's words, which do not tell it from a wrong password of its own. It is said
 // again when secrets or settings have changed.
 func (p *Proxy) Refused(of *pool.Pool, e *wire.Error) {
-	user := of.Settings().Credentials.User
+	settings := of.Settings()
+	user, server := settings.Credentials.User, settings.At()
 	differs := p.rules.Load().differs(of.Database, user)
 	why := "PostgreSQL refuses the login: " + differs
 	if e.Code != wire.CodeInvalidPassword {
 		why = "PostgreSQL refuses the login: pg_hba.conf or the role keeps the user out, or " + differs
 	}
-	server := of.Settings().Address.Addr
 	say, unsaid := p.refusals.Note(strings.Join([]string{user, of.Database, server, e.Error()}, "\x00"), time.Now())
 	if say {
 		p.log.Warn(why, "user", user, "database", of.Database, "server", server, "err", e.Error(), "unsaid", unsaid)

@@ -96,8 +96,8 @@ func (p *Proxy) restrain(change func(*restraint) error) error {
 	return nil
 }
 
-// holdsSource tells whether auth_query may not be connected to a database of a server,
-// by its address and its name there.
+// holdsSource tells whether auth_query may not be connected to a database, by the
+// addresses of its hosts and its name there.
 func (p *Proxy) holdsSource(server, database string) bool {
 	r := p.restraint.Load()
 	if r.mode == modePaused {
@@ -108,7 +108,7 @@ func (p *Proxy) holdsSource(server, database string) bool {
 		if !ok {
 			continue
 		}
-		if _, addr := db.Address(); addr == server && db.DBName == database {
+		if db.At() == server && db.DBName == database {
 			return true
 		}
 	}

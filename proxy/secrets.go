@@ -54,8 +54,7 @@ func (r *rules) inquiry(a *ask) (inquiry, bool) {
 // source is where an auth_query is asked, in one of its databases.
 func (r *rules) source(q config.AuthQuery, database *config.Database) authquery.Source {
 	q.Database = database
-	_, server := database.Address()
-	s := authquery.Source{Server: server, Database: database.DBName, User: q.User, Query: q.Query}
+	s := authquery.Source{Server: database.At(), Database: database.DBName, User: q.User, Query: q.Query}
 	s.ConnString, s.Reach = r.connString(q)
 	return s
 }

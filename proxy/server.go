@@ -169,7 +169,7 @@ func (s *server) Drained(*loop.Conn) {
 
 // Ended: PostgreSQL has closed the connection.
 func (s *server) Ended(*loop.Conn, error) {
-	s.b.Pool().Doubt()
+	s.b.Pool().Doubt(s.b)
 	c := s.client.Load()
 	if c == nil {
 		s.lost()
@@ -202,7 +202,7 @@ func (s *server) lost() {
 		return
 	}
 	s.dead.Store(true) // before the pool knows
-	s.b.Pool().Doubt()
+	s.b.Pool().Doubt(s.b)
 	if s.quarantined || s.b.Pool().Lost(s.b) {
 		s.discard(false)
 	}

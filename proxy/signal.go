@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"slices"
+
 	"pgweir/pool"
 	"pgweir/session"
 )
@@ -28,8 +30,10 @@ func (p *Proxy) signal(from *clientPool, sig session.Signal) bool {
 	return false
 }
 
-// sameServer tells whether two pools' backends are one server's.
+// sameServer tells whether two pools' backends are, or may be, one server's.
 func sameServer(a, b *pool.Pool) bool {
-	x, y := a.Settings().Address, b.Settings().Address
-	return x.Server(&y)
+	there := addressesOf(b)
+	return slices.ContainsFunc(addressesOf(a), func(x pool.Address) bool {
+		return slices.ContainsFunc(there, func(y pool.Address) bool { return x.Server(&y) })
+	})
 }

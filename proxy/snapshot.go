@@ -140,7 +140,11 @@ func (p *Proxy) poolStatus(cp *clientPool) status.Pool {
 	}
 	c := cp.pool.Counts()
 	out.Paused = cp.pool.Halted()
-	out.Size = cp.pool.Settings().Size
+	settings := cp.pool.Settings()
+	out.Size = settings.Size
+	if len(settings.Others) > 0 {
+		out.LoadBalanceHosts, out.Hosts = settings.Balancing.String(), hostsStatus(cp.pool)
+	}
 	in := min(c.Waiting-c.WaitingLogins, out.ClientsActive)
 	out.ClientsWaiting = in + c.WaitingLogins
 	out.ClientsActive -= in
@@ -339,7 +343,7 @@ func (p *Proxy) fillDatabases(s *status.Snapshot, c *config.Config) {
 		}
 		user := db.User
 		s.Databases = append(s.Databases, status.Database{
-			Name: name, Host: db.Host, Port: db.Port, Database: db.DBName, ForceUser: user,
+			Name: name, Host: db.Host, LoadBalanceHosts: db.LoadBalanceHostsShown(), Port: db.Port, Database: db.DBName, ForceUser: user,
 			PoolSize: c.PoolSizeFor(db, user), MinPoolSize: c.MinPoolSizeFor(db, user),
 			ReservePool: c.ReservePoolSizeFor(db, user), ServerLifetime: c.ServerLifetimeFor(db, user),
 			PoolMode: db.PoolMode, MaxConnections: c.MaxDBConnectionsFor(db),

@@ -9,13 +9,13 @@ import (
 func (p *Proxy) Unreached(of *pool.Pool, e *wire.Error) {
 	p.expireName(of)
 	s := of.Settings()
-	p.log.Warn("a backend cannot be opened", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr, "err", e.Error())
+	p.log.Warn("a backend cannot be opened", "user", s.Credentials.User, "database", of.Database, "server", s.At(), "err", e.Error())
 }
 
 // Reached logs that the pool gets backends again.
 func (p *Proxy) Reached(of *pool.Pool) {
 	s := of.Settings()
-	p.log.Warn("backends can be opened again", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr)
+	p.log.Warn("backends can be opened again", "user", s.Credentials.User, "database", of.Database, "server", s.At())
 }
 
 // Away logs that a server lets nobody in. The clients of all its pools wait.
@@ -26,7 +26,7 @@ func (p *Proxy) Away(server *pool.Address, e *wire.Error) {
 // UnreachedAgain logs how often that was so beside the times that have lines of their own.
 func (p *Proxy) UnreachedAgain(of *pool.Pool, times int) {
 	s := of.Settings()
-	p.log.Warn("backends could not be opened, and then could again", "user", s.Credentials.User, "database", of.Database, "server", s.Address.Addr, "times", times)
+	p.log.Warn("backends could not be opened, and then could again", "user", s.Credentials.User, "database", of.Database, "server", s.At(), "times", times)
 }
 
 // AwayAgain is UnreachedAgain for a server.

@@ -18,7 +18,9 @@ func numbered(n int) (p Pool) {
 				fill(v.Field(i))
 			}
 		case reflect.Slice:
-			v.Set(reflect.ValueOf([]uint64{uint64(n), uint64(n)}))
+			if v.Type() == reflect.TypeFor[[]uint64]() {
+				v.Set(reflect.ValueOf([]uint64{uint64(n), uint64(n)}))
+			}
 		}
 	}
 	fill(reflect.ValueOf(&p).Elem())

@@ -15,9 +15,9 @@ var statements = []string{"Pins.Statement", "Leaks.Statement", "Shapes.Statement
 // harmless are the other texts: names, addresses, words of ours and of
 // PostgreSQL's. A new text belongs to one of the two lists.
 var harmless = []string{
-	"Pools.Refusal",
+	"Pools.Refusal", "Pools.LoadBalanceHosts", "Pools.Hosts.Addr", "Pools.Hosts.Away",
 	"Version", "Mode", "NotReady", "Engine.Name", "Engine.Reason",
-	"Databases.Name", "Databases.Host", "Databases.Database", "Databases.ForceUser", "Databases.PoolMode",
+	"Databases.Name", "Databases.Host", "Databases.Database", "Databases.ForceUser", "Databases.PoolMode", "Databases.LoadBalanceHosts",
 	"Users.Name", "Users.PoolMode",
 	"DNSHosts.Name", "DNSHosts.Addrs",
 	"Pools.Database", "Pools.User", "Pools.Mode", "Pools.PinnedBy.key", "Pools.Evidence.Shapes.key",

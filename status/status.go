@@ -80,13 +80,21 @@ type Certificate struct {
 	Expires time.Time
 }
 
+// PoolHost is one of the hosts of a pool's database.
+type PoolHost struct {
+	Addr string // host:port, or a socket's path
+	Away string // why it is taken for absent, "" if it is not
+}
+
 // Pool is one database and user with their backends. Times are as PgBouncer's
 // SHOW POOLS has them.
 type Pool struct {
-	Database, User string
-	Number         int    // how many came to be before it
-	Mode           string // "session", "transaction", "statement"
-	Size           int    // pool_size
+	Database, User   string
+	Number           int        // how many came to be before it
+	Mode             string     // "session", "transaction", "statement"
+	Size             int        // pool_size
+	LoadBalanceHosts string     // "" unless the database is on several hosts
+	Hosts            []PoolHost // nil unless it is
 
 	ClientsActive        int // holding a backend, or idle with nothing asked
 	ClientsWaiting       int // asked for a backend and not given one yet
@@ -250,22 +258,23 @@ const (
 
 // Database is one [databases.NAME] in force, or one that came to be through "*".
 type Database struct {
-	Name           string
-	Host           string // "" for PostgreSQL's default socket folder
-	Port           int
-	Database       string // the name on the server
-	ForceUser      string
-	PoolSize       int
-	MinPoolSize    int
-	ReservePool    int
-	ServerLifetime time.Duration
-	PoolMode       string // "" unless set for this database
-	MaxConnections int    // max_db_connections; 0 is no limit
-	Connections    int    // backends open, opening and closing
-	MaxClients     int    // max_db_client_connections; 0 is no limit
-	Clients        int    // by the name that they ask for, those that are in and those that wait to be let in for a backend
-	Paused         bool
-	Disabled       bool
+	Name             string
+	Host             string // "" for PostgreSQL's default socket folder; several have commas between
+	LoadBalanceHosts string // "" unless there are several
+	Port             int
+	Database         string // the name on the server
+	ForceUser        string
+	PoolSize         int
+	MinPoolSize      int
+	ReservePool      int
+	ServerLifetime   time.Duration
+	PoolMode         string // "" unless set for this database
+	MaxConnections   int    // max_db_connections; 0 is no limit
+	Connections      int    // backends open, opening and closing
+	MaxClients       int    // max_db_client_connections; 0 is no limit
+	Clients          int    // by the name that they ask for, those that are in and those that wait to be let in for a backend
+	Paused           bool
+	Disabled         bool
 }
 
 // User is one user that pgweir knows: from the configuration, with a pool, or, with

@@ -63,6 +63,13 @@ type pool struct {
 	Number           int      `json:"number"`
 	Refusal          string   `json:"refusal"`
 	OldestQuery      float64  `json:"oldest_query"`
+	LoadBalanceHosts string   `json:"load_balance_hosts"` // empty with one host
+	Hosts            []host   `json:"hosts"`              // empty with one
+}
+
+type host struct {
+	Addr string `json:"addr"`
+	Away string `json:"away"` // why it is taken for absent; empty if it is not
 }
 
 type evidence struct {
@@ -143,6 +150,8 @@ func poolsOf(s *status.Snapshot) pools {
 			Number:               p.Number,
 			Refusal:              p.Refusal,
 			OldestQuery:          p.OldestQuery.Seconds(),
+			LoadBalanceHosts:     p.LoadBalanceHosts,
+			Hosts:                hostsOf(p),
 		}
 		if p.PinnedBy == nil {
 			out.Pools[i].PinnedBy = map[string]int{} // an empty object, not null
@@ -151,6 +160,15 @@ func poolsOf(s *status.Snapshot) pools {
 			e := evidence(*p.Evidence)
 			out.Pools[i].Evidence = &e
 		}
+	}
+	return out
+}
+
+// hostsOf gives an empty list, not null.
+func hostsOf(p *status.Pool) []host {
+	out := make([]host, len(p.Hosts))
+	for i, h := range p.Hosts {
+		out[i] = host(h)
 	}
 	return out
 }

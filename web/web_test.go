@@ -213,6 +213,9 @@ func TestPoolsHasEveryFieldOfAPoolInSnakeCase(t *testing.T) {
 	if by, ok := got.Pools[1]["pinned_by"].(map[string]any); !ok || len(by) != 0 {
 		t.Errorf("without pins, pinned_by is %v", got.Pools[1]["pinned_by"])
 	}
+	if hosts, ok := got.Pools[1]["hosts"].([]any); !ok || len(hosts) != 0 {
+		t.Errorf("with one host, hosts is %v", got.Pools[1]["hosts"])
+	}
 	for _, key := range []string{"backend_memory", "evidence"} {
 		if v, ok := got.Pools[1][key]; v != nil || !ok {
 			t.Errorf("%s is %v where it is unknown", key, v)
@@ -255,6 +258,14 @@ func compare(t *testing.T, where string, want reflect.Value, got map[string]any)
 				if by[name] != float64(n) {
 					t.Errorf("%s.%s[%q] is %v, want %d", where, key, name, by[name], n)
 				}
+			}
+		case []status.PoolHost:
+			all, ok := v.([]any)
+			if !ok || len(all) != len(x) {
+				t.Fatalf("%s.%s is %v, want %v", where, key, v, x)
+			}
+			for i := range x {
+				compare(t, where+"."+key, f.Index(i), all[i].(map[string]any))
 			}
 		case string, bool:
 			if v != x {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -34,20 +35,29 @@ func (r authReach) Apply(c *pgconn.Config) error {
 // authLogin is how auth_user logs in, but for the password.
 func authLogin(c *config.Config, q config.AuthQuery) serverLogin {
 	login := serverLogin{
-		host: q.Database.Host, port: q.Database.Port, user: q.User, dbname: q.Database.DBName,
+		host: hostList(q.Database.Servers()), port: q.Database.Port, user: q.User, dbname: q.Database.DBName,
 		tls: serverTLSOf(c), auth: serverAuthOf(c), application: "pgweir auth_query",
 	}
-	if dir, ok := q.Database.SocketDir(); ok {
-		login.host = dir
-	}
 	return login
+}
+
+// hostList is servers as libpq's host: the first that lets us in is asked.
+func hostList(servers []config.Server) string {
+	var all []string
+	for _, s := range servers {
+		host := s.Host
+		if dir, ok := s.SocketDir(); ok {
+			host = dir
+		}
+		all = append(all, host)
+	}
+	return strings.Join(all, ",")
 }
 
 // authSource is where a question is asked.
 func authSource(c *config.Config, q config.AuthQuery) authquery.Source {
 	login := authLogin(c, q)
-	_, server := q.Database.Address()
-	return authquery.Source{Server: server, Database: login.dbname, User: q.User, ConnString: login.connString(), Reach: authReach(login.tls), Query: q.Query}
+	return authquery.Source{Server: q.Database.At(), Database: login.dbname, User: q.User, ConnString: login.connString(), Reach: authReach(login.tls), Query: q.Query}
 }
 
 // authSources are the places where secrets are asked for, each once. Where the client

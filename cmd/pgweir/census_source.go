@@ -49,8 +49,8 @@ func newDirectCensus(dsn string) (*directCensus, error) {
 	host := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 	target := census.Target{Host: host, Network: "tcp", Addr: host, ConnString: dsn}
 	if strings.HasPrefix(c.Host, "/") || strings.HasPrefix(c.Host, "@") {
-		db := config.Database{Host: c.Host, Port: int(c.Port)}
-		target.Network, target.Addr = db.Address()
+		server := config.Server{Host: c.Host, Port: int(c.Port)}
+		target.Network, target.Addr = server.Address()
 		target.Host = target.Addr
 	}
 	return &directCensus{reader: census.NewReader(target, census.Options{AllMemory: true}), judge: health.New()}, nil

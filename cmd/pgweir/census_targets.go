@@ -48,8 +48,8 @@ func (f *frontDesk) censusPasswords() passwords.List {
 func censusTargets(c *config.Config, users map[string]string, backends func() []status.Backend, known func() passwords.List) []census.Target {
 	var out []census.Target
 	for _, d := range c.Demand(sorted(users)) {
-		db := config.Database{Host: d.Host, Port: d.Port}
-		network, addr := db.Address()
+		server := d.Server()
+		network, addr := server.Address()
 		t := census.Target{Host: addr, Network: network, Addr: addr, Seeds: func() (pids []int) {
 			for _, b := range backends() {
 				if b.Host == addr {
@@ -69,13 +69,8 @@ func censusTargets(c *config.Config, users map[string]string, backends func() []
 
 // censusLogin is how census_user logs in to a server, but for the password.
 func censusLogin(c *config.Config, d *config.Demand) serverLogin {
-	login := serverLogin{
-		host: d.Host, port: d.Port, user: c.CensusUser, dbname: c.CensusDatabase,
+	return serverLogin{
+		host: hostList([]config.Server{d.Server()}), port: d.Port, user: c.CensusUser, dbname: c.CensusDatabase,
 		tls: serverTLSOf(c), auth: serverAuthOf(c), application: "pgweir census",
 	}
-	db := config.Database{Host: d.Host, Port: d.Port}
-	if dir, ok := db.SocketDir(); ok {
-		login.host = dir
-	}
-	return login
 }

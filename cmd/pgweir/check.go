@@ -252,14 +252,13 @@ func writeSummary(out io.Writer, c *config.Config, users int) {
 			pools = "one pool, user " + db.User
 		}
 		fmt.Fprintf(out, "  %s: %s on %s, %s mode, size %d, %s\n",
-			name, target, serverName(db.Host, db.Port), c.PoolModeFor(db, db.User), c.PoolSizeFor(db, db.User), pools)
+			name, target, db.At(), c.PoolModeFor(db, db.User), c.PoolSizeFor(db, db.User), pools)
 	}
 }
 
 // serverName is a server as messages name it.
 func serverName(host string, port int) string {
-	db := config.Database{Host: host, Port: port}
-	_, address := db.Address()
+	_, address := config.Server{Host: host, Port: port}.Address()
 	return address
 }
 

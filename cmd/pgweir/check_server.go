@@ -57,17 +57,18 @@ func serverTLSOf(c *config.Config) serverTLS { return serverTLS(proxy.ServerTLS(
 func (t serverTLS) Apply(c *pgx.ConnConfig) error { return t.encrypt(&c.Config) }
 
 func (t serverTLS) encrypt(c *pgconn.Config) error {
-	configs := []**tls.Config{&c.TLSConfig}
+	err := t.replace(c.Host, &c.TLSConfig)
 	for _, f := range c.Fallbacks {
-		configs = append(configs, &f.TLSConfig)
+		err = errors.Join(err, t.replace(f.Host, &f.TLSConfig))
 	}
-	configs = slices.DeleteFunc(configs, func(config **tls.Config) bool { return *config == nil })
-	if len(configs) == 0 {
-		return nil // a Unix socket, or "disable"
-	}
-	own, err := pool.TLSConfig(pool.Address{Host: c.Host, TLS: pool.TLS(t)})
-	for _, config := range configs {
-		*config = own
+	return err
+}
+
+// replace puts our own in the place of pgx's, which is nil over a Unix socket and with
+// "disable".
+func (t serverTLS) replace(host string, config **tls.Config) (err error) {
+	if *config != nil {
+		*config, err = pool.TLSConfig(pool.Address{Host: host, TLS: pool.TLS(t)})
 	}
 	return err
 }
@@ -108,10 +109,7 @@ func serverLogins(c *config.Config, d *config.Demand, users map[string]string) [
 	for _, part := range d.Databases {
 		db := part.Database
 		login := base
-		login.host = db.Host
-		if dir, ok := db.SocketDir(); ok {
-			login.host = dir
-		}
+		login.host = hostList([]config.Server{d.Server()})
 		login.dbname = db.DBName
 		if login.dbname == "" {
 			login.dbname = "postgres" // "*" leads to any; this one is nearly always there

@@ -116,8 +116,8 @@ func (g *generation) refuse(c *pgx.ConnConfig) error {
 		return errors.New("--with-password: the DSN has no password")
 	}
 	for _, f := range c.Fallbacks {
-		if f.Host != c.Host || f.Port != c.Port {
-			return errors.New("--dsn: it names several servers; pools are of one")
+		if f.Port != c.Port {
+			return errors.New("--dsn: its hosts have several ports; those of a database have one")
 		}
 	}
 	for _, path := range []string{g.out, g.authFile} {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -17,15 +18,16 @@ import (
 
 // foundServer is what a server has told of itself.
 type foundServer struct {
-	host, user string
-	port       int
-	version    string
-	security   security
-	superuser  bool
-	monitor    bool // the role is a member of pg_monitor
-	limits     status.ServerLimits
-	databases  []foundDatabase
-	secrets    []auth.Entry // of those who may log in; nil if not asked for
+	hosts     []string // one at least
+	user      string
+	port      int
+	version   string
+	security  security
+	superuser bool
+	monitor   bool // the role is a member of pg_monitor
+	limits    status.ServerLimits
+	databases []foundDatabase
+	secrets   []auth.Entry // of those who may log in; nil if not asked for
 
 	password string // "": it is not to be written
 	authFile string // its full path; "": there is none
@@ -54,7 +56,8 @@ func readServer(ctx context.Context, c *pgx.ConnConfig, secrets bool) (*foundSer
 		return nil, fail(err)
 	}
 	defer conn.Close(ctx)
-	s := &foundServer{host: c.Host, port: int(c.Port), security: securityOf(conn.PgConn(), c.Host)}
+	s := &foundServer{hosts: hostsOf(c), port: int(c.Port)}
+	s.security = securityOf(conn.PgConn(), s.hosts)
 	if err := s.read(ctx, conn); err != nil {
 		return nil, fail(err)
 	}
@@ -71,9 +74,21 @@ func readServer(ctx context.Context, c *pgx.ConnConfig, secrets bool) (*foundSer
 	return s, nil
 }
 
-// securityOf looks at the connection itself: what the DSN allows may not have come true.
-func securityOf(conn *pgconn.PgConn, host string) security {
-	if strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
+// hostsOf are the hosts of a DSN, in their order.
+func hostsOf(c *pgx.ConnConfig) []string {
+	hosts := []string{c.Host}
+	for _, f := range c.Fallbacks {
+		if !slices.Contains(hosts, f.Host) {
+			hosts = append(hosts, f.Host)
+		}
+	}
+	return hosts
+}
+
+// securityOf looks at the connection itself, which is to one of some hosts: what the DSN
+// allows may not have come true.
+func securityOf(conn *pgconn.PgConn, hosts []string) security {
+	if conn.Conn().RemoteAddr().Network() == "unix" {
 		return socketSecurity
 	}
 	secure, ok := conn.Conn().(*tls.Conn)
@@ -88,10 +103,12 @@ func securityOf(conn *pgconn.PgConn, host string) security {
 	for _, cert := range chain[1:] {
 		between.AddCert(cert)
 	}
-	if _, err := chain[0].Verify(x509.VerifyOptions{DNSName: host, Intermediates: between}); err != nil {
-		return encrypted
+	for _, host := range hosts {
+		if _, err := chain[0].Verify(x509.VerifyOptions{DNSName: host, Intermediates: between}); err == nil {
+			return verified
+		}
 	}
-	return verified
+	return encrypted
 }
 
 func (s *foundServer) read(ctx context.Context, conn *pgx.Conn) (err error) {

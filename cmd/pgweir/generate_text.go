@@ -30,7 +30,7 @@ func (s *foundServer) sizes() (pool, database int) {
 func (s *foundServer) configText(now time.Time) []byte {
 	var b strings.Builder
 	say := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
-	say("# Made by `pgweir generate` on %s of PostgreSQL %s at %s.", now.Format(time.DateOnly), config.Printable(s.version), config.Printable(serverName(s.host, s.port)))
+	say("# Made by `pgweir generate` on %s of PostgreSQL %s at %s.", now.Format(time.DateOnly), config.Printable(s.version), config.Printable(s.database().At()))
 	say("# docs/configuration.md has every setting; `pgweir check -c` this file says what is wrong")
 	say("# with it, and whether its pools fit the server.")
 	say("")
@@ -148,6 +148,11 @@ GRANT USAGE ON SCHEMA pgweir TO pgweir_auth;
 GRANT EXECUTE ON FUNCTION pgweir.secret_of TO pgweir_auth;
 `
 
+// database is where all databases are.
+func (s *foundServer) database() *config.Database {
+	return &config.Database{Host: strings.Join(s.hosts, ","), Port: s.port}
+}
+
 func (s *foundServer) writeDatabase(say func(string, ...any), d foundDatabase) {
 	say("")
 	if d.name == "*" || config.IsConsole(d.name) {
@@ -157,7 +162,11 @@ func (s *foundServer) writeDatabase(say func(string, ...any), d foundDatabase) {
 	}
 	say("# Its owner is %s.", config.Quote(d.owner))
 	say("[databases.%s]", config.KeyOf(d.name))
-	say("host = %s", config.TextOf(s.host))
+	say("host = %s", config.TextOf(s.database().Host))
+	if len(s.hosts) > 1 {
+		say("# The first that lets anybody in, as libpq takes a list of hosts.")
+		say("load_balance_hosts = \"disable\"")
+	}
 	say("port = %d", s.port)
 	_, usual := s.sizes()
 	if limit, limited := s.limits.Databases[d.name]; limited && limit > 0 && limit < usual {

@@ -29,16 +29,13 @@ func TestLateBytesAreCountedUntilTheyAreTaken(t *testing.T) {
 	fd, peer := pair(t)
 	k := collect()
 	c := attach(t, l, fd, k)
+	eventuallyOn(t, l, "the kernel receives for it", func() bool { return c.is(reading) })
 	on(t, l, func() {
 		write(t, peer, pattern(10_000))
 		l.engine.(*ring).submit() // brings it
 		c.Pause()
 	})
-	on(t, l, func() {
-		if n := l.EngineStats().LateBytes; n != 10_000 {
-			t.Errorf("%d bytes are late", n)
-		}
-	})
+	eventuallyOn(t, l, "they are late", func() bool { return l.EngineStats().LateBytes == 10_000 })
 	on(t, l, c.Resume)
 	eventually(t, "all has come", func() bool { return k.n.Load() == 10_000 })
 	on(t, l, func() {

@@ -31,7 +31,8 @@ func TestAClientThatKeepsItsBackendHasItsOwnSequences(t *testing.T) {
 		{"not where the backend skips to the Sync", transactionMode, steps(
 			begin(lock), answers(columns, row("1"), complete("SELECT 1")), answers(ready('I')).asks(question(ReasonLock)),
 			server(says(left("l"))).then("pinned: advisory lock"),
-			passes(parse("", "selekt")), answers(failure("42601", "no")), others,
+			passes(parse("", "selekt"), query("select 1")), answers(failure("42601", "no")), others,
+			passes(parse("", "select 2")),
 			passes(syncing), answers(ready('I')),
 			client(next).asks(forgets, next),
 		)},

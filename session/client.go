@@ -231,6 +231,9 @@ func (s *Session) dropMessage(m *incoming, f *feed) {
 // message is.
 func (s *Session) sendAhead(m *incoming, f *feed, o *Out) course {
 	s.rest = restPasses
+	if s.reads == skipsToSync {
+		return courseOn // it would skip that, too
+	}
 	differs := s.vars != s.link.Vars || s.settings != s.link.settings && s.tx == 'I'
 	if differs && !s.owed.OwesClient() && !s.owed.Has(pipeline.Settings) && !s.owed.Has(pipeline.Aside) && s.tx != 'E' && s.batch == batchNone {
 		f.pass(&o.ToServer)

@@ -28,6 +28,14 @@ func TestAClientThatKeepsItsBackendHasItsOwnSequences(t *testing.T) {
 			client(next).asks(forgets, next), server(forgotten...), answers(columns, row("7"), complete("SELECT 1"), ready('I')),
 			passes(query("select currval('s')")),
 		)},
+		{"not where the backend skips to the Sync", transactionMode, steps(
+			begin(lock), answers(columns, row("1"), complete("SELECT 1")), answers(ready('I')).asks(question(ReasonLock)),
+			server(says(left("l"))).then("pinned: advisory lock"),
+			passes(parse("", "selekt"), query("select 1")), answers(failure("42601", "no")), others,
+			passes(parse("", "select 2")),
+			passes(syncing), answers(ready('I')),
+			client(next).asks(forgets, next),
+		)},
 		{"not if nobody else was there", transactionMode, steps(
 			begin(lock), answers(columns, row("1"), complete("SELECT 1")), answers(ready('I')).asks(question(ReasonLock)),
 			server(says(left("l"))).then("pinned: advisory lock"),

@@ -27,7 +27,7 @@ func (e Engine) String() string {
 type engine interface {
 	// run is called on the loop's thread before all else, and end after it. Then
 	// nothing is under way any more.
-	run() error
+	run()
 	end()
 
 	// watch has the engine do what c wants now: receive if c.wantsRead, and send
@@ -40,9 +40,10 @@ type engine interface {
 	// flush gives the kernel now what write has taken, as far as there is room.
 	flush(c *Conn) error
 	// remove ends all that is under way for c: what has been received until then is
-	// kept, and what write has taken and the peer has no room for, too. Another
-	// loop's thread may call it if movable says so.
+	// kept, and what write has taken and the peer has no room for, too.
 	remove(c *Conn)
+	// movable tells whether the thread of another loop, which has claimed c, may call
+	// remove. It is the same all the time.
 	movable() bool
 	// close ends all that is under way for c, and closes the descriptor when the
 	// kernel has been given what write has taken.

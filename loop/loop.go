@@ -39,7 +39,7 @@ type Options struct {
 type Loop struct {
 	opts   Options
 	id     int32
-	engine engine
+	engine engine  // see use
 	conns  []*Conn // by descriptor
 	count  atomic.Int64
 	base   time.Time
@@ -59,6 +59,10 @@ type Loop struct {
 
 	gathering []*Conn       // not read before gatherEnd; see gather.go
 	gatherEnd time.Duration // since base
+
+	// movable: the threads of other loops may take off what is parked; see
+	// engine.movable.
+	movable atomic.Bool
 
 	mail struct {
 		sync.Mutex
@@ -80,11 +84,21 @@ func New(opts Options) (*Loop, error) {
 		opts: opts, id: loops.Add(1), base: time.Now(),
 		buf: make([]byte, MaxKept+readSize+MaxUnread), done: make(chan struct{}),
 	}
-	var err error
-	if l.engine, err = opts.Engine.begin(l); err != nil {
+	e, err := opts.Engine.begin(l)
+	if err != nil {
 		return nil, fmt.Errorf("event loop: %w", err)
 	}
+	l.use(e)
 	return l, nil
+}
+
+// use makes e the loop's engine. Post calls it on other threads, with the mail locked,
+// and Claim does if it is movable: once this is over, they leave the one before alone.
+func (l *Loop) use(e engine) {
+	l.mail.Lock()
+	defer l.mail.Unlock()
+	l.engine = e
+	l.movable.Store(e.movable())
 }
 
 // Run serves until Stop. Unless its engine needs that (ring), it is not locked to
@@ -92,9 +106,7 @@ func New(opts Options) (*Loop, error) {
 // gives one that is locked back to its thread only by way of another one.
 func (l *Loop) Run() {
 	defer close(l.done)
-	if err := l.engine.run(); err != nil {
-		panic("event loop: " + err.Error()) // it could be made, so it can run
-	}
+	l.engine.run()
 	l.now = time.Since(l.base)
 	for !l.stopped {
 		if len(l.again) == 0 || l.suspended {

@@ -47,7 +47,7 @@ func newReadiness(l *Loop) (*readiness, error) {
 	return &readiness{loop: l, poller: p}, nil
 }
 
-func (r *readiness) run() error    { return nil }
+func (r *readiness) run()          {}
 func (r *readiness) end()          { r.poller.close() }
 func (r *readiness) wake()         { r.poller.wake() }
 func (r *readiness) movable() bool { return true }

@@ -1,10 +1,7 @@
 package loop
 
 import (
-	"errors"
-	"fmt"
 	"runtime"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -89,13 +86,11 @@ func newRing(l *Loop) (*ring, error) {
 	return r, nil
 }
 
-func (r *ring) run() error {
+func (r *ring) run() {
 	runtime.LockOSThread()
-	if err := r.ring.Enable(); err != nil {
-		return err
+	if r.broken = r.ring.Enable(); r.broken == nil {
+		r.listen()
 	}
-	r.listen()
-	return nil
 }
 
 // listen waits for wake.
@@ -139,14 +134,14 @@ func (r *ring) changes(c *Conn) {
 	}
 }
 
-// want begins or ends operations as c wants it.
+// want begins or ends operations as c wants it. As long as bytes are late, no more of
+// them are received: they would be late too.
 func (r *ring) want(c *Conn) {
+	receives := c.is(wanted) && r.late[c] == nil
 	switch {
-	case c.is(wanted) && !c.is(reading):
-		if r.late[c] == nil { // else that comes first
-			r.receive(c)
-		}
-	case !c.is(wanted) && c.is(reading) && !c.is(cancelling):
+	case receives && !c.is(reading):
+		r.receive(c)
+	case !receives && c.is(reading) && !c.is(cancelling):
 		c.put(cancelling, true)
 		r.ring.Cancel(opReceive.of(c), 0).SkipSuccess()
 	}
@@ -171,7 +166,7 @@ func (r *ring) remove(c *Conn) {
 	if k := r.forget(c); k != nil {
 		c.keepRaw(k.bytes)
 	}
-	c.put(sending|changed|registered, false)
+	c.engines = 0
 }
 
 // claim takes the completions of c out of those that have not been told.
@@ -218,16 +213,24 @@ func (r *ring) queue() {
 	r.queueSends()
 }
 
-// submit gives the kernel all that is queued, without waiting.
+// submit gives the kernel all that is queued, without waiting. A ring that has failed is
+// not entered any more: what is under way could take bytes from a connection that has
+// left.
 func (r *ring) submit() {
-	r.queue()
-	r.entered(r.ring.Poll())
+	if r.broken == nil {
+		r.queue()
+		r.entered(r.ring.Poll())
+	}
 }
 
 // nap is how long a wait is kept from the scheduler; see napLength.
 const nap = napLength * time.Millisecond
 
 func (r *ring) wait(d time.Duration) {
+	if r.broken != nil { // as it may remain for some time: see retreat
+		time.Sleep(time.Millisecond)
+		return
+	}
 	r.queue()
 	switch {
 	case d <= 0 || r.isBusy():
@@ -316,53 +319,5 @@ func (r *ring) tell(e *completion) {
 	}
 	if back && !l.told {
 		c.deliver(l.kept(c))
-	}
-}
-
-// errLost: which connection they were of cannot be told.
-var errLost = errors.New("the kernel has lost completions of io_uring for want of memory")
-
-// retreat goes on without the ring, which has failed.
-func (r *ring) retreat() {
-	l := r.loop
-	other, err := newReadiness(l)
-	if err != nil {
-		return // tried again in the next turn
-	}
-	var ends error
-	if errors.Is(r.broken, syscall.EBADR) {
-		ends = errLost
-	}
-	l.engine = other
-	for _, c := range l.conns {
-		if c != nil {
-			r.leave(c, ends)
-		}
-	}
-	r.giveBackAll()
-	r.free()
-	if l.opts.Retreated != nil {
-		l.opts.Retreated(fmt.Errorf("io_uring: %w", r.broken))
-	}
-}
-
-// leave hands c over to the other engine.
-func (r *ring) leave(c *Conn, ends error) {
-	read, unsure := c.is(wanted), c.given > 0
-	if k := r.forget(c); k != nil {
-		c.keepRaw(k.bytes)
-		c.Again()
-	}
-	c.engines, c.given = 0, 0
-	if len(c.out) > 0 && !unsure {
-		c.blocked = true
-	}
-	if unsure && ends == nil {
-		ends = r.broken
-	}
-	if ends != nil {
-		c.broken(ends)
-	} else if err := r.loop.engine.watch(c, read); err != nil {
-		c.broken(err)
 	}
 }

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"io"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -88,12 +89,6 @@ func (r *ring) giveBack(e *completion) {
 	}
 }
 
-func (r *ring) giveBackAll() {
-	for ; r.next < len(r.done); r.next++ {
-		r.giveBack(&r.done[r.next])
-	}
-}
-
 // goesOn has receiving begin anew if it has ended with e.
 func (r *ring) goesOn(c *Conn, e *completion) {
 	if e.more {
@@ -108,16 +103,21 @@ func (r *ring) goesOn(c *Conn, e *completion) {
 	}
 }
 
-// feed has those receive that have found no buffer, as many as there are now.
+// feed has those receive that have found no buffer, as many as there are now. Who has
+// gone, or wants nothing any more, takes none from those behind.
 func (r *ring) feed() {
-	n := min(len(r.starved), r.bufs.Free())
-	for i, c := range r.starved[:n] {
-		r.starved[i] = nil
-		if r.loop.find(c.fd, c.gen) == c {
+	fed, free := 0, r.bufs.Free()
+	for _, c := range r.starved {
+		if free == 0 {
+			break
+		}
+		fed++
+		if r.loop.find(c.fd, c.gen) == c && c.is(wanted) && !c.is(reading) {
 			r.want(c)
+			free--
 		}
 	}
-	r.starved = r.starved[n:]
+	r.starved = slices.Delete(r.starved, 0, fed)
 }
 
 // ending is why nothing more comes, nil if more may.
@@ -158,6 +158,7 @@ func (r *ring) receiveLate(c *Conn, e *completion) {
 		}
 		k.bytes = append(k.bytes, e.piece.Bytes...)
 		k.err = err
+		r.changes(c) // see want
 	}
 	r.giveBack(e)
 	if c.is(wanted) {
@@ -208,19 +209,16 @@ func (r *ring) tellLate(c *Conn, k *late) {
 	n := min(len(k.bytes), lateAtOnce)
 	p := k.bytes[:n:n]
 	k.bytes = k.bytes[n:]
-	err := k.err
-	if len(k.bytes) > 0 {
-		err = nil
-		r.ripens(c)
+	if len(k.bytes) > 0 || n > 0 && k.err != nil {
+		r.ripens(c) // the rest comes next, the end by itself: if c wants it still
 	} else {
 		delete(r.late, c)
 		r.changes(c)
 	}
 	if n > 0 {
 		r.tellBytes(c, p)
-	}
-	if err != nil && r.loop.Has(c) {
-		c.arrived(nil, 0, err)
+	} else {
+		c.arrived(nil, 0, k.err)
 	}
 }
 

@@ -72,24 +72,40 @@ func (r *ring) send(c *Conn, user uint64) {
 // sendLast sends what the kernel was to be given at the end of the turn; c is closed
 // then.
 func (r *ring) sendLast(c *Conn) {
-	if c.given > 0 {
-		r.submit()
-	}
-	if c.is(sending) && !c.blocked && len(c.out) > 0 {
+	if err := r.settle(c); err == nil && c.is(sending) && !c.blocked && len(c.out) > 0 {
 		r.send(c, 0)
 		r.given = append(r.given, c.out)
 		c.out = nil
 	}
 }
 
+// settleTries is how often the kernel is asked to take what it has no memory for,
+// before the ring is given up.
+const settleTries = 1000
+
+// settle has the sending of c that is queued be done, so that more can be sent behind.
+// If the ring fails, it cannot be told whether it has been done: nothing can come behind
+// it, and c ends.
+func (r *ring) settle(c *Conn) error {
+	for tries := 0; c.given > 0 && r.broken == nil; tries++ {
+		if r.submit(); tries == settleTries {
+			r.broken = syscall.ENOMEM
+		}
+	}
+	if c.given == 0 {
+		return nil
+	}
+	r.given = append(r.given, c.out)
+	c.out, c.outOff, c.given = nil, 0, 0
+	unix.Shutdown(int(c.fd), unix.SHUT_RDWR)
+	return r.broken
+}
+
 // flush gives the kernel now what c has to send. c is blocked if there is no room
 // for it.
 func (r *ring) flush(c *Conn) error {
-	if c.given > 0 {
-		r.submit()
-	}
-	if c.blocked || len(c.out) == 0 {
-		return nil
+	if err := r.settle(c); err != nil || c.blocked || len(c.out) == 0 {
+		return err
 	}
 	n, err := tryWrite(c.fd, c.out[c.outOff:])
 	if err != nil {
@@ -109,7 +125,7 @@ func (r *ring) took(c *Conn, n int) {
 		return
 	}
 	c.blocked = true
-	c.watch()
+	r.watch(c, c.is(wanted)) // as it is: c may be parked
 }
 
 // sent is the completion of sending.

@@ -119,8 +119,13 @@ func (c *Conn) TLS() *TLS { return c.tls }
 // that nothing is left of which the engine knows nothing if it parks c.
 func (c *Conn) decrypt(raw []byte) {
 	l := c.home.Load()
-	if len(raw) > 0 {
-		c.tls.under.received = raw
+	u := c.tls.under
+	switch {
+	case len(raw) == 0:
+	case len(u.received) > 0: // was kept, and comes first
+		u.received = append(u.received, raw...)
+	default:
+		u.received = raw
 	}
 	kept := len(l.kept(c))
 	got := kept
@@ -131,11 +136,12 @@ func (c *Conn) decrypt(raw []byte) {
 		got += n
 	}
 	switch {
-	case len(c.tls.under.received) == 0:
-	case raw == nil:
+	case len(u.received) == 0:
+	case err == nil: // there is no room for more
+		u.received = append([]byte(nil), u.received...) // raw is the engine's
 		c.Again()
 	default:
-		c.tls.under.received = nil // an error came before
+		u.received = nil
 	}
 	if got > kept {
 		c.deliver(l.buf[:got])

@@ -239,3 +239,33 @@ func TestASendToSomebodyWhoHasGoneFails(t *testing.T) {
 	}
 	runtime.KeepAlive(p)
 }
+
+func TestWhatIsQueuedToBeClosedIsClosedWithTheRing(t *testing.T) {
+	const entries = 4
+	for name, queued := range map[string]int{"in the queue": 1, "in a full queue": entries} {
+		t.Run(name, func(t *testing.T) {
+			if !allowed(t) {
+				return
+			}
+			r, err := New(entries, 2*entries)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// It is not enabled, so the kernel takes nothing.
+			for range queued {
+				r.Nop(1)
+			}
+			fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.CloseFd(fd, 2)
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != unix.EBADF {
+				t.Errorf("it is open: %v", err)
+			}
+		})
+	}
+}

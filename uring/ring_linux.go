@@ -145,8 +145,10 @@ const closeTimeout = 5 // seconds
 // buffer rings with it. It must be called on the ring's thread, once. Completions
 // that have not been taken are lost, and with them the descriptors of accepted
 // connections: CancelAll, and Next until every operation has had its last
-// completion, loses none.
+// completion, loses none. A CloseFd that the kernel has not taken is done all the
+// same; of other operations that are queued nothing comes.
 func (r *Ring) Close() error {
+	r.closeQueued()
 	if r.enabled {
 		everything := syncCancel{fd: -1, flags: cancelAll | cancelAny, timeout: timespec{sec: closeTimeout}}
 		r.register(registerSyncCancel, unsafe.Pointer(&everything), 1)

@@ -1,6 +1,10 @@
 package uring
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
 
 // vacant is how many places of the submission queue are free.
 func (r *Ring) vacant() int {
@@ -76,6 +80,25 @@ func (r *Ring) unsubmitted() uint32 {
 		r.sqShown = r.sqTail
 	}
 	return r.sqTail - atomic.LoadUint32(r.kSQHead)
+}
+
+// closeQueued does what is queued by CloseFd.
+func (r *Ring) closeQueued() {
+	if r.kSQHead == nil { // New has failed
+		return
+	}
+	for at := r.sqTail - uint32(len(r.sqes)-r.vacant()); at != r.sqTail; at++ {
+		r.sqes[at&r.sqMask].closeNow()
+	}
+	for i := range r.spilled {
+		r.spilled[i].closeNow()
+	}
+}
+
+func (s *SQE) closeNow() {
+	if s.opcode == opClose {
+		unix.Close(int(s.fd))
+	}
 }
 
 // unspill moves what found no room into the queue, and submits it but for the last

@@ -128,6 +128,45 @@ func TestLateRecordsComeBeforeThoseThatCameElsewhere(t *testing.T) {
 	on(t, l, func() { same(t, k.got, []byte("one two three")) })
 }
 
+func TestLateRecordsThatFillTheBufferAllCome(t *testing.T) {
+	l := ringLoop(t, Options{})
+	if l == nil {
+		return
+	}
+	fd, plain := tcpPair(t)
+	secured, peer := secure(t, fd, plain)
+	k := collect()
+	var c Conn
+	c.Init(fd, k)
+	c.AttachTLS(secured)
+	add(t, l, &c)
+	eventuallyOn(t, l, "the kernel receives for it", func() bool { return c.is(reading) && !c.queued })
+	p := pattern(3 * len(l.buf))
+	on(t, l, func() {
+		r := l.engine.(*ring)
+		c.Pause()
+		for rest := p; len(rest) > 0; {
+			n := min(len(rest), 10_000)
+			write(t, peer, rest[:n])
+			rest = rest[n:]
+			for have := -1; have != l.EngineStats().LateBytes; { // all of it
+				have = l.EngineStats().LateBytes
+				r.bring()
+			}
+		}
+		if n := l.EngineStats().LateBytes; n < len(p) {
+			t.Errorf("%d bytes are late", n)
+		}
+		c.Remove()
+		c.Resume()
+		if err := l.Add(&c); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, "all has come", func() bool { return k.n.Load() == int64(len(p)) })
+	on(t, l, func() { same(t, k.got, p) })
+}
+
 // TestWhatComesAsAnotherLoopWantsItIsToldByItsOwn: see Claim.
 func TestWhatComesAsAnotherLoopWantsItIsToldByItsOwn(t *testing.T) {
 	for name, word := range map[string]string{"bytes": "notice", "a piece of a record": ""} {

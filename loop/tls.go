@@ -135,12 +135,10 @@ func (c *Conn) decrypt(raw []byte) {
 		n, err = c.tls.Read(l.buf[got:])
 		got += n
 	}
-	switch {
-	case len(u.received) == 0:
-	case err == nil: // there is no room for more
-		u.received = append([]byte(nil), u.received...) // raw is the engine's
+	if err == nil { // there is no room for more, here or in the TLS connection
 		c.Again()
-	default:
+		u.received = append([]byte(nil), u.received...) // raw is the engine's
+	} else {
 		u.received = nil
 	}
 	if got > kept {

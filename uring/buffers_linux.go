@@ -29,6 +29,9 @@ type BufferRing struct {
 	ring  *Ring
 	group uint16
 	size  int
+
+	incremental bool // see Buffers
+
 	mem   []byte   // the mapping: slots, then data
 	slots []buffer // shared with the kernel, which takes them in order
 	data  []byte
@@ -72,7 +75,7 @@ func (r *Ring) NewBufferRing(c Buffers) (*BufferRing, error) {
 		unix.Munmap(mem)
 		return nil, refused("io_uring_register", errno, needed)
 	}
-	b := &BufferRing{ring: r, group: c.Group, size: c.Size, mem: mem, data: mem[head:],
+	b := &BufferRing{ring: r, group: c.Group, size: c.Size, incremental: c.Incremental, mem: mem, data: mem[head:],
 		slots:  unsafe.Slice((*buffer)(unsafe.Pointer(&mem[0])), c.Count),
 		states: make([]bufferState, c.Count)}
 	for id := range b.states {
@@ -130,7 +133,10 @@ type Pieces struct {
 // none without HasBuffer. It must be called for each completion that has a buffer,
 // in the order of Ring.Next, and all its pieces be fetched.
 func (b *BufferRing) Pieces(c CQE) Pieces {
-	return Pieces{b: b, id: c.buffer(), left: max(int(c.Res), 0), more: c.Flags&cqeBufferMore != 0, done: !c.HasBuffer()}
+	// Kernels before 7.0 do not say so of an incremental buffer of which nothing has
+	// been used, though they go on with it.
+	more := c.Flags&cqeBufferMore != 0 || b.incremental && c.Res <= 0
+	return Pieces{b: b, id: c.buffer(), left: max(int(c.Res), 0), more: more, done: !c.HasBuffer()}
 }
 
 // Next is the next piece. Each must be given back once.

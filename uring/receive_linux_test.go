@@ -274,6 +274,30 @@ func TestAnIncrementalBufferIsFilledByManyReceives(t *testing.T) {
 	}
 }
 
+// TestTheEndOfAStreamTakesNoIncrementalBuffer: some kernels do not say that they go on
+// with it.
+func TestTheEndOfAStreamTakesNoIncrementalBuffer(t *testing.T) {
+	r := newRing(t, 8, 16)
+	if r == nil || !can(t, func(f Features) bool { return f.IncrementalBuffers }) {
+		return
+	}
+	b := buffers(t, r, Buffers{Count: 2, Size: 1000, Incremental: true})
+	fd, peer := pair(t)
+	r.Recv(fd, userRecv, 0)
+	for _, word := range []string{"one", "two", "three"} {
+		write(t, peer, []byte(word))
+		c := takeOf(t, r, userRecv)
+		if got := collect(b, c); string(got) != word {
+			t.Fatalf("%q instead of %q", got, word)
+		}
+		// The end of another, which has the same buffer.
+		end := CQE{Flags: c.Flags &^ (cqeMore | cqeBufferMore)}
+		if got := collect(b, end); len(got) != 0 || b.Free() != 2 {
+			t.Fatalf("%q at the end, %d buffers are free", got, b.Free())
+		}
+	}
+}
+
 func TestAPieceIsGivenBackOnce(t *testing.T) {
 	r := newRing(t, 8, 16)
 	if r == nil {

@@ -1,13 +1,17 @@
 package loop
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net"
 	"os"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -228,3 +232,106 @@ func TestAConnectionThatLeavesAFailedRingIsHeardElsewhere(t *testing.T) {
 	})
 	same(t, read(t, peer, 4), []byte("ping"))
 }
+
+// TestStreamsGoOnThroughAFailureOfTheRing: each byte comes once, in its place.
+func TestStreamsGoOnThroughAFailureOfTheRing(t *testing.T) {
+	const peers, size = 12, 1 << 20
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	failures := make(chan error, 2)
+	loops := []*Loop{
+		ringLoop(t, Options{Retreated: func(err error) { failures <- err }}),
+		ringLoop(t, Options{Retreated: func(err error) { failures <- err }}),
+	}
+	if loops[0] == nil {
+		return
+	}
+	var all []*restless
+	var conns []net.Conn
+	for i := range peers {
+		fd, peer := tcpPair(t)
+		s := &restless{rng: rand.New(rand.NewPCG(seed, uint64(i)))}
+		s.conn.Init(fd, s)
+		if i%2 == 0 {
+			var secured *TLS
+			secured, peer = secure(t, fd, peer)
+			s.conn.AttachTLS(secured)
+		}
+		peer.SetDeadline(time.Now().Add(3 * patience))
+		add(t, loops[i/2%2], &s.conn)
+		all, conns = append(all, s), append(conns, peer)
+	}
+	p := pattern(size)
+	var wrote []<-chan error
+	results := make(chan error, peers)
+	var came atomic.Int64
+	for _, conn := range conns {
+		wrote = append(wrote, writeAll(conn, p))
+		go func() {
+			got := make([]byte, 0, size)
+			buf := make([]byte, 32<<10)
+			for len(got) < size {
+				n, err := conn.Read(buf)
+				if got = append(got, buf[:n]...); err != nil {
+					results <- fmt.Errorf("%w after %d bytes", err, len(got))
+					return
+				}
+				came.Add(int64(n))
+			}
+			if !bytes.Equal(got, p) {
+				results <- errors.New("other bytes have come")
+				return
+			}
+			results <- nil
+		}()
+	}
+	for i, l := range loops {
+		eventually(t, "some has come", func() bool { return came.Load() > int64(i+1)*peers*size/4 })
+		on(t, l, func() { l.engine.(*ring).broken = syscall.EFAULT })
+		wait(t, failures, "the ring goes on")
+	}
+	for range conns {
+		if err := wait(t, results, "a stream stands still"); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, done := range wrote {
+		if err := wait(t, done, "not all is written"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// restless echoes, and pauses, resumes and leaves some bytes over as chance has it.
+type restless struct {
+	conn Conn
+	rng  *rand.Rand
+}
+
+func (s *restless) Received(c *Conn, p []byte) int {
+	if c.Congested() {
+		c.Pause()
+		return 0
+	}
+	n := len(p)
+	switch s.rng.IntN(8) {
+	case 0:
+		n = s.rng.IntN(n + 1)
+		c.Again()
+	case 1:
+		c.Pause()
+		c.Loop().Post(c.Resume)
+	case 2:
+		c.Streaming()
+	case 3:
+		c.Pause()
+		c.Resume()
+	case 4:
+		c.Flush()
+	}
+	c.Send(p[:n])
+	return n
+}
+
+func (s *restless) Drained(c *Conn)          { c.Resume() }
+func (s *restless) Ended(c *Conn, err error) { c.Close() }

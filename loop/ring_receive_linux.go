@@ -10,14 +10,14 @@ import (
 	"pgweir/uring"
 )
 
-// The kernel receives into buffers that it chooses from. Where it can, it fills one
-// with what comes for several connections (incremental buffers); where it cannot,
-// each piece takes a buffer of its own, so there are more of them, and small ones.
-// Whoever streams does without them: see gather.go.
-const (
-	sharedBuffers, sharedBufferSize = 32, 32 << 10
-	ownBuffers, ownBufferSize       = 256, 4 << 10
-)
+// ringBuffers are the buffers that the kernel receives into, and chooses from, the best
+// first. Where it can, it fills one with what comes for several connections (incremental
+// buffers); where it cannot, each piece takes a buffer of its own, so there are more of
+// them, and small ones. Whoever streams does without them: see gather.go.
+var ringBuffers = []uring.Buffers{
+	{Count: 32, Size: 32 << 10, Incremental: true},
+	{Count: 256, Size: 4 << 10},
+}
 
 // lateAtOnce is how much of what has come late is told at once.
 const lateAtOnce = 32 << 10
@@ -42,9 +42,10 @@ type late struct {
 
 func (r *ring) provideBuffers() (err error) {
 	r.late = map[*Conn]*late{}
-	r.bufs, err = r.ring.NewBufferRing(uring.Buffers{Count: sharedBuffers, Size: sharedBufferSize, Incremental: true})
-	if err != nil {
-		r.bufs, err = r.ring.NewBufferRing(uring.Buffers{Count: ownBuffers, Size: ownBufferSize})
+	for _, shape := range ringBuffers {
+		if r.bufs, err = r.ring.NewBufferRing(shape); err == nil {
+			return nil
+		}
 	}
 	return err
 }

@@ -31,5 +31,11 @@
 // A ring that fails is given up while the loop runs: it goes on with readiness, and
 // tells Options.Retreated.
 //
-// From other goroutines only Loop.Post, Loop.Busy and Conn.Claim may be called.
+// Where to find what: loop.go has the turn of a loop, conn.go what a handler asks of a
+// connection, park.go how connections go from loop to loop, engine.go what an engine has
+// to do. readiness.go is the one with epoll (poll_linux.go) or kqueue (poll_bsd.go).
+// The other is in ring_linux.go (operations and completions), ring_receive_linux.go
+// (buffers, late bytes), ring_send_linux.go and ring_retreat_linux.go (its end).
+//
+// From other goroutines only Loop.Post, Conn.Claim and what says so may be called.
 package loop

@@ -19,10 +19,8 @@ func (r *ring) retreat() {
 	r.keepUntold()
 	parked := l.claimAllBack() // nobody may claim what is between two engines
 	l.use(other)
-	ends := r.broken
-	if !errors.Is(ends, syscall.EBADR) {
-		ends = nil
-	} else {
+	var ends error
+	if errors.Is(r.broken, syscall.EBADR) {
 		ends = errLost
 	}
 	for _, c := range l.conns {

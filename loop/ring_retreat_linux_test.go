@@ -260,7 +260,6 @@ func streamThroughAFailure(t *testing.T) {
 	if loops[0] == nil {
 		return
 	}
-	var all []*restless
 	var conns []net.Conn
 	for i := range peers {
 		fd, peer := tcpPair(t)
@@ -273,7 +272,7 @@ func streamThroughAFailure(t *testing.T) {
 		}
 		peer.SetDeadline(time.Now().Add(3 * patience))
 		add(t, loops[i/2%2], &s.conn)
-		all, conns = append(all, s), append(conns, peer)
+		conns = append(conns, peer)
 	}
 	p := pattern(size)
 	var wrote []<-chan error

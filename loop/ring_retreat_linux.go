@@ -73,8 +73,11 @@ func (r *ring) leave(c *Conn, ends error) {
 	if len(c.out) > 0 && !unsure {
 		c.blocked = true
 	}
-	if unsure && ends == nil {
-		ends = r.broken
+	if unsure {
+		r.giveUp(c)
+		if ends == nil {
+			ends = r.broken
+		}
 	}
 	if ends != nil {
 		c.broken(ends)

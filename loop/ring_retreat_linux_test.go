@@ -186,6 +186,10 @@ func TestWhatAFailedRingWasToSendEndsTheConnection(t *testing.T) {
 		"more is sent": func(c *Conn) { c.Send(pattern(maxGathered + 1)) },
 		"it leaves":    (*Conn).Remove,
 		"it is closed": (*Conn).Close,
+		"more is sent by the other engine": func(c *Conn) {
+			c.Loop().engine.(*ring).retreat()
+			c.Send([]byte("behind a gap"))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := ringLoop(t, Options{})

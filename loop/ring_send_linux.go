@@ -95,10 +95,16 @@ func (r *ring) settle(c *Conn) error {
 	if c.given == 0 {
 		return nil
 	}
+	r.giveUp(c)
+	return r.broken
+}
+
+// giveUp has nothing more be sent to c, of whose last bytes it cannot be told whether
+// they have been.
+func (r *ring) giveUp(c *Conn) {
 	r.given = append(r.given, c.out)
 	c.out, c.outOff, c.given = nil, 0, 0
 	unix.Shutdown(int(c.fd), unix.SHUT_RDWR)
-	return r.broken
 }
 
 // flush gives the kernel now what c has to send. c is blocked if there is no room

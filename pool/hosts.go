@@ -207,6 +207,6 @@ func (p *Pool) anew() {
 	p.hosts.forgive()
 	p.olderUntil = 0
 	for _, q := range p.hosts.all {
-		p.budget.servers.anew(&q.Address)
+		p.budget.servers.anew(&q.Address, len(p.hosts.all) > 1)
 	}
 }

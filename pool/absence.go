@@ -463,18 +463,19 @@ func (g *servers) sumUp(a *Address, now time.Duration) (untold int) {
 }
 
 // anew has a server that is absent be tried without a pause, as it may be another one now:
-// a login that still waits for the old one keeps nobody from it. If it is one of several, a
-// knock tries it, for which no client waits.
-func (g *servers) anew(a *Address, several bool) {
+// a login that still waits for the old one keeps nobody from it. If the pool has other hosts,
+// it is knocked at, since no client waits for one that is away. The pool's lock is held.
+func (g *servers) anew(p *Pool, h *hostEntry) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.at(a)
-	if several && s.presence == absent {
-		s.forgetsLogins()
-		s.failure.until = 0
+	s := g.at(&h.Address)
+	if len(p.hosts.all) == 1 || s.presence != absent {
+		g.returns(s)
 		return
 	}
-	g.returns(s)
+	s.forgetsLogins()
+	s.failure.until = 0
+	g.knock(p, h, s, time.Since(p.epoch))
 }
 
 // tryAgain is called when a pause is over.

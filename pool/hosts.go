@@ -206,7 +206,9 @@ func (p *Pool) inTheWay(of func(*failure) *wire.Error) (e *wire.Error) {
 func (p *Pool) anew() {
 	p.hosts.forgive()
 	p.olderUntil = 0
-	for _, q := range p.hosts.all {
-		p.budget.servers.anew(&q.Address, len(p.hosts.all) > 1)
+	for i, q := range p.hosts.all {
+		if slices.Index(p.hosts.all, q) == i {
+			p.budget.servers.anew(p, q)
+		}
 	}
 }

@@ -152,6 +152,17 @@ func (h *hostList) turnTo(i int, how Balancing) {
 	h.turn = i
 }
 
+// turnFrom has the next login begin behind a host that has failed one, if it would begin there:
+// by the time that there is a slot for it, the pause may be over.
+func (h *hostList) turnFrom(q *hostEntry) {
+	for range h.all {
+		if h.all[h.turn] != q {
+			return
+		}
+		h.turn = (h.turn + 1) % len(h.all)
+	}
+}
+
 // away is why all hosts are taken for absent, nil if one is not.
 func (p *Pool) away() (e *wire.Error) {
 	for _, q := range p.hosts.all {

@@ -291,6 +291,9 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	again := p.Halted() || p.killed(e.Code) || p.outdated(e.Code, o, now)
 	all := concernsAll(e.Code, o.params)
 	pause := all && !again && kind != troubleAway && o.host.failure.note(e, kind, now, p.settings.LoginRetry, p.budget.servers.chance())
+	if all && !again {
+		p.hosts.turnFrom(o.host)
+	}
 	if pause {
 		time.AfterFunc(o.host.failure.until-now, p.provision)
 	}

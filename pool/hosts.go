@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -200,17 +201,18 @@ func (p *Pool) mayLogIn(now time.Duration) bool {
 }
 
 // inTheWay is what is in the way of logins at every host, nil if nothing is at one; of says
-// it of a host where it is not that the server is away.
-func (p *Pool) inTheWay(of func(*failure) *wire.Error) (e *wire.Error) {
+// it of a host where it is not that the server is away. What a server that is there says
+// comes first, as it does not pass by itself.
+func (p *Pool) inTheWay(of func(*failure) *wire.Error) *wire.Error {
+	var away, said *wire.Error
 	for _, q := range p.hosts.all {
-		if e = p.budget.servers.reason(&q.Address); e == nil {
-			e = of(&q.failure)
-		}
-		if e == nil {
+		if e := p.budget.servers.reason(&q.Address); e != nil {
+			away = e
+		} else if said = of(&q.failure); said == nil {
 			return nil
 		}
 	}
-	return e
+	return cmp.Or(said, away)
 }
 
 // anew has the servers of all hosts be tried without a pause, as they may be others now.

@@ -305,6 +305,9 @@ func TestAHostThatRefusesIsPassedOver(t *testing.T) {
 	k.ask(p, nil)
 	eventually(t, "the other one is found away", func() bool { return h.aways.Load() == 1 })
 	k.waits() // it will be back
+	if e := p.Counts().Failure; e == nil || e.Code != wire.CodeInvalidPassword {
+		t.Errorf("of a host that refuses and one that is away, %v is told", e)
+	}
 	b.set(no(wire.CodeInvalidCatalogName))
 	b.listen()
 	if e := k.refusal(); e.Code != wire.CodeInvalidCatalogName {

@@ -80,8 +80,8 @@ func (s *impostor) lies(now turn) bool {
 	return now == s.turn && !s.honest
 }
 
-// behaves has it be PostgreSQL from now on.
-// What it returns is what pgweir has said until then: behind the wrong turn, and everything.
+// behaves has it be PostgreSQL from now on. What it returns is what pgweir has said until
+// then: behind the wrong turn, and everything.
 func (s *impostor) behaves() (behind, all []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"sort"
 	"strings"
 
@@ -69,7 +68,7 @@ func parse(path string, data []byte) (*Config, error) {
 
 	var tree map[string]any
 	if err := toml.Unmarshal(data, &tree); err != nil {
-		return nil, Problems{syntaxProblem(path, err)}
+		return nil, Problems{syntaxProblem(path, data, err)}
 	}
 	c, err := read(path, tree, keyLines(data))
 	if err == nil {
@@ -92,26 +91,6 @@ func read(path string, tree map[string]any, lines lineIndex) (*Config, error) {
 		return p.config, p.problems
 	}
 	return p.config, nil
-}
-
-func syntaxProblem(path string, err error) Problem {
-	problem := Problem{File: path, Text: withoutValue(strings.TrimPrefix(err.Error(), "toml: "))}
-	var decodeErr *toml.DecodeError
-	if errors.As(err, &decodeErr) {
-		problem.Line, _ = decodeErr.Position()
-	}
-	return problem
-}
-
-// shownCharacter is how the TOML parser shows a character of the file that can be
-// printed.
-var shownCharacter = regexp.MustCompile(`(?s):? U\+[0-9A-F]{4,6} '.*'`)
-
-// withoutValue takes what stands in the file out of an error of the TOML parser's:
-// it may be a part of a secret.
-func withoutValue(text string) string {
-	text, _, _ = strings.Cut(text, ": strconv.")
-	return strings.TrimSuffix(shownCharacter.ReplaceAllString(text, ""), " but got")
 }
 
 // parser gathers the configuration and what is wrong with it.
@@ -234,7 +213,9 @@ func readTable[T any](p *parser, path []string, table map[string]any, known []se
 		s, ok := byName[name]
 		if !ok {
 			p.problem(keyPath, "%s", unknown(path, name, raw, names(known)))
-			p.problems[len(p.problems)-1].Unknown = keyPath
+			if _, isTable := raw.(map[string]any); !isTable {
+				p.problems[len(p.problems)-1].Unknown = keyPath
+			}
 			continue
 		}
 		if _, both := table[s.name]; both && name == s.also {

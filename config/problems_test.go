@@ -30,6 +30,13 @@ func problemsOf(t *testing.T, text string) string {
 func TestEachProblemIsNamedWithItsLine(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"syntax", "listen_port = 6432\npool_mode = \n", `config.toml:2: unexpected character U+000A at start of value`},
+		{"a text without quotes", "pool_mode = session", `config.toml:1: unexpected character at start of value; a text stands in quotes, as in pool_mode = "session"`},
+		{"a text without quotes that begins as true does", "\npool_mode = transaction", `config.toml:2: expected keyword "true"; a text stands in quotes, as in pool_mode = "session"`},
+		{"an address without quotes", "listen_addr = 127.0.0.1", `config.toml:1: expected newline; a text stands in quotes, as in pool_mode = "session"`},
+		{"a duration without quotes", "query_timeout=5s", `config.toml:1: strings must be quoted; a text stands in quotes, as in pool_mode = "session"`},
+		{"a comment of an ini file", "listen_port = 1\n ; a comment", `config.toml:2: invalid character at start of key; a comment begins with #`},
+		{"a table's name without quotes", "[databases.*]", `config.toml:1: invalid character at start of key; a name with other characters than letters, digits, "_" and "-" stands in quotes, as in [databases."*"]`},
+		{"a number and more", "listen_port = 1 2", `config.toml:1: expected newline`},
 		{"not UTF-8", "\xff = 1", `config.toml:1: invalid character at start of key`},
 		{"a key twice", "listen_port = 1\nlisten_port = 2\n", `config.toml:2: key listen_port is already defined`},
 		{"a table twice", "[users.a]\n\n[users.a]\n", `config.toml:3: table a already exists`},

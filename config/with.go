@@ -32,6 +32,9 @@ func (c *Config) With(key, value string) (changed *Config, name string, err erro
 	}
 	switch {
 	case s == nil:
+		if where := elsewhere(nil, key); where != "" {
+			return nil, "", fmt.Errorf("unknown setting %s; %s of the file", quote(key), where)
+		}
 		if near := nearest(key, names(settings)); near != "" {
 			return nil, "", fmt.Errorf("unknown setting %s; did you mean %q?", quote(key), near)
 		}

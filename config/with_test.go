@@ -53,6 +53,7 @@ func TestWithRefusesWhatCannotBeChanged(t *testing.T) {
 	}
 	for _, s := range [][3]string{
 		{"default_poolsize", "1", `unknown setting "default_poolsize"; did you mean "default_pool_size"?`},
+		{"pool_size", "1", `unknown setting "pool_size"; it belongs in a [databases.NAME] of the file`},
 		{"", "1", `unknown setting ""; SHOW CONFIG lists them`},
 		{"databases", "x", "unknown setting"},
 		{"default_pool_size", "0", "default_pool_size: 0 is out of range"},

@@ -348,6 +348,7 @@ func aStandbyIsTold(t *testing.T, s hosts, ca *authority) {
 		}
 		s.start(t, 1)
 		must(t, console, "reconnect")
+		eventually(t, "it is found to be back", func() bool { return len(awayHosts(t, w)) == 0 })
 	}
 	standby()
 	holding(t, w, console, firstHost, firstHost, secondHost, secondHost)()

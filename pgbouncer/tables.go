@@ -71,6 +71,10 @@ func again(rest []pair, s *setting, sec *section) bool {
 // word takes one word that pgweir has a counterpart of.
 func (t *translator) word(b *block, v *verdict, s *setting, name string, p pair, value any, values map[string]any) {
 	n, isNumber := value.(int64)
+	if s.name == "port" && n <= 0 {
+		t.problem(v.at, "%s: %s is not a port (1 to 65535)", name, config.Quote(p.value))
+		return
+	}
 	if isNumber && (n < 0 || n == 0 && s.inherits) {
 		t.note(b, v.at, name, p.shown(), Note{Text: "The general setting holds, as in PgBouncer.", Moot: true})
 		return

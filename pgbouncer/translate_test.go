@@ -105,6 +105,8 @@ func TestWhatPgBouncerRefusesIsNamedWithItsLine(t *testing.T) {
 		{"[pgbouncer]\n[databases]\na = pool_mode=x", `a.ini:3: databases.a.pool_mode: "x" is not known; it is one of session, transaction, statement`},
 		{"[pgbouncer]\n[users]\nann = password=x", `a.ini:3: unknown setting "password" in users.ann`},
 		{"[pgbouncer]\n[peers]\n0 = host=x", `a.ini:3: peers.0: the name of a peer is its peer_id, a number from 1 to 65535`},
+		{"[pgbouncer]\n[databases]\na = port=abc", `a.ini:3: databases.a.port: "abc" is not a port (1 to 65535)`},
+		{"[pgbouncer]\n[databases]\na = port=-1", `a.ini:3: databases.a.port: "-1" is not a port (1 to 65535)`},
 		{"[pgbouncer]\n[peers]\n1 = port=1", `a.ini:3: peers.1: a peer needs a host`},
 		{"[pgbouncer]\n[peers]\n1 = host=x user=y", `a.ini:3: unknown setting "user" in peers.1`},
 	} {

@@ -44,6 +44,7 @@ type attendance struct {
 	begun   int     // logins so far
 	since   int     // those up to this one say nothing of it
 	logins  int     // under way
+	telling int     // of these, that say something of it
 	waiting []*Pool // that would log in; who has longest not is first
 
 	listening int     // of the logins, those of listening backends
@@ -102,6 +103,7 @@ type admission struct {
 // logsIn begins a login.
 func (g *servers) logsIn(s *attendance) admission {
 	s.logins++
+	s.telling++
 	s.begun++
 	return admission{number: s.begun}
 }
@@ -379,6 +381,9 @@ func (g *servers) end(p *Pool, a *Address, err error, l admission, now time.Dura
 	g.mu.Lock()
 	s := g.at(a)
 	s.logins--
+	if l.number > s.since {
+		s.telling--
+	}
 	if l.listens {
 		s.listening--
 	}
@@ -431,9 +436,12 @@ func (g *servers) misses(s *attendance, e *wire.Error, now, retry time.Duration)
 	return nil
 }
 
+// forgetsLogins has those that have begun say nothing of the server.
+func (s *attendance) forgetsLogins() { s.since, s.telling = s.begun, 0 }
+
 // returns ends a server's absence. Logins that have begun before say nothing of it.
 func (g *servers) returns(s *attendance) {
-	s.since = s.begun
+	s.forgetsLogins()
 	if s.presence == absent {
 		g.absent.Add(-1)
 		s.presence, s.failure = returning, failure{}
@@ -455,11 +463,19 @@ func (g *servers) sumUp(a *Address, now time.Duration) (untold int) {
 }
 
 // anew has a server that is absent be tried without a pause, as it may be another one now:
-// a login that still waits for the old one keeps nobody from it.
-func (g *servers) anew(a *Address) {
+// a login that still waits for the old one keeps nobody from it. If the pool has other hosts,
+// it is knocked at, since no client waits for one that is away. The pool's lock is held.
+func (g *servers) anew(p *Pool, h *hostEntry) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.returns(g.at(a))
+	s := g.at(&h.Address)
+	if len(p.hosts.all) == 1 || s.presence != absent {
+		g.returns(s)
+		return
+	}
+	s.forgetsLogins()
+	s.failure.until = 0
+	g.knock(p, h, s, time.Since(p.epoch))
 }
 
 // tryAgain is called when a pause is over.

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -152,6 +153,17 @@ func (h *hostList) turnTo(i int, how Balancing) {
 	h.turn = i
 }
 
+// turnFrom has the next login begin behind a host that has failed one, if it would begin there:
+// by the time that there is a slot for it, the pause may be over.
+func (h *hostList) turnFrom(q *hostEntry) {
+	for range h.all {
+		if h.all[h.turn] != q {
+			return
+		}
+		h.turn = (h.turn + 1) % len(h.all)
+	}
+}
+
 // away is why all hosts are taken for absent, nil if one is not.
 func (p *Pool) away() (e *wire.Error) {
 	for _, q := range p.hosts.all {
@@ -189,24 +201,27 @@ func (p *Pool) mayLogIn(now time.Duration) bool {
 }
 
 // inTheWay is what is in the way of logins at every host, nil if nothing is at one; of says
-// it of a host where it is not that the server is away.
-func (p *Pool) inTheWay(of func(*failure) *wire.Error) (e *wire.Error) {
+// it of a host where it is not that the server is away. What a server that is there says
+// comes first, as it does not pass by itself.
+func (p *Pool) inTheWay(of func(*failure) *wire.Error) *wire.Error {
+	var away, said *wire.Error
 	for _, q := range p.hosts.all {
-		if e = p.budget.servers.reason(&q.Address); e == nil {
-			e = of(&q.failure)
-		}
-		if e == nil {
+		if e := p.budget.servers.reason(&q.Address); e != nil {
+			away = e
+		} else if said = of(&q.failure); said == nil {
 			return nil
 		}
 	}
-	return e
+	return cmp.Or(said, away)
 }
 
 // anew has the servers of all hosts be tried without a pause, as they may be others now.
 func (p *Pool) anew() {
 	p.hosts.forgive()
 	p.olderUntil = 0
-	for _, q := range p.hosts.all {
-		p.budget.servers.anew(&q.Address)
+	for i, q := range p.hosts.all {
+		if slices.Index(p.hosts.all, q) == i {
+			p.budget.servers.anew(p, q)
+		}
 	}
 }

@@ -108,6 +108,25 @@ func TestAHostIsStayedWithUntilItFails(t *testing.T) {
 	wants(t, h.leases(p, 3), servers, 3, 0)
 }
 
+// TestAHostThatSaysNothingIsLeftAfterOneTry, also if the logins that hang there have taken up
+// all slots, so that the next one begins when the pause is long over.
+func TestAHostThatSaysNothingIsLeftAfterOneTry(t *testing.T) {
+	h, servers := newHost(t), []*server{serve(t), serve(t)}
+	a, b := servers[0], servers[1]
+	a.set(func(s *server) { s.hold = make(chan struct{}) })
+	p := h.pool(a, func(s *Settings) {
+		staying(a, b)(s)
+		s.Size, s.ConnectTimeout = 2, 200*time.Millisecond
+	})
+	first, second := h.taker(p), h.taker(p)
+	first.ask(p, nil)
+	second.ask(p, nil)
+	wants(t, []*Backend{first.wait(), second.wait()}, servers, 0, 2)
+	if n := len(a.logins()); n != 2 {
+		t.Errorf("%d logins at the host that says nothing, want 2", n)
+	}
+}
+
 // hosting counts the connections to each address that are being opened, and holds those
 // up to some.
 type hosting struct {
@@ -286,6 +305,9 @@ func TestAHostThatRefusesIsPassedOver(t *testing.T) {
 	k.ask(p, nil)
 	eventually(t, "the other one is found away", func() bool { return h.aways.Load() == 1 })
 	k.waits() // it will be back
+	if e := p.Counts().Failure; e == nil || e.Code != wire.CodeInvalidPassword {
+		t.Errorf("of a host that refuses and one that is away, %v is told", e)
+	}
 	b.set(no(wire.CodeInvalidCatalogName))
 	b.listen()
 	if e := k.refusal(); e.Code != wire.CodeInvalidCatalogName {

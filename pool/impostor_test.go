@@ -80,17 +80,12 @@ func (s *impostor) lies(now turn) bool {
 	return now == s.turn && !s.honest
 }
 
-// behaves has it be PostgreSQL from now on.
-func (s *impostor) behaves() {
+// behaves has it be PostgreSQL from now on. What it returns is what pgweir has said until
+// then: behind the wrong turn, and everything.
+func (s *impostor) behaves() (behind, all []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.honest = true
-}
-
-// told is what pgweir has said behind the wrong turn, and everything.
-func (s *impostor) told() (behind, all []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return bytes.Join(s.behind, nil), bytes.Clone(s.all)
 }
 

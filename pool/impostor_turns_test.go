@@ -181,8 +181,7 @@ func impostorIsRefused(t *testing.T, at turn, wrong wrongTurn) {
 		t.Errorf("the client gets the password: %v", e)
 	}
 	eventually(t, "the slot is free", func() bool { return p.Counts().Opening+p.Counts().Closing == 0 })
-	s.behaves()
-	behind, all := s.told()
+	behind, all := s.behaves()
 	if bytes.Contains(all, []byte(impostorPassword)) || bytes.Contains(all, []byte(wire.MD5Secret("user", impostorPassword)[3:])) {
 		t.Errorf("the impostor has the password: %q", all)
 	}

@@ -12,10 +12,10 @@ import (
 // pool knocks there: it begins a login and leaves when the server has answered, which takes
 // up no slot and no cap. PostgreSQL has a process for it for a moment.
 
-// knock has the server at a host be knocked at, unless that goes on, or its pause. The pool's
-// lock is held, and that of the servers.
+// knock has the server at a host be knocked at, unless a login or a knock goes on that says
+// something of it, or its pause. The pool's lock is held, and that of the servers.
 func (g *servers) knock(p *Pool, h *hostEntry, s *attendance, now time.Duration) {
-	if s.logins > 0 || s.failure.refuses(now) != nil {
+	if s.telling > 0 || s.failure.refuses(now) != nil {
 		return
 	}
 	a := g.logsIn(s)

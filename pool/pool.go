@@ -129,6 +129,7 @@ type Variant struct {
 	clients  int      // that use it; see Forget
 	waiting  int      // in the line
 	spare    int      // being opened, and nobody counts on it
+	left     int      // of these, for whom nobody in the line has been found yet; within openForLine
 	// Of those, who wait for a backend that is there, in order; see Waiter.kinNext.
 	first, last *Waiter
 	moved       time.Duration // when a backend last came back, or was opened

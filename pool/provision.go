@@ -58,11 +58,19 @@ func (p *Pool) provision() {
 	}
 }
 
-// openForLine begins logins for those in the line. If there is no room for one, evict
-// or another pool has to make it; blocked tells that the server has to.
+// openForLine begins logins for those in the line, but for whom one will do that is under
+// way and that nobody counts on. If there is no room for one, evict or another pool has to
+// make it; blocked tells that the server has to.
 func (p *Pool) openForLine(now time.Duration) (evict *Backend, starved, blocked bool) {
+	for _, v := range p.variants {
+		v.left = v.spare
+	}
 	for w := p.line.head; w != nil && !p.closed; w = w.next {
-		if w.opening != nil {
+		switch {
+		case w.opening != nil:
+			continue
+		case w.fresh == nil && w.Variant.left > 0:
+			w.Variant.left--
 			continue
 		}
 		switch p.enter(now, p.limit(now)) {
@@ -291,6 +299,9 @@ func (p *Pool) failed(err error, o *opening, now time.Duration) {
 	again := p.Halted() || p.killed(e.Code) || p.outdated(e.Code, o, now)
 	all := concernsAll(e.Code, o.params)
 	pause := all && !again && kind != troubleAway && o.host.failure.note(e, kind, now, p.settings.LoginRetry, p.budget.servers.chance())
+	if all && !again {
+		p.hosts.turnFrom(o.host)
+	}
 	if pause {
 		time.AfterFunc(o.host.failure.until-now, p.provision)
 	}

@@ -105,6 +105,7 @@ func simulate(t *testing.T, seed uint64, verbose bool) []string {
 	s := &sim{t: t, rng: rng, decided: map[string]verdict{}, over: make(chan struct{}), verbose: verbose, old: rng.IntN(4) == 0}
 	s.config = newSimConfig(rng)
 	s.world = newWorld(rng)
+	s.world.unread = s.unread
 	s.newPool()
 	s.config.Waiting = s.pool.Waiting
 	s.config.Listening = func() bool { return rng.IntN(3) > 0 }

@@ -32,6 +32,9 @@ type world struct {
 	// past are bodies that functions had. Some function has all of them in its own,
 	// since the name of a setting cannot be known that was nowhere to be read.
 	past []string
+	// unread tells whether some lease has run what was not read yet, or was read as it
+	// is no more.
+	unread func() bool
 }
 
 // function is one that statements call as f0('TOKEN').
@@ -157,6 +160,15 @@ func (w *world) legible(number int) bool {
 	return f.shown
 }
 
+// nameless tells whether a function, or one that it calls, sets a setting of which
+// no text has the name.
+func (w *world) nameless(number int) bool {
+	return slices.ContainsFunc(w.functions[number].body, func(s string) bool {
+		var called int
+		return strings.HasPrefix(s, "perform set_config(name") || scans(s, "perform f%d(arg)", &called) && w.nameless(called)
+	})
+}
+
 func scans(s, format string, n *int) bool {
 	got, err := fmt.Sscanf(s, format, n)
 	return got == 1 && err == nil
@@ -188,8 +200,15 @@ func (w *world) decide(owner string, s *stmt) (all effects) {
 // replace has a function get another body. The digest shows it at once, but the
 // body is in force only when pgweir can know of it (sim.replaced); until then the
 // function leaves nothing. owner is who does it, "" for somebody past pgweir.
+//
+// Its body stays the same if nobody can know any more what has run: before its
+// last replacement is in force, and where it sets what has no name and has been
+// run unread.
 func (w *world) replace(number int, owner string) {
 	w.version++
+	if slices.ContainsFunc(w.due, func(r replacement) bool { return r.number == number }) || w.nameless(number) && w.unread() {
+		return
+	}
 	w.due = append(w.due, replacement{number, w.version, owner, w.newFunction(number)})
 	w.past = append(w.past, w.functions[number].text())
 	w.functions[number] = &function{every: 1}
@@ -264,6 +283,18 @@ func (s *sim) replaced(c *simClient, version int) {
 		s.happens("f%d is replaced: %s, shown %v, every %d", r.number, r.with.text(), r.with.shown, r.with.every)
 		s.world.functions[r.number] = r.with
 		return true
+	})
+}
+
+// unread is that of the world.
+func (s *sim) unread() bool {
+	return slices.ContainsFunc(s.clients, func(c *simClient) bool {
+		session := c.rig.s
+		if session.link == nil {
+			return false
+		}
+		e := &session.link.evidence
+		return e.lost || len(e.unread) > 0 || session.outdated()
 	})
 }
 

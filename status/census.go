@@ -94,14 +94,14 @@ const (
 // OwnFindingIDs are all of them.
 var OwnFindingIDs = []string{CertificateExpiry, PoolsTooLarge, LoginsRefused, PoolStarved, ClientsWait, WaitsFailed, LongQuery}
 
-// Finding is something that is wrong, by name.
+// Finding is something that is wrong, by name. As JSON it is as in /census and /pools.
 type Finding struct {
-	ID       string // of package health's IDs, or of OwnFindingIDs
-	Severity Severity
-	Text     string    // what it is and what it means, in a sentence
-	Advice   string    // what to do
-	Since    time.Time // first seen
-	Down     bool      // clients cannot be served because of it
+	ID       string    `json:"id"` // of package health's IDs, or of OwnFindingIDs
+	Severity Severity  `json:"severity"`
+	Text     string    `json:"text"`   // what it is and what it means, in a sentence
+	Advice   string    `json:"advice"` // what to do
+	Since    time.Time `json:"since"`  // first seen
+	Down     bool      `json:"-"`      // clients cannot be served because of it
 }
 
 // ServerLimits are what bounds the number of a server's client backends.

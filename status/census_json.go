@@ -13,7 +13,7 @@ type censusJSON struct {
 	Server     serverJSON     `json:"server"`
 	Postmaster postmasterJSON `json:"postmaster"`
 	Processes  []processJSON  `json:"processes"`
-	Findings   []findingJSON  `json:"findings"`
+	Findings   []Finding      `json:"findings"`
 }
 
 type serverJSON struct {
@@ -50,14 +50,6 @@ type holderJSON struct {
 	Pin  *string `json:"pin"`
 }
 
-type findingJSON struct {
-	ID       string    `json:"id"`
-	Severity Severity  `json:"severity"`
-	Text     string    `json:"text"`
-	Advice   string    `json:"advice"`
-	Since    time.Time `json:"since"`
-}
-
 // MarshalJSON renders the census in the shape of /census. What is not in that
 // shape (Limits, Query, Standby, Down) is left out.
 func (c *Census) MarshalJSON() ([]byte, error) {
@@ -66,7 +58,7 @@ func (c *Census) MarshalJSON() ([]byte, error) {
 		Server:     serverJSON{orNull(c.Server.Version), c.Server.Host, c.Server.Where.local()},
 		Postmaster: postmasterJSON{orNull(c.Postmaster.PID), c.Postmaster.Alive},
 		Processes:  make([]processJSON, 0, len(c.Processes)),
-		Findings:   make([]findingJSON, 0, len(c.Findings)),
+		Findings:   append([]Finding{}, c.Findings...),
 	}
 	for i := range c.Processes {
 		p := &c.Processes[i]
@@ -89,9 +81,6 @@ func (c *Census) MarshalJSON() ([]byte, error) {
 			row.Client = &holderJSON{h.ID, h.Addr, orNull(h.Pin)}
 		}
 		out.Processes = append(out.Processes, row)
-	}
-	for _, f := range c.Findings {
-		out.Findings = append(out.Findings, findingJSON{f.ID, f.Severity, f.Text, f.Advice, f.Since})
 	}
 	return json.Marshal(out)
 }
@@ -125,9 +114,7 @@ func (c *Census) UnmarshalJSON(data []byte) error {
 		}
 		c.Processes = append(c.Processes, p)
 	}
-	for _, f := range in.Findings {
-		c.Findings = append(c.Findings, Finding{ID: f.ID, Severity: f.Severity, Text: f.Text, Advice: f.Advice, Since: f.Since})
-	}
+	c.Findings = in.Findings
 	return nil
 }
 

@@ -120,17 +120,17 @@ func poolDetails(p *status.Pool) []detail {
 	return d
 }
 
-func findingDetails(c *status.Census, f *status.Finding) []detail {
+func findingDetails(about string, at time.Time, f *status.Finding) []detail {
 	var d details
 	d.sentence(f.Text)
 	d.may("what to do", f.Advice)
 	d.must("finding", f.ID)
 	d.must("severity", string(f.Severity))
-	d.must("server", c.Server.Host)
+	d.must("server", about)
 	if f.Since.IsZero() {
 		d.must("since", "")
 	} else {
-		d.must("since", fmt.Sprintf("%s (%s)", f.Since.Local().Format(time.DateTime), ageText(c.At.Sub(f.Since))))
+		d.must("since", fmt.Sprintf("%s (%s)", f.Since.Local().Format(time.DateTime), ageText(at.Sub(f.Since))))
 	}
 	return d
 }

@@ -1,6 +1,8 @@
 package top
 
 import (
+	"time"
+
 	"pgweir/status"
 )
 
@@ -12,30 +14,36 @@ var findingTable = &table{name: "findings", sorted: 0, columns: []column{
 	{title: "WHAT", least: 10, keep: 80},
 }}
 
-func findingRows(all []*status.Census) []row {
+// findingRows are what is wrong with pgweir itself, as was known at a moment, and with
+// its servers.
+func findingRows(own []status.Finding, at time.Time, all []*status.Census) []row {
 	var rows []row
+	many := len(all) > 1 || len(own) > 0
+	for i := range own {
+		rows = append(rows, findingRow(status.Itself, at, &own[i], many))
+	}
 	for _, c := range all {
 		for i := range c.Findings {
-			rows = append(rows, findingRow(c, &c.Findings[i], len(all) > 1))
+			rows = append(rows, findingRow(c.Server.Host, c.At, &c.Findings[i], many))
 		}
 	}
 	return rows
 }
 
-func findingRow(c *status.Census, f *status.Finding, many bool) row {
+func findingRow(about string, at time.Time, f *status.Finding, many bool) row {
 	severity := textCell(string(f.Severity))
 	severity.tone, severity.num = severityTone(f.Severity), gravity(f.Severity)
 	since, server := unknownCell(), cell{none: true}
 	if !f.Since.IsZero() {
-		age := c.At.Sub(f.Since)
+		age := at.Sub(f.Since)
 		since = numCell(float64(age), ageText(age))
 	}
 	if many {
-		server = textCell(c.Server.Host)
+		server = textCell(about)
 	}
-	return row{key: c.Server.Host + " " + f.ID, ours: true,
+	return row{key: about + " " + f.ID, ours: true,
 		cells:   []cell{severity, textCell(f.ID), since, server, textCell(f.Text)},
-		details: func() []detail { return findingDetails(c, f) },
+		details: func() []detail { return findingDetails(about, at, f) },
 	}
 }
 

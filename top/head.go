@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"pgweir/status"
@@ -111,18 +112,20 @@ func (m *model) processesLine() line {
 
 // findingsLine counts what is wrong, and names the gravest.
 func (m *model) findingsLine() line {
-	if len(m.censuses) == 0 {
+	found := slices.Clone(m.findings)
+	for _, c := range m.censuses {
+		found = append(found, c.Findings...)
+	}
+	if len(found) == 0 && len(m.censuses) == 0 {
 		return line{faint, "Findings: unknown"}
 	}
 	var gravest *status.Finding
 	counts := map[status.Severity]int{}
-	for _, c := range m.censuses {
-		for i := range c.Findings {
-			f := &c.Findings[i]
-			counts[f.Severity]++
-			if gravest == nil || gravity(f.Severity) > gravity(gravest.Severity) {
-				gravest = f
-			}
+	for i := range found {
+		f := &found[i]
+		counts[f.Severity]++
+		if gravest == nil || gravity(f.Severity) > gravity(gravest.Severity) {
+			gravest = f
 		}
 	}
 	if gravest == nil {
@@ -135,5 +138,5 @@ func (m *model) findingsLine() line {
 		}
 	}
 	return line{severityTone(gravest.Severity),
-		fmt.Sprintf("Findings: %s (4)  %s: %s", strings.Join(parts, ", "), clean(gravest.ID), clean(gravest.Text))}
+		fmt.Sprintf("Findings: %s (key 4)  %s: %s", strings.Join(parts, ", "), clean(gravest.ID), clean(gravest.Text))}
 }

@@ -61,7 +61,7 @@ func (h *httpReader) read(ctx context.Context, r *Reading) {
 	// One answer has both, so that they are of one moment.
 	body, err := h.get(ctx, "pools")
 	if err == nil {
-		r.Pools, r.Savings, err = decodePools(body)
+		r.Pools, r.Savings, r.Findings, err = decodePools(body)
 	}
 	if err != nil {
 		r.HTTPErr = fmt.Errorf("%s: %w", h.base.Redacted(), err)

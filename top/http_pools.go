@@ -10,10 +10,11 @@ import (
 )
 
 // decodePools reads of /pools what is shown. The console's own pool is left out.
-func decodePools(data []byte) ([]status.Pool, *Savings, error) {
+func decodePools(data []byte) ([]status.Pool, *Savings, []status.Finding, error) {
 	var in struct {
-		Savings savings
-		Pools   *[]struct {
+		Savings  savings
+		Findings []status.Finding
+		Pools    *[]struct {
 			Database             string  `json:"database"`
 			User                 string  `json:"user"`
 			Mode                 string  `json:"mode"`
@@ -38,10 +39,10 @@ func decodePools(data []byte) ([]status.Pool, *Savings, error) {
 		} `json:"pools"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
-		return nil, nil, fmt.Errorf("/pools is not what pgweir gives: %w", err)
+		return nil, nil, nil, fmt.Errorf("/pools is not what pgweir gives: %w", err)
 	}
 	if in.Pools == nil {
-		return nil, nil, errors.New("/pools is not what pgweir gives: pools is missing")
+		return nil, nil, nil, errors.New("/pools is not what pgweir gives: pools is missing")
 	}
 	out := make([]status.Pool, 0, len(*in.Pools))
 	for _, p := range *in.Pools {
@@ -58,5 +59,5 @@ func decodePools(data []byte) ([]status.Pool, *Savings, error) {
 		}
 	}
 	saved, err := in.Savings.decoded()
-	return out, saved, err
+	return out, saved, in.Findings, err
 }

@@ -17,7 +17,7 @@ import (
 const (
 	goodSavings = `{"clients":20,"backends":2,"saved":18,"ratio":10,"peak":{"clients":21,"backends":3,"saved":19},
 		"client_logins_total":400,"server_logins_total":2,"backend_memory_bytes":7340032,"memory_saved_bytes":null,"memory_source":"measured","pools":[]}`
-	goodPools = `{"savings":` + goodSavings + `,"pools":[{"database":"shop","user":"alice","mode":"transaction","size":5,"clients_active":12,"clients_waiting":1,
+	goodPools = `{"savings":` + goodSavings + `,"findings":[{"id":"clients_wait","severity":"warning","text":"wrong","advice":"mend","since":"2026-03-01T11:59:00Z"}],"pools":[{"database":"shop","user":"alice","mode":"transaction","size":5,"clients_active":12,"clients_waiting":1,
 		"servers_active":1,"servers_idle":2,"max_wait":1.5,"paused":true,"pinned":1,"listening":1,"averages":{"transactions":70},"backend_memory":null},
 		{"database":"pgweir","user":"postgres","clients_active":1}]}`
 )
@@ -71,6 +71,9 @@ func TestAReadingOverHTTP(t *testing.T) {
 	}
 	if p := r.Pools[0]; p.Clients() != 13 || p.Backends() != 4 || p.MaxWait != 1500*time.Millisecond || !p.Paused || p.BackendMemory != -1 || p.Averages.Transactions != 70 {
 		t.Errorf("pool: %+v", p)
+	}
+	if len(r.Findings) != 1 || r.Findings[0].ID != status.ClientsWait || r.Findings[0].Severity != status.Warning || r.Findings[0].Text != "wrong" {
+		t.Errorf("findings: %+v", r.Findings)
 	}
 	if len(r.Censuses) != 2 || r.Censuses[0].Server.Host != "a:1" || r.Censuses[1].Server.Host != "b:2" {
 		t.Errorf("censuses: %+v", r.Censuses)
@@ -171,7 +174,7 @@ func FuzzAnswers(f *testing.F) {
 		if c, err := decodeCensus(data); err == nil {
 			r.Censuses = append(r.Censuses, c, c)
 		}
-		if p, s, err := decodePools(data); err == nil {
+		if p, s, _, err := decodePools(data); err == nil {
 			r.Pools, r.Savings = p, s
 		}
 		_, _ = decodeServers(data)

@@ -73,6 +73,7 @@ type model struct {
 	at         time.Time
 	savings    *Savings
 	pools      []status.Pool
+	findings   []status.Finding // about pgweir itself
 	censuses   []*status.Census
 	clients    []Client
 	usage      usage
@@ -179,7 +180,7 @@ func (m *model) take(r *Reading) {
 	switch {
 	case r.HTTPErr == nil:
 		m.gone, m.at = time.Time{}, r.At
-		m.savings, m.pools = r.Savings, r.Pools
+		m.savings, m.pools, m.findings = r.Savings, r.Pools, r.Findings
 		// Without one, those of before would pass for this moment's.
 		m.censuses = r.Censuses
 		m.usage.count(r.Censuses)
@@ -192,7 +193,7 @@ func (m *model) take(r *Reading) {
 	m.views[processesView].set(processRows(m.censuses, &m.usage), m.filter, m.ours)
 	m.views[clientsView].set(clientRows(m.clients), m.filter, false)
 	m.views[poolsView].set(poolRows(m.pools), m.filter, false)
-	m.views[findingsView].set(findingRows(m.censuses), m.filter, false)
+	m.views[findingsView].set(findingRows(m.findings, m.at, m.censuses), m.filter, false)
 	m.refreshPage()
 }
 

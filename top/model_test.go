@@ -22,7 +22,7 @@ func TestTheScreenSaysWhatIsSavedAndWhatIsWrong(t *testing.T) {
 		"Clients: 20, 3 waiting  Backends: 2  Saved: 18, at most 19  (10.0 to 1)",
 		"Memory: 7.0M a backend, 126M saved (measured)",
 		"Processes: 5  3 client backends, 2 ours: 2 active, 1 waiting for a lock, 1 idle",
-		"Findings: 1 critical, 1 info (4)  lock_queue: Process 203 waits for a lock.",
+		"Findings: 1 critical, 1 info (key 4)  lock_queue: Process 203 waits for a lock.",
 		"> 100", "postmaster", "checkpoin", "alice", "2d02h")
 }
 
@@ -190,6 +190,21 @@ func TestOnlyOurs(t *testing.T) {
 	b.wantScreen("processes 2 of 5", "only ours")
 	b.press("f")
 	b.wantScreen("processes 5,")
+}
+
+func TestWhatIsWrongWithPgweirItselfIsAmongTheFindings(t *testing.T) {
+	r := usual()
+	r.Censuses[0].Findings = nil
+	r.Findings = []status.Finding{{ID: status.PoolsTooLarge, Severity: status.Warning, Text: "The pools can open 198 backends.", Since: noon.Add(-time.Minute)}}
+	b := newBench(t, r)
+	b.wantScreen("Findings: 1 warning (key 4)  pools_too_large: The pools can open 198 backends.")
+	b.press("4")
+	if got := b.column("SERVER"); !slices.Equal(got, []string{"pgweir"}) {
+		t.Errorf("servers: %q", got)
+	}
+	r.Findings, r.Censuses = nil, nil
+	b.press(" ")
+	b.wantScreen("Findings: unknown")
 }
 
 func TestTheCursorStaysOnItsRow(t *testing.T) {

@@ -30,6 +30,7 @@ type Reading struct {
 	At        time.Time
 	Savings   *Savings
 	Pools     []status.Pool
+	Findings  []status.Finding // about pgweir itself
 	Censuses  []*status.Census
 	HTTPErr   error // pgweir did not answer, or not as it should
 	CensusErr error // it answered, but has no census to give

@@ -17,7 +17,9 @@ type pools struct {
 	DurationBounds []float64 `json:"duration_bounds"`
 	// Savings are those of all pools, of the same moment.
 	Savings savings `json:"savings"`
-	Pools   []pool  `json:"pools"`
+	// Findings are what is wrong with pgweir itself.
+	Findings []status.Finding `json:"findings"`
+	Pools    []pool           `json:"pools"`
 }
 
 type pool struct {
@@ -107,7 +109,11 @@ type totals struct {
 }
 
 func poolsOf(s *status.Snapshot) pools {
-	out := pools{At: s.At, WaitBounds: status.WaitBounds, DurationBounds: status.DurationBounds, Savings: renderSavings("", "", &s.Savings), Pools: make([]pool, len(s.Pools))}
+	out := pools{
+		At: s.At, WaitBounds: status.WaitBounds, DurationBounds: status.DurationBounds, Savings: renderSavings("", "", &s.Savings),
+		Findings: append([]status.Finding{}, s.Findings...), // an empty list, not null
+		Pools:    make([]pool, len(s.Pools)),
+	}
 	for i := range s.Pools {
 		p := &s.Pools[i]
 		out.Pools[i] = pool{

@@ -197,6 +197,23 @@ func TestSavingsWithoutPoolsIsAnEmptyListAndNotNull(t *testing.T) {
 	}
 }
 
+func TestPoolsSaysWhatIsWrongWithPgweirItself(t *testing.T) {
+	s := fixture()
+	if _, body := ask(t, s, http.MethodGet, "/pools"); !strings.Contains(body, `"findings": []`) {
+		t.Errorf("with nothing wrong: %s", body)
+	}
+	s.Findings = []status.Finding{{ID: status.PoolsTooLarge, Severity: status.Warning, Text: "wrong", Advice: "mend", Since: s.At, Down: true}}
+	_, body := ask(t, s, http.MethodGet, "/pools")
+	var got struct{ Findings []map[string]any }
+	if err := json.Unmarshal([]byte(body), &got); err != nil || len(got.Findings) != 1 {
+		t.Fatalf("%v: %s", err, body)
+	}
+	want := map[string]any{"id": "pools_too_large", "severity": "warning", "text": "wrong", "advice": "mend", "since": s.At.Format(time.RFC3339Nano)}
+	if !reflect.DeepEqual(got.Findings[0], want) {
+		t.Errorf("%v, want %v", got.Findings[0], want)
+	}
+}
+
 func TestPoolsHasEveryFieldOfAPoolInSnakeCase(t *testing.T) {
 	_, body := ask(t, fixture(), http.MethodGet, "/pools")
 	var got struct {

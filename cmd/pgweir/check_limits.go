@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"pgweir/config"
 	"pgweir/passwords"
@@ -33,10 +34,11 @@ func (ck *checker) serverLimits(ctx context.Context, c *config.Config, d *config
 	}
 	for _, part := range d.Databases {
 		q, ok := c.AuthQueryFor(part.Database.Name)
-		if !ok || q.Database.Host != d.Host || q.Database.Port != d.Port {
+		if !ok || !slices.Contains(q.Database.Servers(), d.Server()) {
 			continue
 		}
 		login := authLogin(c, q)
+		login.host = hostList([]config.Server{d.Server()})
 		if login.dbname == "" || login.dbname == "*" {
 			login.dbname = "postgres"
 		}

@@ -34,6 +34,8 @@ func TestCheckAsksAsCensusUserAndAuthUserWhereUsersHaveNoPlainPassword(t *testin
 		"census_user":            {census + users, nil, "watcher:w@postgres", []string{"warning: server db:5432: the pools can open"}},
 		"census_user is refused": {census + users, []error{refused}, "watcher:w@postgres", []string{"warning: server db:5432: census_user cannot log in: as user: refused", uncompared + "no user"}},
 		"auth_user":              {asker + users + "[users.asker]\npassword='a'\n", []error{refused}, "asker:a@app asker:a@app", []string{"warning: server db:5432: the pools can open"}},
+		"auth_user on several hosts": {asker + strings.Replace(users, "'db'", "'db, standby'", 1) + "[users.asker]\npassword='a'\n", []error{refused, nil, refused}, "asker:a@app asker:a@app asker:a@app asker:a@app",
+			[]string{"warning: server db:5432: the pools can open", "warning: server standby:5432: the pools can open"}},
 		"auth_user alone":        {census + asker + users, []error{refused}, "watcher:w@postgres asker:@app", []string{"warning: server db:5432: census_user cannot log in: as user: refused", "warning: server db:5432: the pools can open"}},
 		"a dead server":          {census + asker + users, []error{dead}, "watcher:w@postgres", []string{uncompared + "dial"}},
 		"a user with a password": {census + users + "[users.bob]\npassword='y'\n", []error{nil, refused}, "bob:y@app watcher:w@postgres", []string{"warning: server db:5432: census_user cannot log in: as user: refused", "warning: server db:5432: the pools can open"}},
@@ -47,6 +49,9 @@ func TestCheckAsksAsCensusUserAndAuthUserWhereUsersHaveNoPlainPassword(t *testin
 			}
 			var asked []string
 			for _, l := range server.asked {
+				if strings.Contains(l.host, ",") {
+					t.Errorf("the server asked is one of %s", l.host)
+				}
 				asked = append(asked, l.user+":"+l.password+"@"+l.dbname)
 			}
 			if got := strings.Join(asked, " "); got != c.asked {

@@ -34,6 +34,7 @@ func TestCheckSaysWhatPgweirHasForPgBouncersNames(t *testing.T) {
 		{"pidfile = 'x'", `CONFIG:1: unknown setting "pidfile"; it is PgBouncer's, for the process itself. With a config.toml it is the service manager's.`},
 		{"[databases.a]\nconnect_query = 'x'", `CONFIG:2: databases.a: unknown setting "connect_query"; it is PgBouncer's, and pgweir has none. ALTER DATABASE ... SET, or of the role, does what most are for.`},
 		{"[databases.a]\nreserve_pool = 1", `CONFIG:2: databases.a: unknown setting "reserve_pool"; it is PgBouncer's name for what is reserve_pool_size here. PgBouncer's old name.`},
+		{"[user.a]\npool_size = 1", `CONFIG:1: unknown table [user]; did you mean [users.NAME]?`},
 		{"[users.a]\nhost = 'x'", `CONFIG:2: users.a: unknown setting "host"; it belongs in a [databases.NAME]`},
 	} {
 		path := writeConfig(t, c.text)
@@ -127,6 +128,26 @@ func TestCheckWarnsOfPortsThatAreTaken(t *testing.T) {
 	}
 	if got := warnings(out.String()); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestCheckWarnsOfASocketFolderThatIsNotThere(t *testing.T) {
+	dir := t.TempDir()
+	const always = "no [databases.NAME]: clients can reach the console only"
+	for folder, want := range map[string][]string{
+		dir:           {always},
+		"":            {always},
+		dir + "/none": {always, "unix_socket_dir: " + dir + "/none: no such file or directory; a start needs the folder, and the right to write to it"},
+	} {
+		path := writeConfig(t, "http_listen = ''\nunix_socket_dir = '"+folder+"'")
+		var out bytes.Buffer
+		ck := checker{out: &out, taken: func(netip.AddrPort) bool { return false }}
+		if err := ck.run(context.Background(), path); err != nil {
+			t.Fatal(err, &out)
+		}
+		if got := warnings(out.String()); !slices.Equal(got, want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", folder, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -27,7 +28,10 @@ func (ck *checker) ports(c *config.Config) {
 		}
 	}
 	if c.UnixSocketDir != "" {
-		if path := config.SocketPath(c.UnixSocketDir, c.ListenPort); socketTaken(path) {
+		path := config.SocketPath(c.UnixSocketDir, c.ListenPort)
+		if err := writableFolder(path); err != nil {
+			fmt.Fprintf(ck.out, "warning: unix_socket_dir: %s: %v; a start needs the folder, and the right to write to it\n", c.UnixSocketDir, err)
+		} else if socketTaken(path) {
 			fmt.Fprintf(ck.out, "warning: unix_socket_dir: a program listens on %s%s\n", path, ownMaybe)
 		}
 	}
@@ -92,6 +96,14 @@ func portTaken(at netip.AddrPort) bool {
 		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
 	}
 	return errors.Is(unix.Bind(fd, to), unix.EADDRINUSE)
+}
+
+// writableFolder is why this user can put no file at path; nil for an abstract socket.
+func writableFolder(path string) error {
+	if !filepath.IsAbs(path) {
+		return nil
+	}
+	return unix.Access(filepath.Dir(path), unix.W_OK|unix.X_OK)
 }
 
 // socketTaken tells whether somebody listens on a Unix socket.

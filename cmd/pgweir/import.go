@@ -25,8 +25,9 @@ func newImportCmd() *cobra.Command {
 Every line that has no counterpart becomes a comment that says why. Those that ask for
 something that they do not get are told of on stderr too; those that stand at a default,
 or that PgBouncer does not read either, are not. Comments right above a setting come
-along, and what is written says how many others there are. Relative paths start at the current folder, as in PgBouncer, and are written in
-full. The passwords of the pgbouncer.ini stand in the config.toml too.`,
+along, and what is written says how many others there are. Relative paths start at the
+current folder, as in PgBouncer, and are written in full. The passwords of the
+pgbouncer.ini stand in the config.toml too.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return importINI(args[0], out, force, cmd.OutOrStdout(), cmd.ErrOrStderr())

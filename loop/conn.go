@@ -37,12 +37,9 @@ type Conn struct {
 	owner   atomic.Int32
 	fd      int32
 	gen     uint32 // tells c from others that had the same descriptor
-	outOff  int32
-	given   int32  // the engine's: so many bytes from there on are about to be the kernel's
 	moved   uint32 // counts reads and writes that got on
 	handler Handler
-	in      []byte // received and not consumed; nil if none
-	out     []byte // to be sent from outOff on; nil if nothing is
+	*held   // the bytes that it keeps; holdsNothing if there are none
 	tls     *TLS
 
 	blocked bool // the kernel has no room for what is in out
@@ -86,7 +83,7 @@ var generations atomic.Uint32
 // Init makes c the connection of a non-blocking descriptor, which it owns
 // from now on. It is on no loop before Add.
 func (c *Conn) Init(fd int, h Handler) {
-	c.fd, c.handler, c.gen = int32(fd), h, generations.Add(1)
+	c.fd, c.handler, c.gen, c.held = int32(fd), h, generations.Add(1), &holdsNothing
 }
 
 // FD is the descriptor.
@@ -189,7 +186,7 @@ func (c *Conn) free(l *Loop) {
 		l.bufs.put(c.in)
 		l.bufs.put(c.out)
 	}
-	c.in, c.out = nil, nil
+	c.dropHeld(l)
 }
 
 // Closed tells whether Close or Release has been called.
@@ -237,6 +234,7 @@ func (c *Conn) Unread(p []byte) {
 	if l := c.home.Load(); l != nil && c.in != nil {
 		l.bufs.put(c.in)
 	}
+	c.hold()
 	c.in = in
 }
 
@@ -298,9 +296,12 @@ func (l *Loop) kept(c *Conn) []byte {
 // keepRaw keeps what has been received while c was not to receive, behind what is kept
 // already.
 func (c *Conn) keepRaw(p []byte) {
-	kept := &c.in
+	var kept *[]byte
 	if c.tls != nil {
 		kept = &c.tls.under.received
+	} else {
+		c.hold()
+		kept = &c.in
 	}
 	*kept = append(append([]byte(nil), *kept...), p...)
 }
@@ -368,6 +369,7 @@ func (c *Conn) deliver(p []byte) {
 	if c.in != nil {
 		l.bufs.put(c.in)
 		c.in = nil
+		c.letGo(l)
 	}
 	l.told = true
 	rest := p[c.handler.Received(c, p):]
@@ -376,11 +378,13 @@ func (c *Conn) deliver(p []byte) {
 		// the loop, and the rest goes along. A handler that leaves some may
 		// not let another loop add c before it returns.
 		if len(rest) > 0 && c.owner.Load() == nobody && !c.closed {
+			c.hold()
 			c.in = append(append([]byte(nil), rest...), c.in...) // more may have come while it left
 		}
 		return
 	}
 	if len(rest) > 0 {
+		c.hold()
 		c.in = append(l.bufs.get(len(rest)), rest...)
 	}
 	if full := len(c.in) >= MaxKept; full != c.full {

@@ -50,6 +50,7 @@ type Loop struct {
 	raw    []byte // what TLS connections receive, before it is decrypted; nil before there is one
 	sealed []byte // records to be sent in one piece
 	bufs   buffers
+	held   []*held // that no connection has
 	again  []*Conn // to be received again without waiting for more bytes
 	spare  []*Conn // takes turns with again
 	told   bool    // a handler has been called since it was set to false

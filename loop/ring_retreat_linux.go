@@ -69,7 +69,10 @@ func (r *ring) leave(c *Conn, ends error) {
 		c.keepRaw(k.bytes)
 		c.Again()
 	}
-	c.engines, c.given = 0, 0
+	c.engines = 0
+	if unsure {
+		c.given = 0
+	}
 	if len(c.out) > 0 && !unsure {
 		c.blocked = true
 	}

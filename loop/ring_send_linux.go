@@ -27,6 +27,7 @@ type outgoing struct {
 // once.
 func (r *ring) write(c *Conn, p []byte) (int, error) {
 	if len(c.out)+len(p) <= maxGathered {
+		c.hold()
 		if c.given > 0 && len(c.out)+len(p) > cap(c.out) { // the kernel knows the old place
 			r.given = append(r.given, c.out)
 			c.out = append(r.loop.bufs.get(len(c.out)+len(p)), c.out...)
@@ -76,6 +77,7 @@ func (r *ring) sendLast(c *Conn) {
 		r.send(c, 0)
 		r.given = append(r.given, c.out)
 		c.out = nil
+		c.letGo(r.loop)
 	}
 }
 
@@ -104,6 +106,7 @@ func (r *ring) settle(c *Conn) error {
 func (r *ring) giveUp(c *Conn) {
 	r.given = append(r.given, c.out)
 	c.out, c.outOff, c.given = nil, 0, 0
+	c.letGo(r.loop)
 	unix.Shutdown(int(c.fd), unix.SHUT_RDWR)
 }
 

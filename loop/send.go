@@ -53,6 +53,7 @@ func (c *Conn) write(l *Loop, p []byte) (int, error) {
 
 // keep puts bytes behind those that are to be sent.
 func (c *Conn) keep(l *Loop, p []byte) {
+	c.hold()
 	if l == nil {
 		c.out = append(c.out, p...)
 		return
@@ -89,8 +90,12 @@ func (c *Conn) sent(n int, err error) {
 
 // clearOut: nothing is to be sent any more.
 func (c *Conn) clearOut(l *Loop) {
-	l.bufs.put(c.out)
-	c.out, c.outOff, c.blocked = nil, 0, false
+	c.blocked = false
+	if c.out != nil {
+		l.bufs.put(c.out)
+		c.out, c.outOff = nil, 0
+		c.letGo(l)
+	}
 }
 
 // broken has the handler told of a failure, but not in the middle of what it is

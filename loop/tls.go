@@ -190,7 +190,11 @@ func DupNetConn(fd int) (net.Conn, error) {
 // it (ServerTLS).
 func (c *Conn) Handover() (conn net.Conn, received []byte, err error) {
 	c.Remove()
-	received, c.in, c.full = c.in, nil, false
+	received, c.full = c.in, false
+	if c.in != nil {
+		c.in = nil
+		c.letGo(nil)
+	}
 	conn, err = DupNetConn(c.FD())
 	return conn, received, err
 }

@@ -49,9 +49,8 @@ func (l *login) enter() bool {
 		return false
 	}
 	c.replication = l.ask.replication
-	c.wait.Taker = c
 	l.variant, l.welcome = cp.pool.Variant(l.ask.params)
-	c.wait.Variant = l.variant
+	c.variant = l.variant
 	checks := l.welcome != nil && c.replication == replicationNone && l.check()
 	if l.welcome != nil && !checks && !l.ownBackend() {
 		l.admit()

@@ -79,7 +79,7 @@ func (w *worker) move(to *worker) {
 	}
 	take := false
 	for _, c := range w.proxy.clients.all() {
-		if c.worker.Load() != w || c.state != clientOpen || c.login != nil || c.console.Load() != nil ||
+		if c.worker.Load() != w || c.state != clientOpen || c.login != nil || c.atConsole() ||
 			c.pool.pool == nil || c.sess.Phase() != session.Idle || c.conn.Kept() > 0 || c.conn.Congested() {
 			continue
 		}

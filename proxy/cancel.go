@@ -96,7 +96,7 @@ func (c *client) cancelWait() {
 		return
 	case c.server != nil:
 		c.release()
-	case !c.pool.pool.Leave(&c.wait):
+	case !c.leaveLine():
 		c.canceled = true // a backend is on its way, or another refusal
 		return
 	}

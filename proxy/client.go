@@ -16,17 +16,15 @@ import (
 // client is one connection of an application. Its fields belong to the thread
 // of its loop, except where they never change after the login.
 type client struct {
-	conn   loop.Conn
-	sess   session.Session
-	wait   pool.Waiter
-	worker atomic.Pointer[worker]
-	pool   *clientPool
-	// opening is the variant of its startup parameters, if it can do with any;
-	// other is the one of opening and the plain one that wait has not.
-	opening, other *pool.Variant
-	server         *server // lent to it
-	login          *login  // nil once it is in
-	extra          *extra  // what few clients need; nil until then
+	conn    loop.Conn
+	sess    session.Session
+	wait    *pool.Waiter // lent by the worker as long as it needs a backend; see place
+	worker  atomic.Pointer[worker]
+	pool    *clientPool
+	variant *pool.Variant // of the backends that it asks for
+	server  *server       // lent to it
+	login   *login        // nil once it is in
+	extra   *extra        // what few clients need; nil until then
 
 	id      uint64
 	user    unique.Handle[string]
@@ -34,11 +32,10 @@ type client struct {
 	asked   time.Duration // the query under way began
 	begun   time.Duration // the transaction under way began; if none, at most 0: the last answer's time, negated
 	mail    mail
-	console atomic.Pointer[net.Conn] // its connection, if it is a client of the console
-	hearing uint32                   // numbers what the session waits for; see whenListened
-	pid     uint32                   // that stands for it
-	secret  uint32                   // the first bytes of its cancel key
-	keyed   atomic.Bool              // it was told its cancel key
+	hearing uint32      // numbers what the session waits for; see whenListened
+	pid     uint32      // that stands for it
+	secret  uint32      // the first bytes of its cancel key
+	keyed   atomic.Bool // it was told its cancel key
 	peer    peer
 	state   clientState
 	seat    throttle.Seat // once it is in
@@ -55,6 +52,9 @@ type client struct {
 
 // extra is the part of a client that most have not.
 type extra struct {
+	// opening is the variant of its startup parameters, if it has some and can do with
+	// any backend; other is the one of opening and the plain one that client.variant is not.
+	opening, other *pool.Variant
 	// later carries cancel requests out that must wait until the client's
 	// settings are on its backend; nil if there are none.
 	later func()
@@ -66,7 +66,9 @@ type extra struct {
 	withheld *lent         // see client.lent
 	parting  bool          // RECONNECT_CLIENTS disconnects it when it is at rest
 	untold   bool          // the log has no lines about its coming and going
-	// cancels holds a cancel request, if it is a client of the console.
+	// Of a client of the console: its connection, once its goroutine serves it, and what
+	// holds a cancel request.
+	console net.Conn
 	cancels chan struct{}
 	stalled time.Duration // when checkStall last saw it get on; 0 if it does not stand still
 	moved   uint32        // the connection's Moved then
@@ -142,9 +144,7 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 		if !need {
 			break
 		}
-		if c.opening != nil {
-			c.choose(own)
-		}
+		c.choose(own)
 		if e := c.acquire(w); e != nil {
 			c.more().refusal = e
 		} else if c.server == nil {
@@ -201,7 +201,7 @@ func (c *client) leave() {
 			c.release()
 		} else {
 			c.waitFailed(c.worker.Load(), waitLeft)
-			c.pool.pool.Leave(&c.wait) // if it is too late for that, granted gives the backend back
+			c.leaveLine() // if it is too late for that, granted gives the backend back
 		}
 	}
 	o := &c.worker.Load().out
@@ -334,10 +334,10 @@ func (c *client) forget() {
 	c.uncount()
 	c.endWithheld(c.worker.Load(), c.worker.Load().now(), false)
 	c.sess.Forget()
-	if v := c.wait.Variant; v != nil {
-		c.pool.pool.Forget(v)
-		if c.opening != nil {
-			c.pool.pool.Forget(c.other)
+	if c.variant != nil {
+		c.pool.pool.Forget(c.variant)
+		if o := c.ownVariant(); o != nil {
+			c.pool.pool.Forget(c.extra.other)
 		}
 	}
 	in := c.login == nil

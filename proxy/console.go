@@ -68,6 +68,9 @@ func (l *login) enterConsole() bool {
 	return false
 }
 
+// atConsole tells whether the console's goroutine serves the client. On its loop.
+func (c *client) atConsole() bool { return c.extra != nil && c.extra.console != nil }
+
 // serveConsole takes the client off its loop, and waits on a goroutine until
 // it has gone. self tells whether it is one of ours, who may do everything.
 func (c *client) serveConsole(self bool) {
@@ -81,7 +84,7 @@ func (c *client) serveConsole(self bool) {
 		c.finish()
 		return
 	}
-	c.console.Store(&conn)
+	c.more().console = conn
 	user := c.userName()
 	client := ConsoleClient{User: user, Database: c.pool.key.database, Cancels: c.extra.cancels}
 	client.Rights = func() ConsoleRights {
@@ -121,6 +124,13 @@ func (s *consoles) remove(c *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.rights, c)
+}
+
+// has tells whether the client is one of them. Any goroutine may ask.
+func (s *consoles) has(c *client) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rights[c] != nil
 }
 
 // haveAdmin tells whether one of them may do everything.

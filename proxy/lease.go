@@ -15,7 +15,6 @@ func (c *client) acquire(w *worker) *wire.Error {
 // acquireFresh is acquire with a backend that has been opened with just these
 // startup parameters, if they are not nil.
 func (c *client) acquireFresh(w *worker, fresh []wire.Param) *wire.Error {
-	c.wait.Login = c.login != nil
 	b, e := c.pool.pool.Lease(c.place(w), fresh, w.now())
 	if b == nil {
 		return e
@@ -24,25 +23,40 @@ func (c *client) acquireFresh(w *worker, fresh []wire.Param) *wire.Error {
 }
 
 // choose has the client get a backend that was opened with its own startup
-// parameters, or with none.
+// parameters, or with none, if it can do with either.
 func (c *client) choose(own bool) {
-	if own != (c.wait.Variant == c.opening) {
-		c.wait.Variant, c.other = c.other, c.wait.Variant
+	if o := c.ownVariant(); o != nil && own != (c.variant == o) {
+		c.variant, c.extra.other = c.extra.other, c.variant
 	}
+}
+
+// ownVariant is the variant of its startup parameters, if it can do with any; else nil.
+func (c *client) ownVariant() *pool.Variant {
+	if c.extra == nil {
+		return nil
+	}
+	return c.extra.opening
 }
 
 // place has the client's place in the waiting line say what is best for it: a backend of
 // its own loop, with its settings.
 func (c *client) place(w *worker) *pool.Waiter {
+	if c.wait == nil {
+		c.wait = w.waiters.lend()
+	}
+	c.wait.Taker, c.wait.Variant, c.wait.Login = c, c.variant, c.login != nil
 	c.wait.Worker, c.wait.Settings = w.number(), c.sess.Settings().Hash()
-	return &c.wait
+	return c.wait
 }
+
+// leaveLine takes the client out of the waiting line; it is false if it is in none.
+func (c *client) leaveLine() bool { return c.wait != nil && c.pool.pool.Leave(c.wait) }
 
 // claim makes a backend that the pool has lent to the client its loop's, and
 // the client's; or the client is in the waiting line again. An error says that
 // it is not.
 func (c *client) claim(w *worker, b *pool.Backend) *wire.Error {
-	s, e := w.claim(&c.wait, b)
+	s, e := w.claim(c.wait, b)
 	if s != nil {
 		c.take(w, s)
 	}
@@ -77,6 +91,10 @@ func (w *worker) takeBack(b *pool.Backend) {
 // take begins the lease of a backend that is on the client's own loop.
 func (c *client) take(w *worker, s *server) {
 	c.server = s
+	if c.wait != nil {
+		w.waiters.back(c.wait)
+		c.wait = nil
+	}
 	s.client.Store(c)
 	s.place = len(w.leased)
 	w.leased = append(w.leased, s)

@@ -16,8 +16,8 @@ func (c *client) localEnd(listenPort int) (addr string, port int) {
 	if c.peer.local() {
 		return "unix", listenPort
 	}
-	if conn := c.console.Load(); conn != nil { // the descriptor is that goroutine's
-		tcp, _ := (*conn).LocalAddr().(*net.TCPAddr)
+	if c.atConsole() { // the descriptor is that goroutine's
+		tcp, _ := c.extra.console.LocalAddr().(*net.TCPAddr)
 		return consoleAddr(tcp.AddrPort(), listenPort)
 	}
 	if c.conn.Closed() { // the descriptor may be another's by now

@@ -349,8 +349,8 @@ func (l *login) late(timeout time.Duration) {
 	switch {
 	case l.stage <= stageHandshake:
 		l.fail(errLoginTimeout)
-	case l.stage == stageBackend:
-		if e := l.c.pool.pool.GiveUp(&l.c.wait, "client_login_timeout", timeout); e != nil {
+	case l.stage == stageBackend && l.c.wait != nil:
+		if e := l.c.pool.pool.GiveUp(l.c.wait, "client_login_timeout", timeout); e != nil {
 			l.c.waitFailed(l.c.worker.Load(), waitTimedOut)
 			l.fail(e)
 		}
@@ -385,7 +385,7 @@ func (l *login) giveUp() {
 	case l.stage == stageBackend && c.server != nil:
 		c.release()
 	case l.stage == stageBackend:
-		if c.pool.pool.Leave(&c.wait) {
+		if c.leaveLine() {
 			c.waitFailed(w, waitLeft)
 		}
 	}

@@ -62,7 +62,7 @@ func (l *login) check() bool {
 // true, if the server turns out to be away: then nobody can tell.
 func (l *login) settle() {
 	c := l.c
-	if l.doubted == nil || l.stage != stageBackend || c.server != nil || !c.pool.pool.Away() || !c.pool.pool.Leave(&c.wait) {
+	if l.doubted == nil || l.stage != stageBackend || c.server != nil || !c.pool.pool.Away() || !c.leaveLine() {
 		return
 	}
 	l.welcome, l.doubted, l.probing = l.doubted, nil, nil
@@ -74,12 +74,13 @@ func (l *login) settle() {
 func (l *login) takesAny(any bool) {
 	c, p := l.c, l.c.pool.pool
 	switch {
-	case l.variant.Plain() || any == (c.opening != nil):
+	case l.variant.Plain() || any == (c.ownVariant() != nil):
 	case any:
-		c.opening, c.other, c.wait.Variant = l.variant, l.variant, p.Plain()
+		x := c.more()
+		x.opening, x.other, c.variant = l.variant, l.variant, p.Plain()
 	default:
-		p.Forget(c.wait.Variant)
-		c.opening, c.other, c.wait.Variant = nil, nil, l.variant
+		p.Forget(c.variant)
+		c.extra.opening, c.extra.other, c.variant = nil, nil, l.variant
 	}
 }
 

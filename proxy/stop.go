@@ -81,7 +81,7 @@ func (p *Proxy) awaitBackends() {
 // quiet tells whether all clients have gone, but for the console's.
 func (p *Proxy) quiet() bool {
 	for _, c := range p.clients.all() {
-		if c.console.Load() == nil {
+		if !p.consoles.has(c) {
 			return false
 		}
 	}
@@ -91,7 +91,7 @@ func (p *Proxy) quiet() bool {
 // endIdle closes the clients of a loop that are at rest, or not in yet, or wait for RESUME.
 func (p *Proxy) endIdle(w *worker) {
 	for _, c := range p.clients.all() {
-		if c.worker.Load() != w || c.console.Load() != nil || c.state != clientOpen {
+		if c.worker.Load() != w || c.atConsole() || c.state != clientOpen {
 			continue
 		}
 		if c.login != nil || c.atRest() || c.waitsInVain() {
@@ -127,8 +127,8 @@ func (c *client) atRest() bool {
 
 // shut closes a client, whatever it is doing.
 func (c *client) shut() {
-	if conn := c.console.Load(); conn != nil {
-		(*conn).Close()
+	if c.atConsole() {
+		c.extra.console.Close()
 		return
 	}
 	c.kill(errShutdown)

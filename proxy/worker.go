@@ -28,9 +28,10 @@ type worker struct {
 	logins  map[*client]struct{} // not logged in yet
 	closing map[*client]struct{} // to be closed when all is sent
 	leased  []*server            // lent to a client of this loop
-	looked  []*server            // memory of tick
-	idlers  map[*client]*idler   // with an idle_session_timeout
-	heard   time.Duration        // when checkSilence was last called
+	waiters waiters
+	looked  []*server          // memory of tick
+	idlers  map[*client]*idler // with an idle_session_timeout
+	heard   time.Duration      // when checkSilence was last called
 	// idleRound is when checkIdleClients was last called.
 	idleRound time.Duration
 	// excused is when the last tick of a suspension was; 0 if there is none.

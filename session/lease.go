@@ -14,8 +14,8 @@ import (
 // here.
 func (s *Session) Lease(l *Link, o *Out) {
 	l.begin(s.id)
-	s.phase, s.link, s.owed, s.tx = Active, l, &l.owed, 'I'
-	s.lease, s.rested = lease{}, false
+	s.phase, s.lease, s.tx = Active, &l.lease, 'I'
+	s.blocked, s.rested = false, false
 	s.forgetStrays()
 	if s.extra != nil {
 		s.extra.shown, s.extra.listened, s.extra.committed = channelsHidden, false, false
@@ -109,8 +109,8 @@ func (s *Session) fail(e *wire.Error, o *Out) {
 // has been answered, sent or told ends with it.
 func (s *Session) settle(o *Out) {
 	if s.phase == Resetting && s.owed.Len() == 0 && s.serverLeft == 0 {
-		s.end()
 		clean := s.tx == 'I' && !s.tainted
+		s.end()
 		o.release(clean)
 	}
 	if s.phase != Active {
@@ -162,22 +162,23 @@ func (s *Session) settle(o *Out) {
 		s.tellNotes(o)
 	}
 	s.freePlace()
+	clean := !s.tainted
 	s.endLease()
-	o.release(!s.tainted)
+	o.release(clean)
 }
 
 // endLease is for the end of a lease after which there may be another.
 func (s *Session) endLease() {
 	s.abandon()
 	s.notePlans(s.hints)
-	s.phase, s.link, s.owed = Idle, nil, &pipeline.Nothing
+	s.phase, s.lease = Idle, &atRest
 }
 
 // end is for the end of a lease after which there is none.
 func (s *Session) end() {
 	s.abandon()
 	s.dropOps()
-	s.phase, s.owed = Ended, &pipeline.Nothing
+	s.phase, s.lease = Ended, &atRest
 }
 
 // over tells that nothing is under way any more that the lease was for.

@@ -15,7 +15,7 @@ const maxDecoded = 64 << 10
 // before, and returns how much of it is consumed.
 func (s *Session) Server(in []byte, o *Out) int {
 	f := feed{in: in}
-	for s.phase == Active || s.phase == Resetting {
+	for s.isLeased() {
 		c := s.stepServer(&f, o)
 		if c == courseOver {
 			return len(in)
@@ -112,7 +112,11 @@ func (s *Session) takeAnswer(m *incoming, f *feed, o *Out) course {
 	}
 	f.pass(&o.ToClient)
 	swallow := s.answer(m.typ, m.bytes[wire.HeaderLen:], m.whole(), o)
-	if swallow && (s.phase == Ended || s.phase == Waiting) {
+	if !s.isLeased() {
+		if !swallow {
+			f.pos += len(m.bytes)
+			f.pass(&o.ToClient)
+		}
 		return courseOver
 	}
 	s.taken(m, swallow, f, o)

@@ -137,6 +137,7 @@ type Link struct {
 	// What only a lease needs. It is the session's that has the backend; begin makes
 	// it ready.
 
+	lease    lease
 	owed     pipeline.Queue // what the backend owes
 	ops      []op           // the changes to have, and to the client's names, that it has not confirmed
 	evidence evidence
@@ -165,6 +166,7 @@ func (l *Link) begin(id uint64) {
 		l.ops = nil
 	}
 	l.evidence.begin()
+	l.lease = lease{link: l, owed: &l.owed}
 	l.retry, l.bound, l.asked = retry{}, nil, nil
 	l.epoch++
 	if l.last != id {
@@ -218,11 +220,9 @@ func (l *Link) Settings() *follow.Settings { return l.settings }
 // Session is the conversation. The zero value is not ready; see Init.
 type Session struct {
 	config *Config
-	link   *Link      // in Active and Resetting
+	*lease            // the Link's in Active and Resetting; else atRest
 	vars   *wire.Vars // what the client has set
 	login  *wire.Vars // what it had at its login
-	// owed is what the backend owes: the Link's, or pipeline.Nothing.
-	owed *pipeline.Queue
 	// settings are what the client has set besides.
 	settings *follow.Settings
 	base     *follow.Settings  // what it had at its login
@@ -239,33 +239,33 @@ type Session struct {
 
 	PID        uint32 // the process ID that the client was told, 0 if it is a backend's
 	clientLeft int32  // bytes still to come of a client's message that has come in part
-	serverLeft int32  // the same of the server's
 	idle       int32  // the client's idle_session_timeout, in milliseconds
 	loginIdle  int32  // what that was at its login
 	private    int32  // named statements that the backend has under the client's own names
-	longUnit   uint32 // Session.unit when long's Parse was sent
-	unit       uint32
 	parses     uint32 // of named statements
 	namedBytes uint32 // what the client's names take; see maxNamedBytes
 
-	phase      Phase
-	rest       remainder // what becomes of the rest of a client's message
-	tx         byte      // transaction status of the last ReadyForQuery
-	pins       Reason    // why the client keeps its backend
-	place      place
-	reads      reads
-	leaving    leaving
-	swallowing bool // serverLeft is not passed on
-	lastWords  bool // the server has told the client why it closes the connection
-	rested     bool // nothing has come from the client since Rest
-	sqlNames   bool // the client has statements of SQL's PREPARE on the backend
-
-	lease
+	phase    Phase
+	rest     remainder // what becomes of the rest of a client's message
+	tx       byte      // transaction status of the last ReadyForQuery
+	pins     Reason    // why the client keeps its backend
+	place    place
+	reads    reads
+	leaving  leaving
+	blocked  bool // something is there to be sent, and waits
+	rested   bool // nothing has come from the client since Rest
+	sqlNames bool // the client has statements of SQL's PREPARE on the backend
 }
 
-// lease is what begins anew with each lease of a backend.
+// lease is what begins anew with each lease of a backend. It is part of the Link: an
+// idle client has none.
 type lease struct {
-	hints       wire.Hints // of the transaction under way
+	link        *Link           // whose it is; nil of atRest
+	owed        *pipeline.Queue // what the backend owes: the Link's, or pipeline.Nothing
+	hints       wire.Hints      // of the transaction under way
+	serverLeft  int32           // bytes still to come of a server's message that has come in part
+	unit        uint32
+	longUnit    uint32 // unit when long's Parse was sent
 	batch       batch
 	long        longUnnamed
 	replaying   replaying
@@ -276,12 +276,16 @@ type lease struct {
 	readsTags   bool  // the transaction has hints, so that command tags are read
 	tainted     bool  // the backend is no longer fit for anybody else
 	barrier     bool  // nothing is sent before all has been answered
-	blocked     bool  // and something is there to be sent
+	swallowing  bool  // serverLeft is not passed on
+	lastWords   bool  // the server has told the client why it closes the connection
 	copyFed     bool  // CopyData, CopyDone or CopyFail was sent since all was answered
 	unnamedHere bool  // this backend has the unnamed statement, or none, for it has said so
 	unnamedSent bool  // it will, or else skips all up to the next Sync
 	idleThere   bool  // idle was set on the backend, or more than that
 }
+
+// atRest is the lease of all sessions that have none. It is never changed.
+var atRest = lease{owed: &pipeline.Nothing}
 
 // reads is what the backend, or pgweir in its place, does with the client's next
 // message.
@@ -314,11 +318,10 @@ func (s *Session) isLeaving() bool { return s.leaving != leavingNot }
 
 // Init makes s the conversation of a client whose settings are vars.
 func (s *Session) Init(c *Config, vars *wire.Vars) {
-	*s = Session{config: c, vars: vars, login: vars, tx: 'I', PID: s.PID}
+	*s = Session{config: c, lease: &atRest, vars: vars, login: vars, tx: 'I', PID: s.PID}
 	if c.Shared != nil {
 		s.id = c.Shared.sessions.Add(1)
 	}
-	s.owed = &pipeline.Nothing
 }
 
 // Begin says what the client has set by its startup parameters beyond Vars, if
@@ -351,6 +354,9 @@ func (s *Session) Forget() {
 
 // Phase tells where the conversation stands.
 func (s *Session) Phase() Phase { return s.phase }
+
+// isLeased tells whether the session has a backend, and so a lease of its own.
+func (s *Session) isLeased() bool { return s.phase == Active || s.phase == Resetting }
 
 // Mode is the pool's mode.
 func (s *Session) Mode() Mode { return s.config.Mode }

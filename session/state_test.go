@@ -21,6 +21,16 @@ func backendHas(i int, value string) step {
 	return check("the backend has "+wire.VarNames[i]+" = "+value, func(s *Session) bool { return s.link.Vars[i] == value })
 }
 
+// ownerKnows is backendHas after the lease.
+func ownerKnows(i int, value string) step {
+	return step{does: "the owner knows that the backend has " + wire.VarNames[i] + " = " + value, do: func(r *rig) {
+		r.t.Helper()
+		if r.link.Vars[i] != value {
+			r.t.Fatal("it has " + r.link.Vars[i])
+		}
+	}}
+}
+
 func clientHas(i int, value string) step {
 	return check("the client has "+wire.VarNames[i]+" = "+value, func(s *Session) bool { return s.Vars()[i] == value })
 }
@@ -84,7 +94,7 @@ func TestSettingsFollowTheClient(t *testing.T) {
 			gone().asks(query("ROLLBACK")).then("end"),
 			server(complete("ROLLBACK"), reported("application_name", "b"), ready('I')).then("release"),
 			clientHas(wire.VarApplicationName, "a"),
-			check("the owner knows what the backend has", func(s *Session) bool { return s.link.Vars[wire.VarApplicationName] == "b" }),
+			ownerKnows(wire.VarApplicationName, "b"),
 		)},
 		{"a report that cannot be read changes nothing", transactionMode, steps(
 			begin(query("set x")),

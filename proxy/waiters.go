@@ -1,0 +1,29 @@
+package proxy
+
+import "pgweir/pool"
+
+// waiters are places in waiting lines that nobody has. An idle client needs none: its
+// worker lends it one when it asks for a backend, and has it back when that has come.
+type waiters struct{ free []*pool.Waiter }
+
+// keepWaiters is how many a worker keeps for the next ones to wait; the others are the
+// garbage collector's.
+const keepWaiters = 1024
+
+func (w *waiters) lend() *pool.Waiter {
+	last := len(w.free) - 1
+	if last < 0 {
+		return new(pool.Waiter)
+	}
+	p := w.free[last]
+	w.free = w.free[:last]
+	return p
+}
+
+// back takes a place back whose backend has come: no pool knows of it any more.
+func (w *waiters) back(p *pool.Waiter) {
+	if len(w.free) < keepWaiters {
+		p.Taker, p.Variant = nil, nil
+		w.free = append(w.free, p)
+	}
+}

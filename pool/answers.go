@@ -122,7 +122,7 @@ func (w *Welcome) named(name string) *Welcome {
 		return w
 	}
 	if w.last == nil || w.last.Vars[wire.VarApplicationName] != shown {
-		w.last = w.with(w.Vars.With(wire.VarApplicationName, shown))
+		w.last = w.with(w.Vars.With(wire.VarApplicationName, strings.Clone(shown)))
 	}
 	return w.last
 }

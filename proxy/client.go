@@ -26,19 +26,18 @@ type client struct {
 	login   *login        // nil once it is in
 	extra   *extra        // what few clients need; nil until then
 
-	id      uint64
-	user    unique.Handle[string]
-	since   time.Duration // connected; once closing is set: since then
-	asked   time.Duration // the query under way began
-	begun   time.Duration // the transaction under way began; if none, at most 0: the last answer's time, negated
-	mail    mail
-	hearing uint32      // numbers what the session waits for; see whenListened
-	pid     uint32      // that stands for it
-	secret  uint32      // the first bytes of its cancel key
-	keyed   atomic.Bool // it was told its cancel key
-	peer    peer
-	state   clientState
-	seat    throttle.Seat // once it is in
+	id     uint64
+	user   unique.Handle[string]
+	since  time.Duration // connected; once closing is set: since then
+	asked  time.Duration // the query under way began
+	begun  time.Duration // the transaction under way began; if none, at most 0: the last answer's time, negated
+	mail   mail
+	pid    uint32      // that stands for it
+	secret uint32      // the first bytes of its cancel key
+	keyed  atomic.Bool // it was told its cancel key
+	peer   peer
+	state  clientState
+	seat   throttle.Seat // once it is in
 
 	counted      bool // under the limits of clients
 	longKey      bool // it was told a long cancel key
@@ -72,6 +71,7 @@ type extra struct {
 	cancels chan struct{}
 	stalled time.Duration // when checkStall last saw it get on; 0 if it does not stand still
 	moved   uint32        // the connection's Moved then
+	hearing uint32        // numbers what the session waits for; see whenListened
 }
 
 // more is what few clients need.

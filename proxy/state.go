@@ -110,8 +110,9 @@ func (c *client) checkLag(now time.Duration) {
 // whenListened gives what is to be called, once and on any goroutine, when that
 // has come which the session waits for.
 func (c *client) whenListened() func(*wire.Error) {
-	c.hearing++
-	n := c.hearing
+	x := c.more()
+	x.hearing++
+	n := x.hearing
 	return func(e *wire.Error) { c.listened(n, e) }
 }
 
@@ -122,7 +123,7 @@ func (c *client) cancelHearing() bool {
 	if !c.sess.CancelHearing(errCanceled, o) {
 		return false
 	}
-	c.hearing++
+	c.more().hearing++
 	c.pool.pool.Listener().Withdraw(c)
 	c.listen(nil) // what it heard before, if something else is under way
 	c.apply(o)
@@ -133,7 +134,7 @@ func (c *client) cancelHearing() bool {
 // listened goes on with what has waited, if it does still.
 func (c *client) listened(n uint32, e *wire.Error) {
 	c.post(func() {
-		if c.state != clientOpen || n != c.hearing {
+		if c.state != clientOpen || n != c.extra.hearing {
 			return
 		}
 		o := &c.worker.Load().out

@@ -23,8 +23,8 @@ func TestAStatementThatIsSentAgainIsReadAsIfItWereNew(t *testing.T) {
 					for _, after := range types {
 						s := newRig(t, &transactionMode).s
 						s.vars = &first
-						s.unnamed = wire.AppendParseBody(nil, "", append([]byte(text+"\x00"), before...))
-						s.unnamedHints, s.unnamedShape = s.scan([]byte(text), parameterTypes(before))
+						s.ownUnnamed().unnamedParse = wire.AppendParseBody(nil, "", append([]byte(text+"\x00"), before...))
+						s.noteUnnamed(s.scan([]byte(text), parameterTypes(before)))
 						fresh := newRig(t, &transactionMode).s
 						s.vars, fresh.vars = &then, &then
 						h, shape := s.scan([]byte(text), parameterTypes(after))

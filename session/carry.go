@@ -50,7 +50,7 @@ var settingsKind = kind{
 
 // settingsDiscarded: DISCARD ALL has succeeded.
 func (s *Session) settingsDiscarded() {
-	s.settings, s.link.settings = s.base.Loading(s.settings.Libraries()), s.link.base
+	s.settings, s.link.settings = s.origin.Value().settings.Loading(s.settings.Libraries()), s.link.base
 	if s.extra == nil {
 		return
 	}
@@ -66,7 +66,7 @@ func (s *Session) takeSettings(a *asking) (differs bool) {
 	for _, name := range a.Library {
 		follow.LibrarySettings.Store(name, nil)
 	}
-	next := s.readSettings(a, s.base)
+	next := s.readSettings(a, s.origin.Value().settings)
 	if next.Size() > maxCarried {
 		s.extra.blind = true
 		return true
@@ -80,7 +80,7 @@ func (s *Session) takeSettings(a *asking) (differs bool) {
 		differs = !next.Without(follow.EmptyCustom).Equal(s.settings.Without(follow.EmptyCustom))
 	}
 	there := next
-	if s.base != nil { // the client may have more than the backend
+	if s.origin.Value().settings != nil { // the client may have more than the backend
 		if there = s.readSettings(a, s.link.base); there.Equal(next) {
 			there = next
 		}

@@ -101,12 +101,12 @@ func (s *Session) opensBlock(typ byte, message []byte) bool {
 		text = text[1:]
 	case 'B':
 		name, _ := wire.BindStatement(text)
-		n := s.names[string(cutName(name))]
+		n := s.byName[string(cutName(name))]
 		switch {
 		case len(name) > 0 && n != nil && n.st != nil:
 			text = n.st.Text()
-		case len(name) == 0 && len(s.unnamed) > wire.HeaderLen:
-			text = s.unnamed[wire.HeaderLen+1:]
+		case len(name) == 0 && len(s.unnamedParse) > wire.HeaderLen:
+			text = s.unnamedParse[wire.HeaderLen+1:]
 		default:
 			return false
 		}

@@ -355,7 +355,7 @@ func (s *Session) local(typ byte, message []byte, total int, o *Out) bool {
 	default:
 		s.phase = Waiting
 		o.Asked = true
-		if s.base != nil && s.turnsBack(typ, message) {
+		if s.origin.Value().settings != nil && s.turnsBack(typ, message) {
 			o.do(EffectNeedOwnBackend)
 		} else {
 			o.do(EffectNeedBackend)

@@ -134,7 +134,7 @@ func TestABindWithoutDescribeIsAnsweredWithTheColumnsThatTheClientKnows(t *testi
 			client(parse("s", "select * from t"), parse("", "select 2"), bind("p", "s"), bind("q", ""), describe("P", "q"), execute("p", 0), syncing).then("need"),
 			leased().asks(parse(shared(1), "select * from t"), parse("", "select 2"), bind("p", shared(1)), bind("q", ""), describe("P", "q"), execute("p", 0), syncing),
 			answers(parsed, parsed, bound, bound, columns, row("1"), complete("SELECT 1"), ready('I')).then("release"),
-			check("nothing is known of it", func(s *Session) bool { return s.names["s"].columns == 0 }),
+			check("nothing is known of it", func(s *Session) bool { return s.byName["s"].columns == 0 }),
 		)},
 		{"a client that describes the portal is told, and waits for nothing", transactionMode, steps(
 			described, elsewhere(),
@@ -419,7 +419,7 @@ func TestRowsAreOfTheColumnsToldLast(t *testing.T) {
 			}
 			name := string(rune('s' + rng.IntN(2)))
 			say, asked := "", false
-			if c.s.names[name] == nil || rng.IntN(5) == 0 {
+			if c.s.byName[name] == nil || rng.IntN(5) == 0 {
 				say = closing("S", name) + parse(name, "select * from "+name)
 			}
 			if rng.IntN(4) == 0 {

@@ -93,4 +93,4 @@ func (s *Session) Statement() string {
 func (s *Session) Settings() *follow.Settings { return s.settings }
 
 // Prepared is how many named statements the client has.
-func (s *Session) Prepared() int { return len(s.names) }
+func (s *Session) Prepared() int { return len(s.byName) }

@@ -55,7 +55,7 @@ func (s *Session) failed(first pipeline.Pending, body []byte, whole bool, o *Out
 		}
 	}
 	if first == pipeline.ParseAgain && !s.owed.Has(pipeline.Parse) {
-		s.unnamed = nil
+		s.loseUnnamed()
 	}
 	if whole && !bytes.Equal(shown, body) {
 		o.ToClient.keep(wire.AppendMessage(o.ToClient.own(), 'E', shown))
@@ -91,7 +91,7 @@ func (s *Session) skipsRest(first pipeline.Pending, body []byte, whole, strayed 
 	}
 	if parse && !s.owed.Has(pipeline.Parse) {
 		s.endLong()
-		s.unnamed = nil // the Parse failed or was skipped; what there was before is not known here
+		s.loseUnnamed() // the Parse failed or was skipped; what there was before is not known here
 	}
 	return false
 }

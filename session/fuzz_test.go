@@ -137,7 +137,7 @@ func FuzzClient(f *testing.F) {
 			// Of its own it says an error, a question, and for each message,
 			// which has five bytes at least, a ReadyForQuery, or a Bind in place
 			// of a Parse, or the unnamed statement again.
-			r.fed(in, gathered, n, 2000+len(gathered)+len(in)/5*(100+len(r.s.unnamed)))
+			r.fed(in, gathered, n, 2000+len(gathered)+len(in)/5*(100+len(r.s.unnamedParse)))
 			r.fromClient = r.fromClient[n:]
 			r.took()
 			scribble(in)
@@ -230,7 +230,7 @@ func FuzzServer(f *testing.F) {
 		}
 		if r.s.sharing() {
 			st := r.s.config.Shared.Statements.Get(r.s.reading(), r.s.reading(), []byte("select 3\x00\x00\x00"))
-			r.s.names = map[string]*named{"told": {st: st, columns: 99}}
+			r.s.byName = map[string]*named{"told": {st: st, columns: 99}}
 		}
 		r.client(questions[int(asked/4)%len(questions)])
 		if r.need {

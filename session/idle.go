@@ -17,12 +17,12 @@ import (
 var idleKind = kind{
 	completed: func(s *Session, tag []byte, o *Out) {
 		if string(tag) == tagDiscardAll {
-			s.setIdle(s.loginIdle, o)
+			s.setIdle(s.origin.Value().idle, o)
 		}
 	},
 	failed: func(s *Session, _ *Out) { s.idleThere = false },
 	asks: func(s *Session, h wire.Hints) Reason {
-		if h&(wire.HintReset|wire.HintDiscard) != 0 && s.idle != s.loginIdle {
+		if h&(wire.HintReset|wire.HintDiscard) != 0 && s.idle != s.origin.Value().idle {
 			return partSettings
 		}
 		return 0
@@ -75,7 +75,7 @@ func (s *Session) followIdle(ms int32, o *Out) (differs bool) {
 	case ms != idleNotTold:
 		s.setIdle(ms, o)
 	case s.extra.turnedIdle:
-		s.setIdle(s.loginIdle, o)
+		s.setIdle(s.origin.Value().idle, o)
 	}
 	s.idleThere = false
 	if ms > 0 {
@@ -116,9 +116,9 @@ func (s *Session) namesIdle(typ byte, message []byte) bool {
 	case 'B':
 		name, _ := wire.BindStatement(message[wire.HeaderLen:])
 		if len(name) == 0 {
-			return containsFold(s.unnamed, nameIdleTimeout)
+			return containsFold(s.unnamedParse, nameIdleTimeout)
 		}
-		n := s.names[string(name)]
+		n := s.byName[string(name)]
 		return n != nil && n.st != nil && containsFold(n.st.Parse, nameIdleTimeout)
 	}
 	return false

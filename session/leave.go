@@ -52,7 +52,7 @@ func (s *Session) Rest(o *Out) {
 	switch {
 	case s.pins != 0, s.private > 0: // it keeps the backend in any case
 	case s.config.MaxPinned > 0 && s.hints&^hintsCheap != 0: // it may have to be told of an error, behind its own Sync
-	case s.unnamedHere && len(s.unnamed) == 0: // its unnamed statement cannot be made on another
+	case s.unnamedHere && len(s.unnamedParse) == 0: // its unnamed statement cannot be made on another
 	case !s.rested:
 		s.rested = true
 	default:

@@ -139,8 +139,8 @@ func (s *Session) runsUnnamed(bind []byte) wire.Hints {
 	}
 	shape := s.unnamedShape
 	var text []byte
-	if len(s.unnamed) > wire.HeaderLen {
-		text, _, _ = wire.CString(s.unnamed[wire.HeaderLen+1:])
+	if len(s.unnamedParse) > wire.HeaderLen {
+		text, _, _ = wire.CString(s.unnamedParse[wire.HeaderLen+1:])
 	} else {
 		shape = 0
 	}

@@ -18,7 +18,7 @@ func (s *Session) restoreNames(body []byte) []byte {
 			out = replaceName(out, o.prev.st.Name, o.full)
 		}
 	}
-	for name, n := range s.names {
+	for name, n := range s.byName {
 		if n.st != nil {
 			out = replaceName(out, n.st.Name, name)
 		}

@@ -56,12 +56,10 @@ func (s *Session) rename(name []byte, prev, next *named, e pipeline.Pending) {
 	if next == nil {
 		o.next = &named{}
 	}
+	s.ownNames()
 	s.parses++
 	o.next.pending, o.next.unit, o.next.number = true, s.unit, s.parses
-	if s.names == nil {
-		s.names = map[string]*named{}
-	}
-	s.names[o.name] = o.next
+	s.byName[o.name] = o.next
 	s.namedBytes += o.next.bytes()
 	s.pushOp(e, o)
 }
@@ -108,8 +106,8 @@ func (s *Session) done() {
 		return
 	}
 	o.next.pending = false
-	if o.next.st == nil && !o.next.private && s.names[o.name] == o.next {
-		delete(s.names, o.name)
+	if o.next.st == nil && !o.next.private && s.byName[o.name] == o.next {
+		delete(s.byName, o.name)
 	}
 	if o.prev != nil {
 		s.giveUp(o.prev)
@@ -140,11 +138,11 @@ func (s *Session) undo(n int) {
 		if o.next == nil || o.next == o.prev {
 			continue
 		}
-		if s.names[o.name] == o.next {
+		if s.byName[o.name] == o.next {
 			if p := o.prev; p == nil || p.st == nil && !p.private && !p.pending {
-				delete(s.names, o.name)
+				delete(s.byName, o.name)
 			} else {
-				s.names[o.name] = o.prev
+				s.byName[o.name] = o.prev
 			}
 		}
 		s.giveUp(o.next)
@@ -168,9 +166,11 @@ func (s *Session) dropOps() {
 
 // forgetNames gives all of the client's named statements up.
 func (s *Session) forgetNames() {
-	for name, n := range s.names {
+	for name, n := range s.byName {
 		s.giveUp(n)
-		delete(s.names, name)
+		delete(s.byName, name)
 	}
-	s.private = 0
+	if s.private != 0 {
+		s.private = 0
+	}
 }

@@ -61,7 +61,7 @@ func (s *Session) parseSpliced(name, body, before []byte, hints wire.Hints, o *O
 	h := s.parseOwn(name, nil, wire.AppendParseBody(nil, string(name), body), o)
 	if instead != nil {
 		splices := s.extra.splices
-		s.names[string(cutName(name))].splices = &splices
+		s.byName[string(cutName(name))].splices = &splices
 	}
 	return h
 }
@@ -126,7 +126,7 @@ func (s *Session) parsePrivate(body []byte, left int, before, message []byte, o 
 	if len(name) == 0 {
 		return handleNot
 	}
-	n := s.names[string(cutName(name))]
+	n := s.byName[string(cutName(name))]
 	switch {
 	case n != nil && n.pending && n.unit != s.unit:
 		return handleHold
@@ -154,7 +154,7 @@ func (s *Session) parseOwn(name, before, message []byte, o *Out) handling {
 		hints |= wire.HintDo // it goes on, unseen
 		s.passing(text)
 	}
-	s.rename(name, s.names[string(cutName(name))], &named{private: true, hints: hints}, pipeline.ParseNamed)
+	s.rename(name, s.byName[string(cutName(name))], &named{private: true, hints: hints}, pipeline.ParseNamed)
 	s.hints |= wire.HintPrepare
 	s.batch, s.asked = max(s.batch, batchPrepares), false
 	if !waits {

@@ -77,6 +77,24 @@ type named struct {
 	number  uint32    // in the order of the client's own Parses
 }
 
+// names are the named statements of a client.
+type names struct {
+	byName     map[string]*named
+	parses     uint32 // of named statements
+	namedBytes uint32 // what they take; see maxNamedBytes
+	private    int32  // those that the backend has under the client's own names
+}
+
+// noNames are those of all clients that never had one. They are never changed.
+var noNames names
+
+// ownNames is called before the client gets a name.
+func (s *Session) ownNames() {
+	if s.names == &noNames {
+		s.names = &names{byName: map[string]*named{}}
+	}
+}
+
 // maxNamedBytes bounds what one client's named statements may take in memory,
 // with namedOverhead for each of them. A text that several clients have counts
 // for each.
@@ -182,7 +200,7 @@ func (s *Session) named(typ byte, message []byte, total int, before, behind []by
 	case !utf8.Valid(m.name) && s.vars[wire.VarClientEncoding] == "UTF8":
 		return handleNot // PostgreSQL complains
 	}
-	n := s.names[string(cutName(m.name))]
+	n := s.byName[string(cutName(m.name))]
 	switch {
 	case n != nil && n.pending && n.unit != s.unit:
 		return handleHold

@@ -146,7 +146,7 @@ func TestNamedStatements(t *testing.T) {
 			client(closing("S", "s"), parse("s", "selekt"), syncing).then("need"),
 			leased().tells(closed).asks(parse(shared(2), "selekt"), syncing),
 			answers(failure("42601", "syntax error"), ready('I')).then("release"),
-			check("the client has none", func(s *Session) bool { return s.Prepared() == 0 && len(s.names) == 0 }),
+			check("the client has none", func(s *Session) bool { return s.Prepared() == 0 && len(s.byName) == 0 }),
 		)},
 		{"a Close that was skipped closes nothing", transactionMode, steps(
 			prepared,
@@ -316,8 +316,8 @@ func TestManyNamesInTurnTakeNoMemory(t *testing.T) {
 	if n := r.s.config.Shared.Statements.Len(); n > follow.MaxUnused {
 		t.Errorf("the pool keeps %d statements", n)
 	}
-	if len(r.s.names) != 0 || len(r.link.ops) != 0 || cap(r.link.ops) > 1000 {
-		t.Errorf("the client has %d names, and %d changes are under way, in a list of %d", len(r.s.names), len(r.link.ops), cap(r.link.ops))
+	if len(r.s.byName) != 0 || len(r.link.ops) != 0 || cap(r.link.ops) > 1000 {
+		t.Errorf("the client has %d names, and %d changes are under way, in a list of %d", len(r.s.byName), len(r.link.ops), cap(r.link.ops))
 	}
 }
 

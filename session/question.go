@@ -111,7 +111,7 @@ func (s *Session) send(a *asking, o *Out) {
 	a.role = x.role
 	if a.Parts&partSettings != 0 {
 		// What was turned back must be told from what was set to the same.
-		a.Reset = s.base != nil
+		a.Reset = s.origin.Value().settings != nil
 		a.Customs = s.customs()
 	}
 	o.ToServer.keep(wire.AppendQuery(o.ToServer.own(), string(a.Question.Append(nil))))

@@ -21,14 +21,14 @@ func (s *Session) quickClient(in []byte, o *Out) (n int) {
 	if first := s.owed.First(); first == 0 || first.Ours() || s.reads == skipsToSync || s.barrier || s.idle != 0 || s.hearsLater() {
 		return 0
 	}
-	plain := false // s.unnamed is the last Parse, and there was nothing in it
+	plain := false // s.unnamedParse is the last Parse, and there was nothing in it
 	for len(in)-n >= wire.HeaderLen {
 		typ, total := wire.Header(in[n:])
 		if total == 0 || total > len(in)-n || total > wire.ClientLimit(typ) {
 			break
 		}
 		message := in[n : n+total]
-		if plain && typ == 'P' && bytes.Equal(message, s.unnamed) {
+		if plain && typ == 'P' && bytes.Equal(message, s.unnamedParse) {
 			o.Parses++
 			o.ServerParses++
 			s.owed.Push(pipeline.Parse)
@@ -83,12 +83,13 @@ func (s *Session) quickMessage(typ byte, message []byte, o *Out) bool {
 				s.hints = earlier // it is looked at once more
 				return false
 			}
-			s.unnamedHints, s.unnamedShape = w.hints, w.shape
+			s.noteUnnamed(w.hints, w.shape)
 		}
 		o.Parses++
 		o.ServerParses++
 		s.unnamedSent = true
-		s.unnamed = append(s.unnamed[:0], message...)
+		u := s.ownUnnamed()
+		u.unnamedParse = append(u.unnamedParse[:0], message...)
 		s.owed.Push(pipeline.Parse)
 		s.noticeReset(body[1:])
 		s.noticeDatabases(body[1:], o)

@@ -105,7 +105,7 @@ func (s *Session) set(sql []byte, how replaying, o *Out) {
 	}
 	s.replaying = how
 	s.link.said = s.link.said[:0]
-	s.link.unnamed = append(s.link.unnamed[:0], s.unnamed...)
+	s.link.unnamed = append(s.link.unnamed[:0], s.unnamedParse...)
 	s.link.unnamedHints, s.link.unnamedShape = s.unnamedHints, s.unnamedShape
 }
 
@@ -209,8 +209,9 @@ func (s *Session) move(o *Out) {
 		s.extra.underWay, s.extra.unheard = underWay{}, nil
 		s.extra.waiting, s.extra.syncing = false, false
 	}
-	s.unnamed = append(s.unnamed[:0], s.link.unnamed...)
-	s.unnamedHints, s.unnamedShape = s.link.unnamedHints, s.link.unnamedShape
+	u := s.ownUnnamed()
+	u.unnamedParse = append(u.unnamedParse[:0], s.link.unnamed...)
+	u.unnamedHints, u.unnamedShape = s.link.unnamedHints, s.link.unnamedShape
 	if s.leaving == leavingDrains { // what it has asked for before its Terminate is still run
 		s.leaving = leavingNot
 		s.link.said = wire.AppendTerminate(s.link.said)

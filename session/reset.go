@@ -15,7 +15,7 @@ import (
 
 // noticeReset notes which settings a statement may turn back.
 func (s *Session) noticeReset(text []byte) {
-	if s.link.Login == nil || s.link.Login == s.login || *s.link.Login == *s.login {
+	if s.link.Login == nil || s.link.Login == s.origin.Value().vars || *s.link.Login == *s.origin.Value().vars {
 		return
 	}
 	if !mayTurnBack(text) {
@@ -88,7 +88,7 @@ func (s *Session) turnsBack(typ byte, message []byte) bool {
 // did not ask for.
 func (s *Session) turnedBack(i int) bool {
 	l := s.link
-	return s.resets&(1<<i) != 0 && l.Vars[i] == l.Login[i] && s.login[i] != l.Login[i]
+	return s.resets&(1<<i) != 0 && l.Vars[i] == l.Login[i] && s.origin.Value().vars[i] != l.Login[i]
 }
 
 // correctResets gives the client its own values where others have come of what
@@ -98,12 +98,12 @@ func (s *Session) correctResets(o *Out) {
 		if !s.turnedBack(i) {
 			continue
 		}
-		if s.vars[i] != s.login[i] {
-			o.ToClient.keep(wire.AppendParameterStatus(o.ToClient.own(), wire.VarNames[i], s.login[i]))
+		if s.vars[i] != s.origin.Value().vars[i] {
+			o.ToClient.keep(wire.AppendParameterStatus(o.ToClient.own(), wire.VarNames[i], s.origin.Value().vars[i]))
 		}
 		// A copy in any case: it has to differ from the backend's, which are
 		// set the next time because of that.
-		s.vars = s.vars.With(i, s.login[i])
+		s.vars = s.vars.With(i, s.origin.Value().vars[i])
 	}
 	s.resets = 0
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"sync/atomic"
+	"unique"
 
 	"pgweir/session/follow"
 	"pgweir/session/pipeline"
@@ -222,28 +223,17 @@ type Session struct {
 	config *Config
 	*lease            // the Link's in Active and Resetting; else atRest
 	vars   *wire.Vars // what the client has set
-	login  *wire.Vars // what it had at its login
 	// settings are what the client has set besides.
 	settings *follow.Settings
-	base     *follow.Settings  // what it had at its login
-	names    map[string]*named // the client's named statements; see prepared.go
-	extra    *extra            // what few sessions need; nil until then
-	// unnamed is the Parse message that made the client's unnamed statement,
-	// nil if there is none, so that it can be made again on another backend.
-	unnamed []byte
-
-	// unnamedHints and unnamedShape are those of the unnamed statement.
-	unnamedHints wire.Hints
-	unnamedShape wire.Shape
-	id           uint64
+	origin   unique.Handle[origin]
+	*names          // the client's named statements; noNames if it never had one
+	*unnamed        // its unnamed one; noUnnamed if it never had one
+	extra    *extra // what few sessions need; nil until then
+	id       uint64
 
 	PID        uint32 // the process ID that the client was told, 0 if it is a backend's
 	clientLeft int32  // bytes still to come of a client's message that has come in part
 	idle       int32  // the client's idle_session_timeout, in milliseconds
-	loginIdle  int32  // what that was at its login
-	private    int32  // named statements that the backend has under the client's own names
-	parses     uint32 // of named statements
-	namedBytes uint32 // what the client's names take; see maxNamedBytes
 
 	phase    Phase
 	rest     remainder // what becomes of the rest of a client's message
@@ -255,6 +245,47 @@ type Session struct {
 	blocked  bool // something is there to be sent, and waits
 	rested   bool // nothing has come from the client since Rest
 	sqlNames bool // the client has statements of SQL's PREPARE on the backend
+}
+
+// origin is what a client had at its login. Most clients of a pool have the same one,
+// and share it.
+type origin struct {
+	vars     *wire.Vars
+	settings *follow.Settings
+	idle     int32 // its idle_session_timeout, in milliseconds
+}
+
+// unnamed is the unnamed statement of a client.
+type unnamed struct {
+	// unnamedParse is the Parse message that made it, so that it can be made again on another
+	// backend; nil if there is none.
+	unnamedParse []byte
+	unnamedHints wire.Hints
+	unnamedShape wire.Shape
+}
+
+// noUnnamed is that of all clients that never had one. It is never changed.
+var noUnnamed unnamed
+
+// ownUnnamed is where the client's is noted.
+func (s *Session) ownUnnamed() *unnamed {
+	if s.unnamed == &noUnnamed {
+		s.unnamed = new(unnamed)
+	}
+	return s.unnamed
+}
+
+// noteUnnamed notes what the client's last Parse of it was.
+func (s *Session) noteUnnamed(h wire.Hints, shape wire.Shape) {
+	u := s.ownUnnamed()
+	u.unnamedHints, u.unnamedShape = h, shape
+}
+
+// loseUnnamed: there is none any more, or it is not known which.
+func (s *Session) loseUnnamed() {
+	if s.unnamed != &noUnnamed {
+		s.unnamedParse = nil
+	}
 }
 
 // lease is what begins anew with each lease of a backend. It is part of the Link: an
@@ -318,7 +349,8 @@ func (s *Session) isLeaving() bool { return s.leaving != leavingNot }
 
 // Init makes s the conversation of a client whose settings are vars.
 func (s *Session) Init(c *Config, vars *wire.Vars) {
-	*s = Session{config: c, lease: &atRest, vars: vars, login: vars, tx: 'I', PID: s.PID}
+	*s = Session{config: c, lease: &atRest, names: &noNames, unnamed: &noUnnamed, vars: vars, tx: 'I', PID: s.PID}
+	s.origin = unique.Make(origin{vars: vars})
 	if c.Shared != nil {
 		s.id = c.Shared.sessions.Add(1)
 	}
@@ -328,7 +360,8 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 // its backends are opened without them, and what is set when its login is over,
 // as Link.Begin has it; idle is its idle_session_timeout, in milliseconds.
 func (s *Session) Begin(base, begun *follow.Settings, idle int32) {
-	s.base, s.settings, s.idle, s.loginIdle = base, begun, idle, idle
+	s.settings, s.idle = begun, idle
+	s.origin = unique.Make(origin{s.vars, base, idle})
 	for _, v := range begun.All() {
 		if _, ok := base.Get(v.Name); !ok {
 			s.noteCustom(v.Name)

@@ -41,7 +41,7 @@ func (s *Session) sqlStatement(text []byte, h wire.Hints, extended bool, o *Out)
 // showPrepared gives the backend the client's statements under their own names
 // and takes all others away, for a statement that reads what there is.
 func (s *Session) showPrepared(_ []byte, o *Out) {
-	if s.tx == 'E' || s.batch != batchNone && s.tx == 'I' || s.owed.Len() > 0 || !s.sharing() || s.more().showing || len(s.names)+s.link.have.Len() == 0 {
+	if s.tx == 'E' || s.batch != batchNone && s.tx == 'I' || s.owed.Len() > 0 || !s.sharing() || s.more().showing || len(s.byName)+s.link.have.Len() == 0 {
 		return
 	}
 	for st := s.link.have.Oldest(); st != nil; st = s.link.have.Oldest() {
@@ -49,9 +49,9 @@ func (s *Session) showPrepared(_ []byte, o *Out) {
 	}
 	s.ownSync(o)
 	// Their times are in the order of the client's own Parses.
-	names := slices.SortedFunc(maps.Keys(s.names), func(a, b string) int { return cmp.Compare(s.names[a].number, s.names[b].number) })
+	names := slices.SortedFunc(maps.Keys(s.byName), func(a, b string) int { return cmp.Compare(s.byName[a].number, s.byName[b].number) })
 	for _, name := range names {
-		n := s.names[name]
+		n := s.byName[name]
 		if n.st == nil {
 			continue
 		}
@@ -73,7 +73,7 @@ func (s *Session) showPrepared(_ []byte, o *Out) {
 
 // hidePrepared ends what showPrepared has begun.
 func (s *Session) hidePrepared(o *Out) {
-	for name, n := range s.names {
+	for name, n := range s.byName {
 		if n.st != nil {
 			o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), name))
 			s.owed.Push(pipeline.Shown)
@@ -106,7 +106,7 @@ func (s *Session) spliceNames(text []byte, extended bool, o *Out) (instead []byt
 	)
 	wire.Names(text, s.vars[wire.VarStandardConformingStrings] == "off", func(n wire.Name) {
 		stood, before := standIns[n.Text]
-		own := s.names[n.Text]
+		own := s.byName[n.Text]
 		shared := own != nil && own.st != nil && !allGone && (stood != nil || !before)
 		var st *follow.Statement
 		switch n.Kind {
@@ -186,7 +186,7 @@ func (s *Session) haveSpliced(splices []splice, o *Out) {
 	x := s.more()
 	x.splices = splices
 	for _, p := range splices {
-		n := s.names[p.own]
+		n := s.byName[p.own]
 		if p.st == nil || n == nil || n.st == nil {
 			continue
 		}
@@ -203,9 +203,9 @@ func (s *Session) haveSpliced(splices []splice, o *Out) {
 // respliceUnnamed makes the unnamed statement again, for what its names stood
 // for then may be gone from the backend, or the names stand for something else.
 func (s *Session) respliceUnnamed(o *Out) {
-	body := s.unnamed[wire.HeaderLen+1:]
+	body := s.unnamedParse[wire.HeaderLen+1:]
 	text, types, _ := wire.CString(body)
-	message := s.unnamed
+	message := s.unnamedParse
 	if instead := s.spliceNames(text, true, o); instead != nil {
 		message = wire.AppendParseBody(nil, "", append(append(instead, 0), types...))
 	}
@@ -305,11 +305,11 @@ func (s *Session) deallocated() {
 	if d.standIn != nil {
 		s.link.have.Remove(d.standIn)
 	}
-	n := s.names[d.name]
+	n := s.byName[d.name]
 	if n == nil {
 		return
 	}
-	delete(s.names, d.name)
+	delete(s.byName, d.name)
 	if n.private {
 		s.private--
 	}

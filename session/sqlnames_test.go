@@ -70,7 +70,7 @@ func TestSQLKnowsTheClientsNames(t *testing.T) {
 			begin(query("deallocate all")),
 			answers(complete("DEALLOCATE ALL"), ready('I')).then("release"),
 			gone,
-			check("and the backend neither", func(s *Session) bool { return len(s.names) == 0 }),
+			check("and the backend neither", func(s *Session) bool { return len(s.byName) == 0 }),
 			client(parse("s", "select 1"), syncing).then("need"),
 			leased().asks(parse(shared(1), "select 1"), syncing),
 		)},

@@ -73,10 +73,10 @@ func (s *Session) scan(text, types []byte) (wire.Hints, wire.Shape) {
 // client's unnamed statement.
 func (s *Session) isUnnamed(text, types []byte) bool {
 	const before = wire.HeaderLen + 1 // the statement's name, which is empty
-	if len(s.unnamed) < before+len(text)+1 || !bytes.Equal(s.unnamed[before:][:len(text)], text) {
+	if len(s.unnamedParse) < before+len(text)+1 || !bytes.Equal(s.unnamedParse[before:][:len(text)], text) {
 		return false
 	}
-	rest := s.unnamed[before+len(text):]
+	rest := s.unnamedParse[before+len(text):]
 	return rest[0] == 0 && bytes.Equal(parameterTypes(rest[1:]), types)
 }
 

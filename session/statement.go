@@ -47,10 +47,11 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 			return sendAlong
 		}
 		s.unnamedSent = true
-		s.unnamed = s.unnamed[:0]
+		u := s.ownUnnamed()
+		u.unnamedParse = u.unnamedParse[:0]
 		s.parseLong(len(message) > maxUnnamed)
 		if len(message) <= maxUnnamed {
-			s.unnamed = append(s.unnamed, message...)
+			u.unnamedParse = append(u.unnamedParse, message...)
 		}
 		return sendAlong
 	case 'B':
@@ -65,7 +66,7 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 	if s.unnamedSent {
 		return sendAlong
 	}
-	if s.unnamedHints&hintsSQLNames != 0 && s.sharing() && len(s.unnamed) > 0 {
+	if s.unnamedHints&hintsSQLNames != 0 && s.sharing() && len(s.unnamedParse) > 0 {
 		s.unnamedSent = true
 		o.ToServer.add(before)
 		s.respliceUnnamed(o)
@@ -77,8 +78,8 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 	// The backend's unnamed statement is somebody else's.
 	s.unnamedSent = true
 	o.ToServer.add(before)
-	if len(s.unnamed) > 0 {
-		o.ToServer.keep(append(o.ToServer.own(), s.unnamed...))
+	if len(s.unnamedParse) > 0 {
+		o.ToServer.keep(append(o.ToServer.own(), s.unnamedParse...))
 		s.owed.Push(pipeline.ParseAgain)
 	} else {
 		o.ToServer.keep(wire.AppendCloseStatement(o.ToServer.own(), ""))
@@ -90,7 +91,7 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 // forgetUnnamed: the client has no unnamed statement any more, though the backend
 // may have one.
 func (s *Session) forgetUnnamed() {
-	s.unnamed, s.unnamedHints, s.unnamedShape = nil, 0, 0
+	s.unnamed = &noUnnamed
 	s.unnamedHere, s.unnamedSent = false, false
 	s.endLong()
 }

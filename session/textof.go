@@ -17,10 +17,10 @@ func (s *Session) TextOf(message []byte) []byte {
 		name, ok := wire.BindStatement(body)
 		switch {
 		case !ok:
-		case len(name) == 0 && len(s.unnamed) > wire.HeaderLen:
-			return untilNUL(s.unnamed[wire.HeaderLen+1:])
+		case len(name) == 0 && len(s.unnamedParse) > wire.HeaderLen:
+			return untilNUL(s.unnamedParse[wire.HeaderLen+1:])
 		case len(name) > 0:
-			if n := s.names[string(cutName(name))]; n != nil && n.st != nil {
+			if n := s.byName[string(cutName(name))]; n != nil && n.st != nil {
 				return n.st.Text()
 			}
 		}

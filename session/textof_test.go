@@ -8,9 +8,17 @@ import (
 	"pgweir/wire"
 )
 
+// withUnnamed is a session whose unnamed statement comes of this Parse.
+func withUnnamed(body string) *Session {
+	s := new(Session)
+	s.Init(&transactionMode, &startVars)
+	s.ownUnnamed().unnamedParse = wire.AppendParseBody(nil, "", []byte(body))
+	return s
+}
+
 func TestTheTextOfAMessageIsThatOfItsStatement(t *testing.T) {
 	const sql = "select 1"
-	s := &Session{unnamed: wire.AppendParseBody(nil, "", []byte(sql+"\x00\x00\x00"))}
+	s := withUnnamed(sql + "\x00\x00\x00")
 	for name, c := range map[string]struct {
 		message []byte
 		want    string
@@ -35,7 +43,7 @@ func FuzzTextOf(f *testing.F) {
 		f.Add(byte(typ), "name\x00select 1\x00\x00\x00", "select 2\x00")
 	}
 	f.Fuzz(func(t *testing.T, typ byte, body, unnamed string) {
-		s := &Session{unnamed: wire.AppendParseBody(nil, "", []byte(unnamed))}
+		s := withUnnamed(unnamed)
 		message := append([]byte{typ, 0, 0, 0, 0}, body...)
 		text := s.TextOf(message)
 		if bytes.IndexByte(text, 0) >= 0 || !strings.Contains(body+"|"+unnamed, string(text)) {

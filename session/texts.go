@@ -31,9 +31,9 @@ func (s *Session) special(typ byte, message []byte, total int, before, behind []
 			if h&wire.HintNotify != 0 && !s.sign(o) {
 				return handleHold
 			}
-			if h&hintsReady != 0 && s.owed.Len() == 0 && len(s.unnamed) > wire.HeaderLen {
+			if h&hintsReady != 0 && s.owed.Len() == 0 && len(s.unnamedParse) > wire.HeaderLen {
 				o.ToServer.add(before) // it runs again, after its Parse has been answered
-				text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
+				text, _, _ := wire.CString(s.unnamedParse[wire.HeaderLen+1:])
 				s.makeReady(text, h, o)
 				return handleAhead
 			}
@@ -74,7 +74,7 @@ func (s *Session) queryText(message []byte, total int, before []byte, o *Out) ha
 		s.ran(&w.lookup)
 		return handleNot
 	}
-	if s.waits(h) || h&hintsSQLNames != 0 && len(s.names) > 0 && s.owed.Len() > 0 && s.reads != readsCopy || h&wire.HintNotify != 0 && !s.sign(o) {
+	if s.waits(h) || h&hintsSQLNames != 0 && len(s.byName) > 0 && s.owed.Len() > 0 && s.reads != readsCopy || h&wire.HintNotify != 0 && !s.sign(o) {
 		s.hints = earlier
 		return handleHold
 	}
@@ -118,7 +118,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	w := s.watch(body, false)
 	h := s.ofOthers(w.hints)
 	if h&^hintsCheap == 0 {
-		s.unnamedHints, s.unnamedShape = w.hints, w.shape
+		s.noteUnnamed(w.hints, w.shape)
 		return handleNot
 	}
 	if s.waits(h) || h&hintsSQLNames != 0 && s.inDoubt() {
@@ -129,7 +129,7 @@ func (s *Session) parseText(message []byte, total int, before []byte, o *Out) ha
 	if !whole {
 		text = body
 	}
-	s.unnamedHints, s.unnamedShape = w.hints, w.shape
+	s.noteUnnamed(w.hints, w.shape)
 	o.ToServer.add(before)
 	instead, refusal := s.sqlStatement(text, h, true, o)
 	if instead == nil && whole {

@@ -38,7 +38,7 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 		s.batch = max(s.batch, batchPrepares)
 		s.owed.Push(pipeline.Close)
 		if string(message[wire.HeaderLen:]) == "S\x00" {
-			s.unnamed = nil
+			s.loseUnnamed()
 			s.endLong()
 		}
 	case 'd':
@@ -77,7 +77,7 @@ func (s *Session) trackSimple(typ byte, message []byte, o *Out) {
 	text := message[wire.HeaderLen:]
 	s.noticeReset(text)
 	s.noticeDatabases(text, o)
-	s.unnamed = nil // gone with every simple query, whoever's it was
+	s.loseUnnamed() // gone with every simple query, whoever's it was
 	s.endLong()
 	s.barrier = s.barrier || s.unlistens()
 	s.owed.Push(pipeline.Query)
@@ -128,8 +128,8 @@ func (s *Session) trackBind(message []byte, o *Out) {
 		s.bindLong()
 	}
 	s.readsTags = s.readsTags || s.hints&^hintsCheap != 0
-	if len(name) == 0 && len(s.unnamed) > wire.HeaderLen {
-		text, _, _ := wire.CString(s.unnamed[wire.HeaderLen+1:])
+	if len(name) == 0 && len(s.unnamedParse) > wire.HeaderLen {
+		text, _, _ := wire.CString(s.unnamedParse[wire.HeaderLen+1:])
 		s.noticeReset(text) // its Parse may have had a Sync of its own
 		s.noteText(text, s.unnamedHints)
 	}

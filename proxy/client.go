@@ -336,7 +336,7 @@ func (c *client) forget() {
 	c.sess.Forget()
 	if c.variant != nil {
 		c.pool.pool.Forget(c.variant)
-		if o := c.ownVariant(); o != nil {
+		if c.ownVariant() != nil {
 			c.pool.pool.Forget(c.extra.other)
 		}
 	}

@@ -255,39 +255,6 @@ type origin struct {
 	idle     int32 // its idle_session_timeout, in milliseconds
 }
 
-// unnamed is the unnamed statement of a client.
-type unnamed struct {
-	// unnamedParse is the Parse message that made it, so that it can be made again on another
-	// backend; nil if there is none.
-	unnamedParse []byte
-	unnamedHints wire.Hints
-	unnamedShape wire.Shape
-}
-
-// noUnnamed is that of all clients that never had one. It is never changed.
-var noUnnamed unnamed
-
-// ownUnnamed is where the client's is noted.
-func (s *Session) ownUnnamed() *unnamed {
-	if s.unnamed == &noUnnamed {
-		s.unnamed = new(unnamed)
-	}
-	return s.unnamed
-}
-
-// noteUnnamed notes what the client's last Parse of it was.
-func (s *Session) noteUnnamed(h wire.Hints, shape wire.Shape) {
-	u := s.ownUnnamed()
-	u.unnamedHints, u.unnamedShape = h, shape
-}
-
-// loseUnnamed: there is none any more, or it is not known which.
-func (s *Session) loseUnnamed() {
-	if s.unnamed != &noUnnamed {
-		s.unnamedParse = nil
-	}
-}
-
 // lease is what begins anew with each lease of a backend. It is part of the Link: an
 // idle client has none.
 type lease struct {

@@ -79,7 +79,7 @@ func (r *ring) leave(c *Conn, ends error) {
 			ends = r.broken
 		}
 	}
-	if ends != nil {
+	if ends != nil && !c.accepts { // nothing of a listener's is lost: it looks again
 		c.broken(ends)
 	} else if err := r.loop.engine.watch(c, read); err != nil {
 		c.broken(err)

@@ -10,14 +10,14 @@ import (
 // TestNothingIsToldBehindALostCompletion: there may be a gap before it. What is posted
 // runs before the loop has given the ring up.
 func TestNothingIsToldBehindALostCompletion(t *testing.T) {
-	for name, act := range map[string]func(c *Conn){
-		"it stays":  func(*Conn) {},
-		"it pauses": func(c *Conn) { c.Pause(); c.Resume() },
-		"it leaves and comes back": func(c *Conn) {
+	for name, act := range map[string]func(t *testing.T, c *Conn){
+		"it stays":  func(*testing.T, *Conn) {},
+		"it pauses": func(_ *testing.T, c *Conn) { c.Pause(); c.Resume() },
+		"it leaves and comes back": func(t *testing.T, c *Conn) {
 			l := c.Loop()
 			c.Remove()
 			if err := l.Add(c); !errors.Is(err, errLost) {
-				panic(err)
+				t.Error(err)
 			}
 			c.Close()
 		},
@@ -38,7 +38,7 @@ func TestNothingIsToldBehindALostCompletion(t *testing.T) {
 					t.Error("nothing has come")
 				}
 				r.fails(syscall.EBADR)
-				act(c)
+				act(t, c)
 			})
 			if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
 				t.Error(err)

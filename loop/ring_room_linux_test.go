@@ -82,7 +82,6 @@ func pauseWithMuch(t *testing.T) {
 	same(t, read(t, other, 1000), p[:1000])
 }
 
-// TestWhoHasLateBytesAndGoesGivesTheirBuffersBack.
 func TestWhoHasLateBytesAndGoesGivesTheirBuffersBack(t *testing.T) {
 	l := ringLoop(t, Options{})
 	if l == nil {

@@ -40,8 +40,19 @@ func (n *Listener) Close() { n.conn.Close() }
 // Drained has nothing to do: nothing is sent.
 func (n *Listener) Drained(*Conn) {}
 
-// Ended: the engine does not watch the descriptor any more.
-func (n *Listener) Ended(_ *Conn, err error) { n.failed(err) }
+// Ended: the engine does not watch the descriptor any more, and may do so later.
+func (n *Listener) Ended(_ *Conn, err error) {
+	n.conn.ended = false
+	n.rest(err)
+}
+
+// rest stops accepting until the next tick.
+func (n *Listener) rest(err error) {
+	n.conn.Pause()
+	l := n.conn.Loop()
+	l.resting = append(l.resting, n)
+	n.failed(err)
+}
 
 // Received: somebody waits to be accepted.
 func (n *Listener) Received(*Conn, []byte) int {
@@ -64,10 +75,7 @@ func (n *Listener) ready() {
 		default:
 			// Whoever waits to be accepted goes on waiting, and the engine
 			// would say so without a pause.
-			n.conn.Pause()
-			l := n.conn.Loop()
-			l.resting = append(l.resting, n)
-			n.failed(err)
+			n.rest(err)
 			return
 		}
 	}

@@ -1,7 +1,9 @@
 package loop
 
 import (
+	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -143,4 +145,35 @@ func TestAListenerThatFailsTriesAgainWithoutSpinning(t *testing.T) {
 	on(t, l, ln.Close) // while it rests; the next tick must not mind
 	ticked := l.Slept()
 	eventually(t, "a tick has passed", func() bool { return l.Slept()-ticked > 2*tickEvery })
+}
+
+// isAccepted waits until a connection to an address has been accepted and closed.
+func isAccepted(t testing.TB, at net.Addr) {
+	t.Helper()
+	peer, err := net.Dial(at.Network(), at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own(t, peer)
+	if _, err := peer.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal("nobody accepts:", err)
+	}
+}
+
+func TestAListenerThatTheEngineRefusesTriesAgain(t *testing.T) {
+	l := start(t, Options{})
+	fd, at := listen(t, "tcp", "127.0.0.1:0")
+	reasons := make(chan error, 1)
+	on(t, l, func() {
+		n, err := l.Listen(fd, func(fd int, _ unix.Sockaddr) { unix.Close(fd) }, func(err error) { reasons <- err })
+		if err != nil {
+			t.Error(err)
+		}
+		t.Cleanup(func() { on(t, l, n.Close) })
+		n.conn.broken(unix.ENOSPC)
+	})
+	if err := wait(t, reasons, "nobody is told"); err != unix.ENOSPC {
+		t.Error(err)
+	}
+	isAccepted(t, at)
 }

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"errors"
 	"os"
 	"sync/atomic"
 )
@@ -54,6 +55,7 @@ type Conn struct {
 	queued    bool // in the loop's list of those to receive again
 	closed    bool
 	ended     bool
+	torn      bool // bytes of its peer's have been lost
 }
 
 // engineState is what a loop's engine has noted of a connection.
@@ -95,11 +97,17 @@ func (c *Conn) Loop() *Loop { return c.home.Load() }
 // SetHandler changes who is told.
 func (c *Conn) SetHandler(h Handler) { c.handler = h }
 
+// errLost: which connection they were of cannot be told.
+var errLost = errors.New("the kernel has lost completions of io_uring for want of memory")
+
 // Add puts c on the loop and begins to read. If that fails, c is on no loop. On
 // the loop's thread.
 func (l *Loop) Add(c *Conn) error {
 	if c.closed {
 		return os.ErrClosed // its descriptor may be another's by now
+	}
+	if c.torn {
+		return errLost
 	}
 	l.put(c)
 	if err := c.watch(); err != nil {
@@ -296,6 +304,9 @@ func (l *Loop) kept(c *Conn) []byte {
 // keepRaw keeps what has been received while c was not to receive, behind what is kept
 // already.
 func (c *Conn) keepRaw(p []byte) {
+	if len(p) == 0 {
+		return
+	}
 	var kept *[]byte
 	if c.tls != nil {
 		kept = &c.tls.under.received

@@ -17,11 +17,11 @@
 //     large buffer, behind what the handler left over the last time. With ring the
 //     kernel has received into one of the ring's buffers, a fixed number for all
 //     connections; who finds none free waits for one. What comes after the
-//     connection has ceased to want it is kept as late.
+//     connection has ceased to want it is kept as late, in a bounded amount.
 //  2. Either way Conn.arrived is told, and calls Handler.Received.
 //  3. The handler consumes what it can; the rest, if any, is copied into a
 //     buffer of the connection's own, which is given back when it is empty.
-//     So an idle connection has no buffer.
+//     So an idle connection has no buffer, and shares holdsNothing (held.go).
 //  4. Conn.Send hands the bytes to the engine (engine.write), which writes at once,
 //     or gives them to the kernel with the next entry to it. What the engine does
 //     not take is kept, and Conn.Congested is true until it is gone (Conn.sent);
@@ -35,7 +35,8 @@
 // connection, park.go how connections go from loop to loop, engine.go what an engine has
 // to do. readiness.go is the one with epoll (poll_linux.go) or kqueue (poll_bsd.go).
 // The other is in ring_linux.go (operations and completions), ring_receive_linux.go
-// (buffers, late bytes), ring_send_linux.go and ring_retreat_linux.go (its end).
+// (buffers), ring_late_linux.go (late bytes), ring_send_linux.go and
+// ring_retreat_linux.go (its end).
 //
 // From other goroutines only Loop.Post, Conn.Claim and what says so may be called.
 package loop

@@ -74,7 +74,7 @@ func TestALateEndWaitsForWhoPausesAtTheBytesBefore(t *testing.T) {
 		write(t, peer, []byte("last words"))
 		peer.Close()
 		r.bring()
-		if k := r.late[c]; k == nil || len(k.bytes) == 0 || k.err == nil {
+		if k := r.late[c]; k == nil || len(k.parts) == 0 || k.err == nil {
 			t.Errorf("%+v is late", k)
 		}
 		c.Resume()

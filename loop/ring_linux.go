@@ -1,7 +1,9 @@
 package loop
 
 import (
+	"errors"
 	"runtime"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +30,7 @@ type ring struct {
 	awake  bool  // the wait was ended by wake
 	lively bool  // the last wait was not for nothing, so the next one begins with a nap
 	broken error // the ring is of no use any more
+	lost   bool  // because completions are: any connection may have a gap
 
 	changed []*Conn // want something else than before
 	incoming
@@ -88,8 +91,15 @@ func newRing(l *Loop) (*ring, error) {
 
 func (r *ring) run() {
 	runtime.LockOSThread()
-	if r.broken = r.ring.Enable(); r.broken == nil {
+	if r.fails(r.ring.Enable()); r.broken == nil {
 		r.listen()
+	}
+}
+
+// fails: the ring is of no use any more.
+func (r *ring) fails(err error) {
+	if err != nil && r.broken == nil {
+		r.broken, r.lost = err, errors.Is(err, syscall.EBADR)
 	}
 }
 
@@ -163,8 +173,11 @@ func (r *ring) remove(c *Conn) {
 			r.claim(c)
 		}
 	}
-	if k := r.forget(c); k != nil {
-		c.keepRaw(k.bytes)
+	if late := r.takeLate(c); r.lost {
+		r.giveUp(c)
+		c.torn = true
+	} else {
+		c.keepRaw(late)
 	}
 	c.engines = 0
 }
@@ -193,7 +206,7 @@ func (r *ring) close(c *Conn) {
 	if c.is(writing) {
 		r.ring.Cancel(opRoom.of(c), 0).SkipSuccess()
 	}
-	r.forget(c)
+	r.takeLate(c)
 	c.put(sending|changed|registered, false)
 	r.ring.CloseFd(int(c.fd), 0).SkipSuccess()
 }
@@ -257,9 +270,7 @@ func (r *ring) isBusy() bool { return r.next < len(r.done) || len(r.ripe) > 0 ||
 // entered fetches the completions that an entry to the kernel has brought. Those of
 // sending are dealt with: the memory is needed.
 func (r *ring) entered(err error) {
-	if err != nil && r.broken == nil {
-		r.broken = err
-	}
+	r.fails(err)
 	if r.next > 0 {
 		r.done = r.done[:copy(r.done, r.done[r.next:])]
 		r.next = 0
@@ -290,14 +301,16 @@ func (r *ring) entered(err error) {
 }
 
 func (r *ring) dispatch() {
-	for r.next < len(r.done) {
+	for r.next < len(r.done) && !r.lost {
 		e := r.done[r.next]
 		r.next++
 		if e.user != 0 {
 			r.tell(&e)
 		}
 	}
-	r.tellRipe()
+	if !r.lost {
+		r.tellRipe()
+	}
 	if r.broken != nil {
 		r.retreat()
 	}

@@ -21,7 +21,7 @@ func ringLoop(t *testing.T, opts Options) *Loop {
 // breakRing has the loop's ring fail.
 func breakRing(t *testing.T, l *Loop, err error) {
 	t.Helper()
-	on(t, l, func() { l.engine.(*ring).broken = err })
+	on(t, l, func() { l.engine.(*ring).fails(err) })
 	eventuallyOn(t, l, "it goes on with epoll", func() bool {
 		_, ok := l.engine.(*readiness)
 		return ok

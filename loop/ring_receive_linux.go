@@ -19,25 +19,12 @@ var ringBuffers = []uring.Buffers{
 	{Count: 256, Size: 4 << 10},
 }
 
-// lateAtOnce is how much of what has come late is told at once.
-const lateAtOnce = 32 << 10
-
 // incoming is what a ring knows of what is received.
 type incoming struct {
 	bufs      *uring.BufferRing
 	starved   []*Conn // found no buffer
 	shortages uint64  // how often that was so
-	late      map[*Conn]*late
-	ripe      []*Conn // want what is in late
-}
-
-// late is what has been received for a connection that did not want it any more:
-// the kernel goes on until it has been told. It is no more than one entry to the
-// kernel brings.
-type late struct {
-	bytes []byte
-	err   error // why nothing comes behind them
-	ripe  bool  // in the list of those
+	lateness
 }
 
 func (r *ring) provideBuffers() (err error) {
@@ -51,10 +38,11 @@ func (r *ring) provideBuffers() (err error) {
 }
 
 // receive begins to receive for c, or to wait until it can be done: who streams is read
-// from in large pieces, and a listener accepts. A completion without bytes then says so.
+// from in large pieces, a listener accepts, and as long as late bytes hold buffers nobody
+// hangs on those that are left. A completion without bytes then says so.
 func (r *ring) receive(c *Conn) {
 	c.put(reading, true)
-	if c.accepts || c.streak >= gatherAfter {
+	if c.accepts || c.streak >= gatherAfter || r.held > 0 {
 		r.ring.WatchOnce(int(c.fd), opReceive.of(c), unix.POLLIN)
 	} else {
 		r.ring.Recv(int(c.fd), opReceive.of(c), 0)
@@ -104,18 +92,19 @@ func (r *ring) goesOn(c *Conn, e *completion) {
 	}
 }
 
-// feed has those receive that have found no buffer, as many as there are now. Who has
-// gone, or wants nothing any more, takes none from those behind.
+// feed has those receive that have found no buffer, as many as there are now, or all if
+// it goes without: see receive. Who has gone, or wants nothing any more, takes none from
+// those behind.
 func (r *ring) feed() {
 	fed, free := 0, r.bufs.Free()
 	for _, c := range r.starved {
-		if free == 0 {
+		if free == 0 && r.held == 0 {
 			break
 		}
 		fed++
 		if r.loop.find(c.fd, c.gen) == c && c.is(wanted) && !c.is(reading) {
 			r.want(c)
-			free--
+			free = max(free-1, 0)
 		}
 	}
 	r.starved = slices.Delete(r.starved, 0, fed)
@@ -142,85 +131,6 @@ func (r *ring) tellBytes(c *Conn, p []byte) {
 		return
 	}
 	c.arrived(p, 0, nil)
-}
-
-// receiveLate keeps what has come for c until it wants it.
-func (r *ring) receiveLate(c *Conn, e *completion) {
-	r.goesOn(c, e)
-	if c.accepts {
-		return
-	}
-	err := e.ending()
-	if len(e.piece.Bytes) > 0 || err != nil {
-		k := r.late[c]
-		if k == nil {
-			k = new(late)
-			r.late[c] = k
-		}
-		k.bytes = append(k.bytes, e.piece.Bytes...)
-		k.err = err
-		r.changes(c) // see want
-	}
-	r.giveBack(e)
-	if c.is(wanted) {
-		r.ripens(c)
-	}
-}
-
-// forget gives up what has come late for c, which it returns.
-func (r *ring) forget(c *Conn) *late {
-	k := r.late[c]
-	if k != nil {
-		delete(r.late, c)
-	}
-	return k
-}
-
-// ripens: c wants what has come late for it.
-func (r *ring) ripens(c *Conn) {
-	if k := r.late[c]; k != nil && !k.ripe {
-		k.ripe = true
-		r.ripe = append(r.ripe, c)
-	}
-}
-
-// tellRipe has handlers told what has come late for them, a piece to each.
-func (r *ring) tellRipe() {
-	batch := r.ripe
-	r.ripe = nil
-	for _, c := range batch {
-		k := r.late[c]
-		if k == nil {
-			continue
-		}
-		k.ripe = false
-		if !c.is(wanted) || r.loop.find(c.fd, c.gen) != c {
-			continue
-		}
-		back := r.loop.claimBack(c)
-		r.loop.told = false
-		r.tellLate(c, k)
-		if back && !r.loop.told {
-			c.deliver(r.loop.kept(c))
-		}
-	}
-}
-
-func (r *ring) tellLate(c *Conn, k *late) {
-	n := min(len(k.bytes), lateAtOnce)
-	p := k.bytes[:n:n]
-	k.bytes = k.bytes[n:]
-	if len(k.bytes) > 0 || n > 0 && k.err != nil {
-		r.ripens(c) // the rest comes next, the end by itself: if c wants it still
-	} else {
-		delete(r.late, c)
-		r.changes(c)
-	}
-	if n > 0 {
-		r.tellBytes(c, p)
-	} else {
-		c.arrived(nil, 0, k.err)
-	}
 }
 
 // read reads at once, if the kernel does not receive for c anyway.

@@ -1,13 +1,8 @@
 package loop
 
 import (
-	"errors"
 	"fmt"
-	"syscall"
 )
-
-// errLost: which connection they were of cannot be told.
-var errLost = errors.New("the kernel has lost completions of io_uring for want of memory")
 
 // retreat goes on without the ring, which has failed.
 func (r *ring) retreat() {
@@ -20,7 +15,7 @@ func (r *ring) retreat() {
 	parked := l.claimAllBack() // nobody may claim what is between two engines
 	l.use(other)
 	var ends error
-	if errors.Is(r.broken, syscall.EBADR) {
+	if r.lost {
 		ends = errLost
 	}
 	for _, c := range l.conns {
@@ -39,8 +34,12 @@ func (r *ring) retreat() {
 	}
 }
 
-// keepUntold keeps what has been received and not been told.
+// keepUntold keeps what has been received and not been told, unless there may be a gap
+// before it.
 func (r *ring) keepUntold() {
+	if r.lost {
+		return
+	}
 	r.entered(nil)
 	for ; r.next < len(r.done); r.next++ {
 		e := &r.done[r.next]
@@ -65,8 +64,8 @@ func (l *Loop) claimAllBack() (parked []*Conn) {
 // leave hands c over to the other engine, or has its handler told the end.
 func (r *ring) leave(c *Conn, ends error) {
 	read, unsure := c.is(wanted), c.given > 0
-	if k := r.forget(c); k != nil {
-		c.keepRaw(k.bytes)
+	if late := r.takeLate(c); len(late) > 0 && !r.lost {
+		c.keepRaw(late)
 		c.Again()
 	}
 	c.engines = 0
@@ -82,7 +81,7 @@ func (r *ring) leave(c *Conn, ends error) {
 			ends = r.broken
 		}
 	}
-	if ends != nil {
+	if ends != nil && !c.accepts { // nothing of a listener's is lost: it looks again
 		c.broken(ends)
 	} else if err := r.loop.engine.watch(c, read); err != nil {
 		c.broken(err)

@@ -48,7 +48,7 @@ func TestWhatIsUntoldWhenTheRingFailsIsTold(t *testing.T) {
 		if r.submit(); r.next == len(r.done) {
 			t.Error("nothing has come")
 		}
-		r.broken = syscall.EFAULT
+		r.fails(syscall.EFAULT)
 		r.retreat()
 	})
 	write(t, peer, []byte(" and after"))
@@ -117,7 +117,7 @@ func TestPostsAndClaimsGoOnWhileTheRingFails(t *testing.T) {
 	}
 	on(t, a, func() {
 		b.Post(try)
-		a.engine.(*ring).broken = syscall.EFAULT
+		a.engine.(*ring).fails(syscall.EFAULT)
 	})
 	wait(t, done, "it cannot be claimed")
 	write(t, peer, []byte("ping"))
@@ -205,7 +205,7 @@ func TestWhatAFailedRingWasToSendEndsTheConnection(t *testing.T) {
 				if c.given == 0 {
 					t.Error("it is not queued")
 				}
-				r.broken = syscall.EFAULT
+				r.fails(syscall.EFAULT)
 				if act(c); c.given != 0 || len(c.out) != 0 {
 					t.Errorf("%d bytes are the kernel's, %d are kept", c.given, len(c.out))
 				}
@@ -227,7 +227,7 @@ func TestAConnectionThatLeavesAFailedRingIsHeardElsewhere(t *testing.T) {
 	c := attach(t, a, fd, echo())
 	eventuallyOn(t, a, "the kernel receives for it", func() bool { return c.is(reading) })
 	on(t, a, func() {
-		a.engine.(*ring).broken = syscall.EFAULT
+		a.engine.(*ring).fails(syscall.EFAULT)
 		c.Remove()
 		write(t, peer, []byte("ping"))
 		on(t, b, func() {
@@ -304,7 +304,7 @@ func streamThroughAFailure(t *testing.T) {
 	}
 	for i, l := range loops {
 		eventually(t, "some has come", func() bool { return came.Load() > int64(i+1)*peers*size/4 })
-		on(t, l, func() { l.engine.(*ring).broken = syscall.EFAULT })
+		on(t, l, func() { l.engine.(*ring).fails(syscall.EFAULT) })
 		wait(t, failures, "the ring goes on")
 	}
 	for range conns {

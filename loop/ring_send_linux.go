@@ -91,7 +91,7 @@ const settleTries = 1000
 func (r *ring) settle(c *Conn) error {
 	for tries := 0; c.given > 0 && r.broken == nil; tries++ {
 		if r.submit(); tries == settleTries {
-			r.broken = syscall.ENOMEM
+			r.fails(syscall.ENOMEM)
 		}
 	}
 	if c.given == 0 {

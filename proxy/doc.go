@@ -26,6 +26,7 @@
 //	add_host.go   the client's address in its application_name
 //	client.go     a client that has logged in: feeds its session
 //	lease.go      how a client gets a backend and gives it back
+//	waiters.go    places in waiting lines, lent as long as a client needs one
 //	server.go     a backend on a loop
 //	host.go       backends coming from and going to the pool
 //	cancel.go     CancelRequest

@@ -133,8 +133,8 @@ type Pieces struct {
 // none without HasBuffer. It must be called for each completion that has a buffer,
 // in the order of Ring.Next, and all its pieces be fetched.
 func (b *BufferRing) Pieces(c CQE) Pieces {
-	// Kernels before 7.0 do not say so of an incremental buffer of which nothing has
-	// been used, though they go on with it.
+	// Not every kernel says so of an incremental buffer of which nothing has been
+	// used, though all go on with it.
 	more := c.Flags&cqeBufferMore != 0 || b.incremental && c.Res <= 0
 	return Pieces{b: b, id: c.buffer(), left: max(int(c.Res), 0), more: more, done: !c.HasBuffer()}
 }

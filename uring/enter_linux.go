@@ -12,7 +12,7 @@ import (
 
 // Submit, Poll, Nap and Wait are the ways into the kernel. An error of theirs is
 // the end of the ring: EBADR says that a completion has been lost for want of
-// memory; EEXIST, or EINVAL, that another thread than the ring's has called. A
+// memory, before those that are to be taken next or among them; EEXIST, or EINVAL, that another thread than the ring's has called. A
 // shortage that passes is none: what has not been submitted remains queued, and is
 // submitted the next time.
 
@@ -36,7 +36,7 @@ func (r *Ring) submit(n uint32) syscall.Errno {
 func (r *Ring) Poll() error {
 	n := r.queued()
 	if n == 0 && atomic.LoadUint32(r.kSQFlags)&(sqTaskrun|sqCQOverflow) == 0 {
-		return nil
+		return r.checkLost()
 	}
 	return r.finish(r.enter(n))
 }
@@ -96,7 +96,19 @@ func (r *Ring) finish(errno syscall.Errno) error {
 	if atomic.LoadUint32(r.kSQHead) != r.sqTail && fatal(errno) == nil {
 		errno = r.enter(0)
 	}
-	return fatal(errno)
+	if err := fatal(errno); err != nil {
+		return err
+	}
+	return r.checkLost()
+}
+
+// checkLost is EBADR if a completion has been lost. The kernel itself says so later: an
+// entry that has submitted something, or brought completions enough, returns none.
+func (r *Ring) checkLost() error {
+	if atomic.LoadUint32(r.kCQOverflow) != 0 {
+		return fatal(unix.EBADR)
+	}
+	return nil
 }
 
 // ready is how many completions there are to take.

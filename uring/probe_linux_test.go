@@ -74,7 +74,9 @@ func TestARefusalIsASentenceForTheOperator(t *testing.T) {
 		{"io_uring_register", unix.EINVAL, needBufferRing, surroundings{release: "6.8.0"},
 			"io_uring_register is refused (EINVAL) by the kernel (6.8.0), although a ring of provided buffers needs only 5.19"},
 		{"io_uring_setup", unix.ENOMEM, needSetup, surroundings{release: "6.14.0", memlock: "64 kB"},
-			"io_uring_setup is refused (ENOMEM): no memory may be locked for it; RLIMIT_MEMLOCK is 64 kB"},
+			"io_uring_setup is refused (ENOMEM): the kernel has no memory for it, or RLIMIT_MEMLOCK (64 kB) allows too little"},
+		{"io_uring_enter", unix.ETIME, need{}, surroundings{release: "6.14.0"},
+			"io_uring_enter has brought no completion for 5s (the kernel is 6.14.0)"},
 		{"io_uring_setup", unix.EMFILE, needSetup, surroundings{},
 			"io_uring_setup is refused (EMFILE): there are too many open files"},
 		{"mmap", unix.ENODEV, need{}, surroundings{release: "6.8.0"},
@@ -138,7 +140,7 @@ func TestProbeSaysThatNoMemoryMayBeLocked(t *testing.T) {
 		return
 	}
 	says := runConfined(t, "memlock")
-	if says != "allowed" && !strings.Contains(says, "RLIMIT_MEMLOCK is 0 kB") {
+	if says != "allowed" && !strings.Contains(says, "RLIMIT_MEMLOCK (0 kB)") {
 		t.Errorf("%q", says)
 	}
 	t.Log(says)

@@ -98,7 +98,9 @@ func explain(call string, errno syscall.Errno, asked need, s surroundings) strin
 	case errno == unix.ENOSYS:
 		return fmt.Sprintf("%s: the kernel (%s) was built without io_uring, or a seccomp profile, like that of a container, hides it", answer, s.release)
 	case errno == unix.ENOMEM:
-		return fmt.Sprintf("%s: no memory may be locked for it; RLIMIT_MEMLOCK is %s", answer, s.memlock)
+		return fmt.Sprintf("%s: the kernel has no memory for it, or RLIMIT_MEMLOCK (%s) allows too little", answer, s.memlock)
+	case errno == unix.ETIME:
+		return fmt.Sprintf("%s has brought no completion for %v (the kernel is %s)", call, probeTimeout, s.release)
 	case errno == unix.EMFILE || errno == unix.ENFILE:
 		return answer + ": there are too many open files"
 	case errno == unix.EINVAL && asked.what != "":

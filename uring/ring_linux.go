@@ -34,7 +34,7 @@ type Ring struct {
 	// told.
 	cqes                            []CQE
 	cqMask, cqHead, cqSeen, cqShown uint32
-	kCQHead, kCQTail                *uint32
+	kCQHead, kCQTail, kCQOverflow   *uint32
 
 	buffers []*BufferRing
 
@@ -95,7 +95,7 @@ func (r *Ring) mmap(p *params) (err error) {
 	r.kSQHead, r.kSQTail, r.kSQFlags = at(p.sqOff.head), at(p.sqOff.tail), at(p.sqOff.flags)
 	r.sqMask = p.sqEntries - 1
 	r.cqes = unsafe.Slice((*CQE)(unsafe.Pointer(&r.rings[p.cqOff.cqes])), p.cqEntries)
-	r.kCQHead, r.kCQTail = at(p.cqOff.head), at(p.cqOff.tail)
+	r.kCQHead, r.kCQTail, r.kCQOverflow = at(p.cqOff.head), at(p.cqOff.tail), at(p.cqOff.overflow)
 	r.cqMask = p.cqEntries - 1
 	if !r.noArray { // the array is an indirection that nobody here has use for
 		array := unsafe.Slice(at(p.sqOff.array), p.sqEntries)

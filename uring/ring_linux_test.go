@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -67,6 +68,35 @@ func TestCompletionsThatFindNoRoomAreNotLost(t *testing.T) {
 		takeOf(t, r, user)
 	}
 	nothing(t, r)
+}
+
+// TestALostCompletionIsToldAtOnce: the kernel says so only when an entry has nothing else
+// to say.
+func TestALostCompletionIsToldAtOnce(t *testing.T) {
+	for name, enter := range map[string]func(r *Ring) error{
+		"poll": (*Ring).Poll,
+		"nap":  func(r *Ring) error { return r.Nap(1, time.Second) },
+		"wait": func(r *Ring) error { return r.Wait(1, time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRing(t, 8, 16)
+			if r == nil {
+				return
+			}
+			r.Nop(1)
+			if err := enter(r); err != nil {
+				t.Fatal(err)
+			}
+			atomic.AddUint32(r.kCQOverflow, 1) // as the kernel counts it
+			r.Nop(2)
+			if err := enter(r); !errors.Is(err, unix.EBADR) {
+				t.Error(err)
+			}
+			if err := enter(r); !errors.Is(err, unix.EBADR) {
+				t.Error("with nothing queued:", err)
+			}
+		})
+	}
 }
 
 func TestBytesOfManyConnectionsFindNoRoomAndAreNotLost(t *testing.T) {

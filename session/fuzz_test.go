@@ -230,7 +230,8 @@ func FuzzServer(f *testing.F) {
 		}
 		if r.s.sharing() {
 			st := r.s.config.Shared.Statements.Get(r.s.reading(), r.s.reading(), []byte("select 3\x00\x00\x00"))
-			r.s.byName = map[string]*named{"told": {st: st, columns: 99}}
+			r.s.ownNames()
+			r.s.byName["told"] = &named{st: st, columns: 99}
 		}
 		r.client(questions[int(asked/4)%len(questions)])
 		if r.need {

@@ -130,6 +130,7 @@ func simulate(t *testing.T, seed uint64, verbose bool) []string {
 	s.plays()
 	s.finish()
 	s.drains()
+	s.checkShared()
 	finished = true
 	return s.trace
 }

@@ -237,18 +237,8 @@ func (s *attendance) takesListener() bool {
 
 // queueListener has p's listening backend signaled when one of some hosts may take a login.
 func (g *servers) queueListener(p *Pool, hosts []*hostEntry) {
-	before := p.listens
-	p.listens = g.notPresent(hosts)
-	for _, s := range p.listens {
-		if !slices.Contains(before, s) {
-			s.listeners = append(s.listeners, p)
-		}
-	}
-	for _, s := range before {
-		if !slices.Contains(p.listens, s) {
-			s.listensNot(p)
-		}
-	}
+	p.listens = g.waitFor(hosts, p.listens, func(s *attendance) { s.listeners = append(s.listeners, p) },
+		func(s *attendance) { s.listensNot(p) })
 }
 
 func (g *servers) unqueueListener(p *Pool) {
@@ -318,18 +308,26 @@ func (p *Pool) Away() bool {
 
 // queue has p provisioned when one of its servers may take a login.
 func (g *servers) queue(p *Pool) {
-	before := p.queued
-	p.queued = g.notPresent(p.hosts.all)
-	for _, s := range p.queued {
+	p.queued = g.waitFor(p.hosts.all, p.queued, func(s *attendance) { s.waiting = append(s.waiting, p) },
+		func(s *attendance) { s.leaves(p) })
+}
+
+// waitFor has somebody wait for a turn at the servers of some hosts, who has waited at those
+// before: joins is called for the new ones, leaves for those that are none of them. It
+// returns them.
+func (g *servers) waitFor(hosts []*hostEntry, before []*attendance, joins, leaves func(*attendance)) []*attendance {
+	now := g.notPresent(hosts)
+	for _, s := range now {
 		if !slices.Contains(before, s) {
-			s.waiting = append(s.waiting, p)
+			joins(s)
 		}
 	}
 	for _, s := range before {
-		if !slices.Contains(p.queued, s) {
-			s.leaves(p)
+		if !slices.Contains(now, s) {
+			leaves(s)
 		}
 	}
+	return now
 }
 
 // notPresent are the servers of some hosts whose turn can be waited for, each once.

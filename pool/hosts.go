@@ -215,7 +215,8 @@ func (p *Pool) inTheWay(of func(*failure) *wire.Error) *wire.Error {
 	return cmp.Or(said, away)
 }
 
-// anew has the servers of all hosts be tried without a pause, as they may be others now.
+// anew has the servers of all hosts be tried without a pause, each once, as they may be
+// others now.
 func (p *Pool) anew() {
 	p.hosts.forgive()
 	p.olderUntil = 0

@@ -59,12 +59,13 @@ func (p *Pool) notTold(now time.Duration) (all []Patient) {
 	return all
 }
 
-// Excuse has some time not count for those who wait: nobody could be served.
+// Excuse has some time not count for those who wait: nobody could be served. It may be
+// longer than the pool has been there.
 func (p *Pool) Excuse(d time.Duration) {
 	now := time.Since(p.epoch)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for w := p.line.head; w != nil; w = w.next {
-		w.since = min(w.since+d, now)
+		w.since = min(w.since+min(d, now), now)
 	}
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"math"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -140,9 +141,11 @@ func TestTimeThatIsExcusedIsNoWait(t *testing.T) {
 		}
 		passes(800 * time.Millisecond)
 		p.Upkeep(1)
-		p.Excuse(time.Hour)
-		if wait := p.Counts().MaxWait; wait != 0 {
-			t.Errorf("it has waited for %v", wait)
+		for _, d := range []time.Duration{time.Hour, math.MaxInt64} {
+			p.Excuse(d)
+			if wait := p.Counts().MaxWait; wait != 0 {
+				t.Errorf("it has waited for %v, of which %v are excused", wait, d)
+			}
 		}
 		h.giveBack(b)
 		h.giveBack(k.wait())

@@ -33,7 +33,7 @@ func (p *Proxy) keep(ctx context.Context) {
 	defer tick.Stop()
 	var b balancer
 	var memory, period, digested, sampled, found, retired time.Time
-	period = time.Now()
+	period, p.upkept = time.Now(), time.Now()
 	for {
 		select {
 		case <-ctx.Done():

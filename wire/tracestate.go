@@ -59,7 +59,8 @@ func tracestate(value []byte) string {
 	return string(decoded)
 }
 
-// percentDecoded replaces each % and its two digits; false if they are not there.
+// percentDecoded replaces each % and its two digits; false if they are not there. It is
+// what url.PathUnescape does, but that package does I/O.
 func percentDecoded(value []byte) (decoded []byte, ok bool) {
 	for {
 		before, behind, found := bytes.Cut(value, []byte("%"))

@@ -118,6 +118,14 @@ func (l *Loop) Add(c *Conn) error {
 	return nil
 }
 
+// Expect says of a connection that has just been added that its first bytes have come
+// already, most likely.
+func (c *Conn) Expect() {
+	if l := c.home.Load(); l != nil {
+		l.engine.expect(c)
+	}
+}
+
 // greet has the handler told what c has brought along.
 func (c *Conn) greet() {
 	if (len(c.in) > 0 || c.tls != nil) && !c.paused {

@@ -69,7 +69,7 @@ func TestTheDescriptorUnderTLSCanBeTaken(t *testing.T) {
 	if _, err := TakeFD(conn); err == nil {
 		t.Fatal("taken from a closed connection")
 	}
-	if _, err := DupNetConn(-1); err == nil {
+	if _, err := DupConn(-1); err == nil {
 		t.Fatal("copied a descriptor that is none")
 	}
 }

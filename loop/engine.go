@@ -49,6 +49,9 @@ type engine interface {
 	// kernel has been given what write has taken.
 	close(c *Conn)
 
+	// expect receives at the end of the turn what the kernel has for c, which has just
+	// been added.
+	expect(c *Conn)
 	// read receives at once what the kernel has for c, which wants it and has been
 	// left alone for a moment.
 	read(c *Conn)

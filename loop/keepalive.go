@@ -47,6 +47,12 @@ func (k KeepAlive) Set(fd int) error {
 	return errors.Join(errs...)
 }
 
+// Tune is Set for the socket of a client, which is sent what there is without delay.
+func (k KeepAlive) Tune(fd int) error {
+	err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	return errors.Join(os.NewSyscallError("TCP_NODELAY", err), k.Set(fd))
+}
+
 // SetBuffers has the kernel buffer so many bytes of a socket in each direction, if it
 // allows as many. Linux takes as many again for what it has to know of them.
 func SetBuffers(fd, bytes int) error {

@@ -37,6 +37,7 @@ type readiness struct {
 	loop   *Loop
 	poller poller
 	evs    []event
+	fresh  []*Conn // see expect
 }
 
 func newReadiness(l *Loop) (*readiness, error) {
@@ -115,6 +116,21 @@ func (r *readiness) dispatch() {
 	for i := range r.evs {
 		r.tell(&r.evs[i])
 	}
+	r.readFresh()
+}
+
+// expect spares a connection that has just been accepted the poller: its first bytes
+// have come by the end of the turn, most likely.
+func (r *readiness) expect(c *Conn) { r.fresh = append(r.fresh, c) }
+
+func (r *readiness) readFresh() {
+	for i, c := range r.fresh {
+		r.fresh[i] = nil
+		if r.loop.Has(c) && c.moved == 0 && c.is(reading) {
+			c.read()
+		}
+	}
+	r.fresh = r.fresh[:0]
 }
 
 func (r *readiness) tell(e *event) {

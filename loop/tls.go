@@ -6,8 +6,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // rawSize is how much is received at once to be decrypted: with what is left of the
@@ -175,15 +173,6 @@ func NetConn(fd int) (net.Conn, error) {
 	return net.FileConn(f)
 }
 
-// DupNetConn is NetConn of a copy: fd stays the caller's.
-func DupNetConn(fd int) (net.Conn, error) {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("dup", err)
-	}
-	return NetConn(dup)
-}
-
 // Handover takes c off its loop and makes a blocking net.Conn of a copy of its
 // descriptor, for a TLS handshake. received is what has been received and not
 // consumed: it is no longer kept, and whoever reads from conn has to begin with
@@ -195,7 +184,7 @@ func (c *Conn) Handover() (conn net.Conn, received []byte, err error) {
 		c.in = nil
 		c.letGo(nil)
 	}
-	conn, err = DupNetConn(c.FD())
+	conn, err = DupConn(c.FD())
 	return conn, received, err
 }
 

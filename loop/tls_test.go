@@ -54,7 +54,7 @@ func secure(t testing.TB, fd int, peer net.Conn) (*TLS, net.Conn) {
 func handshake(t testing.TB, fd int, wrap func(net.Conn) *TLS, peer *tls.Conn) *TLS {
 	t.Helper()
 	done := make(chan error, 2)
-	conn, err := DupNetConn(fd)
+	conn, err := DupConn(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestTLSWhatCameWithTheHandshakeIsNotForgotten(t *testing.T) {
 	fd, raw := tcpPair(t)
 	h := &holder{Conn: raw, hello: make(chan struct{}), more: make(chan struct{})}
 	client := tls.Client(h, clientConfig(tls.VersionTLS13))
-	conn, err := DupNetConn(fd)
+	conn, err := DupConn(fd)
 	if err != nil {
 		t.Fatal(err)
 	}

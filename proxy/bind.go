@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pgweir/config"
+	"pgweir/loop"
 )
 
 // candidate is one address to listen on.
@@ -54,7 +55,7 @@ func (p *Proxy) bindTCP(c *config.Config, lookup lookup) ([]net.Listener, error)
 		failed = append(failed, err.Error())
 		p.log.Warn("listen_addr: no address is known for a name", "name", entry, "err", err)
 	})
-	opened, errs := bindOnePort(candidates, c.ListenPort)
+	opened, errs := bindOnePort(candidates, c.ListenPort, keepAliveOf(c))
 	for i, err := range errs {
 		switch {
 		case err == nil:
@@ -99,7 +100,7 @@ func TryListen(c *config.Config) (failed []string, err error) {
 	candidates := candidatesOf(c, lookupAddrs, func(_ string, err error) { failed = append(failed, err.Error()) })
 	opened := 0
 	for _, at := range candidates {
-		l, errs := bindAll([]candidate{at}, 0)
+		l, errs := bindAll([]candidate{at}, 0, keepAliveOf(c))
 		opened += len(l)
 		closeAll(l)
 		if errs[0] != nil && !at.missing(errs[0]) {
@@ -118,9 +119,9 @@ const portTries = 10
 // bindOnePort opens a socket for each candidate; errs has the failure of each.
 // With port 0 the system picks a port for the first, and another if a later one
 // cannot have it.
-func bindOnePort(candidates []candidate, port int) (opened []net.Listener, errs []error) {
+func bindOnePort(candidates []candidate, port int, passOn loop.KeepAlive) (opened []net.Listener, errs []error) {
 	for try := 1; ; try++ {
-		opened, errs = bindAll(candidates, port)
+		opened, errs = bindAll(candidates, port, passOn)
 		taken := slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, syscall.EADDRINUSE) })
 		if port != 0 || !taken || try == portTries {
 			return opened, errs
@@ -129,7 +130,11 @@ func bindOnePort(candidates []candidate, port int) (opened []net.Listener, errs 
 	}
 }
 
-func bindAll(candidates []candidate, port int) (opened []net.Listener, errs []error) {
+func bindAll(candidates []candidate, port int, passOn loop.KeepAlive) (opened []net.Listener, errs []error) {
+	sockets := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) { _ = passOn.PassOn(int(fd)) }) // see tune
+	}}
+	sockets.SetMultipathTCP(false) // it makes every connection dearer, also those that do not use it
 	for _, c := range candidates {
 		// With "tcp" the system would take IPv4 clients on "::" as well.
 		network := "tcp6"
@@ -137,7 +142,7 @@ func bindAll(candidates []candidate, port int) (opened []net.Listener, errs []er
 			network = "tcp4"
 		}
 		address := net.JoinHostPort(c.addr.String(), strconv.Itoa(port))
-		l, err := new(net.ListenConfig).Listen(context.Background(), network, address)
+		l, err := sockets.Listen(context.Background(), network, address)
 		errs = append(errs, err)
 		if err == nil {
 			opened = append(opened, l)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"pgweir/config"
+	"pgweir/loop"
 )
 
 // logged is a Proxy that can bind, and what it logs.
@@ -117,7 +118,7 @@ func TestAnAddressThatCannotBeHadIsAWarningUnlessItIsTheLast(t *testing.T) {
 
 func TestAPortThatTheNextAddressCannotHaveIsGivenUp(t *testing.T) {
 	twice := []candidate{{"a", netip.MustParseAddr("127.0.0.1")}, {"b", netip.MustParseAddr("127.0.0.1")}}
-	opened, errs := bindOnePort(twice, 0)
+	opened, errs := bindOnePort(twice, 0, loop.KeepAlive{})
 	defer closeAll(opened)
 	if len(opened) != 1 || errs[0] != nil || errs[1] == nil {
 		t.Errorf("%d sockets, %v", len(opened), errs)

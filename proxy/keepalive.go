@@ -21,6 +21,19 @@ func keepAliveOf(c *config.Config) loop.KeepAlive {
 // server.
 func (r *rules) tune(fd int) {
 	_ = r.keepAlive.Set(fd)
+	r.tuneBuffers(fd)
+}
+
+// tuneAccepted is tune for the socket of a client, which may have all but the buffers
+// from the socket that listens: a size of theirs cannot be taken back there.
+func (r *rules) tuneAccepted(fd int) {
+	if !loop.Inherits {
+		_ = r.keepAlive.Tune(fd)
+	}
+	r.tuneBuffers(fd)
+}
+
+func (r *rules) tuneBuffers(fd int) {
 	if n := r.config.TCPSocketBuffer; n > 0 {
 		_ = loop.SetBuffers(fd, n)
 	}

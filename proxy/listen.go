@@ -89,18 +89,22 @@ func (l *listener) deferAccept(fd int, r *rules) error {
 	return loop.DeferAccept(fd, l.defers)
 }
 
-// retune puts what has changed of the configuration on the sockets.
-func (p *Proxy) retune() {
+// retune puts rules that are about to be in force on the sockets, and returns when
+// clients that connect have them.
+func (p *Proxy) retune(r *rules) {
 	p.mu.Lock()
 	listeners := slices.Clone(p.mu.listeners)
 	p.mu.Unlock()
 	for _, l := range listeners {
-		l.on.post(func() {
+		l.on.do(func() {
 			fd, open := l.loop.FD()
 			if !open {
 				return
 			}
-			if err := l.deferAccept(fd, p.rules.Load()); err != nil {
+			if l.tcp {
+				_ = r.keepAlive.PassOn(fd) // see tune
+			}
+			if err := l.deferAccept(fd, r); err != nil {
 				p.log.Warn("tcp_defer_accept", "addr", l.addr.String(), "err", err)
 			}
 		})
@@ -133,8 +137,7 @@ func (p *Proxy) closeListeners() {
 // accept takes a new connection in, on the listener's loop.
 func (p *Proxy) accept(fd int, peer unix.Sockaddr, l *listener) {
 	if l.tcp {
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		p.rules.Load().tune(fd)
+		p.rules.Load().tuneAccepted(fd)
 	}
 	p.arrive(fd, peerOf(fd, peer), l)
 }

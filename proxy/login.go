@@ -100,7 +100,9 @@ func (l *login) read() {
 	if err := w.loop.Add(&c.conn); err != nil {
 		w.proxy.log.Error("a client cannot be served", "client", c.id, "err", err)
 		l.ended()
+		return
 	}
+	c.conn.Expect()
 }
 
 // maxAhead is how many bytes a client may have sent that it is too soon to look at,

@@ -121,13 +121,13 @@ func (p *Proxy) Apply(c *config.Config) (*status.Reload, error) {
 	before := p.rules.Load()
 	p.secrets.Commit(set, sources)
 	p.base = c
+	p.retune(r)
 	p.putInForce(r)
 	p.names.Set(r.lookup, c.DNSMaxTTL)
 	p.openMinimums()
 	p.entrance.Set(limitsOf(c))
 	p.failures.Set(penaltyOf(c))
 	p.asker.Expire()
-	p.retune()
 	p.tellOfExposure(r)
 	done := &status.Reload{Changes: shownChanges(changes(before, r)), Pending: shownChanges(pending)}
 	if p.opts.InForce != nil {

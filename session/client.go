@@ -188,6 +188,12 @@ func (s *Session) waitsAtBarrier(typ byte) bool {
 // mayPass deals with a message that is not for the backend, or not yet.
 func (s *Session) mayPass(m *incoming, f *feed, o *Out) course {
 	if s.phase == Idle {
+		if m.typ == 'P' || m.typ == 'D' || m.typ == 'C' {
+			if n := s.recall(f.left(), o); n > 0 {
+				f.drop(n)
+				return courseNext
+			}
+		}
 		if !s.local(m.typ, m.bytes, m.total, o) {
 			return courseStop
 		}

@@ -77,8 +77,8 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 	}
 	o.ToServer.add(before)
 	next.st = st
-	changes := s.config.Shared.changes.Load()
-	if s.tx == 'I' && s.batch != batchRuns && !s.owed.OwesClientReady() && !next.unsure && s.link.have.Fresh(st, changes) {
+	changes, common := s.changes(), next.hints == 0 && !next.unsure && s.toldToAll()
+	if s.tx == 'I' && s.batch != batchRuns && !s.owed.OwesClientReady() && !next.unsure && s.link.have.Fresh(st, changes) && (!common || s.link.have.Last().Common) {
 		s.rename(name, n, next, pipeline.ParseGiven)
 		return true
 	}
@@ -89,11 +89,13 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 	o.ServerParses++
 	o.ToServer.keep(append(o.ToServer.own(), st.Parse...))
 	s.link.have.Add(st, changes)
-	if next.unsure {
-		s.link.have.Last().Taint = s.link.epoch
+	held := s.link.have.Last()
+	if held.Common = common; next.unsure {
+		held.Taint = s.link.epoch
 	}
 	s.rename(name, n, next, pipeline.ParseNamed)
-	s.link.ops[len(s.link.ops)-1].added = st
+	o2 := &s.link.ops[len(s.link.ops)-1]
+	o2.added, o2.common, o2.at = st, common, changes
 	return true
 }
 

@@ -87,6 +87,9 @@ type Config struct {
 	// Catalog is of the database that the pool's backends are connected to; other
 	// pools have it as well.
 	Catalog *Catalog
+	// Recalls: what one client was told of a prepared statement may be told to
+	// others. All backends are one server's.
+	Recalls bool
 	// ResetQuery cleans a backend up after a client that had it for itself
 	// (server_reset_query); "" for none.
 	ResetQuery string
@@ -259,6 +262,7 @@ type Session struct {
 	lastWords  bool // the server has told the client why it closes the connection
 	rested     bool // nothing has come from the client since Rest
 	sqlNames   bool // the client has statements of SQL's PREPARE on the backend
+	apart      bool // see Apart
 
 	lease
 }
@@ -332,6 +336,10 @@ func (s *Session) Begin(base, begun *follow.Settings, idle int32) {
 		}
 	}
 }
+
+// Apart says that the client's backends are opened with its own startup parameters,
+// and that it is not known what these set.
+func (s *Session) Apart() { s.apart = true }
 
 // Forget gives up what the session has of the pool's, when the client is gone.
 // If it still has a backend, Forget is to be called again when it has not.

@@ -87,6 +87,9 @@ func (s *Session) Client(in []byte, o *Out) int {
 	}
 	if s.phase == Active && s.owed.Len() == 0 {
 		s.settle(o) // the rest of a copy that failed has been got rid of
+		if s.phase == Idle && f.pos < len(in) {
+			return f.pos + s.Client(in[f.pos:], o) // it waited for the end of the lease
+		}
 	}
 	return f.pos
 }

@@ -83,6 +83,7 @@ func (s *sim) newClient(id int) *simClient {
 		state: inSession || s.config.State != StateOff, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
 	}
 	g.world = g.state && (inSession || s.config.Catalog != nil)
+	g.prepares = g.world && g.named && s.prepares
 	g.savepoints = g.blocks && s.rng.IntN(2) == 0
 	own := false
 	for range 1 + s.rng.IntN(12) {
@@ -229,6 +230,9 @@ func (c *simClient) say() {
 // deliver has some of it arrive.
 func (c *simClient) deliver() {
 	n := c.sim.cut(len(c.outbox))
+	if c.sim.prepares && c.sim.rng.IntN(4) > 0 {
+		n = len(c.outbox)
+	}
 	c.rig.fromClient += c.outbox[:n]
 	c.outbox = c.outbox[n:]
 	c.received()

@@ -94,8 +94,8 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 		held.Taint = s.link.epoch
 	}
 	s.rename(name, n, next, pipeline.ParseNamed)
-	o2 := &s.link.ops[len(s.link.ops)-1]
-	o2.added, o2.common, o2.at = st, common, changes
+	change := &s.link.ops[len(s.link.ops)-1]
+	change.added, change.common, change.at = st, common, changes
 	return true
 }
 

@@ -78,9 +78,11 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 	o.ToServer.add(before)
 	next.st = st
 	changes, common := s.changes(), next.hints == 0 && !next.unsure && s.toldToAll()
-	if s.tx == 'I' && s.batch != batchRuns && !s.owed.OwesClientReady() && !next.unsure && s.link.have.Fresh(st, changes) && (!common || s.link.have.Last().Common) {
-		s.rename(name, n, next, pipeline.ParseGiven)
-		return true
+	if s.tx == 'I' && s.batch != batchRuns && !s.owed.OwesClientReady() && !next.unsure && s.link.have.Fresh(st, changes) {
+		if !common || s.link.have.Last().Common || st.Describes(changes) {
+			s.rename(name, n, next, pipeline.ParseGiven)
+			return true
+		} // else it is prepared anew, so that others can be told what is said to it
 	}
 	if s.link.have.Use(st) {
 		s.evict(st, o)

@@ -154,7 +154,7 @@ func (g *script) number() string {
 
 // burst is what the client says at once.
 func (g *script) burst() []string {
-	if g.prepares && g.one(2) {
+	if g.prepares && !g.one(4) {
 		return g.preparing()
 	}
 	switch n := g.rng.IntN(100); {

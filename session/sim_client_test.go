@@ -59,14 +59,18 @@ type simClient struct {
 func (s *sim) newClient(id int) *simClient {
 	c := &simClient{seat: seat{sim: s}, id: id, loop: 1 + s.rng.IntN(simLoops), refused: map[int]*wire.Error{}, last: ready('I')}
 	c.wait.Taker = c
-	c.params = s.params[s.rng.IntN(len(s.params))]
+	if !s.prepares {
+		c.params = s.params[s.rng.IntN(len(s.params))]
+	}
 	c.wait.Variant, _ = s.pool.Variant(c.params)
 	c.begins = true
 	c.rig = newMember(s.t, s.config)
 	c.rig.lagging = true
 	vars := startVars
 	vars[wire.VarApplicationName] = fmt.Sprintf("app%d", s.rng.IntN(3))
-	vars[wire.VarTimeZone] = []string{"UTC", "Asia/Tokyo"}[s.rng.IntN(2)]
+	if !s.prepares || s.rng.IntN(4) == 0 {
+		vars[wire.VarTimeZone] = []string{"UTC", "Asia/Tokyo"}[s.rng.IntN(2)]
+	}
 	c.rig.s.Init(s.config, &vars)
 	if s.config.Mode != SessionMode {
 		c.rig.s.PID = uint32(100 + id)

@@ -147,6 +147,9 @@ func (l *login) admit() {
 	carried, carries := l.carried(own)
 	l.takesAny(carries)
 	c.sess.Begin(follow.NewSettings(carried), follow.NewSettings(l.welcome.Begun.Over(carried)), l.welcome.Begun.IdleTimeout)
+	if !carries && !l.variant.Plain() {
+		c.sess.Apart()
+	}
 	c.secret = randomUint32()
 	c.longKey = l.ask.minor >= 2
 	c.ownBackend = own

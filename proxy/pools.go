@@ -160,6 +160,7 @@ func sessionConfig(c *config.Config, db *config.Database, cp *clientPool, user s
 		Waiting:     func() bool { return cp.pool.Waiting() || cp.pool.Halted() },
 		Listening:   func() bool { return cp.pool.Listener().Connected() },
 		MaxPrepared: c.MaxPreparedStatementsFor(db), MaxPinned: c.MaxPinnedFor(db, user), LeakCheck: c.LeakCheckFor(db),
+		Recalls: len(db.Servers()) == 1,
 	}
 	switch c.PoolModeFor(db, user) {
 	case "transaction":

@@ -54,6 +54,8 @@ const (
 	dropsSequences          // DISCARD SEQUENCES: pgweir's own
 	dropsPlans              // DISCARD PLANS: pgweir's own
 	replaces                // create or replace function fNAME() as 'TOKEN'
+	readsTable              // select * from v0 where 'TOKEN', see columnsHere
+	altersTable             // alter table v0 add x int
 )
 
 type stmt struct {
@@ -107,6 +109,8 @@ var stmtPatterns = []struct {
 	{calls, regexp.MustCompile(`^select f(?P<name>\d)\('(?P<token>\w+)'\)$`)},
 	{inserts, regexp.MustCompile(`^insert into d(?P<name>\d) values \('(?P<token>\w+)'\)$`)},
 	{replaces, regexp.MustCompile(`^create or replace function f(?P<name>\d)\(\) as '(?P<token>\w+)'$`)},
+	{readsTable, regexp.MustCompile(`^select \* from v0 where '(?P<token>\w+)'$`)},
+	{altersTable, regexp.MustCompile(`^alter table v0 add x int$`)},
 	{notices, regexp.MustCompile(`^do \$\$begin raise notice '(?P<token>\w+)'; end\$\$$`)},
 	{setsInside, regexp.MustCompile(`^do \$\$begin set (?P<name>[\w.]+) = '(?P<token>\w+)'; end\$\$$`)},
 }
@@ -178,7 +182,7 @@ func (s *stmt) exits() bool {
 // rows tells whether the statement answers with rows.
 func (s *stmt) rows() bool {
 	switch s.kind {
-	case selects, slowSelect, failsLate, setsConfig, setsForAMoment, locks, unlocks, hears, asks, calls:
+	case selects, slowSelect, failsLate, setsConfig, setsForAMoment, locks, unlocks, hears, asks, calls, readsTable:
 		return true
 	}
 	return false
@@ -465,6 +469,9 @@ func (b *backend) command(s *stmt, several bool) (tag, e string) {
 	case replaces:
 		b.replaced = append(b.replaced, int(s.name[0]-'0'))
 		tag = "CREATE FUNCTION"
+	case altersTable:
+		b.altered++
+		tag = "ALTER TABLE"
 	}
 	return tag, ""
 }
@@ -491,7 +498,7 @@ func (b *backend) savepoint(s *stmt) (tag, e string) {
 	default:
 		b.saves = b.saves[:i+1]
 		b.rollBack(b.saves[i].clone())
-		b.tx, b.replaced = 'T', nil
+		b.tx, b.replaced, b.altered = 'T', nil, 0
 	}
 	return tag, ""
 }

@@ -66,6 +66,7 @@ type backend struct {
 	pooled   bool
 	runs     map[string]int
 	replaced []int // functions, in the transaction under way
+	altered  int   // how often the table v0 was altered in it
 	plans    map[string]functionPlan
 	rezoned  bool // the lease's own client has set the time zone
 	showed   int  // the version of the objects that it has told last
@@ -333,7 +334,9 @@ func (b *backend) extended(typ byte, body string) string {
 		if body[0] == 'S' {
 			b.say += noParams
 		}
-		if s.rows() {
+		if s.kind == readsTable {
+			b.say += b.columnsHere()
+		} else if s.rows() {
 			b.say += columns
 		} else {
 			b.say += noData
@@ -386,9 +389,12 @@ func (b *backend) end(commit bool) {
 		for _, number := range b.replaced {
 			b.world.replace(number, b.owner)
 		}
+		for range b.altered {
+			b.world.alter(b.owner)
+		}
 	}
 	b.begun, b.tx = false, 'I'
-	b.saves, b.replaced = nil, nil
+	b.saves, b.replaced, b.altered = nil, nil, 0
 	clear(b.portals)
 }
 

@@ -87,6 +87,9 @@ func (s *Session) Client(in []byte, o *Out) int {
 	}
 	if s.phase == Active && s.owed.Len() == 0 {
 		s.settle(o) // the rest of a copy that failed has been got rid of
+		if s.phase == Idle && f.pos < len(in) {
+			return f.pos + s.Client(in[f.pos:], o) // it waited for the end of the lease
+		}
 	}
 	return f.pos
 }
@@ -188,6 +191,12 @@ func (s *Session) waitsAtBarrier(typ byte) bool {
 // mayPass deals with a message that is not for the backend, or not yet.
 func (s *Session) mayPass(m *incoming, f *feed, o *Out) course {
 	if s.phase == Idle {
+		if m.typ == 'P' || m.typ == 'D' || m.typ == 'C' {
+			if n := s.recall(f.left(), o); n > 0 {
+				f.drop(n)
+				return courseNext
+			}
+		}
 		if !s.local(m.typ, m.bytes, m.total, o) {
 			return courseStop
 		}

@@ -115,6 +115,15 @@ func (s *Session) describes(n *named) {
 	s.pushOp(pipeline.DescribeNoted, op{reader: n, of: h})
 }
 
+// describesStatement is describes for a Describe of the statement itself.
+func (s *Session) describesStatement(n *named) {
+	if h := s.link.have.Of(n.st); s.notesDescribe(n, h) {
+		s.pushOp(pipeline.DescribeNoted, op{reader: n, of: h, common: true, at: h.At})
+		return
+	}
+	s.describes(n)
+}
+
 // asksColumns tells whether the answer that is due says what columns a
 // statement has, and is to be read.
 func (s *Session) asksColumns() bool {
@@ -126,6 +135,10 @@ func (s *Session) asksColumns() bool {
 func (s *Session) described(typ byte, body []byte, whole bool) {
 	o := s.link.ops[0]
 	columns := columnsHash(typ, body, whole)
+	s.compareKnown(&o, columns)
+	if o.reader != nil {
+		s.columnsToldToAll(&o, typ, body, whole, columns)
+	}
 	if o.of != nil {
 		o.of.Columns = columns
 	}

@@ -16,6 +16,8 @@
 //	 └─────────────────────────────────────────────────┘ └────────▶ Resetting ──▶ Ended
 //	       ReadyForQuery 'I', nothing owed, no state left
 //
+// In Idle, what only prepares statements that the pool knows is answered at once.
+//
 // Session mode never goes back to Idle: it is Active from the login on. Gone
 // in Idle and Waiting leads to Ended, and so does a broken protocol anywhere.
 //
@@ -28,7 +30,7 @@
 // follow it to other backends, or keeps it on its own. There is a table with a row
 // for each kind of it (kinds.go): settings (carry.go, replay.go, reset.go), the idle
 // timeout (idle.go), prepared statements (prepared.go, parse.go, ops.go,
-// sqlnames.go, retry.go), channels (channels.go, hearing.go), sequences (sequences.go), libraries
+// sqlnames.go, retry.go, common.go, recall.go), channels (channels.go, hearing.go), sequences (sequences.go), libraries
 // (libraries.go); what they consist of is in package follow. What a transaction has
 // left behind is asked for, unless all that ran is proven to leave nothing
 // (lookup.go, evidence.go, state.go, question.go; package proof). Shared is what the sessions of

@@ -77,10 +77,12 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 	}
 	o.ToServer.add(before)
 	next.st = st
-	changes := s.config.Shared.changes.Load()
+	changes, common := s.changes(), next.hints == 0 && !next.unsure && s.toldToAll()
 	if s.tx == 'I' && s.batch != batchRuns && !s.owed.OwesClientReady() && !next.unsure && s.link.have.Fresh(st, changes) {
-		s.rename(name, n, next, pipeline.ParseGiven)
-		return true
+		if !common || s.link.have.Last().Common || st.Describes(changes) {
+			s.rename(name, n, next, pipeline.ParseGiven)
+			return true
+		} // else it is prepared anew, so that others can be told what is said to it
 	}
 	if s.link.have.Use(st) {
 		s.evict(st, o)
@@ -89,11 +91,13 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 	o.ServerParses++
 	o.ToServer.keep(append(o.ToServer.own(), st.Parse...))
 	s.link.have.Add(st, changes)
-	if next.unsure {
-		s.link.have.Last().Taint = s.link.epoch
+	held := s.link.have.Last()
+	if held.Common = common; next.unsure {
+		held.Taint = s.link.epoch
 	}
 	s.rename(name, n, next, pipeline.ParseNamed)
-	s.link.ops[len(s.link.ops)-1].added = st
+	change := &s.link.ops[len(s.link.ops)-1]
+	change.added, change.common, change.at = st, common, changes
 	return true
 }
 

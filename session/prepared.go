@@ -278,7 +278,7 @@ func (s *Session) namedShared(n *named, m *namedMessage, o *Out) handling {
 		s.have(n.st, o)
 		s.begin(n, o)
 		o.ToServer.keep(wire.AppendDescribeStatement(o.ToServer.own(), n.st.Name))
-		s.describes(n)
+		s.describesStatement(n)
 	}
 	s.batch, s.asked = max(s.batch, batchPrepares), false
 	s.clientLeft = int32(m.total - len(m.message))

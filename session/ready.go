@@ -50,8 +50,8 @@ func (s *Session) readyForClient(o *Out) (withheld bool) {
 	o.Queries++
 	if s.tx == 'I' {
 		s.link.evidence.transactionEnds(s.owed.Len() == 0)
-		if s.owed.Len() > 0 {
-			s.changesCatalog() // what is behind may take long
+		if s.hints != 0 && (s.owed.Len() > 0 || s.long != longNone) {
+			s.changesCatalog() // what is behind may take long, or the client keeps the backend and nothing is asked
 		}
 		o.Transactions++
 		s.stays = true

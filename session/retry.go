@@ -82,6 +82,9 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 	s.link.have.Doubt()
 	r := s.link.retry
 	s.link.retry = retry{}
+	if !lost && r.n != nil && r.n.st != nil {
+		s.config.Shared.Statements.Unlearn(r.n.st)
+	}
 	unit := slices.Clone(s.owed.All())
 	if !prepared || r.n == nil || !r.whole || s.reads == skipsToSync || unit[len(unit)-1] != pipeline.Sync || slices.Index(unit, pipeline.Sync) != len(unit)-1 {
 		return false
@@ -99,7 +102,7 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 	if !s.link.have.Use(st) {
 		return false
 	}
-	same := lost && (r.n.columns <= noColumns || s.link.have.Last().At == s.config.Shared.changes.Load())
+	same := lost && (r.n.columns <= noColumns || s.link.have.Last().At == s.changes())
 	if describes != 1 && !same {
 		return false
 	}

@@ -23,6 +23,8 @@ type script struct {
 	// world: statements that call functions; savepoints: as it says, and then
 	// nothing that unlistens.
 	world, savepoints bool
+	// prepares: mostly statements that are prepared in a round trip of their own.
+	prepares bool
 }
 
 func (g *script) token() string {
@@ -152,6 +154,9 @@ func (g *script) number() string {
 
 // burst is what the client says at once.
 func (g *script) burst() []string {
+	if g.prepares && !g.one(4) {
+		return g.preparing()
+	}
 	switch n := g.rng.IntN(100); {
 	case n < 30:
 		return []string{query(g.sql())}
@@ -177,8 +182,12 @@ func (g *script) burst() []string {
 			return []string{query(g.onNames())}
 		}
 		return []string{parse("", g.onNames()), bind("", ""), execute("", 0), syncing, closing("S", ""), syncing}
-	case n < 60 && g.named:
+	case n < 57 && g.named:
 		return g.cached()
+	case n < 62 && g.named && g.world:
+		return g.preparing()
+	case n < 63 && g.named && g.world:
+		return []string{query(g.onTable())}
 	case n < 65:
 		sql := g.sql()
 		return []string{parse("", sql), bind("", ""), describe("P", ""), execute("", 0), syncing}

@@ -107,7 +107,7 @@ func (s *Session) takeRow(m *incoming, f *feed, o *Out) course {
 // takeAnswer deals with any other message.
 func (s *Session) takeAnswer(m *incoming, f *feed, o *Out) course {
 	if !m.whole() && m.total <= maxDecoded && (decoded(m.typ) ||
-		m.typ == 'N' && s.hints&hintsSignal != 0 || m.typ == 'T' && s.asksColumns()) {
+		m.typ == 'N' && s.hints&hintsSignal != 0 || (m.typ == 'T' || m.typ == 't') && s.asksColumns()) {
 		return courseStop
 	}
 	f.pass(&o.ToClient)
@@ -157,7 +157,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 	own := first.Ours() && first.EndsWithReady()
 	switch typ {
 	case '1', '2', '3', 't':
-		return s.extendedDone(typ, first) || own
+		return s.extendedDone(typ, first, body, whole) || own
 	case 'T', 'n':
 		return s.columnsTold(typ, first, body, whole) || own
 	case 'C', 'I', 's':
@@ -190,7 +190,7 @@ func (s *Session) answer(typ byte, body []byte, whole bool, o *Out) (swallow boo
 }
 
 // extendedDone: ParseComplete, BindComplete, CloseComplete, ParameterDescription.
-func (s *Session) extendedDone(typ byte, first pipeline.Pending) (swallow bool) {
+func (s *Session) extendedDone(typ byte, first pipeline.Pending, body []byte, whole bool) (swallow bool) {
 	switch {
 	case typ == '1' && first == pipeline.Parse:
 		s.owed.Pop()
@@ -205,7 +205,12 @@ func (s *Session) extendedDone(typ byte, first pipeline.Pending) (swallow bool) 
 		s.owed.Pop()
 		return true
 	case first == pipeline.ParseNamed:
+		if typ == '1' {
+			s.parseCompleted()
+		}
 		s.done()
+	case typ == 't' && first == pipeline.DescribeNoted:
+		s.paramsTold(body, whole)
 	case typ == '1' && first == pipeline.ParseShared, typ == '3' && first == pipeline.CloseShared:
 		s.done()
 		return true

@@ -88,6 +88,9 @@ type Config struct {
 	// Catalog is of the database that the pool's backends are connected to; other
 	// pools have it as well.
 	Catalog *Catalog
+	// Recalls: what one client was told of a prepared statement may be told to
+	// others. All backends are one server's.
+	Recalls bool
 	// ResetQuery cleans a backend up after a client that had it for itself
 	// (server_reset_query); "" for none.
 	ResetQuery string
@@ -253,6 +256,7 @@ type origin struct {
 	vars     *wire.Vars
 	settings *follow.Settings
 	idle     int32 // its idle_session_timeout, in milliseconds
+	apart    bool  // see Session.Apart
 }
 
 // lease is what begins anew with each lease of a backend. It is part of the Link: an
@@ -328,12 +332,20 @@ func (s *Session) Init(c *Config, vars *wire.Vars) {
 // as Link.Begin has it; idle is its idle_session_timeout, in milliseconds.
 func (s *Session) Begin(base, begun *follow.Settings, idle int32) {
 	s.settings, s.idle = begun, idle
-	s.origin = unique.Make(origin{s.vars, base, idle})
+	s.origin = unique.Make(origin{vars: s.vars, settings: base, idle: idle})
 	for _, v := range begun.All() {
 		if _, ok := base.Get(v.Name); !ok {
 			s.noteCustom(v.Name)
 		}
 	}
+}
+
+// Apart says that the client's backends are opened with its own startup parameters,
+// and that it is not known what these set.
+func (s *Session) Apart() {
+	o := s.origin.Value()
+	o.apart = true
+	s.origin = unique.Make(o)
 }
 
 // Forget gives up what the session has of the pool's, when the client is gone.

@@ -56,7 +56,7 @@ func (s *sim) checkBelief(b *simBackend) {
 
 // checkPrepared: a backend has no more shared statements than it may. It may have
 // more for a while if an error has had it skip a Close, and what was sent behind
-// the Sync counts on that.
+// the Sync counts on that, until all of it has been answered.
 func (s *sim) checkPrepared(b *simBackend) {
 	n := 0
 	for name := range b.stmts {
@@ -65,7 +65,7 @@ func (s *sim) checkPrepared(b *simBackend) {
 		}
 	}
 	switch {
-	case n < s.config.MaxPrepared:
+	case n < s.config.MaxPrepared && len(b.link.ops) == 0:
 		b.unclosed = false
 	case n > s.config.MaxPrepared && !b.unclosed:
 		s.t.Fatalf("backend %d has %d shared statements, and may have %d", b.id, n, s.config.MaxPrepared)

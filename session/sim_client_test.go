@@ -59,14 +59,18 @@ type simClient struct {
 func (s *sim) newClient(id int) *simClient {
 	c := &simClient{seat: seat{sim: s}, id: id, loop: 1 + s.rng.IntN(simLoops), refused: map[int]*wire.Error{}, last: ready('I')}
 	c.wait.Taker = c
-	c.params = s.params[s.rng.IntN(len(s.params))]
+	if !s.prepares {
+		c.params = s.params[s.rng.IntN(len(s.params))]
+	}
 	c.wait.Variant, _ = s.pool.Variant(c.params)
 	c.begins = true
 	c.rig = newMember(s.t, s.config)
 	c.rig.lagging = true
 	vars := startVars
 	vars[wire.VarApplicationName] = fmt.Sprintf("app%d", s.rng.IntN(3))
-	vars[wire.VarTimeZone] = []string{"UTC", "Asia/Tokyo"}[s.rng.IntN(2)]
+	if !s.prepares || s.rng.IntN(4) == 0 {
+		vars[wire.VarTimeZone] = []string{"UTC", "Asia/Tokyo"}[s.rng.IntN(2)]
+	}
 	c.rig.s.Init(s.config, &vars)
 	if s.config.Mode != SessionMode {
 		c.rig.s.PID = uint32(100 + id)
@@ -83,6 +87,7 @@ func (s *sim) newClient(id int) *simClient {
 		state: inSession || s.config.State != StateOff, blocks: s.config.Mode != StatementMode || s.rng.IntN(20) == 0,
 	}
 	g.world = g.state && (inSession || s.config.Catalog != nil)
+	g.prepares = g.world && g.named && s.prepares
 	g.savepoints = g.blocks && s.rng.IntN(2) == 0
 	own := false
 	for range 1 + s.rng.IntN(12) {
@@ -229,6 +234,9 @@ func (c *simClient) say() {
 // deliver has some of it arrive.
 func (c *simClient) deliver() {
 	n := c.sim.cut(len(c.outbox))
+	if c.sim.prepares && c.sim.rng.IntN(4) > 0 {
+		n = len(c.outbox)
+	}
 	c.rig.fromClient += c.outbox[:n]
 	c.outbox = c.outbox[n:]
 	c.received()

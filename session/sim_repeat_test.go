@@ -10,7 +10,7 @@ import (
 // can be repeated.
 func TestASeedOfTheSimulationTellsTheSameStoryAgain(t *testing.T) {
 	story := func(seed uint64) (all []string) {
-		synctest.Test(t, func(t *testing.T) { all = simulate(t, seed, true) })
+		synctest.Test(t, func(t *testing.T) { all = simulate(t, seed, true).trace })
 		return all
 	}
 	for seed := range uint64(300) {

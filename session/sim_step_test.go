@@ -81,7 +81,11 @@ func (c *simClient) received() {
 		if c.lease != nil && r.s.Phase() == Waiting {
 			c.begin()
 		}
+		alone := c.lease == nil
 		r.stepClient()
+		if alone {
+			c.checkRecalled(r.toClient)
+		}
 		c.sim.stepped(c)
 		c.reads("")
 		if !c.needs {

@@ -47,8 +47,12 @@ var (
 // (6) a cancel request finds its own client's backend or none. When all clients
 // have gone, all backends are idle, and when the pool is drained, none is left.
 func TestSimulation(t *testing.T) {
+	recalled := 0
 	play := func(seed uint64, verbose bool) {
-		synctest.Test(t, func(t *testing.T) { simulate(t, seed, verbose) })
+		synctest.Test(t, func(t *testing.T) {
+			s := simulate(t, seed, verbose)
+			recalled += s.recalled
+		})
 	}
 	if *simSeed != 0 {
 		play(*simSeed, true)
@@ -57,6 +61,10 @@ func TestSimulation(t *testing.T) {
 	for seed := range uint64(*simSeeds) {
 		play(*simFirst+seed, false)
 	}
+	if *simSeeds >= 1000 && recalled < *simSeeds/20 {
+		t.Errorf("columns were told without a backend %d times only", recalled)
+	}
+	t.Logf("columns were told without a backend %d times", recalled)
 }
 
 // sim is one seed's world.
@@ -87,6 +95,8 @@ type sim struct {
 	world      *world
 	generation uint64 // of the catalog, as it was found last
 	notes      int
+	prepares   bool          // clients mostly prepare statements, and say them whole
+	recalled   int           // columns that were told without a backend
 	over       chan struct{} // closed after a failure
 	harsh      bool          // the server is down at times, and logins fail
 	old        bool          // the server does not know of exemption
@@ -98,12 +108,13 @@ type sim struct {
 	down        bool
 }
 
-// simulate plays a seed, and returns what has happened if verbose is set.
-func simulate(t *testing.T, seed uint64, verbose bool) []string {
+// simulate plays a seed; what has happened is in the trace if verbose is set.
+func simulate(t *testing.T, seed uint64, verbose bool) *sim {
 	clear(parsedSQL)
 	rng := rand.New(rand.NewPCG(seed, 7))
 	s := &sim{t: t, rng: rng, decided: map[string]verdict{}, over: make(chan struct{}), verbose: verbose, old: rng.IntN(4) == 0}
 	s.config = newSimConfig(rng)
+	s.prepares = s.config.Recalls && rng.IntN(2) == 0
 	s.world = newWorld(rng)
 	s.world.unread = s.unread
 	s.newPool()
@@ -132,7 +143,7 @@ func simulate(t *testing.T, seed uint64, verbose bool) []string {
 	s.drains()
 	s.checkShared()
 	finished = true
-	return s.trace
+	return s
 }
 
 func newSimConfig(rng *rand.Rand) *Config {
@@ -148,6 +159,7 @@ func newSimConfig(rng *rand.Rand) *Config {
 	}
 	if rng.IntN(5) > 0 {
 		config.Catalog = new(Catalog)
+		config.Recalls = rng.IntN(4) > 0
 		if rng.IntN(4) > 0 {
 			config.LeakCheck = 0
 		}
@@ -235,6 +247,10 @@ func (s *sim) worldEvents(busy bool, add func(int, func())) {
 			n := s.rng.IntN(worldFunctions)
 			s.happens("somebody replaces f%d past pgweir", n)
 			s.world.replace(n, "")
+		})
+		add(5, func() {
+			s.happens("somebody alters v0 past pgweir")
+			s.world.alter("")
 		})
 	}
 }
@@ -370,6 +386,7 @@ func (s *sim) stepped(c *simClient) {
 			c.drop(r.busy)
 		}
 		s.replaced(c, 0)
+		s.altered(c, 0)
 	}
 	if len(r.unread) > 0 {
 		s.happens("client %d says again: %s", c.id, shown(r.unread))

@@ -35,6 +35,10 @@ type world struct {
 	// unread tells whether some lease has run what was not read yet, or was read as it
 	// is no more.
 	unread func() bool
+	// width is how often the table v0 has been altered, and known the width that pgweir
+	// must know of; alterations are those since.
+	width, known int
+	alterations  []alteration
 }
 
 // function is one that statements call as f0('TOKEN').
@@ -262,6 +266,7 @@ func (s *sim) learns(c *simClient) {
 		s.happens("generation %d, of version %d of the objects", g, version)
 	}
 	s.replaced(c, version)
+	s.altered(c, version)
 	if c.rig.await {
 		c.rig.await = false
 		c.awaits, c.woke = true, make(chan struct{})
@@ -325,6 +330,9 @@ func (s *sim) awaited() bool {
 // secondGoesBy has a digest be due.
 func (s *sim) secondGoesBy() {
 	s.config.Catalog.Due()
+	for i := range s.world.alterations {
+		s.world.alterations[i].seconds++
+	}
 	s.wake()
 }
 

@@ -247,7 +247,7 @@ func (s *Session) readStrings(text []byte, nonconforming, run bool) (h wire.Hint
 			h |= wire.HintSequence
 		}
 		if run {
-			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintProcess)
+			h |= l.Hints & (wire.HintNotify | wire.HintDblink | wire.HintProcess | wire.HintDrop | wire.HintCatalog)
 			for _, name := range l.Names {
 				h |= readingHint(name)
 			}

@@ -15,6 +15,8 @@ type Held struct {
 	Stale     bool   // it must be prepared anew
 	Taint     uint64 // the Link.epoch of package session in which settings may have been others than its own; 0: never
 	Columns   uint64 // a hash of those that it has there; 0: not known
+	// Common: any other client would have been told the same at its Parse.
+	Common bool
 
 	doubts     uint32 // OnBackend.doubts when it was removed
 	prev, next *Held
@@ -97,7 +99,7 @@ func (b *OnBackend) Add(st *Statement, changes uint64) {
 	}
 	if b.Use(st) {
 		h := b.all[st]
-		h.At, h.Stale, h.Taint, h.Columns = changes, false, 0, 0
+		h.At, h.Stale, h.Taint, h.Columns, h.Common = changes, false, 0, 0, false
 		return
 	}
 	h := &Held{Statement: st, At: changes}

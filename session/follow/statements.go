@@ -2,11 +2,13 @@ package follow
 
 import (
 	"bytes"
+	"container/list"
 	"crypto/rand"
 	"encoding/hex"
 	"hash/maphash"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"pgweir/wire"
@@ -24,10 +26,13 @@ type Statement struct {
 	Constants bool    // its text may have some that are read under settings
 	hash      uint64  // of all that tells it from others
 
+	known atomic.Pointer[Known] // what is known of it; changed under the registry's lock
+
 	// Guarded by the registry's lock.
-	uses       int        // clients' names for it
-	prev, next *Statement // in the ring of the unused
-	chain      *Statement // the next one of equal hash
+	uses       int           // clients' names for it
+	described  *list.Element // in the registry's list; nil if known has no answer to a Describe
+	prev, next *Statement    // in the ring of the unused
+	chain      *Statement    // the next one of equal hash
 }
 
 // Body is what follows the name in its Parse.
@@ -87,28 +92,20 @@ type Statements struct {
 	unusedCount int
 	unusedBytes int
 	number      uint64
+
+	described      list.List // the statements whose answer to a Describe is kept, the oldest first
+	describedBytes int
 }
 
 // Get finds the statement whose Parse has this body behind the name, read under
 // one set of settings and used under another, or makes it. The caller has one
 // use of it.
 func (r *Statements) Get(made, used Reading, body []byte) *Statement {
-	var h maphash.Hash
-	h.SetSeed(readingSeed)
-	made.hash(&h)
-	used.hash(&h)
-	h.Write(body)
-	hash := h.Sum64()
+	hash := hashOf(made, used, body)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for st := r.byHash[hash]; st != nil; st = st.chain {
-		if st.Made.Same(made) && st.Used.Same(used) && bytes.Equal(st.Body(), body) {
-			if st.uses == 0 {
-				r.unlink(st)
-			}
-			st.uses++
-			return st
-		}
+	if st := r.find(hash, made, used, body); st != nil {
+		return st
 	}
 	if r.byHash == nil {
 		r.byHash = map[uint64]*Statement{}
@@ -125,6 +122,38 @@ func (r *Statements) Get(made, used Reading, body []byte) *Statement {
 	return st
 }
 
+// Find is Get for a statement that is there already, and read and used under the
+// same settings; nil if there is none.
+func (r *Statements) Find(now Reading, body []byte) *Statement {
+	hash := hashOf(now, now, body)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.find(hash, now, now, body)
+}
+
+func hashOf(made, used Reading, body []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(readingSeed)
+	made.hash(&h)
+	used.hash(&h)
+	h.Write(body)
+	return h.Sum64()
+}
+
+// find looks a statement up, and has it used once more.
+func (r *Statements) find(hash uint64, made, used Reading, body []byte) *Statement {
+	for st := r.byHash[hash]; st != nil; st = st.chain {
+		if st.Made.Same(made) && st.Used.Same(used) && bytes.Equal(st.Body(), body) {
+			if st.uses == 0 {
+				r.unlink(st)
+			}
+			st.uses++
+			return st
+		}
+	}
+	return nil
+}
+
 // forget takes a statement out of the registry.
 func (r *Statements) forget(st *Statement) {
 	at := r.byHash[st.hash]
@@ -139,6 +168,7 @@ func (r *Statements) forget(st *Statement) {
 		at.chain = st.chain
 	}
 	r.count--
+	r.dropAnswer(st)
 }
 
 // Put gives one use up.

@@ -16,6 +16,7 @@ import (
 // done, nothing is proven.
 type Catalog struct {
 	generation atomic.Uint64
+	edition    atomic.Uint64
 	attention  atomic.Uint32
 	knowledge  atomic.Pointer[Knowledge]
 
@@ -24,6 +25,8 @@ type Catalog struct {
 	changes  uint64 // calls of Changed
 	failures int    // of reading, in a row
 	ticks    int    // calls of Due to be passed over
+	clock    uint64 // calls of Due
+	seen     uint64 // the clock when the last digest was asked for that has been answered
 	failing  bool   // see Failing
 	waiters  []func()
 	customs  []string // that were known last
@@ -39,11 +42,25 @@ const (
 	uncertain                    // objects may have changed, or have not been read
 	reading                      // somebody reads them
 	begun                        // a digest has been answered, or could not be
+	overdue                      // no digest has been answered that was asked for within maxAge
 )
+
+// maxAge is how old what a digest has told may become, in calls of Due, until
+// nothing is Settled.
+const maxAge = 2
 
 // Generation counts how often the database's objects were found to have
 // changed.
 func (c *Catalog) Generation() uint64 { return c.generation.Load() }
+
+// Edition counts what may have changed the database's objects: transactions that
+// said so, and digests that differ.
+func (c *Catalog) Edition() uint64 { return c.edition.Load() }
+
+// Settled tells whether all that has changed the database's objects counts in
+// Edition by now: what a digest may still find has happened since the last one,
+// which is not old.
+func (c *Catalog) Settled() bool { return c.attention.Load()&(begun|uncertain|overdue) == begun }
 
 // Knowledge is what the names of the database's objects may leave behind; nil
 // before they have been read.
@@ -53,6 +70,8 @@ func (c *Catalog) Knowledge() *Knowledge { return c.knowledge.Load() }
 func (c *Catalog) Due() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.clock++
+	c.ages()
 	if c.ticks > 0 {
 		c.ticks--
 		return
@@ -70,7 +89,17 @@ func (c *Catalog) Changed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
+	c.edition.Add(1)
 	c.set(digestDue | uncertain)
+}
+
+// ages looks how old the last digest is. It is called with the lock held.
+func (c *Catalog) ages() {
+	if c.clock-c.seen >= maxAge {
+		c.set(overdue)
+	} else {
+		c.clear(overdue)
+	}
 }
 
 // Certain tells whether shapes can be proven. It is false until the database's
@@ -140,14 +169,14 @@ func (c *Catalog) done() {
 }
 
 // A Reading is a digest that is asked for.
-type Reading struct{ changes uint64 }
+type Reading struct{ changes, clock uint64 }
 
 // TakeDigest tells whether a digest is due, and the caller is to ask for it. The
 // answer is for Digested.
 func (c *Catalog) TakeDigest() (r Reading, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.changes = c.changes
+	r.changes, r.clock = c.changes, c.clock
 	if !c.wantsDigest() {
 		return r, false
 	}
@@ -181,9 +210,12 @@ func (c *Catalog) Digested(r Reading, digest string) Verdict {
 		c.set(uncertain)
 		return Same
 	}
+	c.seen = max(c.seen, r.clock)
+	c.ages()
 	if digest != c.digest {
 		c.digest = digest
 		c.generation.Add(1)
+		c.edition.Add(1)
 		c.knowledge.Store(nil)
 		c.clear(reading)
 	}

@@ -290,3 +290,53 @@ func TestSettingsAreRememberedAcrossGenerations(t *testing.T) {
 		t.Errorf("asked for are %s", got)
 	}
 }
+
+func TestWhatMayHaveChangedTheObjectsCountsAtOnce(t *testing.T) {
+	c := &Catalog{}
+	if c.Settled() {
+		t.Error("it is settled before anybody has looked")
+	}
+	c = known(t)
+	edition := c.Edition()
+	moved := func(what string, settled bool) {
+		t.Helper()
+		if c.Edition() <= edition {
+			t.Errorf("%s does not count", what)
+		}
+		if edition = c.Edition(); c.Settled() != settled {
+			t.Errorf("behind %s it is settled: %v", what, c.Settled())
+		}
+	}
+	if !c.Settled() {
+		t.Error("it is not settled when a digest has come")
+	}
+	c.Changed()
+	moved("a change", false)
+	digested(t, c, "b", Read)
+	moved("another digest", true)
+	c.Learn(someRows, c.Generation())
+	r, _ := c.TakeDigest()
+	c.Due()
+	if !c.Settled() || c.Edition() != edition {
+		t.Error("a second later it is not settled")
+	}
+	c.Due()
+	if c.Settled() {
+		t.Error("nobody has looked for two seconds, and it is settled")
+	}
+	c.Digested(r, "b")
+	if c.Settled() {
+		t.Error("what was looked at two seconds ago settles it")
+	}
+	digested(t, c, "b", Same)
+	if !c.Settled() || c.Edition() != edition {
+		t.Error("a digest as before does not settle it, or counts")
+	}
+	for range 2 { // also while nobody is to look for a while
+		c.ticks = 5
+		c.Due()
+	}
+	if c.Settled() {
+		t.Error("it is settled as long as nobody looks")
+	}
+}

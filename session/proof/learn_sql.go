@@ -40,7 +40,7 @@ var digestQuestion = func() string {
 		"pg_attrdef x" + class + "adrelid",
 		"pg_policy x",
 		"pg_constraint x WHERE x.contype OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'x', 'f']::pg_catalog.\"char\"[]) AND x.connamespace" + lasting,
-		"pg_type x WHERE x.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['d', 'b']::pg_catalog.\"char\"[]) AND x.typelem OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND x.typnamespace" + lasting,
+		"pg_type x WHERE x.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['d', 'b', 'e', 'r', 'm']::pg_catalog.\"char\"[]) AND x.typelem OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND x.typnamespace" + lasting,
 		"pg_operator x WHERE x.oprnamespace" + lasting,
 		"pg_cast x",
 		"pg_aggregate x",

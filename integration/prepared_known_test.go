@@ -1,0 +1,209 @@
+package integration
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// A Parse and a Describe of a statement that another client of the pool has prepared
+// are answered without a backend.
+
+// preparing has a client prepare a statement in a round trip of its own.
+func (c *rawConn) preparing(t *testing.T, name, sql string) {
+	t.Helper()
+	c.Say(t, parse(name, sql), describe('S', name), sync_)
+}
+
+// columnNames are those that the answer to preparing tells, or the code of an error. It is false
+// if no answer has come within a while.
+func (c *rawConn) columnNames(t *testing.T, within time.Duration) (names string, answered bool) {
+	t.Helper()
+	if err := c.net.SetReadDeadline(time.Now().Add(within)); err != nil {
+		t.Fatal(err)
+	}
+	defer c.hurry(t)
+	var all []string
+	for {
+		m, err := c.Receive()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return "", false
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		switch m := m.(type) {
+		case *pgproto3.RowDescription:
+			for _, f := range m.Fields {
+				all = append(all, string(f.Name))
+			}
+		case *pgproto3.ErrorResponse:
+			all = append(all, m.Code)
+		case *pgproto3.ReadyForQuery:
+			return strings.Join(all, " "), true
+		}
+	}
+}
+
+// prepared is preparing and columnNames.
+func (c *rawConn) prepared(t *testing.T, name, sql string) string {
+	t.Helper()
+	c.preparing(t, name, sql)
+	names, answered := c.columnNames(t, time.Minute)
+	if !answered {
+		t.Fatal("no answer")
+	}
+	return names
+}
+
+func TestAKnownStatementIsPreparedWhileOthersHaveAllBackends(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Database: "pool_size = 1"})
+	execSQL(t, w.Direct(), migrationSchema)
+	holder, other := rawLogin(t, w.Addr(), "postgres", w.DB), rawLogin(t, w.Addr(), "postgres", w.DB)
+	n := 0
+	eventually(t, "a known statement is prepared without a backend", func() bool {
+		n++
+		name := "a" + strconv.Itoa(n)
+		if got := holder.prepared(t, name, "select * from t"); got != "id word" {
+			t.Fatalf("the first client is told %q", got)
+		}
+		simply(t, holder, "begin")
+		other.preparing(t, name, "select * from t")
+		got, answered := other.columnNames(t, time.Second)
+		simply(t, holder, "commit")
+		if !answered {
+			got, _ = other.columnNames(t, time.Minute) // nobody had looked for two seconds what has changed
+		}
+		if got != "id word" {
+			t.Fatalf("the second client is told %q", got)
+		}
+		return answered
+	})
+	name := "a" + strconv.Itoa(n)
+	other.Say(t, bind(name), execute("", 0), sync_)
+	if got := other.until(t, 'Z'); got != "1 one 2 two" {
+		t.Errorf("it gives %q", got)
+	}
+}
+
+func TestAStatementIsDescribedAsItIsNowToWhoeverPreparesItNow(t *testing.T) {
+	t.Parallel()
+	const sql = "select * from t"
+	for name, c := range map[string]struct {
+		does func(t *testing.T, w *weir, one, two *rawConn)
+		want string
+	}{
+		"altered by another client": {func(t *testing.T, w *weir, one, two *rawConn) {
+			simply(t, one, "alter table t add column more int")
+		}, "id word more"},
+		"by a DO": {func(t *testing.T, w *weir, one, two *rawConn) {
+			simply(t, one, "do $$ begin alter table t add column more int; end $$")
+		}, "id word more"},
+		"in a block": {func(t *testing.T, w *weir, one, two *rawConn) {
+			simply(t, one, "begin")
+			simply(t, one, "alter table t add column more int")
+			one.prepared(t, "within", sql)
+			simply(t, one, "rollback")
+		}, "id word"},
+		"another table in another schema": {func(t *testing.T, w *weir, one, two *rawConn) {
+			simply(t, two, "create schema other; create table other.t (x int)")
+			simply(t, two, "set search_path = other")
+		}, "x"},
+		"one that only one client sees": {func(t *testing.T, w *weir, one, two *rawConn) {
+			simply(t, one, "create temp table t (mine int)")
+			if got := one.prepared(t, "own", sql); got != "mine" {
+				t.Errorf("whose table it is is told %q", got)
+			}
+		}, "id word"},
+		"for a role that may not see the schema": {func(t *testing.T, w *weir, one, two *rawConn) {
+			simply(t, two, "create schema hidden; create table hidden.t (h int); set search_path = hidden, public")
+			if got := two.prepared(t, "seen", sql); got != "h" {
+				t.Errorf("the superuser is told %q", got)
+			}
+			simply(t, two, "set role pg_monitor")
+		}, "id word"},
+		"dropped": {func(t *testing.T, w *weir, one, two *rawConn) { simply(t, one, "drop table t") }, "42P01"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := startWeir(t, weirOptions{Top: stageTop, Database: "pool_size = 2"})
+			execSQL(t, w.Direct(), migrationSchema)
+			one, two := rawLogin(t, w.Addr(), "postgres", w.DB), rawLogin(t, w.Addr(), "postgres", w.DB)
+			for i, c := range []*rawConn{one, two, one, two} {
+				if got := c.prepared(t, "a"+strconv.Itoa(i), sql); got != "id word" {
+					t.Fatalf("at first it is %q", got)
+				}
+			}
+			c.does(t, w, one, two)
+			if got := two.prepared(t, "now", sql); got != c.want {
+				t.Errorf("the client is told %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestAStatementThatIsAlteredPastPgweirIsDescribedAsItIsSoon: within the time that a
+// question takes to be due.
+func TestAStatementThatIsAlteredPastPgweirIsDescribedAsItIsSoon(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Database: "pool_size = 2"})
+	execSQL(t, w.Direct(), migrationSchema)
+	c := rawLogin(t, w.Addr(), "postgres", w.DB)
+	c.prepared(t, "a", "select * from t")
+	execSQL(t, w.Direct(), "alter table t add column more int")
+	n, since := 0, time.Now()
+	eventually(t, "what was altered past pgweir is seen by who does nothing but prepare", func() bool {
+		n++
+		return c.prepared(t, "b"+strconv.Itoa(n), "select * from t") == "id word more"
+	})
+	t.Logf("after %v and %d times", time.Since(since), n)
+}
+
+func TestPgbenchPreparesWithOneThreadAndFewBackends(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Top: "query_wait_timeout = 60", Database: "pool_size = 1"})
+	pgbench(t, w.Port, w.DB, "-i", "-q")
+	for _, script := range []string{"tpcb-like", "select-only"} {
+		if n := pgbench(t, w.Port, w.DB, "-n", "-c", "8", "-j", "1", "-t", "20", "-M", "prepared", "-b", script); n != 160 {
+			t.Errorf("%s: %d of 160 transactions", script, n)
+		}
+	}
+}
+
+// TestADriverThatPreparesFirstTakesABackendOnceForAQuery: not for the round trip with a
+// Parse and a Describe ahead of it.
+func TestADriverThatPreparesFirstTakesABackendOnceForAQuery(t *testing.T) {
+	t.Parallel()
+	w := startWeir(t, weirOptions{Database: "pool_size = 2"})
+	execSQL(t, w.Direct(), migrationSchema)
+	console := connect(t, w.Console())
+	leases := func() int {
+		n, err := strconv.Atoi(rowOf(t, show(t, console, "show stats_totals"), "database", w.DB)["server_assignment_count"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	const clients = 50
+	query := func() {
+		var word string
+		if err := connect(t, w.DSN()).QueryRow(t.Context(), "select word from t where id = $1", 2).Scan(&word); err != nil || word != "two" {
+			t.Fatalf("%q, %v", word, err)
+		}
+	}
+	query()
+	before := leases()
+	for range clients {
+		query()
+	}
+	if n := leases() - before; n < clients || n > clients*3/2 {
+		t.Errorf("%d leases for one query of %d clients each", n, clients)
+	} else {
+		t.Logf("%d leases for one query of %d clients each", n, clients)
+	}
+}

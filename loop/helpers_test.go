@@ -29,6 +29,9 @@ var testedEngine Engine
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// A loop keeps its processor while it naps, and tests have several loops in one
+	// process.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 8))
 	if *engineName == "io_uring" {
 		testedEngine = IOUring
 	}

@@ -170,16 +170,10 @@ func (p *Pool) told(v *Variant, key string, w *Welcome, at *hostEntry, carried [
 	v.carried, v.carries = carried, carries
 	p.remember(v)
 	// Others may be waiting for just that; any backend will do for them now.
-	v.first, v.last = nil, nil
 	for q := p.line.head; q != nil; q = q.next {
-		if q.Variant != v {
-			continue
-		}
-		if q.fresh != nil && q.fresh.welcome == key {
+		if q.Variant == v && q.fresh != nil && q.fresh.welcome == key {
 			q.fresh = nil
 		}
-		if q.fresh == nil {
-			v.append(q)
-		}
 	}
+	v.requeue(&p.line)
 }

@@ -3,7 +3,6 @@ package pool
 import (
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"pgweir/wire"
@@ -147,11 +146,12 @@ type Waiter struct {
 	inLine bool
 
 	next, prev *Waiter
-	// Those of one variant that wait for a backend that is there are a line of their
-	// own, in the same order.
+	// Those of one variant and worker that wait for a backend that is there are a queue of
+	// their own, in the same order.
 	kinNext, kinPrev *Waiter
 
 	since   time.Duration
+	place   int64    // in the line: less than that of all behind it; below 0 if it has been put in front
 	fresh   *fresh   // no backend that is there will do; nil if any will
 	opening *opening // a backend is being opened on its account
 }
@@ -161,122 +161,4 @@ type Waiter struct {
 type fresh struct {
 	params  []wire.Param
 	welcome string // the key under which the answer is kept
-}
-
-// expect has w, who is in the line, count on an opening on which nobody does.
-func (l *line) expect(w *Waiter, o *opening) {
-	w.opening, o.w = o, w
-	o.variant.spare--
-	l.expecting++
-}
-
-// cut has w count on its opening no longer.
-func (l *line) cut(w *Waiter) {
-	if o := w.opening; o != nil {
-		w.opening, o.w = nil, nil
-		o.variant.spare++
-		l.expecting--
-	}
-}
-
-// line is the waiting line, first in first out.
-type line struct {
-	head, tail *Waiter
-	n          atomic.Int32 // may be read without the pool's lock
-	logins     int          // of these, with Waiter.Login
-	expecting  int          // of these, with Waiter.opening
-}
-
-// count counts w, or w no longer.
-func (l *line) count(w *Waiter, n int) {
-	l.n.Add(int32(n))
-	w.Variant.waiting += n
-	if w.Login {
-		l.logins += n
-	}
-}
-
-func (l *line) push(w *Waiter, now time.Duration) {
-	w.inLine, w.since = true, now
-	if w.fresh == nil {
-		w.Variant.append(w)
-	}
-	w.next, w.prev = nil, l.tail
-	if l.tail == nil {
-		l.head = w
-	} else {
-		l.tail.next = w
-	}
-	l.tail = w
-	l.count(w, 1)
-}
-
-func (l *line) pushFront(w *Waiter, now time.Duration) {
-	w.inLine, w.since = true, now
-	if w.fresh == nil {
-		w.Variant.prepend(w)
-	}
-	w.prev, w.next = nil, l.head
-	if l.head == nil {
-		l.tail = w
-	} else {
-		l.head.prev = w
-	}
-	l.head = w
-	l.count(w, 1)
-}
-
-func (l *line) remove(w *Waiter) {
-	if w.fresh == nil {
-		w.Variant.drop(w)
-	}
-	if w.prev == nil {
-		l.head = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		l.tail = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.next, w.prev, w.inLine = nil, nil, false
-	w.fresh = nil
-	l.cut(w)
-	l.count(w, -1)
-}
-
-// append puts w at the end of those who wait for a backend of the variant that is there.
-func (v *Variant) append(w *Waiter) {
-	w.kinNext, w.kinPrev = nil, v.last
-	if v.last == nil {
-		v.first = w
-	} else {
-		v.last.kinNext = w
-	}
-	v.last = w
-}
-
-func (v *Variant) prepend(w *Waiter) {
-	w.kinPrev, w.kinNext = nil, v.first
-	if v.first == nil {
-		v.last = w
-	} else {
-		v.first.kinPrev = w
-	}
-	v.first = w
-}
-
-func (v *Variant) drop(w *Waiter) {
-	if w.kinPrev == nil {
-		v.first = w.kinNext
-	} else {
-		w.kinPrev.kinNext = w.kinNext
-	}
-	if w.kinNext == nil {
-		v.last = w.kinPrev
-	} else {
-		w.kinNext.kinPrev = w.kinPrev
-	}
-	w.kinNext, w.kinPrev = nil, nil
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -129,7 +130,10 @@ func agree(t *testing.T, p *Pool) {
 	defer p.mu.Unlock()
 	idle, backends := 0, 0
 	for _, v := range p.variants {
-		w, n := v.first, 0
+		n, queues := 0, make([]*Waiter, len(v.queues))
+		for i, q := range v.queues {
+			queues[i] = q.first
+		}
 		for q := p.line.head; q != nil; q = q.next {
 			if q.Variant != v {
 				continue
@@ -138,13 +142,13 @@ func agree(t *testing.T, p *Pool) {
 			if q.fresh != nil {
 				continue
 			}
-			if w != q {
-				t.Error("the line of a variant is not in the order of the line")
+			if q != queues[q.Worker] {
+				t.Error("the queue of a worker is not in the order of the line")
 				return
 			}
-			w = w.kinNext
+			queues[q.Worker] = q.kinNext
 		}
-		if w != nil || n != v.waiting {
+		if slices.ContainsFunc(queues, func(w *Waiter) bool { return w != nil }) || n != v.waiting {
 			t.Errorf("%d wait for a variant, and %d are counted, or its line is longer", n, v.waiting)
 		}
 		idle += v.idle

@@ -30,7 +30,7 @@ func (p *Pool) lease(w *Waiter, params []wire.Param, now time.Duration, first bo
 		p.mu.Unlock()
 		return nil, errDrained
 	}
-	if params == nil && v.idle > 0 && (first || v.first == nil) {
+	if params == nil && v.idle > 0 && (first || v.queued == 0) {
 		b := p.takeIdle(w)
 		p.mu.Unlock()
 		return b, nil
@@ -106,7 +106,7 @@ func (p *Pool) whither(b *Backend, now time.Duration) (w *Waiter, evict bool) {
 		p.leave(b)
 		return nil, true
 	}
-	if w := p.nextFor(b.variant, now); w != nil {
+	if w := p.nextFor(b, now); w != nil {
 		return w, false
 	}
 	if p.line.head == nil || !p.needsPlace(p.line.head, now) {
@@ -146,17 +146,18 @@ func (p *Pool) over(b *Backend, now time.Duration) bool {
 	return p.closed || p.Halted() || b.stamp != p.generation || p.hosts.strays(b) || p.vacates(now) || b.outlived(p.settings.Lifetime, now)
 }
 
-// nextFor is who gets a backend of this variant that has come back. If nobody
-// waits for one, but somebody for another, it is nil, and b has to make room.
-func (p *Pool) nextFor(v *Variant, now time.Duration) *Waiter {
-	head := p.line.head
-	if head == nil || head.Variant == v && head.fresh == nil {
-		return head
-	}
-	if p.needsPlace(head, now) && !p.mayOvertake(head, v, now) {
+// nextFor is who gets a backend that has come back. If nobody waits for one of its
+// variant, but somebody for another, it is nil, and b has to make room.
+func (p *Pool) nextFor(b *Backend, now time.Duration) *Waiter {
+	v, head := b.variant, p.line.head
+	if head == nil {
 		return nil
 	}
-	return v.first
+	theirs := head.Variant != v || head.fresh != nil
+	if theirs && p.needsPlace(head, now) && !p.mayOvertake(head, v, now) {
+		return nil
+	}
+	return v.next(b.Worker, now)
 }
 
 // Contended puts w back into the line, in front, because claim, which makes

@@ -123,19 +123,19 @@ type Variant struct {
 	key      string
 	params   []wire.Param
 	puddle   *puddle.Pool[*Backend]
-	stacks   []*stack // of idle backends, by worker
-	idle     int      // on them
-	backends int      // open, opening and closing
-	clients  int      // that use it; see Forget
-	waiting  int      // in the line
-	spare    int      // being opened, and nobody counts on it
-	left     int      // of these, for whom nobody in the line has been found yet; within openForLine
-	// Of those, who wait for a backend that is there, in order; see Waiter.kinNext.
-	first, last *Waiter
-	moved       time.Duration // when a backend last came back, or was opened
-	welcomes    map[string]*Welcome
-	carried     []wire.Param // see Pool.Carried
-	carries     bool
+	stacks   []*stack      // of idle backends, by worker
+	idle     int           // on them
+	backends int           // open, opening and closing
+	clients  int           // that use it; see Forget
+	waiting  int           // in the line
+	spare    int           // being opened, and nobody counts on it
+	left     int           // of these, for whom nobody in the line has been found yet; within openForLine
+	queues   []*queue      // of those of the line who wait for a backend that is there, by worker
+	queued   int           // in them
+	moved    time.Duration // when a backend last came back, or was opened
+	welcomes map[string]*Welcome
+	carried  []wire.Param // see Pool.Carried
+	carries  bool
 }
 
 // Welcome is what the server says to a client's startup parameters.

@@ -177,7 +177,7 @@ func (p *Pool) open(v *Variant, o *opening) {
 		// Whoever is first in the line gets it, be it w or not; then w counts
 		// on what is being opened for them.
 		p.line.cut(w)
-		if first := v.first; first != nil && first != w && first.opening != nil && w.Variant == v && w.fresh == nil {
+		if first := v.first(); first != nil && first != w && first.opening != nil && w.Variant == v && w.fresh == nil {
 			theirs := first.opening
 			p.line.cut(first)
 			p.line.expect(w, theirs)
@@ -234,9 +234,10 @@ func (p *Pool) construct(ctx context.Context, v *Variant) (*Backend, error) {
 func (p *Pool) waitsAt(v *Variant, o *opening) int32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	first := v.first()
 	switch {
-	case v.first != nil:
-		return v.first.Worker
+	case first != nil:
+		return first.Worker
 	case o.w != nil:
 		return o.w.Worker
 	}
@@ -252,8 +253,8 @@ type grant struct {
 // dispatch lends idle backends to those who wait for them, and takes those out
 // of the line; they have still to be told.
 func (p *Pool) dispatch(v *Variant) (granted []grant) {
-	for v.idle > 0 && v.first != nil {
-		w := v.first
+	for v.idle > 0 && v.queued > 0 {
+		w := v.first()
 		b := p.takeIdle(w)
 		p.line.remove(w)
 		granted = append(granted, grant{w, b})

@@ -57,8 +57,11 @@ func (c *client) leaveLine() bool { return c.wait != nil && c.pool.pool.Leave(c.
 // it is not.
 func (c *client) claim(w *worker, b *pool.Backend) *wire.Error {
 	s, e := w.claim(c.wait, b)
-	if s != nil {
+	switch {
+	case s != nil:
 		c.take(w, s)
+	case e == nil:
+		c.conn.Pause() // should it say good-bye, that is read behind what it has asked for
 	}
 	return e
 }
@@ -91,6 +94,7 @@ func (w *worker) takeBack(b *pool.Backend) {
 // take begins the lease of a backend that is on the client's own loop.
 func (c *client) take(w *worker, s *server) {
 	c.server = s
+	c.conn.Resume() // see claim
 	if c.wait != nil {
 		w.waiters.back(c.wait)
 		c.wait = nil
@@ -173,6 +177,7 @@ func (c *client) refuse(e *wire.Error) {
 		c.login.fail(e)
 	default:
 		c.more().refusal = e
+		c.conn.Resume() // see claim
 		c.conn.Again()
 	}
 }

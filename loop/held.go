@@ -9,8 +9,9 @@ type held struct {
 	given  int32 // the engine's: so many bytes from there on are about to be the kernel's
 }
 
-// holdsNothing is what all connections have that keep nothing. It is never changed.
-var holdsNothing held
+// holdsNothing is what all connections have that keep nothing. It is never written to,
+// for the loops have no lock on it.
+var holdsNothing = new(held)
 
 // keepHeld is how many a loop keeps for the next ones in need; the others are the
 // garbage collector's.
@@ -18,7 +19,7 @@ const keepHeld = 256
 
 // hold is called before anything is kept.
 func (c *Conn) hold() {
-	if c.held != &holdsNothing {
+	if c.held != holdsNothing {
 		return
 	}
 	l := c.home.Load()
@@ -40,12 +41,12 @@ func (c *Conn) letGo(l *Loop) {
 
 // dropHeld has c keep nothing.
 func (c *Conn) dropHeld(l *Loop) {
-	if c.held == &holdsNothing {
+	if c.held == holdsNothing {
 		return
 	}
 	if l != nil && len(l.held) < keepHeld {
 		*c.held = held{}
 		l.held = append(l.held, c.held)
 	}
-	c.held = &holdsNothing
+	c.held = holdsNothing
 }

@@ -49,6 +49,14 @@ func (c *client) place(w *worker) *pool.Waiter {
 	return c.wait
 }
 
+// leavePlace gives the place back: what the client needed it for has come, or been refused.
+func (c *client) leavePlace(w *worker) {
+	if c.wait != nil {
+		w.waiters.back(c.wait)
+		c.wait = nil
+	}
+}
+
 // leaveLine takes the client out of the waiting line; it is false if it is in none.
 func (c *client) leaveLine() bool { return c.wait != nil && c.pool.pool.Leave(c.wait) }
 
@@ -91,10 +99,7 @@ func (w *worker) takeBack(b *pool.Backend) {
 // take begins the lease of a backend that is on the client's own loop.
 func (c *client) take(w *worker, s *server) {
 	c.server = s
-	if c.wait != nil {
-		w.waiters.back(c.wait)
-		c.wait = nil
-	}
+	c.leavePlace(w)
 	s.client.Store(c)
 	s.place = len(w.leased)
 	w.leased = append(w.leased, s)

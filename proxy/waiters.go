@@ -20,10 +20,12 @@ func (w *waiters) lend() *pool.Waiter {
 	return p
 }
 
-// back takes a place back whose backend has come: no pool knows of it any more.
+// back takes a place back whose backend or refusal has come: no pool knows of it any
+// more. The next one who has it must find nothing of this wait, as that its client has
+// been told of it.
 func (w *waiters) back(p *pool.Waiter) {
 	if len(w.free) < keepWaiters {
-		p.Taker, p.Variant = nil, nil
+		*p = pool.Waiter{}
 		w.free = append(w.free, p)
 	}
 }

@@ -49,7 +49,8 @@ func (c *client) place(w *worker) *pool.Waiter {
 	return c.wait
 }
 
-// leavePlace gives the place back: what the client needed it for has come, or been refused.
+// leavePlace gives the place back: the client has left the line, or a backend or a
+// refusal has come.
 func (c *client) leavePlace(w *worker) {
 	if c.wait != nil {
 		w.waiters.back(c.wait)
@@ -58,7 +59,13 @@ func (c *client) leavePlace(w *worker) {
 }
 
 // leaveLine takes the client out of the waiting line; it is false if it is in none.
-func (c *client) leaveLine() bool { return c.wait != nil && c.pool.pool.Leave(c.wait) }
+func (c *client) leaveLine() bool {
+	if c.wait == nil || !c.pool.pool.Leave(c.wait) {
+		return false
+	}
+	c.leavePlace(c.worker.Load())
+	return true
+}
 
 // claim makes a backend that the pool has lent to the client its loop's, and
 // the client's; or the client is in the waiting line again. An error says that

@@ -34,23 +34,28 @@ func TestAClientThatWasRefusedHasNoPlace(t *testing.T) {
 	if err := p.Pause(t.Context(), "", func(string) {}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := unix.Write(fd, query); err != nil {
-		t.Fatal(err)
-	}
 	c := p.clients.all()[0]
 	place := func() (has bool) {
 		c.do(func() { has = c.wait != nil })
 		return has
 	}
-	for deadline := time.Now().Add(patience); !place(); {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not wait")
+	for why, refuse := range map[string]func(){"canceled": c.cancelWait, "refused": func() {
+		c.pool.pool.Leave(c.wait)
+		c.Refuse(errCanceled)
+	}} {
+		if _, err := unix.Write(fd, query); err != nil {
+			t.Fatal(err)
 		}
-	}
-	c.do(c.cancelWait)
-	tells(t, fd, nil) // of the cancel
-	if place() {
-		t.Error("it has a place in the waiting line still")
+		for deadline := time.Now().Add(patience); !place(); {
+			if time.Now().After(deadline) {
+				t.Fatal("it does not wait")
+			}
+		}
+		c.do(refuse)
+		tells(t, fd, nil) // of the error
+		if place() {
+			t.Errorf("%s, it has a place in the waiting line still", why)
+		}
 	}
 	if err := p.Resume(""); err != nil {
 		t.Fatal(err)

@@ -31,15 +31,15 @@ func (c *Conn) hold() {
 	c.held, l.held = l.held[last], l.held[:last]
 }
 
-// letGo is called when something is kept no more; l may have what is empty then, if
-// that is not nil.
+// letGo is called when something is kept no more. If that was the last, c keeps nothing;
+// see dropHeld.
 func (c *Conn) letGo(l *Loop) {
 	if c.in == nil && c.out == nil {
 		c.dropHeld(l)
 	}
 }
 
-// dropHeld has c keep nothing.
+// dropHeld has c keep nothing, and l lend the held to others; nil is no loop.
 func (c *Conn) dropHeld(l *Loop) {
 	if c.held == holdsNothing {
 		return

@@ -1,6 +1,9 @@
 package loop
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // TestABufferThatGrowsInSmallPiecesIsMovedSeldom: else a long queue of small
 // messages costs the square of its length.
@@ -38,6 +41,7 @@ func TestAPeerThatIsNeverDoneReadingKeepsNoMoreThanIsUnsent(t *testing.T) {
 	want = want[len(p):]
 	sent := len(want)
 	for sent < 64<<20 {
+		peer.SetDeadline(time.Now().Add(patience)) // all of it takes long with the race detector
 		same(t, read(t, peer, len(p)), want[:len(p)])
 		want = want[len(p):]
 		on(t, l, func() {

@@ -85,7 +85,7 @@ var generations atomic.Uint32
 // Init makes c the connection of a non-blocking descriptor, which it owns
 // from now on. It is on no loop before Add.
 func (c *Conn) Init(fd int, h Handler) {
-	c.fd, c.handler, c.gen, c.held = int32(fd), h, generations.Add(1), &holdsNothing
+	c.fd, c.handler, c.gen, c.held = int32(fd), h, generations.Add(1), holdsNothing
 }
 
 // FD is the descriptor.

@@ -9,8 +9,9 @@ type held struct {
 	given  int32 // the engine's: so many bytes from there on are about to be the kernel's
 }
 
-// holdsNothing is what all connections have that keep nothing. It is never changed.
-var holdsNothing held
+// holdsNothing is what all connections have that keep nothing. It is never written to,
+// for the loops have no lock on it.
+var holdsNothing = new(held)
 
 // keepHeld is how many a loop keeps for the next ones in need; the others are the
 // garbage collector's.
@@ -18,7 +19,7 @@ const keepHeld = 256
 
 // hold is called before anything is kept.
 func (c *Conn) hold() {
-	if c.held != &holdsNothing {
+	if c.held != holdsNothing {
 		return
 	}
 	l := c.home.Load()
@@ -30,22 +31,22 @@ func (c *Conn) hold() {
 	c.held, l.held = l.held[last], l.held[:last]
 }
 
-// letGo is called when something is kept no more; l may have what is empty then, if
-// that is not nil.
+// letGo is called when something is kept no more. If that was the last, c keeps nothing;
+// see dropHeld.
 func (c *Conn) letGo(l *Loop) {
 	if c.in == nil && c.out == nil {
 		c.dropHeld(l)
 	}
 }
 
-// dropHeld has c keep nothing.
+// dropHeld has c keep nothing, and l lend the held to others; nil is no loop.
 func (c *Conn) dropHeld(l *Loop) {
-	if c.held == &holdsNothing {
+	if c.held == holdsNothing {
 		return
 	}
 	if l != nil && len(l.held) < keepHeld {
 		*c.held = held{}
 		l.held = append(l.held, c.held)
 	}
-	c.held = &holdsNothing
+	c.held = holdsNothing
 }

@@ -104,9 +104,11 @@ func (r *ring) settle(c *Conn) error {
 // giveUp has nothing more be sent to c, of whose last bytes it cannot be told whether
 // they have been.
 func (r *ring) giveUp(c *Conn) {
-	r.given = append(r.given, c.out)
-	c.out, c.outOff, c.given = nil, 0, 0
-	c.letGo(r.loop)
+	if c.out != nil {
+		r.given = append(r.given, c.out)
+		c.out, c.outOff, c.given = nil, 0, 0
+		c.letGo(r.loop)
+	}
 	unix.Shutdown(int(c.fd), unix.SHUT_RDWR)
 }
 

@@ -166,7 +166,7 @@ func (t *TLS) seal(p []byte) {
 }
 
 // NetConn makes a blocking net.Conn of a non-blocking descriptor, which it
-// takes over.
+// takes over. It puts Go's keepalives on the socket.
 func NetConn(fd int) (net.Conn, error) {
 	f := os.NewFile(uintptr(fd), "socket")
 	defer f.Close()
@@ -207,17 +207,15 @@ func TakeFD(conn net.Conn) (fd int, err error) {
 func (t *TLS) TakeFD() (int, error) { return TakeFD(t.under.Conn) }
 
 // Detach takes c off its loop for good and makes a blocking net.Conn of it,
-// with what has been received and not consumed, and what has not been sent.
+// with what has been received and not consumed, and what has not been sent. The
+// net.Conn has no addresses, and changes none of the socket's options.
 func (c *Conn) Detach() (net.Conn, error) {
 	c.Remove()
 	in := c.in
 	out := append([]byte(nil), c.out[min(int(c.outOff), len(c.out)):]...)
 	t := c.tls
 	c.tls = nil
-	conn, err := NetConn(c.Release())
-	if err != nil {
-		return nil, err
-	}
+	var conn net.Conn = newBare(c.Release())
 	if len(out) > 0 {
 		if _, err := conn.Write(out); err != nil {
 			conn.Close()

@@ -131,8 +131,9 @@ type Taker interface {
 	Refuse(e *wire.Error)
 }
 
-// Waiter is a place in the waiting line; it is part of whoever waits, so that
-// waiting allocates nothing. One Waiter is in one line at most.
+// Waiter is a place in the waiting line. Whoever waits brings it along, so that waiting
+// allocates nothing, and may have it again for another wait once a backend or a refusal
+// has come. One Waiter is in one line at most.
 type Waiter struct {
 	Taker   Taker
 	Variant *Variant

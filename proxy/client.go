@@ -65,13 +65,14 @@ type extra struct {
 	withheld *lent         // see client.lent
 	parting  bool          // RECONNECT_CLIENTS disconnects it when it is at rest
 	untold   bool          // the log has no lines about its coming and going
-	// Of a client of the console: its connection, once its goroutine serves it, and what
-	// holds a cancel request.
-	console net.Conn
-	cancels chan struct{}
-	stalled time.Duration // when checkStall last saw it get on; 0 if it does not stand still
-	moved   uint32        // the connection's Moved then
-	hearing uint32        // numbers what the session waits for; see whenListened
+	// Of a client of the console: its connection and our end of it, once its goroutine
+	// serves it, and what holds a cancel request.
+	console    net.Conn
+	consoleEnd peer
+	cancels    chan struct{}
+	stalled    time.Duration // when checkStall last saw it get on; 0 if it does not stand still
+	moved      uint32        // the connection's Moved then
+	hearing    uint32        // numbers what the session waits for; see whenListened
 }
 
 // more is what few clients need.
@@ -127,6 +128,7 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 				n += c.sess.Refuse(c.extra.refusal, p[n:], o)
 			}
 			c.extra.refusal = nil
+			c.leavePlace(w)
 			c.apply(o)
 			o.Reset()
 		}

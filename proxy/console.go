@@ -78,13 +78,17 @@ func (c *client) serveConsole(self bool) {
 		return
 	}
 	p := c.worker.Load().proxy
-	conn, err := c.conn.Detach()
+	end, err := c.ownEnd()
+	var conn net.Conn
+	if err == nil {
+		conn, err = c.conn.Detach()
+	}
 	if err != nil {
 		p.log.Error("a client of the console cannot be served", "client", c.id, "err", err)
 		c.finish()
 		return
 	}
-	c.more().console = conn
+	c.more().console, c.extra.consoleEnd = conn, end
 	user := c.userName()
 	client := ConsoleClient{User: user, Database: c.pool.key.database, Cancels: c.extra.cancels}
 	client.Rights = func() ConsoleRights {

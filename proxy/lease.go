@@ -49,8 +49,23 @@ func (c *client) place(w *worker) *pool.Waiter {
 	return c.wait
 }
 
+// leavePlace gives the place back: the client has left the line, or a backend or a
+// refusal has come.
+func (c *client) leavePlace(w *worker) {
+	if c.wait != nil {
+		w.waiters.back(c.wait)
+		c.wait = nil
+	}
+}
+
 // leaveLine takes the client out of the waiting line; it is false if it is in none.
-func (c *client) leaveLine() bool { return c.wait != nil && c.pool.pool.Leave(c.wait) }
+func (c *client) leaveLine() bool {
+	if c.wait == nil || !c.pool.pool.Leave(c.wait) {
+		return false
+	}
+	c.leavePlace(c.worker.Load())
+	return true
+}
 
 // claim makes a backend that the pool has lent to the client its loop's, and
 // the client's; or the client is in the waiting line again. An error says that
@@ -95,10 +110,7 @@ func (w *worker) takeBack(b *pool.Backend) {
 func (c *client) take(w *worker, s *server) {
 	c.server = s
 	c.conn.Resume() // see claim
-	if c.wait != nil {
-		w.waiters.back(c.wait)
-		c.wait = nil
-	}
+	c.leavePlace(w)
 	s.client.Store(c)
 	s.place = len(w.leased)
 	w.leased = append(w.leased, s)

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -13,22 +12,30 @@ import (
 // localEnd is our end as the console shows it; "" if it is not known any more. On the
 // client's loop. As in PgBouncer, a Unix socket has listen_port.
 func (c *client) localEnd(listenPort int) (addr string, port int) {
-	if c.peer.local() {
+	var own peer
+	switch {
+	case c.peer.local():
 		return "unix", listenPort
-	}
-	if c.atConsole() { // the descriptor is that goroutine's
-		tcp, _ := c.extra.console.LocalAddr().(*net.TCPAddr)
-		return consoleAddr(tcp.AddrPort(), listenPort)
-	}
-	if c.conn.Closed() { // the descriptor may be another's by now
+	case c.atConsole(): // the descriptor is that goroutine's
+		own = c.extra.consoleEnd
+	case c.conn.Closed(): // the descriptor may be another's by now
 		return "", 0
+	default:
+		var err error
+		if own, err = c.ownEnd(); err != nil {
+			return "", 0 // it has just broken
+		}
 	}
+	return own.addr(), int(own.port)
+}
+
+// ownEnd asks the kernel for our end, as long as the descriptor is the client's loop's.
+func (c *client) ownEnd() (peer, error) {
 	a, err := unix.Getsockname(c.conn.FD())
 	if err != nil {
-		return "", 0 // it has just broken
+		return peer{}, err
 	}
-	own := peerOf(c.conn.FD(), a)
-	return own.addr(), int(own.port)
+	return peerOf(c.conn.FD(), a), nil
 }
 
 // consoleAddr is an address as the console shows it: one that is not valid is a Unix socket's.

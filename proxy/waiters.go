@@ -3,7 +3,7 @@ package proxy
 import "pgweir/pool"
 
 // waiters are places in waiting lines that nobody has. An idle client needs none: its
-// worker lends it one when it asks for a backend, and has it back when that has come.
+// worker lends it one when it asks for a backend, and has it back when the wait is over.
 type waiters struct{ free []*pool.Waiter }
 
 // keepWaiters is how many a worker keeps for the next ones to wait; the others are the
@@ -20,10 +20,11 @@ func (w *waiters) lend() *pool.Waiter {
 	return p
 }
 
-// back takes a place back whose backend has come: no pool knows of it any more.
+// back takes a place back that no pool knows of any more. The next one who has it must find nothing of this wait, as that its client has
+// been told of it.
 func (w *waiters) back(p *pool.Waiter) {
 	if len(w.free) < keepWaiters {
-		p.Taker, p.Variant = nil, nil
+		*p = pool.Waiter{}
 		w.free = append(w.free, p)
 	}
 }

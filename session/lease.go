@@ -171,14 +171,14 @@ func (s *Session) settle(o *Out) {
 func (s *Session) endLease() {
 	s.abandon()
 	s.notePlans(s.hints)
-	s.phase, s.lease = Idle, &atRest
+	s.phase, s.lease = Idle, atRest
 }
 
 // end is for the end of a lease after which there is none.
 func (s *Session) end() {
 	s.abandon()
 	s.dropOps()
-	s.phase, s.lease = Ended, &atRest
+	s.phase, s.lease = Ended, atRest
 }
 
 // over tells that nothing is under way any more that the lease was for.

@@ -85,12 +85,12 @@ type names struct {
 	private    int32  // those that the backend has under the client's own names
 }
 
-// noNames are those of all clients that never had one. They are never changed.
-var noNames names
+// noNames are those of all clients that never had one. They are never written to.
+var noNames = new(names)
 
 // ownNames is called before the client gets a name.
 func (s *Session) ownNames() {
-	if s.names == &noNames {
+	if s.names == noNames {
 		s.names = &names{byName: map[string]*named{}}
 	}
 }

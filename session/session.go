@@ -286,8 +286,9 @@ type lease struct {
 	idleThere   bool  // idle was set on the backend, or more than that
 }
 
-// atRest is the lease of all sessions that have none. It is never changed.
-var atRest = lease{owed: &pipeline.Nothing}
+// atRest is the lease of all sessions that have none. It is never written to, for the
+// loops have no lock on it.
+var atRest = &lease{owed: pipeline.Nothing}
 
 // reads is what the backend, or pgweir in its place, does with the client's next
 // message.
@@ -320,7 +321,7 @@ func (s *Session) isLeaving() bool { return s.leaving != leavingNot }
 
 // Init makes s the conversation of a client whose settings are vars.
 func (s *Session) Init(c *Config, vars *wire.Vars) {
-	*s = Session{config: c, lease: &atRest, names: &noNames, unnamed: &noUnnamed, vars: vars, tx: 'I', PID: s.PID}
+	*s = Session{config: c, lease: atRest, names: noNames, unnamed: noUnnamed, vars: vars, tx: 'I', PID: s.PID}
 	s.origin = unique.Make(origin{vars: vars})
 	if c.Shared != nil {
 		s.id = c.Shared.sessions.Add(1)

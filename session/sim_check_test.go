@@ -5,22 +5,8 @@ import (
 	"strings"
 
 	"pgweir/session/follow"
-	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
-
-// checkShared: what all idle sessions share is as it was.
-func (s *sim) checkShared() {
-	if atRest != (lease{owed: &pipeline.Nothing}) || pipeline.Nothing.Len() > 0 {
-		s.t.Fatalf("the lease of those that have none has become %+v", atRest)
-	}
-	if n := noNames; n.byName != nil || n.parses != 0 || n.namedBytes != 0 || n.private != 0 {
-		s.t.Fatalf("the names of those that have none have become %+v", n)
-	}
-	if u := noUnnamed; u.unnamedParse != nil || u.unnamedHints != 0 || u.unnamedShape != 0 {
-		s.t.Fatalf("the unnamed statement of those that have none has become %+v", u)
-	}
-}
 
 // checkBelief: a backend that is released is as its link says.
 func (s *sim) checkBelief(b *simBackend) {

@@ -91,7 +91,7 @@ func (s *Session) statement(typ byte, message, before []byte, o *Out) sending {
 // forgetUnnamed: the client has no unnamed statement any more, though the backend
 // may have one.
 func (s *Session) forgetUnnamed() {
-	s.unnamed = &noUnnamed
+	s.unnamed = noUnnamed
 	s.unnamedHere, s.unnamedSent = false, false
 	s.endLong()
 }

@@ -11,12 +11,12 @@ type unnamed struct {
 	unnamedShape wire.Shape
 }
 
-// noUnnamed is that of all clients that never had one. It is never changed.
-var noUnnamed unnamed
+// noUnnamed is that of all clients that never had one. It is never written to.
+var noUnnamed = new(unnamed)
 
 // ownUnnamed is where the client's is noted.
 func (s *Session) ownUnnamed() *unnamed {
-	if s.unnamed == &noUnnamed {
+	if s.unnamed == noUnnamed {
 		s.unnamed = new(unnamed)
 	}
 	return s.unnamed
@@ -30,7 +30,7 @@ func (s *Session) noteUnnamed(h wire.Hints, shape wire.Shape) {
 
 // loseUnnamed: there is none any more, or it is not known which.
 func (s *Session) loseUnnamed() {
-	if s.unnamed != &noUnnamed {
+	if s.unnamed != noUnnamed {
 		s.unnamedParse = nil
 	}
 }

@@ -10,8 +10,8 @@ type Queue struct {
 	small [8]Pending
 }
 
-// Nothing is the queue of all who have no backend. It is never changed.
-var Nothing Queue
+// Nothing is the queue of all who have no backend. It is never written to.
+var Nothing = new(Queue)
 
 // Len is how many answers are owed, marks included.
 func (q *Queue) Len() int { return len(q.buf) - q.head }
@@ -57,7 +57,7 @@ func (q *Queue) Rewind() {
 
 // Push: a message is sent.
 func (q *Queue) Push(e Pending) {
-	if q == &Nothing {
+	if q == Nothing {
 		panic("bug: an answer is owed without a backend")
 	}
 	if q.head == len(q.buf) {

@@ -245,6 +245,9 @@ func (s *Session) commandDone(typ byte, first pipeline.Pending, body []byte, who
 		return true
 	}
 	if typ == 'C' && whole && (first == pipeline.Query || first == pipeline.Execute) {
+		if s.commitsObjects(body) {
+			s.changesCatalog() // AND CHAIN perhaps: then the client keeps the backend
+		}
 		if s.readsTags {
 			s.completed(body, o)
 		} else if deallocatesAll(body) {

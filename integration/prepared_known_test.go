@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -228,6 +229,51 @@ func TestWhateverIsAlteredPastPgweirIsSeenSoon(t *testing.T) {
 				simply(t, one, "select 1") // behind which is looked what has changed
 				return two.prepared(t, "b"+strconv.Itoa(n), c.sql) == c.after
 			})
+		})
+	}
+}
+
+// TestAStatementThatAClientHasUnderOtherNamesIsNotGivenToAnother: what is on the backend may
+// be about another table than a Parse would find.
+func TestAStatementThatAClientHasUnderOtherNamesIsNotGivenToAnother(t *testing.T) {
+	t.Parallel()
+	const sql = "select * from t"
+	for name, change := range map[string]string{
+		"search_path": "set search_path = other", "temporary": "begin; create temp table t (x int)", "in its block": "begin; set local search_path = other",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := startWeir(t, weirOptions{Top: "max_prepared_statements = 1", Database: "pool_size = 1"})
+			execSQL(t, w.Direct(), migrationSchema+"; create schema other; create table other.t (x int)")
+			one, two := rawLogin(t, w.Addr(), "postgres", w.DB), rawLogin(t, w.Addr(), "postgres", w.DB)
+			one.prepared(t, "a", sql)
+			one.prepared(t, "b", "select 1") // takes its place on the backend
+			simply(t, one, change)
+			one.Say(t, describe('S', "a"), sync_)
+			if got, _ := one.columnNames(t, time.Minute); got != "x" {
+				t.Errorf("the client itself is told %q", got)
+			}
+			if strings.HasPrefix(change, "begin") {
+				simply(t, one, "rollback")
+			}
+			two.preparing(t, "a", sql)
+			var answer []string
+			for {
+				m, err := two.Receive()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d, ok := m.(*pgproto3.RowDescription); ok && string(d.Fields[0].Name) != "id" {
+					t.Errorf("another is told of %s", d.Fields[0].Name)
+				}
+				answer = append(answer, strings.TrimPrefix(fmt.Sprintf("%T", m), "*pgproto3."))
+				if _, ok := m.(*pgproto3.ReadyForQuery); ok {
+					break
+				}
+			}
+			if got, want := strings.Join(answer, " "), "ParseComplete ParameterDescription RowDescription ReadyForQuery"; got != want {
+				t.Errorf("another is told %s, want %s", got, want)
+			}
 		})
 	}
 }

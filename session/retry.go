@@ -111,9 +111,10 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 	s.owed.Push(pipeline.OwnSync)
 	s.evict(st, o)
 	s.have(st, o)
+	told := !lost && first != pipeline.Bind // only the columns have failed
 	for _, e := range unit {
 		if e == pipeline.Describe || e == pipeline.DescribeNoted {
-			s.pushOp(pipeline.DescribeNoted, op{reader: r.n, of: s.link.have.Of(st)})
+			s.pushOp(pipeline.DescribeNoted, op{reader: r.n, of: s.link.have.Of(st), told: told})
 		} else {
 			s.owed.Push(e)
 		}

@@ -210,6 +210,9 @@ func (s *Session) extendedDone(typ byte, first pipeline.Pending, body []byte, wh
 		}
 		s.done()
 	case typ == 't' && first == pipeline.DescribeNoted:
+		if s.link.ops[0].told {
+			return true
+		}
 		s.paramsTold(body, whole)
 	case typ == '1' && first == pipeline.ParseShared, typ == '3' && first == pipeline.CloseShared:
 		s.done()

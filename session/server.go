@@ -213,7 +213,10 @@ func (s *Session) extendedDone(typ byte, first pipeline.Pending, body []byte, wh
 		if s.link.ops[0].told {
 			return true
 		}
+		s.link.retry.told = true
 		s.paramsTold(body, whole)
+	case typ == 't' && first == pipeline.Describe:
+		s.link.retry.told = true
 	case typ == '1' && first == pipeline.ParseShared, typ == '3' && first == pipeline.CloseShared:
 		s.done()
 		return true

@@ -141,8 +141,11 @@ func (c *client) Received(_ *loop.Conn, p []byte) int {
 			c.openTrace(w, p[n:], begins)
 		}
 		n += c.sess.Client(p[n:], o)
-		need, own := o.WantsBackend(), o.Wants(session.EffectNeedOwnBackend)
+		need, own, more := o.WantsBackend(), o.Wants(session.EffectNeedOwnBackend), o.More
 		c.apply(o)
+		if more && !c.conn.Congested() {
+			c.conn.Again() // others first
+		}
 		if !need {
 			break
 		}

@@ -192,6 +192,10 @@ func (s *Session) waitsAtBarrier(typ byte) bool {
 func (s *Session) mayPass(m *incoming, f *feed, o *Out) course {
 	if s.phase == Idle {
 		if m.typ == 'P' || m.typ == 'D' || m.typ == 'C' {
+			if len(o.ToClient.Bytes()) >= maxTold {
+				o.More = true
+				return courseStop
+			}
 			if n := s.recall(f.left(), o); n > 0 {
 				f.drop(n)
 				return courseNext

@@ -29,6 +29,13 @@ func (s *Session) toldToAll() bool {
 		len(e.ran) == 0 && !e.ask && s.link.variant == 0 && !s.link.lags()
 }
 
+// apart tells whether names may mean something to the client alone: the transaction
+// under way may have made objects, or changed what names mean, or the client has
+// temporary objects.
+func (s *Session) apart() bool {
+	return s.pins != 0 || s.hints&(wire.HintTemp|wire.HintCatalog|wire.HintDrop|wire.HintMeaning|blindHints) != 0
+}
+
 // recalls tells whether the pool knows statements, for this client too.
 func (s *Session) recalls() bool {
 	c := s.config

@@ -23,6 +23,7 @@ type op struct {
 	of         *follow.Held      // whose columns are answered; nil if it is gone
 	asks       *follow.Statement // see askColumns
 	reader     *named            // the statement, by the client's name, whose columns it asked for; nil if it did not
+	told       bool              // the client has been told the parameters before the query was run again
 	common     bool              // what is answered holds for other clients as well,
 	at         uint64            // when the database's objects have changed so often
 	params     []byte            // the ParameterDescription that has been answered, if common

@@ -68,6 +68,9 @@ type Out struct {
 
 	// What happened, for the statistics.
 	Queries, Transactions, Errors, Parses, Binds int64
+	// More: Client is to be called again for what it has not consumed, though nothing
+	// new may come, once the client has taken what it is sent now.
+	More bool
 	// Asked: the client has begun to wait for an answer; Answered: the last
 	// one that it waited for has come.
 	Asked, Answered bool

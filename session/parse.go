@@ -92,7 +92,8 @@ func (s *Session) parseShared(n *named, name, body, before []byte, next *named, 
 	o.ToServer.keep(append(o.ToServer.own(), st.Parse...))
 	s.link.have.Add(st, changes)
 	held := s.link.have.Last()
-	if held.Common = common; next.unsure {
+	held.Common, held.Apart = common, s.apart()
+	if next.unsure {
 		held.Taint = s.link.epoch
 	}
 	s.rename(name, n, next, pipeline.ParseNamed)

@@ -123,7 +123,7 @@ func (s *Session) quickServer(in []byte) (n int) {
 				continue
 			}
 		case 'C':
-			if s.readsTags || deallocatesAll(p[wire.HeaderLen:][:behind]) {
+			if tag := p[wire.HeaderLen:][:behind]; s.readsTags || deallocatesAll(tag) || s.commitsObjects(tag) {
 				break
 			}
 			if first == pipeline.Query {

@@ -110,6 +110,7 @@ func (s *Session) make(st *follow.Statement, o *Out) {
 	o.ServerParses++
 	o.ToServer.keep(append(o.ToServer.own(), st.Parse...))
 	s.link.have.Add(st, s.changes())
+	s.link.have.Last().Apart = s.apart() || !st.StandsIn() && !s.suits(st)
 	s.link.have.Last().Common = !unsure && len(there) == 0 && s.toldToAll()
 	if unsure || len(there) > 0 && s.tx == 'E' {
 		s.link.have.Last().Taint = s.link.epoch

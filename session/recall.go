@@ -16,6 +16,11 @@ import (
 // maxRecalled is how many messages are answered at once, without the Sync.
 const maxRecalled = 32
 
+// maxTold is how much may have been put together for the client, in bytes, for more to
+// be answered without a backend in the same step. Answers are far longer than what
+// they are asked with, and the client may not read them.
+const maxTold = 64 << 10
+
 // recalled is one message that is answered without a backend.
 type recalled struct {
 	typ   byte

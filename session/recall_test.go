@@ -132,6 +132,22 @@ func TestABackendIsAskedWhereItMightSayOtherwise(t *testing.T) {
 		"named statements are refused": func(d *database, other, r *rig) { r.s.config.MaxPrepared = 0 },
 		"a client changes objects":     func(d *database, other, r *rig) { other.runs(d, "alter table t add b int") },
 		"by a DO":                      func(d *database, other, r *rig) { other.runs(d, "do $$begin alter table t add b int; end$$") },
+		"by GRANT":                     func(d *database, other, r *rig) { other.runs(d, "grant usage on schema s to joe") },
+		"by SELECT INTO":               func(d *database, other, r *rig) { other.runs(d, "select 1 as a into t") },
+		"one does and goes on in a block": func(d *database, other, r *rig) {
+			other.client(query("begin; alter table t add b int"))
+			other.flags()
+			other.lease()
+			other.server(complete("BEGIN") + complete("ALTER TABLE") + ready('T'))
+			other.client(query("commit and chain"))
+			other.server(complete("COMMIT") + ready('T'))
+		},
+		"a function is called that may be anybody's": func(d *database, other, r *rig) {
+			other.client(message('F', "\x00\x00\x40\x00\x00\x00\x00\x00\x00\x00"))
+			other.flags()
+			other.lease()
+			other.server(message('V', "\xff\xff\xff\xff") + ready('I'))
+		},
 		"one is at it behind others, and its pipeline goes on": func(d *database, other, r *rig) {
 			other.client(query("drop table t") + query("select 1"))
 			other.flags()
@@ -294,6 +310,30 @@ func TestAnAnswerWithoutABackendTakesNoMemory(t *testing.T) {
 	unnamed := []byte(parse("", someSQL))
 	if n := testing.AllocsPerRun(100, func() { r.s.recall(unnamed, &r.o) }); n > 0 {
 		t.Errorf("%v allocations for the unnamed statement", n)
+	}
+}
+
+// TestWhatAClientIsToldAtOnceIsBounded: it may not read what it asks for.
+func TestWhatAClientIsToldAtOnceIsBounded(t *testing.T) {
+	d := aDatabase()
+	r := recallRig(t, d)
+	r.prepares(d, prepared, parse("x", someSQL), describe("S", "x"), syncing)
+	const asked = 10000
+	in := []byte(strings.Repeat(describe("S", "x")+syncing, asked))
+	most := maxTold + len(prepared)
+	answers, steps := 0, 0
+	for len(in) > 0 {
+		r.o.Reset()
+		n := r.s.Client(in, &r.o)
+		in = in[n:]
+		told := string(r.o.ToClient.Bytes())
+		answers += strings.Count(told, columns)
+		if steps++; len(told) > most || r.o.More != (len(in) > 0) || n == 0 {
+			t.Fatalf("step %d tells %d bytes, more is %v, and %d bytes are left", steps, len(told), r.o.More, len(in))
+		}
+	}
+	if answers != asked || steps < 2 {
+		t.Errorf("%d of %d answers in %d steps", answers, asked, steps)
 	}
 }
 

@@ -23,6 +23,7 @@ type retry struct {
 	n     *named
 	from  int  // where its messages begin in what is sent in this step, +1; 0 if none do
 	whole bool // its Sync is sent, and all is kept
+	told  bool // the client has been told the parameters
 }
 
 // maxUnit is how long the messages of a query may be to be run again, in bytes.
@@ -113,7 +114,7 @@ func (s *Session) again(first pipeline.Pending, body []byte, o *Out) bool {
 	s.have(st, o)
 	for _, e := range unit {
 		if e == pipeline.Describe || e == pipeline.DescribeNoted {
-			s.pushOp(pipeline.DescribeNoted, op{reader: r.n, of: s.link.have.Of(st)})
+			s.pushOp(pipeline.DescribeNoted, op{reader: r.n, of: s.link.have.Of(st), told: r.told})
 		} else {
 			s.owed.Push(e)
 		}

@@ -210,7 +210,13 @@ func (s *Session) extendedDone(typ byte, first pipeline.Pending, body []byte, wh
 		}
 		s.done()
 	case typ == 't' && first == pipeline.DescribeNoted:
+		if s.link.ops[0].told {
+			return true
+		}
+		s.link.retry.told = true
 		s.paramsTold(body, whole)
+	case typ == 't' && first == pipeline.Describe:
+		s.link.retry.told = true
 	case typ == '1' && first == pipeline.ParseShared, typ == '3' && first == pipeline.CloseShared:
 		s.done()
 		return true
@@ -245,6 +251,9 @@ func (s *Session) commandDone(typ byte, first pipeline.Pending, body []byte, who
 		return true
 	}
 	if typ == 'C' && whole && (first == pipeline.Query || first == pipeline.Execute) {
+		if s.commitsObjects(body) {
+			s.changesCatalog() // AND CHAIN perhaps: then the client keeps the backend
+		}
 		if s.readsTags {
 			s.completed(body, o)
 		} else if deallocatesAll(body) {

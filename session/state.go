@@ -405,6 +405,12 @@ func deallocatesAll(tag []byte) bool {
 	return len(tag) > 0 && tag[0] == 'D' && (string(tag) == tagDiscardAll || string(tag) == tagDeallocateAll)
 }
 
+// commitsObjects tells whether a command has committed what may have changed the
+// database's objects.
+func (s *Session) commitsObjects(tag []byte) bool {
+	return s.hints&(wire.HintCatalog|wire.HintDrop) != 0 && string(tag) == "COMMIT\x00"
+}
+
 // lostAll: the backend has lost its prepared statements by a text whose words
 // have not been looked at. Messages that stand behind it may have been sent.
 func (s *Session) lostAll() {

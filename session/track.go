@@ -1,6 +1,8 @@
 package session
 
 import (
+	"encoding/binary"
+
 	"pgweir/session/pipeline"
 	"pgweir/wire"
 )
@@ -62,6 +64,10 @@ func (s *Session) track(typ byte, message []byte, o *Out) {
 	}
 }
 
+// firstOwnObject is the first object ID that is not PostgreSQL's own
+// (FirstNormalObjectId); its own functions change no objects.
+const firstOwnObject = 16384
+
 // trackSimple is track for a Query and a FunctionCall.
 func (s *Session) trackSimple(typ byte, message []byte, o *Out) {
 	s.tainted = s.tainted || s.batch == batchRuns // PostgreSQL 18 does not end the transaction then
@@ -71,6 +77,9 @@ func (s *Session) trackSimple(typ byte, message []byte, o *Out) {
 		s.owed.Push(pipeline.Function)
 		if s.config.State != StateOff {
 			s.hints |= wire.HintCall // which function it is cannot be told
+			if body := message[wire.HeaderLen:]; len(body) < 4 || binary.BigEndian.Uint32(body) >= firstOwnObject {
+				s.hints |= wire.HintCatalog
+			}
 		}
 		return
 	}

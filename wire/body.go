@@ -13,7 +13,7 @@ func BodyHints(body []byte) Hints {
 	if l.next().kind == tokenWord && l.next().kind == tokenEnd {
 		return 0
 	}
-	hints := Scan(body)
+	hints, _ := read(body, nil, false, true)
 	l = lexer{sql: body}
 	for starts := false; ; {
 		t := l.next()

@@ -72,7 +72,9 @@ const (
 	// session_authorization, search_path, session_replication_role,
 	// row_security; or of one whose name cannot be read.
 	HintMeaning
-	// HintCatalog: CREATE or ALTER, but not of something temporary.
+	// HintCatalog: CREATE or ALTER, but not of something temporary; and what else
+	// changes what names mean to others, or what may be said of them: SELECT INTO,
+	// IMPORT FOREIGN SCHEMA, GRANT, REVOKE and REASSIGN OWNED.
 	HintCatalog
 	// HintFetch: FETCH or MOVE, which run a query that another statement has.
 	HintFetch

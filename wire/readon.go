@@ -65,8 +65,10 @@ func makesTemp(l lexer) bool {
 	for isWord(word, "or") || isWord(word, "replace") || isWord(word, "local") || isWord(word, "global") {
 		word = l.word()
 	}
-	return isWord(word, "temp") || isWord(word, "temporary")
+	return isTemp(word)
 }
+
+func isTemp(word []byte) bool { return isWord(word, "temp") || isWord(word, "temporary") }
 
 // settingMatters reads on after SET or RESET: may it be about what names mean?
 func settingMatters(l lexer) bool {

@@ -104,9 +104,26 @@ func TestHintCatalogIsNotOfTemporaryThings(t *testing.T) {
 	for sql, want := range map[string]bool{
 		"create table t ()": true, "alter table t add c int": true, "create or replace function f() returns int language sql as ''": true,
 		"create temp table t ()": false, "create or replace temporary view v as select 1": false, "create local temp table t ()": false, "drop table t": false,
+		"grant usage on schema s to joe": true, "revoke joe from ann": true, "REASSIGN OWNED BY joe TO ann": true, "import foreign schema s from server v into p": true,
+		"select 1 as a into t": true, "with x as (select 1) select * into unlogged t from x": true, "select 1 into temp t": false, "select 1 into temporary t": false,
+		"insert into t select 1": false, "merge into t using u on true when matched then delete": false, `select "into", 'into'`: false,
+		"explain (analyze, costs off) create table t as select 1": true, "explain analyze verbose create materialized view v as select 1": true,
+		"explain analyze select 1 into t": true, "explain select 1": false, "explain": false, "explain (": false, "select grant_, explain": false,
 	} {
 		if got := Scan([]byte(sql))&HintCatalog != 0; got != want {
 			t.Errorf("%q: %v, want %v", sql, got, want)
+		}
+	}
+}
+
+// TestIntoOfAFunctionFillsAVariable, but for that of other texts.
+func TestIntoOfAFunctionFillsAVariable(t *testing.T) {
+	for body, want := range map[string]bool{
+		"begin select a into b from t; return b; end": false, "begin execute q into b; end": false,
+		"begin if a then grant joe to ann; end if; end": true, "begin create table t as select 1; end": true,
+	} {
+		if got := BodyHints([]byte(body))&HintCatalog != 0; got != want {
+			t.Errorf("%q: %v, want %v", body, got, want)
 		}
 	}
 }

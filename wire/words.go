@@ -21,7 +21,12 @@ func Scan(sql []byte) Hints {
 // a call for each token, texts took up to a third longer. The rules for each class
 // are the same functions, and tests compare the two.
 func Read(sql, types []byte, nonconforming bool) (Hints, Shape) {
-	r := reader{sql: sql, backslashes: nonconforming, atStart: true, lookahead: 4 * len(sql)}
+	return read(sql, types, nonconforming, false)
+}
+
+// read is Read, also for the body of a function.
+func read(sql, types []byte, nonconforming, body bool) (Hints, Shape) {
+	r := reader{sql: sql, backslashes: nonconforming, body: body, atStart: true, lookahead: 4 * len(sql)}
 	r.shape.types, r.shape.h, r.shape.lastEnd = types, uint64(len(sql)>>63), -1
 	for i := 0; i < len(sql); {
 		switch classes[sql[i]] {
@@ -71,6 +76,7 @@ func Read(sql, types []byte, nonconforming bool) (Hints, Shape) {
 type reader struct {
 	sql         []byte
 	backslashes bool
+	body        bool // it is a function's, in which INTO mostly fills a variable
 	hints       Hints
 	shape       shaper
 	atStart     bool // no token of this statement was seen
@@ -152,6 +158,8 @@ func (r *reader) hint(word []byte, h Hints, start, end int) {
 		holds = isWord(prev, "with")
 	case HintExecute:
 		holds = r.atStart || !r.isPrivilege(start)
+	case HintCatalog:
+		holds = r.changesCatalog(word, prev, end)
 	default:
 		h = readOn(h, r.lexerAt(end))
 	}
@@ -169,12 +177,25 @@ func (r *reader) quoted(start, end int) {
 		return
 	}
 	switch h := lookUp(name, false); {
-	case h == HintHold, h == HintExecute, h == HintTemp && !isTempSchema(name):
+	case h == HintHold, h == HintExecute, h == HintCatalog, h == HintTemp && !isTempSchema(name):
 	case h == HintSetConfig:
 		r.setConfig(end)
 	default:
 		r.hints |= h
 	}
+}
+
+// changesCatalog tells whether a word of HintCatalog, which ends at end, has it.
+func (r *reader) changesCatalog(word, prev []byte, end int) bool {
+	l := r.lexerAt(end)
+	switch {
+	case isWord(word, "into"):
+		return !r.body && !isWord(prev, "insert") && !isWord(prev, "merge") && !isTemp(l.word())
+	case isWord(word, "explain"):
+		l.pos = max(explained(l), 0)
+		return isWord(l.word(), "create") // EXPLAIN itself is no such word
+	}
+	return true
 }
 
 // lexerAt is a lexer that stands at pos.

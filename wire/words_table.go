@@ -32,6 +32,11 @@ var startWords = []hintWord{
 	{"drop", HintDrop},
 	{"create", HintDDL},
 	{"alter", HintDDL},
+	{"grant", HintCatalog},
+	{"revoke", HintCatalog},
+	{"reassign", HintCatalog},
+	{"import", HintCatalog},
+	{"explain", HintCatalog},
 	{"notify", HintNotify},
 	{"begin", HintExplicit},
 	{"start", HintExplicit},
@@ -82,6 +87,7 @@ var anyWords = []hintWord{
 	{"pg_copy_physical_replication_slot", HintProcess},
 	{"pg_copy_logical_replication_slot", HintProcess},
 	{"pg_backend_pid", HintBackendPID},
+	{"into", HintCatalog},
 }
 
 // A wordTable finds words by their first two letters.

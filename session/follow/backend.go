@@ -14,7 +14,11 @@ type Held struct {
 	At        uint64 // how often the database's objects had changed when it was prepared there
 	Stale     bool   // it must be prepared anew
 	Taint     uint64 // the Link.epoch of package session in which settings may have been others than its own; 0: never
-	Columns   uint64 // a hash of those that it has there; 0: not known
+	// Apart: its names may mean something else there than to others who prepare it: it
+	// was prepared for who uses it under another search_path or role, or behind a
+	// transaction's own changes.
+	Apart   bool
+	Columns uint64 // a hash of those that it has there; 0: not known
 	// Common: any other client would have been told the same at its Parse.
 	Common bool
 
@@ -58,10 +62,11 @@ func (b *OnBackend) front(h *Held) {
 	h.next.prev, b.ring.next = h, h
 }
 
-// Fresh is Use for a statement that was prepared after the last change of the
-// database's objects, which is how often they have changed.
+// Fresh is Use for a statement that was prepared as any client would have it, after
+// the last change of the database's objects, which is how often they have changed.
 func (b *OnBackend) Fresh(st *Statement, changes uint64) bool {
-	return b.Use(st) && b.ring.next.At == changes && !b.ring.next.Stale && b.ring.next.Taint == 0
+	h := b.all[st]
+	return b.Use(st) && h.At == changes && !h.Stale && !h.Apart && h.Taint == 0
 }
 
 // Doubt says that the backend may have lost any of them, or that none can be
@@ -99,7 +104,7 @@ func (b *OnBackend) Add(st *Statement, changes uint64) {
 	}
 	if b.Use(st) {
 		h := b.all[st]
-		h.At, h.Stale, h.Taint, h.Columns, h.Common = changes, false, 0, 0, false
+		h.At, h.Stale, h.Apart, h.Taint, h.Columns, h.Common = changes, false, false, 0, 0, false
 		return
 	}
 	h := &Held{Statement: st, At: changes}

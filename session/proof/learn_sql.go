@@ -54,6 +54,10 @@ var digestQuestion = func() string {
 		"pg_amproc x",
 		"pg_auth_members x",
 		"pg_db_role_setting x",
+		"pg_enum x",
+		"pg_collation x WHERE x.collnamespace" + lasting,
+		"pg_ts_config x WHERE x.cfgnamespace" + lasting,
+		"pg_ts_dict x WHERE x.dictnamespace" + lasting,
 		"pg_index x" + class + "indexrelid WHERE x.indexprs IS NOT NULL OR x.indpred IS NOT NULL",
 	} {
 		table, where, found := strings.Cut(from, " WHERE ")
@@ -66,7 +70,7 @@ var digestQuestion = func() string {
 	// These are touched by much that changes no meaning.
 	return sql + `,
  (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.oid, x.relname, x.relnamespace, x.relkind, x.relrowsecurity, x.relforcerowsecurity, x.relispartition, x.relowner, x.reloptions)))
- FROM pg_catalog.pg_class x WHERE x.relpersistence OPERATOR(pg_catalog.<>) 't' AND x.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'v', 'p', 'f', 'm']::pg_catalog."char"[])),
+ FROM pg_catalog.pg_class x WHERE x.relpersistence OPERATOR(pg_catalog.<>) 't' AND x.relkind OPERATOR(pg_catalog.<>) 't'),
  (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(',', x.oid, x.rolname, x.rolsuper, x.rolinherit, x.rolbypassrls))) FROM pg_catalog.pg_roles x))`
 }()
 

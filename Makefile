@@ -54,12 +54,14 @@ test: need-go ## Run every check and every test against the installed PostgreSQL
 	$(GO) test -count=1 -parallel 4 -timeout 30m ./integration/...
 	@$(MAKE) --no-print-directory test-race
 
-test-race: need-go ## Run integration tests with the race detector in the program, on four loops
+test-race: need-go ## Run integration tests with the race detector in the program, on four loops of either engine
 	@scripts/install-postgres server psql pgbench
-	@echo "== integration tests with the race detector"
-	PGWEIR_TEST_RACE=1 PGWEIR_TEST_WORKERS=4 $(GO) test -count=1 -parallel 4 -timeout 15m ./integration \
-		-skip 'CostLittle$$' \
-		-run "^($$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' $(RACED) | paste -sd '|'))$$"
+	@for engine in auto epoll; do \
+		echo "== integration tests with the race detector, io_engine = $$engine"; \
+		PGWEIR_TEST_RACE=1 PGWEIR_TEST_WORKERS=4 PGWEIR_TEST_IO_ENGINE=$$engine \
+			$(GO) test -count=1 -parallel 4 -timeout 15m ./integration -skip 'CostLittle$$' \
+			-run "^($$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' $(RACED) | paste -sd '|'))$$" || exit; \
+	done
 
 test-versions: need-go ## Repeat the integration tests that depend on it against PostgreSQL 14 to 18
 	@scripts/install-postgres psql pgbench psycopg2 openssl

@@ -5,6 +5,16 @@ import (
 	"time"
 )
 
+// line is the waiting line, first in first out.
+type line struct {
+	head, tail *Waiter
+	last       int64        // Waiter.place of who came last
+	front      int64        // of who was last put in front
+	n          atomic.Int32 // may be read without the pool's lock
+	logins     int          // of these, with Waiter.Login
+	expecting  int          // of these, with Waiter.opening
+}
+
 // expect has w, who is in the line, count on an opening on which nobody does.
 func (l *line) expect(w *Waiter, o *opening) {
 	w.opening, o.w = o, w
@@ -19,16 +29,6 @@ func (l *line) cut(w *Waiter) {
 		o.variant.spare++
 		l.expecting--
 	}
-}
-
-// line is the waiting line, first in first out.
-type line struct {
-	head, tail *Waiter
-	last       int64        // Waiter.place of who came last
-	front      int64        // of who was last put in front
-	n          atomic.Int32 // may be read without the pool's lock
-	logins     int          // of these, with Waiter.Login
-	expecting  int          // of these, with Waiter.opening
 }
 
 // count counts w, or w no longer.

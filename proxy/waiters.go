@@ -20,8 +20,8 @@ func (w *waiters) lend() *pool.Waiter {
 	return p
 }
 
-// back takes a place back that no pool knows of any more. The next one who has it must find nothing of this wait, as that its client has
-// been told of it.
+// back takes a place back that no pool knows of any more. The next one who has it must
+// find nothing of this wait, as that its client has been told of it.
 func (w *waiters) back(p *pool.Waiter) {
 	if len(w.free) < keepWaiters {
 		*p = pool.Waiter{}

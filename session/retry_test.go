@@ -51,6 +51,15 @@ func TestAStatementThatGivesOtherColumnsIsRunAgain(t *testing.T) {
 			server(ready('I'), closed, parsed),
 			answers(noParams, columns, ready('I')).then("release"),
 		)},
+		{"with its parameters, which have come ahead of the error, told once", transactionMode, steps(
+			prepared,
+			client(describe("S", "s"), syncing).then("need"),
+			leased().asks(describe("S", shared(1)), syncing),
+			answers(noParams),
+			server(changed).asks(append(anew, describe("S", shared(1)), syncing)...),
+			server(ready('I'), closed, parsed),
+			server(noParams, columns, ready('I')).tells(columns, ready('I')).then("release"),
+		)},
 		{"once: a second error is the client's", transactionMode, steps(
 			prepared,
 			client(described("s")...).then("need"),
